@@ -1,0 +1,114 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// The map of this house, and why each arrow is there, is docs/architecture.md; TidyTests hold the
+// imports of every file against it.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+]
+let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    traits: [
+        .default(enabledTraits: ["Avahi"]),
+        .trait(name: "Avahi", description: "Find peers and MCP servers by mDNS (needs libavahi-client)."),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Cores: pure, no I/O, no clocks, no randomness of their own.
+        target("JSONSlice"),
+        target("MCPModel", ["JSONSlice"]),
+        target("Catalog", ["MCPModel", "JSONSlice", crypto]),
+        target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
+        target("Mesh", ["Catalog", crypto]),
+        target("Vault", [crypto, cryptoExtras]),
+
+        // Edges: everything that touches the world; they meet only in Gateway.
+        .systemLibrary(
+            name: "CAvahi", pkgConfig: "avahi-client", providers: [.apt(["libavahi-client-dev"])]),
+        .target(name: "CProcess"),
+        target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
+        target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
+        target("MeshTransport", ["Mesh", "Catalog", tls, x509, asn1, crypto, log] + nio),
+        target("Discovery", ["Catalog", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
+        target("Storage", ["Catalog", "Composition", "Mesh", "Vault", grdb]),
+
+        // Assembly.
+        target(
+            "Gateway",
+            [
+                "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Vault", "MCPTransport",
+                "MeshTransport", "Discovery", "Storage", yams, log, crypto,
+            ]),
+        target("Admin", ["Gateway", "JSONSlice", "MCPModel", "Catalog", "Composition", "MCPTransport", log]),
+        .executableTarget(
+            name: "martlet",
+            dependencies: ["Admin", "Gateway", "JSONSlice", "MCPModel", "MCPTransport", log, arguments],
+            swiftSettings: strict),
+
+        // Tests.
+        .target(
+            name: "MartletTestKit",
+            dependencies: ["JSONSlice", "MCPModel", "Catalog", "Mesh", crypto],
+            path: "Tests/MartletTestKit",
+            swiftSettings: strict),
+        .systemLibrary(
+            name: "COpenSSL", path: "Tests/COpenSSL", pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"])]),
+        tests("JSONSliceTests", ["JSONSlice", "MartletTestKit"]),
+        tests("MCPModelTests", ["MCPModel", "JSONSlice", "MartletTestKit"]),
+        tests("CatalogTests", ["Catalog", "MartletTestKit"]),
+        tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
+        tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
+        tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
+        tests("VaultTests", ["Vault", "MartletTestKit"]),
+        tests("SecondOpinionTests", ["Vault", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
+        tests("HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
+        tests("MCPTransportTests", ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit"] + nio),
+        tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
+        tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
+        tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit"]),
+        tests("GatewayTests", ["Gateway", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
+        tests("AdminTests", ["Admin", "Gateway", "MartletTestKit"]),
+        tests("TidyTests", ["MartletTestKit"]),
+        tests("EndToEndTests", ["MartletTestKit", "JSONSlice"]),
+    ]
+)

@@ -1,0 +1,99 @@
+package import JSONSlice
+
+/// Where a server is, for good: its owner and the name the owner gave it. Rules and definitions store this.
+package struct ServerKey: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let owner: NodeID
+    package let name: Label
+
+    package init(owner: NodeID, name: Label) {
+        self.owner = owner
+        self.name = name
+    }
+
+    package var description: String { "\(owner)/\(name)" }
+    package static func < (a: Self, b: Self) -> Bool { (a.owner, a.name) < (b.owner, b.name) }
+}
+
+/// Health of a server, known only to its owner and told by it (mesh-design §3, kind `server`).
+package enum ServerState: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case starting = 0
+    case up = 1
+    case degraded = 2
+    case down = 3
+    case authNeeded = 4
+    case disabled = 5
+
+    package var description: String {
+        switch self {
+        case .starting: "starting"
+        case .up: "up"
+        case .degraded: "degraded"
+        case .down: "down"
+        case .authNeeded: "auth needed"
+        case .disabled: "disabled"
+        }
+    }
+}
+
+/// Whether the owner holds the credential that the backend wants.
+package enum AuthState: UInt8, Hashable, Sendable {
+    case ready = 0
+    case missing = 1
+    case sealed = 2
+}
+
+/// What an owner tells the mesh of one of its servers; small, and changes with its health.
+package struct ServerRecord: Hashable, Sendable {
+    package var key: ServerKey
+    package var title: String?
+    package var tags: [String]
+    package var state: ServerState
+    /// Why it is in that state, for people; empty when `up`.
+    package var stateReason: String
+    /// The MCP revision spoken with the backend, e.g. `2025-11-25`; empty until known.
+    package var revision: String
+    package var auth: AuthState
+    /// Names the ``Manifest``; `nil` until the server was listed once.
+    package var manifest: ContentHash?
+
+    package init(
+        key: ServerKey, title: String? = nil, tags: [String] = [], state: ServerState = .starting,
+        stateReason: String = "", revision: String = "", auth: AuthState = .ready,
+        manifest: ContentHash? = nil
+    ) {
+        self.key = key
+        self.title = title
+        self.tags = tags
+        self.state = state
+        self.stateReason = stateReason
+        self.revision = revision
+        self.auth = auth
+        self.manifest = manifest
+    }
+}
+
+/// All that one server offers, in the server's own order; complete: what is absent is gone.
+package struct Manifest: Hashable, Sendable {
+    package static let entriesMax = 10_000
+
+    package let entries: [Entry]
+    package let instructions: String?
+    /// The server's capabilities object as it declared it.
+    package let capabilities: JSON
+    /// The server's `serverInfo` / Implementation object as it declared it.
+    package let serverInfo: JSON
+
+    package init(entries: [Entry], instructions: String?, capabilities: JSON, serverInfo: JSON) {
+        self.entries = entries
+        self.instructions = instructions
+        self.capabilities = capabilities
+        self.serverInfo = serverInfo
+    }
+
+    package static let empty = Manifest(
+        entries: [], instructions: nil, capabilities: .emptyObject, serverInfo: .emptyObject)
+
+    package func entry(_ kind: EntryKind, named name: String) -> Entry? {
+        entries.first { $0.kind == kind && $0.name == name }
+    }
+}

@@ -1,0 +1,101 @@
+package import JSONSlice
+
+/// Names one call for good, on every node it crosses: 128 random bits, spelled as 32 hex digits.
+package struct CallID: Hashable, Sendable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package init(using random: inout some RandomNumberGenerator) {
+        self.init(high: random.next(), low: random.next())
+    }
+
+    package var description: String { Self.hex(high) + Self.hex(low) }
+
+    private static func hex(_ word: UInt64) -> String {
+        let digits = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+/// What the client of a call declared and wants, in the terms of 2026-07-28; each front fills it from its own era.
+package struct ClientFacts: Hashable, Sendable {
+    /// The client's capabilities object, as it sent it.
+    package var capabilities: JSON
+    /// Its `clientInfo`, as it sent it; shown, never decided on.
+    package var info: JSON?
+    /// `debug` … `emergency`; `nil`: no log messages for this call.
+    package var logLevel: String?
+    /// Whether progress notifications are wanted. (Tokens are each connection's own affair.)
+    package var wantsProgress: Bool
+    /// W3C trace context, if the client sent one.
+    package var traceparent: String?
+
+    package init(
+        capabilities: JSON = .emptyObject, info: JSON? = nil, logLevel: String? = nil,
+        wantsProgress: Bool = false, traceparent: String? = nil
+    ) {
+        self.capabilities = capabilities
+        self.info = info
+        self.logLevel = logLevel
+        self.wantsProgress = wantsProgress
+        self.traceparent = traceparent
+    }
+}
+
+/// One request on its way to a backend, free of any era and any connection.
+///
+/// `params` are the client's, to the byte, except that names and URIs are already the backend's own and
+/// `_meta` has lost the members that belong to a connection (version, capabilities, progress token …): each
+/// back puts its own in.
+package struct CallRequest: Sendable {
+    package var id: CallID
+    /// `tools/call`, `resources/read`, `prompts/get`, `completion/complete` …
+    package var method: String
+    package var params: JSON
+    package var client: ClientFacts
+    /// How long the caller still waits for the final answer.
+    package var timeLeft: Duration
+
+    package init(id: CallID, method: String, params: JSON, client: ClientFacts, timeLeft: Duration) {
+        self.id = id
+        self.method = method
+        self.params = params
+        self.client = client
+        self.timeLeft = timeLeft
+    }
+}
+
+/// What comes back of a call: any number of notifications, then exactly one of the others.
+package enum CallEvent: Sendable {
+    /// `notifications/progress` or `notifications/message` with its params; a progress token in them means nothing.
+    case notification(method: String, params: JSON)
+    /// The result object, in the shape of 2026-07-28 (`resultType` present).
+    case result(JSON)
+    /// A backend's own JSON-RPC error object, to the byte.
+    case error(JSON)
+    /// The gateway's own word.
+    case failure(CallFailure)
+
+    package var isFinal: Bool {
+        if case .notification = self { false } else { true }
+    }
+}
+
+/// Takes the events of one call, from whatever thread they come on; nothing after the final one.
+package typealias CallSink = @Sendable (CallEvent) -> Void
+
+/// The caller's hold on a call that runs.
+package struct CallHandle: Sendable {
+    /// The caller has gone, or wants no answer any more. May be called at any time, more than once, from anywhere.
+    package let cancel: @Sendable () -> Void
+
+    package init(cancel: @escaping @Sendable () -> Void) { self.cancel = cancel }
+
+    /// Of a call that was over before it began.
+    package static let finished = CallHandle(cancel: {})
+}
