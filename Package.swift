@@ -14,7 +14,7 @@ let strict: [SwiftSetting] = [
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
-    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+    .product(name: "NIOTLS", package: "swift-nio"),
 ]
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -58,7 +58,7 @@ let package = Package(
         target("MCPModel", ["JSONSlice"]),
         target("Catalog", ["MCPModel", "JSONSlice", crypto]),
         target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
-        target("Mesh", ["Catalog", crypto]),
+        target("Mesh", ["Catalog", "MCPModel", "JSONSlice", crypto]),
         target("Vault", [crypto, cryptoExtras]),
 
         // Edges: everything that touches the world; they meet only in Gateway.
@@ -67,9 +67,9 @@ let package = Package(
         .target(name: "CProcess"),
         target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
         target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
-        target("MeshTransport", ["Mesh", "Catalog", tls, x509, asn1, crypto, log] + nio),
+        target("MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
         target("Discovery", ["Catalog", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
-        target("Storage", ["Catalog", "Composition", "Mesh", "Vault", grdb]),
+        target("Storage", ["Catalog", "Vault", grdb]),
 
         // Assembly.
         target(
@@ -81,7 +81,7 @@ let package = Package(
         target("Admin", ["Gateway", "JSONSlice", "MCPModel", "Catalog", "Composition", "MCPTransport", log]),
         .executableTarget(
             name: "martlet",
-            dependencies: ["Admin", "Gateway", "JSONSlice", "MCPModel", "MCPTransport", log, arguments],
+            dependencies: ["Admin", "Gateway", "JSONSlice", "MCPTransport", log, arguments],
             swiftSettings: strict),
 
         // Tests.
@@ -100,13 +100,13 @@ let package = Package(
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
         tests("VaultTests", ["Vault", "MartletTestKit"]),
-        tests("SecondOpinionTests", ["Vault", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
+        tests("SecondOpinionTests", ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
         tests("HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
         tests("MCPTransportTests", ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit"] + nio),
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
-        tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit"]),
-        tests("GatewayTests", ["Gateway", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
+        tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
+        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
         tests("AdminTests", ["Admin", "Gateway", "MartletTestKit"]),
         tests("TidyTests", ["MartletTestKit"]),
         tests("EndToEndTests", ["MartletTestKit", "JSONSlice"]),

@@ -1,4 +1,4 @@
-package import Crypto
+import Crypto
 
 /// 128 bits that name something for good: the first half of a SHA-256, spelled as 26 characters of base32.
 ///

@@ -1,0 +1,150 @@
+import Glibc
+package import JSONSlice
+import MCPModel
+import MCPTransport
+
+/// What a command asked of a node did not come about; printed as it stands.
+package struct AdminClientError: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// A command's line to a running node's admin surface.
+package final class AdminClient: Sendable {
+    /// The longest a command waits for one answer; a call may take long, a hung node must not hold a shell for ever.
+    package static let patience = Duration.seconds(600)
+
+    private let base: String
+    package let token: String
+    private let http: HTTPClient
+
+    package init(address: String, token: String) {
+        base = "http://\(address)"
+        self.token = token
+        http = HTTPClient(group: EventLoops.shared)
+    }
+
+    /// The node that a command means: the one named, else `MARTLET_NODE`, else the one that runs here.
+    ///
+    /// Its token is `MARTLET_TOKEN`, or what stands in the file that the running node named.
+    package static func locate(address: String?) throws(AdminClientError) -> AdminClient {
+        let nodes = RunningNode.all()
+        var wanted = address ?? environment("MARTLET_NODE")
+        if let text = wanted, let scheme = text.firstRange(of: "://") {
+            wanted = String(text[scheme.upperBound...].prefix { $0 != "/" })
+        }
+        let chosen: RunningNode?
+        if let wanted {
+            chosen = nodes.first { $0.admin == wanted }
+        } else if nodes.count > 1 {
+            chosen = nodes.first { $0.admin == "127.0.0.1:7331" }
+            if chosen == nil {
+                throw AdminClientError(
+                    "several nodes run here (\(nodes.map(\.admin).joined(separator: ", "))); say which with --node")
+            }
+        } else {
+            chosen = nodes.first
+        }
+        guard let admin = chosen?.admin ?? wanted else {
+            throw AdminClientError("no node of this user runs here; start one with `martlet up`, or name one with --node")
+        }
+        if let token = environment("MARTLET_TOKEN") { return AdminClient(address: admin, token: token) }
+        guard let chosen else {
+            throw AdminClientError("no token for the node at \(admin); set MARTLET_TOKEN to what stands in its admin.token")
+        }
+        guard let bytes = SmallFile.read(chosen.tokenFile) else {
+            throw AdminClientError("cannot read \(chosen.tokenFile), the token of the node at \(admin); run as its user, or set MARTLET_TOKEN")
+        }
+        let token = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+        return AdminClient(address: admin, token: token)
+    }
+
+    package func get(_ path: String) async throws -> JSON { try await ask("GET", path, nil) }
+    package func post(_ path: String, _ body: JSON) async throws -> JSON { try await ask("POST", path, body) }
+    package func put(_ path: String, _ body: JSON) async throws -> JSON { try await ask("PUT", path, body) }
+    package func delete(_ path: String) async throws -> JSON { try await ask("DELETE", path, nil) }
+
+    package func close() async { await http.shutdown() }
+
+    private func ask(_ method: String, _ path: String, _ body: JSON?) async throws -> JSON {
+        let request = try self.request(method, path, body)
+        let (head, bytes): (_, [UInt8])
+        do {
+            (head, bytes) = try await http.collect(request)
+        } catch {
+            throw unreachable(error)
+        }
+        let answer: JSON
+        do {
+            answer = try JSON(validating: bytes)
+        } catch {
+            throw AdminClientError("what answers at \(base) is not a martlet node (HTTP \(head.status))")
+        }
+        guard (200..<300).contains(head.status) else { throw Self.failure(answer, status: head.status) }
+        return answer
+    }
+
+    /// Posts and reads the streamed answer: each notice as it comes, the final value at the end.
+    package func call(
+        _ path: String, _ body: JSON, notice: @escaping @Sendable (JSON) -> Void
+    ) async throws -> JSON {
+        let request = try self.request("POST", path, body)
+        let (events, continuation) = AsyncThrowingStream<HTTPClientEvent, any Error>.makeStream()
+        let handle = http.send(request) { event in
+            continuation.yield(event)
+            switch event {
+            case .end, .failed: continuation.finish()
+            default: break
+            }
+        }
+        continuation.onTermination = { _ in handle.cancel() }
+        var parser = SSEParser()
+        var status = 200
+        var refused: [UInt8] = []
+        for try await event in events {
+            switch event {
+            case .head(let head): status = head.status
+            case .failed(let error): throw unreachable(error)
+            case .end: break
+            case .body(let bytes):
+                guard status == 200 else {
+                    refused += bytes
+                    continue
+                }
+                for item in try parser.push(bytes) {
+                    let json = try JSON(validating: item.data)
+                    switch item.event {
+                    case "final": return json
+                    case "failed": throw Self.failure(json, status: 200)
+                    default: notice(json)
+                    }
+                }
+            }
+        }
+        if status != 200, let answer = try? JSON(validating: refused) { throw Self.failure(answer, status: status) }
+        throw AdminClientError("the node ended the answer before it was complete; see its log")
+    }
+
+    private func request(_ method: String, _ path: String, _ body: JSON?) throws -> HTTPClientRequest {
+        var headers = [("Authorization", "Bearer \(token)"), ("Accept", "application/json, text/event-stream")]
+        if body != nil { headers.append(("Content-Type", "application/json")) }
+        return HTTPClientRequest(
+            try HTTPURL(base + path), method: method, headers: headers, body: body.map { Array($0.bytes) } ?? [],
+            timeout: Self.patience)
+    }
+
+    private func unreachable(_ error: any Error) -> AdminClientError {
+        AdminClientError("no node answers at \(base): \(error)\n→ start one with `martlet up`, or name another with --node")
+    }
+
+    private static func failure(_ answer: JSON, status: Int) -> AdminClientError {
+        let error = answer["error"]
+        let message = error?["message"]?.string ?? "the node answered HTTP \(status)"
+        return AdminClientError(error?["hint"]?.string.map { "\(message)\n→ \($0)" } ?? message)
+    }
+
+    private static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

@@ -1,0 +1,118 @@
+import Gateway
+import JSONSlice
+
+/// What the admin surface offers: every method and path, and what of the node's face answers it.
+struct AdminRoute: Sendable {
+    enum Handler: Sendable {
+        case answer(@Sendable (Node, AdminRequest) async throws -> JSON)
+        /// Server-sent events: `notice` any number of times, then the returned value as `final`.
+        case stream(@Sendable (Node, AdminRequest, _ notice: @escaping @Sendable (JSON) -> Void) async throws -> JSON)
+    }
+
+    let method: String
+    let pattern: [String]
+    let handler: Handler
+
+    init(_ method: String, _ path: String, _ answer: @escaping @Sendable (Node, AdminRequest) async throws -> JSON) {
+        self.init(method, path, .answer(answer))
+    }
+
+    init(_ method: String, _ path: String, _ handler: Handler) {
+        self.method = method
+        self.pattern = path.split(separator: "/").map(String.init)
+        self.handler = handler
+    }
+
+    /// - Returns: what stood at the `{…}`, or `nil` when the path is another's.
+    func match(_ segments: [String]) -> [String]? {
+        guard segments.count == pattern.count else { return nil }
+        var parameters: [String] = []
+        for (segment, expected) in zip(segments, pattern) {
+            if expected.hasPrefix("{") {
+                parameters.append(segment)
+            } else if segment != expected {
+                return nil
+            }
+        }
+        return parameters
+    }
+
+    static let all: [AdminRoute] = [
+        AdminRoute("GET", "/v1/status") { node, _ in await node.status() },
+        AdminRoute("GET", "/v1/peers") { node, _ in await node.peers() },
+        AdminRoute("GET", "/v1/doctor") { node, _ in await node.examine() },
+
+        AdminRoute("POST", "/v1/mesh/token") { node, request in
+            let roles = (request.body["roles"]?.elements ?? []).compactMap(\.string)
+            return try await node.invite(
+                roles: roles, segment: request.body["segment"]?.string, label: request.body["label"]?.string,
+                uses: try request.count("uses", default: 1, in: 1...1_000),
+                lifeSeconds: try request.count("ttlSeconds", default: 900, in: 1...604_800))
+        },
+        AdminRoute("POST", "/v1/mesh/join") { node, request in try await node.join(token: try request.text("token")) },
+        AdminRoute("POST", "/v1/mesh/leave") { node, _ in try await node.leave() },
+
+        AdminRoute("GET", "/v1/servers") { node, _ in await node.listServers() },
+        AdminRoute("POST", "/v1/servers") { node, request in
+            guard let definition = request.body["definition"], definition.kind == .object else {
+                throw Refusal(.invalid, "the body lacks \"definition\", an object such as {\"command\": …} or {\"url\": …}")
+            }
+            return try await node.addServer(named: try request.text("name"), definition: definition)
+        },
+        AdminRoute("POST", "/v1/servers/import") { node, request in
+            try await node.importServers(document: try request.text("document"))
+        },
+        AdminRoute("DELETE", "/v1/servers/{name}") { node, request in
+            try await node.removeServer(named: request.parameters[0])
+        },
+        AdminRoute("POST", "/v1/servers/{name}/test") { node, request in
+            try await node.testServer(named: request.parameters[0])
+        },
+
+        AdminRoute("POST", "/v1/catalog/search") { node, request in
+            await node.searchCatalog(
+                query: request.body["query"]?.string ?? "",
+                limit: try request.count("limit", default: 50, in: 1...10_000))
+        },
+        AdminRoute("POST", "/v1/catalog/show") { node, request in
+            try await node.showEntry(named: try request.text("entry"))
+        },
+        AdminRoute(
+            "POST", "/v1/call",
+            .stream { node, request, notice in
+                try await node.callTool(
+                    named: try request.text("entry"), server: request.body["server"]?.string,
+                    arguments: request.body["arguments"] ?? .emptyObject, notice: notice)
+            }),
+
+        AdminRoute("GET", "/v1/virtual") { node, _ in await node.listVirtualServers() },
+        AdminRoute("POST", "/v1/virtual") { node, request in
+            try await node.applyVirtualServers(
+                yaml: try request.text("yaml"), source: request.body["source"]?.string ?? "the request")
+        },
+        AdminRoute("GET", "/v1/virtual/{name}") { node, request in
+            try await node.showVirtualServer(named: request.parameters[0])
+        },
+        AdminRoute("DELETE", "/v1/virtual/{name}") { node, request in
+            try await node.removeVirtualServer(named: request.parameters[0])
+        },
+
+        AdminRoute("GET", "/v1/secrets") { node, _ in try await node.listSecrets() },
+        AdminRoute("PUT", "/v1/secrets/{name}") { node, request in
+            try await node.setSecret(named: request.parameters[0], value: try request.text("value"))
+        },
+        AdminRoute("DELETE", "/v1/secrets/{name}") { node, request in
+            try await node.removeSecret(named: request.parameters[0])
+        },
+
+        AdminRoute("GET", "/v1/tokens") { node, _ in try await node.listCallerKeys() },
+        AdminRoute("POST", "/v1/tokens") { node, request in
+            let life = try request.count("ttlSeconds", default: 0, in: 0...315_360_000)
+            return try await node.createCallerKey(
+                name: try request.text("name"), lifeSeconds: life == 0 ? nil : life)
+        },
+        AdminRoute("DELETE", "/v1/tokens/{key}") { node, request in
+            try await node.revokeCallerKey(request.parameters[0])
+        },
+    ]
+}

@@ -1,0 +1,163 @@
+package import Gateway
+import JSONSlice
+package import Logging
+import MCPTransport
+import Synchronization
+
+/// The admin surface: REST over the node's public face, behind the admin token on every path.
+///
+/// It listens with the same HTTP code as the MCP surface, so there is one parser to trust. Requests come in on event
+/// loops; their work is done by child tasks of ``run()``.
+package final class AdminServer: Sendable {
+    /// Requests that wait or run at once; more are answered 503. People and dashboards need few.
+    package static let requestsMax = 128
+
+    private struct Job: Sendable {
+        let exchange: HTTPExchange
+        let handler: AdminRoute.Handler
+        let request: AdminRequest
+    }
+
+    private let node: Node
+    private let listener = Mutex<HTTPListener?>(nil)
+    private let token: AdminToken
+    private let log: Logger
+    private let jobs: AsyncStream<Job>
+    private let intake: AsyncStream<Job>.Continuation
+
+    private init(node: Node, log: Logger) {
+        self.node = node
+        self.log = log
+        token = AdminToken(node.adminToken)
+        (jobs, intake) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.requestsMax))
+    }
+
+    /// Opens the admin surface of a node.
+    package static func listen(node: Node, log: Logger) async throws -> AdminServer {
+        let server = AdminServer(node: node, log: log)
+        let listener = try await node.bindAdmin { server.handle($0) }
+        server.listener.withLock { $0 = listener }
+        return server
+    }
+
+    /// `host:port` with the real port.
+    package var address: String { listener.withLock { $0?.address.description ?? "" } }
+
+    /// Takes no more requests and lets those that run come to their end, within the listener's bound.
+    package func close() async {
+        intake.finish()
+        await listener.withLock { $0 }?.close()
+    }
+
+    /// Takes one request from the listener; called on its event loop, returns at once.
+    private func handle(_ exchange: HTTPExchange) {
+        guard token.admits(authorization: exchange.headers.first("authorization")) else {
+            return refuse(
+                exchange, status: 401, code: "unauthorized",
+                message: "the admin surface wants the node's token",
+                hint: "the CLI finds it by itself as the same user; elsewhere set MARTLET_TOKEN to what stands in admin.token of the data folder",
+                headers: [("WWW-Authenticate", "Bearer realm=\"martlet admin\"")])
+        }
+        let segments = exchange.path.split(separator: "/").map(String.init)
+        let matching = AdminRoute.all.compactMap { route in route.match(segments).map { (route, $0) } }
+        guard !matching.isEmpty else {
+            return refuse(exchange, status: 404, code: "not_found", message: "nothing stands at \(exchange.path)")
+        }
+        guard let (route, parameters) = matching.first(where: { $0.0.method == exchange.method }) else {
+            return refuse(
+                exchange, status: 405, code: "method_not_allowed", message: "\(exchange.path) has no \(exchange.method)",
+                headers: [("Allow", matching.map(\.0.method).joined(separator: ", "))])
+        }
+        let body: JSON
+        do {
+            body = exchange.body.isEmpty ? .emptyObject : try JSON(validating: exchange.body)
+        } catch {
+            return refuse(exchange, status: 400, code: "invalid", message: "the body is not JSON: \(error)")
+        }
+        let query = Dictionary(exchange.query, uniquingKeysWith: { first, _ in first })
+        let job = Job(
+            exchange: exchange, handler: route.handler,
+            request: AdminRequest(parameters: parameters, query: query, body: body))
+        if case .enqueued = intake.yield(job) { return }
+        refuse(
+            exchange, status: 503, code: "busy", message: "\(Self.requestsMax) requests are already waiting",
+            hint: "try again in a moment")
+    }
+
+    /// Does the work of requests until cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            for await job in jobs {
+                group.addTask { await self.perform(job) }
+            }
+        }
+    }
+
+    private func perform(_ job: Job) async {
+        do {
+            switch job.handler {
+            case .answer(let answer):
+                respond(job.exchange, status: 200, body: try await answer(node, job.request))
+            case .stream(let work):
+                let exchange = job.exchange
+                exchange.startStream(
+                    status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+                do {
+                    let final = try await work(node, job.request) { notice in
+                        exchange.write(AdminEvent.notice(notice).bytes)
+                    }
+                    exchange.write(AdminEvent.final(final).bytes)
+                } catch {
+                    exchange.write(AdminEvent.failed(Self.body(of: error)).bytes)
+                }
+                exchange.end()
+            }
+        } catch let refusal as Refusal {
+            respond(job.exchange, status: refusal.kind.status, body: Self.body(of: refusal))
+        } catch {
+            log.error("An admin request failed.", metadata: ["error": "\(error)", "path": "\(job.exchange.path)"])
+            respond(job.exchange, status: 500, body: Self.body(of: error))
+        }
+    }
+
+    private func respond(_ exchange: HTTPExchange, status: Int, body: JSON, headers: [(String, String)] = []) {
+        exchange.respond(
+            status: status,
+            headers: [("Content-Type", "application/json"), ("Cache-Control", "no-store")] + headers,
+            body: Array(body.bytes))
+    }
+
+    private func refuse(
+        _ exchange: HTTPExchange, status: Int, code: String, message: String, hint: String? = nil,
+        headers: [(String, String)] = []
+    ) {
+        let body = Self.errorBody(code: code, message: message, hint: hint)
+        respond(exchange, status: status, body: body, headers: headers)
+    }
+
+    private static func body(of error: any Error) -> JSON {
+        guard let refusal = error as? Refusal else {
+            return errorBody(code: "failed", message: "\(error)", hint: nil)
+        }
+        return errorBody(code: refusal.kind.rawValue, message: refusal.message, hint: refusal.hint)
+    }
+
+    private static func errorBody(code: String, message: String, hint: String?) -> JSON {
+        var members: [(String, JSON)] = [("code", .string(code)), ("message", .string(message))]
+        if let hint { members.append(("hint", .string(hint))) }
+        return .object([("error", .object(members))])
+    }
+}
+
+extension Refusal.Kind {
+    fileprivate var status: Int {
+        switch self {
+        case .invalid: 400
+        case .forbidden: 403
+        case .notFound: 404
+        case .conflict: 409
+        case .failed: 502
+        case .unavailable: 503
+        }
+    }
+}

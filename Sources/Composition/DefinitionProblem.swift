@@ -1,0 +1,47 @@
+package import Catalog
+
+/// Why a definition, read without mistakes, cannot be applied to what the mesh offers.
+package enum DefinitionProblem: Hashable, Sendable {
+    case unknownNode(at: ConfigPath, String, nearest: String?)
+    case unknownServer(at: ConfigPath, String, nearest: String?)
+    /// Only where the server's entries are known.
+    case unknownEntry(at: ConfigPath, EntryKind, String, server: String, nearest: String?)
+    case notNarrowable(at: ConfigPath, EntryKind, String, NarrowingError)
+    case nameTooLong(at: ConfigPath, String, lengthMax: Int)
+    /// The sides as `NODE--SERVER/ENTRY`.
+    case clash(EntryKind, name: String, sides: [String])
+}
+
+extension DefinitionProblem: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unknownNode(let path, let name, let nearest):
+            "\(path): no node \(name) is known here"
+                + (nearest.map { "; did you mean \($0)?" } ?? "; `martlet peers` shows the nodes")
+        case .unknownServer(let path, let name, let nearest):
+            "\(path): no server \(name) is known here"
+                + (nearest.map { "; did you mean \($0)?" } ?? "; `martlet servers list` shows the servers")
+        case .unknownEntry(let path, let kind, let name, let server, let nearest):
+            "\(path): \(server) offers no \(kind) \(name)"
+                + (nearest.map { "; did you mean \($0)?" }
+                    ?? "; `martlet catalog search` shows what it offers")
+        case .notNarrowable(let path, let kind, let name, let reason):
+            "\(path): \(kind) \(name): \(reason)"
+        case .nameTooLong(let path, let name, let lengthMax):
+            "\(path): \(name) is longer than the \(lengthMax) characters that names.max allows"
+        case .clash(let kind, let name, let sides):
+            "\(sides.count) \(kind)s would be called \(name): \(sides.prefix(4).joined(separator: " and "))"
+                + (sides.count > 4 ? " and more; " : "; ")
+                + "give all but one another name with as:, or hide them"
+        }
+    }
+}
+
+/// All that stands against applying a definition.
+package struct DefinitionError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let problems: [DefinitionProblem]
+
+    package init(_ problems: [DefinitionProblem]) { self.problems = problems }
+
+    package var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,163 @@
+package import Catalog
+package import JSONSlice
+
+/// One endpoint as its clients see it, computed from one catalog snapshot: what is listed, under which names,
+/// and what each name stands for.
+///
+/// Names, order and bindings depend on definitions and labels alone. Whether an owner can be reached changes
+/// nothing here: its entries stay listed, and a call fails with the reason.
+package struct EndpointView: Sendable {
+    package let endpoint: Endpoint
+    package let title: String?
+    package let instructions: String?
+    /// The capabilities object in the terms of 2026-07-28.
+    package let capabilities: JSON
+    /// What a person should know about how this view came about.
+    package let notes: [ViewNote]
+
+    private let lists: [EntryKind: [ListedEntry]]
+    /// By the bytes of the name: `String` would hold canonically equivalent names for one.
+    private let places: [EntryKind: [[UInt8]: Int]]
+    private let spaces: [ServerKey: ResourceSpace]
+    private let authorities: [String: ServerKey]
+    /// URIs, outward, of resources that a definition leaves out.
+    private let hiddenURIs: Set<String>
+    private let basis: ViewBasis
+
+    /// - Parameter nameLengthMax: `names.max` of the configuration.
+    /// - Complexity: O(entries of the endpoint's servers), and O(bytes) of each definition that is changed.
+    package init(
+        of endpoint: Endpoint, in catalog: CatalogSnapshot,
+        nameLengthMax: Int = EntryNaming.lengthMaxDefault
+    ) {
+        let nodes = NodeNames(catalog)
+        let draft = ViewDraft(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
+        let servers = endpoint.servers(in: catalog)
+        let known = servers.compactMap { catalog.servers[$0] }
+
+        var spaces: [ServerKey: ResourceSpace] = [:]
+        var authorities: [String: ServerKey] = [:]
+        for server in servers {
+            spaces[server] = endpoint.space(of: server, me: catalog.me, nodes: nodes)
+            authorities[EntryNaming.authority(node: nodes[server.owner], server: server.name)] = server
+        }
+        for server in servers where server.owner == catalog.me { authorities[server.name.text] = server }
+
+        var lists: [EntryKind: [ListedEntry]] = [:]
+        for row in draft.rows {
+            let kind = row.entry.kind
+            var definition = spaces[row.server]?.outward(definition: row.definition) ?? row.definition
+            if row.name != row.entry.name {
+                definition = definition.setting(kind.nameMember, to: .string(row.name))
+            }
+            let binding = Binding(
+                server: row.server, entry: row.entry, fixed: row.fixed, defaults: row.defaults)
+            lists[kind, default: []].append(
+                ListedEntry(name: row.name, definition: definition, binding: binding))
+        }
+
+        let face = EndpointFace(
+            of: endpoint, servers: known, nodes: nodes, me: catalog.me, listed: Set(lists.keys))
+        self.endpoint = endpoint
+        self.title = face.title
+        self.instructions = face.instructions
+        self.capabilities = face.capabilities
+        self.notes = draft.notes
+        self.spaces = spaces
+        self.authorities = authorities
+        self.hiddenURIs = Self.hiddenURIs(of: known, spaces: spaces, shown: lists[.resource] ?? [])
+        self.lists = lists
+        self.places = lists.mapValues { entries in
+            Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
+                first
+            }
+        }
+        self.basis = ViewBasis(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
+    }
+
+    /// In the order in which clients see it.
+    package func list(_ kind: EntryKind) -> [ListedEntry] { lists[kind] ?? [] }
+
+    /// - Complexity: O(length of the name)
+    package func entry(_ kind: EntryKind, named name: String) -> ListedEntry? {
+        guard let place = places[kind]?[Array(name.utf8)] else { return nil }
+        return lists[kind]?[place]
+    }
+
+    package func binding(_ kind: EntryKind, named name: String) -> Binding? {
+        entry(kind, named: name)?.binding
+    }
+
+    /// Whether computing the view anew from this snapshot would give the same: nothing it is made of changed.
+    ///
+    /// - Complexity: O(servers of the endpoint)
+    package func stands(in catalog: CatalogSnapshot) -> Bool {
+        basis
+            == ViewBasis(
+                of: endpoint, in: catalog, nodes: NodeNames(catalog), nameLengthMax: basis.nameLengthMax)
+    }
+
+    /// The lists in which clients see something else than before: whom to tell, and of what.
+    package func listsChanged(since older: EndpointView) -> Set<EntryKind> {
+        Set(
+            EntryKind.allCases.filter { kind in
+                let (new, old) = (list(kind), older.list(kind))
+                return new.count != old.count || !zip(new, old).allSatisfy { $0.definition == $1.definition }
+            })
+    }
+
+    // MARK: Resources
+
+    /// The server that a URI of this endpoint leads to, and the URI there; also for a URI in no list, since
+    /// templates and links lead to many. `nil` when it leads nowhere, or a definition leaves this resource out.
+    package func resource(at uri: String) -> (server: ServerKey, uri: String)? {
+        if case .oneServer(let server) = endpoint { return (server, uri) }
+        guard let (authority, original) = ResourceSpace.inward(uri), let server = authorities[authority],
+            let space = spaces[server], !hiddenURIs.contains(space.outward(original))
+        else { return nil }
+        return (server, original)
+    }
+
+    /// How this endpoint shows the URIs of a server, for results and notifications that come from it.
+    package func space(of server: ServerKey) -> ResourceSpace {
+        spaces[server] ?? ResourceSpace(authority: nil)
+    }
+
+    private static func hiddenURIs(
+        of servers: [CatalogSnapshot.KnownServer], spaces: [ServerKey: ResourceSpace], shown: [ListedEntry]
+    ) -> Set<String> {
+        let all = servers.flatMap { server in
+            (server.manifest?.entries ?? []).filter { $0.kind == .resource }
+                .map { spaces[server.record.key]?.outward($0.name) ?? $0.name }
+        }
+        return Set(all).subtracting(shown.map(\.name))
+    }
+}
+
+/// All that a view is made of, for telling cheaply whether it still stands.
+private struct ViewBasis: Equatable, Sendable {
+    struct Source: Equatable, Sendable {
+        var server: ServerKey
+        var node: String
+        var title: String?
+        var isDisabled: Bool
+        /// Compares by storage first, so an unchanged one costs nothing.
+        var manifest: Manifest?
+    }
+
+    var me: NodeID
+    var sources: [Source?]
+    var nameLengthMax: Int
+
+    init(of endpoint: Endpoint, in catalog: CatalogSnapshot, nodes: NodeNames, nameLengthMax: Int) {
+        me = catalog.me
+        self.nameLengthMax = nameLengthMax
+        sources = endpoint.servers(in: catalog).map { server in
+            catalog.servers[server].map {
+                Source(
+                    server: server, node: nodes[server.owner], title: $0.record.title,
+                    isDisabled: $0.record.state == .disabled, manifest: $0.manifest)
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package import Catalog
+package import JSONSlice
+
+/// Why an argument of an entry cannot be taken out of clients' sight, or given a default, safely.
+package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The entry's definition has no argument of this name.
+    case unknownArgument(String, nearest: String?)
+    /// The schema is no plain object schema, so that what it allows cannot be told from `properties`.
+    case schemaNotPlain(keyword: String)
+    /// A keyword elsewhere in the schema speaks of the argument.
+    case mentioned(String, in: String)
+    /// Other parts of the schema refer into the argument's schema, or may.
+    case referredTo(String)
+    /// The value is not one that the argument's schema allows.
+    case wrongValue(String, expected: String)
+
+    package var description: String {
+        switch self {
+        case .unknownArgument(let name, let nearest?):
+            "it has no argument \(name); did you mean \(nearest)?"
+        case .unknownArgument(let name, nil):
+            "it has no argument \(name)"
+        case .schemaNotPlain(let keyword):
+            "its inputSchema uses \(keyword) at the top, so single arguments cannot be changed safely"
+        case .mentioned(let name, let keyword):
+            "\(keyword) in its inputSchema depends on \(name), so \(name) cannot be changed safely"
+        case .referredTo(let name):
+            "other parts of its inputSchema refer to the schema of \(name), so \(name) cannot be taken out safely"
+        case .wrongValue(let name, let expected):
+            "the value for \(name) does not fit: its schema wants \(expected)"
+        }
+    }
+}
+
+/// Takes fixed arguments out of an entry's definition and writes defaults into it, by splicing: `$defs`,
+/// unknown keywords and all other bytes stay.
+///
+/// What composition hides is convenience, not a boundary: only the owner's rules are (mesh-design §6). So where
+/// a schema is too clever for a change that is plainly right, the change is refused instead of guessed.
+package enum Narrowing {
+    /// - Complexity: O(arguments · size of the definition).
+    package static func narrow(
+        _ definition: JSON, of kind: EntryKind, fixed: [Argument], defaults: [Argument]
+    ) throws(NarrowingError) -> JSON {
+        if fixed.isEmpty, defaults.isEmpty { return definition }
+        switch kind {
+        case .tool:
+            var schema = definition["inputSchema"] ?? .emptyObject
+            try checkPlain(schema)
+            for argument in fixed { schema = try fix(argument, in: schema) }
+            for argument in defaults { schema = try preset(argument, in: schema) }
+            return definition.setting("inputSchema", to: schema)
+        case .prompt:
+            return try narrow(prompt: definition, fixed: fixed, defaults: defaults)
+        case .resource, .resourceTemplate:
+            let name = (fixed + defaults)[0].name
+            throw .unknownArgument(name, nearest: nil)
+        }
+    }
+
+    // MARK: Tools (JSON Schema 2020-12)
+
+    /// Keywords through which `properties` is not the whole truth about the arguments, or about their number.
+    private static let unclear = [
+        "$ref", "$dynamicRef", "$recursiveRef", "minProperties", "maxProperties", "const", "enum",
+    ]
+
+    /// Keywords that may depend on single arguments, wherever in them these are named.
+    private static let conditional = [
+        "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
+        "dependencies", "propertyNames",
+    ]
+
+    private static func checkPlain(_ schema: JSON) throws(NarrowingError) {
+        for keyword in unclear where schema[keyword] != nil { throw .schemaNotPlain(keyword: keyword) }
+    }
+
+    private static func fix(_ argument: Argument, in schema: JSON) throws(NarrowingError) -> JSON {
+        let (properties, own) = try property(argument, in: schema)
+        let place = "#/properties/\(escaped(argument.name))"
+        let isReferred = contains(schema) { key, value in
+            guard key == "$ref" || key == "$dynamicRef", let target = value.string else { return false }
+            return target == place || target.hasPrefix(place + "/")
+        }
+        let isNamed = contains(own) { key, _ in key == "$id" || key == "$anchor" || key == "$dynamicAnchor" }
+        if isReferred || isNamed { throw .referredTo(argument.name) }
+        let rest = schema.setting("properties", to: properties.removing(argument.name))
+        return notRequired(argument.name, in: rest)
+    }
+
+    private static func preset(_ argument: Argument, in schema: JSON) throws(NarrowingError) -> JSON {
+        let (properties, own) = try property(argument, in: schema)
+        // `true` allows anything, as `{}` does; only the latter can carry a default.
+        let new = (own.kind == .object ? own : .emptyObject).setting("default", to: argument.value)
+        return notRequired(
+            argument.name, in: schema.setting("properties", to: properties.setting(argument.name, to: new)))
+    }
+
+    /// The argument's own schema, once it is certain that nothing else governs it.
+    private static func property(
+        _ argument: Argument, in schema: JSON
+    ) throws(NarrowingError) -> (all: JSON, own: JSON) {
+        let properties = schema["properties"] ?? .emptyObject
+        guard let own = properties[argument.name] else {
+            let names = properties.members.map(\.key)
+            throw .unknownArgument(argument.name, nearest: NearestName.to(argument.name, among: names))
+        }
+        for keyword in conditional {
+            guard let value = schema[keyword] else { continue }
+            let isMentioned = contains(value) { key, value in
+                key == argument.name || value.string == argument.name
+            }
+            if isMentioned || mayReferElsewhere(value) { throw .mentioned(argument.name, in: keyword) }
+        }
+        try check(argument, against: own)
+        return (properties, own)
+    }
+
+    /// A reference out of a condition could lead to where the argument is named after all.
+    private static func mayReferElsewhere(_ condition: JSON) -> Bool {
+        contains(condition) { key, _ in key == "$ref" || key == "$dynamicRef" || key == "$recursiveRef" }
+    }
+
+    private static func notRequired(_ name: String, in schema: JSON) -> JSON {
+        guard let required = schema["required"]?.elements, required.contains(where: { $0.string == name })
+        else {
+            return schema
+        }
+        let rest = required.filter { $0.string != name }
+        // Draft 4 knows no empty `required`.
+        return rest.isEmpty ? schema.removing("required") : schema.setting("required", to: .array(rest))
+    }
+
+    /// The plain part of validation, enough to catch a slip; the backend validates the rest.
+    private static func check(_ argument: Argument, against schema: JSON) throws(NarrowingError) {
+        if let type = schema["type"] {
+            let types = type.kind == .array ? type.elements.compactMap(\.string) : [type.string ?? ""]
+            guard types.contains(where: { fits(argument.value, $0) }) else {
+                throw .wrongValue(argument.name, expected: types.joined(separator: " or "))
+            }
+        }
+        if let choices = schema["enum"]?.elements, argument.value.kind == .string,
+            !choices.contains(where: { $0.string == argument.value.string })
+        {
+            let words = choices.compactMap(\.string).prefix(12).joined(separator: ", ")
+            throw .wrongValue(argument.name, expected: "one of \(words)")
+        }
+    }
+
+    private static func fits(_ value: JSON, _ type: String) -> Bool {
+        switch value.kind {
+        case .object: type == "object"
+        case .array: type == "array"
+        case .string: type == "string"
+        case .bool: type == "boolean"
+        case .null: type == "null"
+        case .number: type == "number" || (type == "integer" && value.int != nil)
+        }
+    }
+
+    /// Whether any member anywhere inside, or any element, is as described; elements come with an empty key.
+    private static func contains(_ value: JSON, where isMatch: (String, JSON) -> Bool) -> Bool {
+        switch value.kind {
+        case .object:
+            value.members.contains { isMatch($0.key, $0.value) || contains($0.value, where: isMatch) }
+        case .array: value.elements.contains { isMatch("", $0) || contains($0, where: isMatch) }
+        default: false
+        }
+    }
+
+    /// A key as a part of a JSON pointer (RFC 6901 §3).
+    private static func escaped(_ key: String) -> String {
+        key.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
+            .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
+    }
+
+    // MARK: Prompts
+
+    private static func narrow(
+        prompt: JSON, fixed: [Argument], defaults: [Argument]
+    ) throws(NarrowingError) -> JSON {
+        var arguments = prompt["arguments"]?.elements ?? []
+        let names = arguments.compactMap { $0["name"]?.string }
+        for argument in fixed + defaults where !names.contains(argument.name) {
+            throw .unknownArgument(argument.name, nearest: NearestName.to(argument.name, among: names))
+        }
+        arguments.removeAll { given in fixed.contains { $0.name == given["name"]?.string } }
+        arguments = arguments.map { given in
+            defaults.contains { $0.name == given["name"]?.string }
+                ? given.setting("required", to: false) : given
+        }
+        return prompt.setting("arguments", to: .array(arguments))
+    }
+}

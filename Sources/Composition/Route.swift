@@ -1,0 +1,105 @@
+package import Catalog
+package import JSONSlice
+package import MCPModel
+
+/// Where a client's request goes, and as what.
+package struct Route: Hashable, Sendable {
+    package var server: ServerKey
+    /// The listed entry that is meant; `nil` for a URI that stands in no list.
+    package var binding: Binding?
+    /// The params with the server's own names and URIs.
+    package var params: JSON
+
+    package init(server: ServerKey, binding: Binding?, params: JSON) {
+        self.server = server
+        self.binding = binding
+        self.params = params
+    }
+}
+
+/// Why a request goes nowhere.
+package enum RouteError: Error, Hashable, Sendable {
+    case unknown(EntryKind, String, nearest: String?)
+    case missing(member: String, method: String)
+    /// The method concerns no entry, so there is no server it would belong to.
+    case notRouted(method: String)
+
+    /// The answer to the client.
+    package var failure: CallFailure {
+        switch self {
+        case .unknown(let kind, let name, let nearest):
+            CallFailure(
+                .unknownEntry, "there is no \(kind) \(name) here",
+                hint: nearest.map { "did you mean \($0)?" }
+                    ?? "`martlet catalog search` shows what is offered")
+        case .missing(let member, let method):
+            CallFailure(.invalidArguments, "\(method) needs \(member) in its params")
+        case .notRouted(let method):
+            CallFailure(.invalidArguments, "\(method) is not about an entry of a server")
+        }
+    }
+}
+
+extension EndpointView {
+    /// Finds the server that a request is for, and turns its params into that server's terms.
+    ///
+    /// For `tools/call`, `prompts/get`, `resources/read`, `resources/subscribe`, `resources/unsubscribe` and
+    /// `completion/complete`.
+    /// - Complexity: O(bytes of the params)
+    package func route(_ method: String, _ params: JSON) throws(RouteError) -> Route {
+        switch method {
+        case Method.toolsCall:
+            try entryRoute(.tool, method, params)
+        case Method.promptsGet:
+            try entryRoute(.prompt, method, params)
+        case Method.resourcesRead, Method.resourcesSubscribe, Method.resourcesUnsubscribe:
+            try resourceRoute(method, params)
+        case Method.completionComplete:
+            try completionRoute(method, params)
+        default:
+            throw .notRouted(method: method)
+        }
+    }
+
+    private func entryRoute(
+        _ kind: EntryKind, _ method: String, _ params: JSON
+    ) throws(RouteError) -> Route {
+        guard let name = params["name"]?.string else { throw .missing(member: "name", method: method) }
+        guard let binding = binding(kind, named: name) else { throw unknown(kind, name) }
+        return Route(
+            server: binding.server, binding: binding, params: binding.arguments(applyingTo: params))
+    }
+
+    private func resourceRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
+        guard let uri = params["uri"]?.string else { throw .missing(member: "uri", method: method) }
+        guard let (server, original) = resource(at: uri) else { throw unknown(.resource, uri) }
+        return Route(
+            server: server, binding: binding(.resource, named: uri),
+            params: original == uri ? params : params.setting("uri", to: .string(original)))
+    }
+
+    /// `ref` names a prompt, or the URI (template) of a resource.
+    private func completionRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
+        guard let reference = params["ref"] else { throw .missing(member: "ref", method: method) }
+        if let name = reference["name"]?.string {
+            guard let binding = binding(.prompt, named: name) else { throw unknown(.prompt, name) }
+            let own = reference.setting("name", to: .string(binding.entry))
+            return Route(
+                server: binding.server, binding: binding,
+                params: binding.entry == name ? params : params.setting("ref", to: own))
+        }
+        guard let uri = reference["uri"]?.string else {
+            throw .missing(member: "ref.name or ref.uri", method: method)
+        }
+        guard let (server, original) = resource(at: uri) else { throw unknown(.resourceTemplate, uri) }
+        let own = reference.setting("uri", to: .string(original))
+        return Route(
+            server: server,
+            binding: binding(.resourceTemplate, named: uri) ?? binding(.resource, named: uri),
+            params: original == uri ? params : params.setting("ref", to: own))
+    }
+
+    private func unknown(_ kind: EntryKind, _ name: String) -> RouteError {
+        .unknown(kind, name, nearest: NearestName.to(name, among: list(kind).lazy.map(\.name)))
+    }
+}

@@ -1,0 +1,117 @@
+package import Catalog
+package import JSONSlice
+
+/// A composed MCP server: chosen entries of any servers under one name, renamed and narrowed.
+///
+/// The same shape is written by people, with ``ServerName``s, and signed and stored, with ``ServerKey``s;
+/// `resolve` leads from the one to the other when a definition is applied.
+package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
+    package enum Use: Hashable, Sendable {
+        case server(WholeServer<Server>)
+        case entry(SingleEntry<Server>)
+    }
+
+    package var title: String?
+    package var description: String?
+    /// Takes the place of the servers' own instructions.
+    package var instructions: String?
+    /// In the order in which clients see it.
+    package var use: [Use]
+
+    package init(
+        title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use]
+    ) {
+        self.title = title
+        self.description = description
+        self.instructions = instructions
+        self.use = use
+    }
+}
+
+/// As written in a file or a request.
+package typealias VirtualServerDefinition = VirtualServer<ServerName>
+/// As signed and stored: every server for good.
+package typealias ResolvedDefinition = VirtualServer<ServerKey>
+
+/// All entries of a server, or those whose own name (tool, prompt) or URI (resource, template) the globs leave.
+package struct WholeServer<Server: ServerReference>: Hashable, Sendable {
+    package var from: Server
+    /// Empty: everything.
+    package var only: [Glob]
+    package var hide: [Glob]
+
+    package init(from: Server, only: [Glob] = [], hide: [Glob] = []) {
+        self.from = from
+        self.only = only
+        self.hide = hide
+    }
+
+    package func selects(_ name: String) -> Bool {
+        (only.isEmpty || only.contains { $0.matches(name) }) && !hide.contains { $0.matches(name) }
+    }
+}
+
+/// One entry, made to measure. It stands for the entry in this definition: a whole server beside it leaves it out.
+package struct SingleEntry<Server: ServerReference>: Hashable, Sendable {
+    package var server: Server
+    package var kind: EntryKind
+    /// The server's own name for it: name, URI or URI template.
+    package var entry: String
+    /// What clients shall call it; tools and prompts only.
+    package var name: String?
+    package var title: String?
+    package var description: String?
+    /// Members to set in the tool's annotations.
+    package var annotations: [Argument]
+    /// Arguments that are always these, and hidden from clients.
+    package var fixed: [Argument]
+    /// Arguments that are these unless the client gives others.
+    package var defaults: [Argument]
+
+    package init(
+        _ kind: EntryKind, _ entry: String, of server: Server, as name: String? = nil, title: String? = nil,
+        description: String? = nil, annotations: [Argument] = [], fixed: [Argument] = [],
+        defaults: [Argument] = []
+    ) {
+        self.server = server
+        self.kind = kind
+        self.entry = entry
+        self.name = name
+        self.title = title
+        self.description = description
+        self.annotations = annotations
+        self.fixed = fixed
+        self.defaults = defaults
+    }
+
+    /// `SERVER/ENTRY` in the spelling of ``Server``.
+    package var reference: String { "\(server.reference)/\(entry)" }
+}
+
+/// One named value, in a list that keeps its order.
+package struct Argument: Hashable, Sendable {
+    package var name: String
+    package var value: JSON
+
+    package init(_ name: String, _ value: JSON) {
+        self.name = name
+        self.value = value
+    }
+}
+
+extension VirtualServer.Use {
+    package var server: Server {
+        switch self {
+        case .server(let whole): whole.from
+        case .entry(let single): single.server
+        }
+    }
+}
+
+extension VirtualServer {
+    /// Every server used, once, in the order of first use.
+    package var servers: [Server] {
+        var seen: Set<Server> = []
+        return use.map(\.server).filter { seen.insert($0).inserted }
+    }
+}

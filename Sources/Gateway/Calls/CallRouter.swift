@@ -1,0 +1,87 @@
+import Catalog
+import Composition
+import MCPModel
+import MCPTransport
+
+/// A call that belongs to a server of another node, on its way into the mesh.
+struct ForwardedCall: Sendable {
+    var owner: NodeID
+    var server: Label
+    /// The definition that the client was shown; `nil` for a URI that stands in no list.
+    var hash: ContentHash?
+    var kind: EntryKind?
+    var caller: Caller
+    var request: CallRequest
+}
+
+/// The way of a call through this node: name → binding → owner → back (docs/architecture.md).
+///
+/// Synchronous and without I/O of its own: it takes one view and hands the call on, to a backend of this node or to
+/// the mesh. What comes back passes through the same function, rewritten into the endpoint's names.
+final class CallRouter: Sendable {
+    /// The longest any call may take when no server says less; also what a call through the mesh is given.
+    static let patience = Duration.seconds(600)
+
+    private let board: CatalogBoard
+    private let local: LocalServers
+    private let label: @Sendable () -> String
+    private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
+
+    init(
+        board: CatalogBoard, local: LocalServers, label: @escaping @Sendable () -> String,
+        forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
+    ) {
+        self.board = board
+        self.local = local
+        self.label = label
+        self.forward = forward
+    }
+
+    func call(_ call: EndpointCall, id: CallID = .random(), _ sink: @escaping CallSink) -> CallHandle {
+        let node = label()
+        let refuse = { (failure: CallFailure) -> CallHandle in
+            var failure = failure
+            failure.node = node
+            failure.callID = id
+            sink(.failure(failure))
+            return .finished
+        }
+        guard let view = board.view(call.endpoint) else {
+            return refuse(
+                CallFailure(.unknownEntry, "no server stands at \(call.endpoint)", hint: "see `martlet servers list`"))
+        }
+        let route: Route
+        do {
+            route = try view.route(call.method, call.params)
+        } catch {
+            return refuse(error.failure)
+        }
+        let request = CallRequest(
+            id: id, method: call.method, params: route.params, client: call.client, timeLeft: Self.patience)
+        let space = view.space(of: route.server)
+        let rewritten: CallSink = { event in
+            switch event {
+            case .result(let result): sink(.result(space.outward(result: result)))
+            case .failure(var failure):
+                failure.node = failure.node ?? node
+                failure.callID = id
+                sink(.failure(failure))
+            default: sink(event)
+            }
+        }
+        guard route.server.owner != board.me else {
+            return local.call(route.server.name, request, rewritten)
+        }
+        let forwarded = ForwardedCall(
+            owner: route.server.owner, server: route.server.name, hash: route.binding?.hash, kind: route.binding?.kind,
+            caller: call.caller, request: request)
+        return forward(forwarded, rewritten)
+    }
+}
+
+extension CallID {
+    static func random() -> CallID {
+        var random = SystemRandomNumberGenerator()
+        return CallID(using: &random)
+    }
+}

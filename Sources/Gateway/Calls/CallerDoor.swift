@@ -1,0 +1,146 @@
+import Catalog
+import JSONSlice
+import MCPTransport
+import Storage
+import Synchronization
+import Vault
+
+/// Who may speak at the MCP listener: callers with an API key, and, on loopback while no key exists, anybody.
+///
+/// The request path decides on a copy in memory; making, listing and revoking go through the database and then
+/// replace the copy, so a revoked key is refused from the next request on.
+final class CallerDoor: Sendable {
+    /// Keys at most; each request looks one up by digest, so the number costs memory only.
+    static let keysMax = 10_000
+    private static let scheme = "bearer "
+
+    private struct State {
+        var keys: [CredentialDigest: StoredCallerKey]
+        var uses: [String: WallTime] = [:]
+    }
+
+    private let shelf: CallerKeyShelf
+    private let ring: CallerKeyRing
+    private let adminToken: String
+    private let state: Mutex<State>
+
+    init(shelf: CallerKeyShelf, adminToken: String) async throws {
+        self.shelf = shelf
+        self.adminToken = adminToken
+        ring = try await shelf.ring()
+        let keys = try await shelf.all()
+        state = Mutex(State(keys: Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })))
+    }
+
+    /// Whether a key exists: then every caller needs one.
+    var needsKey: Bool { state.withLock { !$0.keys.isEmpty } }
+
+    // MARK: The request path
+
+    func authorize(_ exchange: HTTPExchange) -> Authorization {
+        authorize(header: exchange.headers.first("authorization"), isLoopback: exchange.remoteIsLoopback)
+    }
+
+    func authorize(header: String?, isLoopback: Bool) -> Authorization {
+        guard let header else {
+            if isLoopback && !needsKey { return .allowed(.anonymous) }
+            return Self.refused("this node wants a key; `martlet token create NAME` makes one")
+        }
+        guard header.lowercased().hasPrefix(Self.scheme) else {
+            return Self.refused("send the key as `Authorization: Bearer KEY`")
+        }
+        let presented = header.dropFirst(Self.scheme.count)
+        if constantTimeEqual(Array(presented.utf8), Array(adminToken.utf8)) {
+            return .allowed(Caller(issuer: "local", subject: "admin"))
+        }
+        guard let digest = ring.digest(of: presented) else { return Self.refused("that is no key of this node") }
+        let now = WallTime.now()
+        let key: StoredCallerKey? = state.withLock { state in
+            guard let key = state.keys[digest], key.isValid(at: now) else { return nil }
+            state.uses[key.id] = now
+            return key
+        }
+        guard let key else { return Self.refused("the key is unknown, revoked or expired; `martlet token list` shows which exist") }
+        return .allowed(Caller(issuer: "key", subject: key.label))
+    }
+
+    private static func refused(_ message: String) -> Authorization {
+        .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: message)
+    }
+
+    // MARK: The admin surface
+
+    func create(name: String, lifeSeconds: Int?) async throws -> JSON {
+        guard state.withLock({ $0.keys.count }) < Self.keysMax else {
+            throw Refusal(.conflict, "there are already \(Self.keysMax) keys", hint: "revoke some: `martlet token list`")
+        }
+        guard !state.withLock({ $0.keys.values.contains { $0.label == name } }) else {
+            throw Refusal(.conflict, "a key named \(name) exists", hint: "revoke it first, or choose another name")
+        }
+        var random = SystemRandomNumberGenerator()
+        let made = ring.make(using: &random)
+        let now = WallTime.now()
+        let stored = StoredCallerKey(
+            id: made.id, label: name, digest: made.digest, scopes: "{}", created: now,
+            expires: lifeSeconds.map { now.advanced(by: .seconds($0)) })
+        try await shelf.add(stored)
+        state.withLock { $0.keys[stored.digest] = stored }
+        return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
+    }
+
+    func list() -> JSON {
+        let now = WallTime.now()
+        let (keys, uses) = state.withLock { ($0.keys.values.sorted { $0.created < $1.created }, $0.uses) }
+        return .object([
+            (
+                "tokens",
+                .array(
+                    keys.map { key in
+                        var members: [(String, JSON)] = [
+                            ("id", .string(key.id)), ("name", .string(key.label)),
+                            ("ageSeconds", .number(key.created.seconds(until: now))),
+                        ]
+                        if let expires = key.expires {
+                            members.append(("expiresInSeconds", .number(now.seconds(until: expires))))
+                        }
+                        if let used = uses[key.id] ?? key.lastUsed {
+                            members.append(("lastUsedSeconds", .number(used.seconds(until: now))))
+                        }
+                        return .object(members)
+                    })
+            )
+        ])
+    }
+
+    /// - Parameter key: its id or its name.
+    func revoke(_ key: String) async throws -> JSON {
+        guard let found = state.withLock({ $0.keys.values.first { $0.id == key || $0.label == key } }) else {
+            throw Refusal(.notFound, "no key \(key)", hint: "`martlet token list` shows ids and names")
+        }
+        // Refused from here on, whatever the disk says; a failure below is told to the person.
+        state.withLock { $0.keys[found.digest] = nil }
+        _ = try await shelf.remove(id: found.id)
+        return .object([("revoked", .string(found.id))])
+    }
+
+    /// Writes down when keys were last used; called now and then, and at the end.
+    func flushUses() async throws {
+        let uses = state.withLock { state in
+            defer { state.uses.removeAll() }
+            for (digest, key) in state.keys {
+                if let used = state.uses[key.id] {
+                    state.keys[digest] = StoredCallerKey(
+                        id: key.id, label: key.label, digest: key.digest, scopes: key.scopes, created: key.created,
+                        expires: key.expires, lastUsed: used)
+                }
+            }
+            return state.uses
+        }
+        try await shelf.noteUses(uses)
+    }
+}
+
+extension WallTime {
+    /// Whole seconds from here to there; negative when it lies before.
+    func seconds(until other: WallTime) -> Int { Int((other.milliseconds - milliseconds) / 1000) }
+}

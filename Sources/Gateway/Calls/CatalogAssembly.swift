@@ -1,0 +1,61 @@
+import Catalog
+import Synchronization
+
+/// What this node shows is what the mesh told plus what it keeps to itself; put together here and handed to the board.
+///
+/// Kept to itself: servers that are not exported, and virtual servers that it may not define for the whole mesh.
+final class CatalogAssembly: Sendable {
+    private struct State {
+        var mesh: CatalogSnapshot
+        var servers: [Label: CatalogSnapshot.KnownServer] = [:]
+        var virtualServers: [Label: VirtualServerRecord] = [:]
+    }
+
+    private let board: CatalogBoard
+    private let watchers: Watchers
+    private let state: Mutex<State>
+    /// Snapshots reach the board in the order in which they were made.
+    private let publishing = Mutex(())
+
+    init(board: CatalogBoard, watchers: Watchers) {
+        self.board = board
+        self.watchers = watchers
+        state = Mutex(State(mesh: board.snapshot))
+    }
+
+    /// The mesh has learnt something.
+    func meshChanged(_ snapshot: CatalogSnapshot) { change { $0.mesh = snapshot } }
+
+    func keep(_ record: ServerRecord, _ manifest: Manifest?) {
+        change { $0.servers[record.key.name] = CatalogSnapshot.KnownServer(record: record, manifest: manifest) }
+    }
+
+    func forgetServer(_ name: Label) { change { $0.servers[name] = nil } }
+
+    func keep(_ virtualServer: VirtualServerRecord) { change { $0.virtualServers[virtualServer.name] = virtualServer } }
+
+    func forgetVirtualServer(_ name: Label) { change { $0.virtualServers[name] = nil } }
+
+    /// Whether the mesh knows of a server of this node.
+    func isShared(_ server: Label) -> Bool { state.withLock { $0.servers[server] == nil } }
+
+    func keepsVirtualServer(_ name: Label) -> Bool { state.withLock { $0.virtualServers[name] != nil } }
+
+    private func change(_ body: (inout State) -> Void) {
+        publishing.withLock { _ in
+            let whole = state.withLock { state in
+                body(&state)
+                var whole = state.mesh
+                for (name, server) in state.servers {
+                    var server = server
+                    server.record.key = ServerKey(owner: whole.me, name: name)
+                    whole.servers[server.record.key] = server
+                }
+                for (name, record) in state.virtualServers { whole.virtualServers[name] = record }
+                return whole
+            }
+            board.publish(whole)
+        }
+        watchers.snapshotChanged()
+    }
+}

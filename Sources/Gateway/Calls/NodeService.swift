@@ -1,0 +1,76 @@
+import Catalog
+import Composition
+import JSONSlice
+import MCPModel
+import MCPTransport
+
+/// This node as its MCP fronts see it: every closure of ``MCPService`` over the board, the router and the door.
+enum NodeService {
+    /// Entries a page; a client that wants more asks with the cursor.
+    static let pageSize = 1_000
+
+    static func make(
+        board: CatalogBoard, router: CallRouter, watchers: Watchers, door: CallerDoor,
+        label: @escaping @Sendable () -> String
+    ) -> MCPService {
+        MCPService(
+            authorize: { door.authorize($0) },
+            describe: { endpoint, _ in
+                board.view(endpoint).map { view in
+                    EndpointDescription(
+                        serverInfo: serverInfo(of: endpoint, title: view.title, node: label()),
+                        instructions: view.instructions, capabilities: view.capabilities)
+                }
+            },
+            list: { endpoint, _, kind, cursor in
+                guard let view = board.view(endpoint) else {
+                    return .failure(.invalidParams("no server stands at \(endpoint)"))
+                }
+                return page(view.list(kind.entryKind), from: cursor)
+            },
+            call: { call, sink in router.call(call, sink) },
+            watch: { endpoint, _, tell in watchers.watch(endpoint, tell) },
+            definition: { endpoint, _, kind, name in
+                board.view(endpoint)?.entry(kind.entryKind, named: name)?.definition
+            })
+    }
+
+    private static func serverInfo(of endpoint: EndpointName, title: String?, node: String) -> JSON {
+        let name =
+            switch endpoint {
+            case .all: "martlet"
+            case .server(let name): name
+            }
+        var members: [(String, JSON)] = [
+            ("name", .string(name)), ("version", .string(SoftwareVersion.current)),
+        ]
+        members.append(("title", .string(title ?? "Martlet node \(node)")))
+        return .object(members)
+    }
+
+    /// A cursor is the number of entries before the page. It is the client's to invent, so it only ever selects.
+    private static func page(_ entries: [ListedEntry], from cursor: String?) -> Result<ListPage, RPCError> {
+        var start = 0
+        if let cursor {
+            guard let given = Int(cursor), (0...entries.count).contains(given) else {
+                return .failure(.invalidParams("the cursor is not one that this list gave"))
+            }
+            start = given
+        }
+        let end = min(entries.count, start + pageSize)
+        return .success(
+            ListPage(
+                items: entries[start..<end].map(\.definition), nextCursor: end < entries.count ? String(end) : nil))
+    }
+}
+
+extension EntryListKind {
+    var entryKind: EntryKind {
+        switch self {
+        case .tools: .tool
+        case .resources: .resource
+        case .resourceTemplates: .resourceTemplate
+        case .prompts: .prompt
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package import Composition
+
+/// Settings with units and addresses.
+extension ConfigSection {
+    package mutating func duration(
+        _ key: String, default fallback: Duration, in range: ClosedRange<Duration>
+    ) -> Duration {
+        let expectation =
+            "a duration from \(DurationText.spell(range.lowerBound)) to "
+            + "\(DurationText.spell(range.upperBound)), as in 30s or 5m"
+        return parsed(key, expecting: expectation) {
+            DurationText.parse($0).flatMap { range.contains($0) ? $0 : nil }
+        } ?? fallback
+    }
+
+    package mutating func address(_ key: String, default fallback: HostPort) -> HostPort {
+        parsed(key, expecting: HostPort.form) { HostPort($0) } ?? fallback
+    }
+}
+
+/// Durations as people write them: a whole number and `ms`, `s`, `m`, `h` or `d`.
+package enum DurationText {
+    private static let units: [(name: String, milliseconds: Int64)] = [
+        ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
+    ]
+
+    package static func parse(_ text: String) -> Duration? {
+        let digits = text.prefix { ("0"..."9").contains($0) }
+        guard let number = Int64(digits),
+            let unit = units.first(where: { $0.name == text.dropFirst(digits.count) })
+        else { return nil }
+        let (milliseconds, overflow) = number.multipliedReportingOverflow(by: unit.milliseconds)
+        return overflow ? nil : .milliseconds(milliseconds)
+    }
+
+    /// The largest unit that says it exactly; below a millisecond is cut off.
+    package static func spell(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        let milliseconds = Int64(
+            clamping: Int128(seconds) * 1_000 + Int128(attoseconds / 1_000_000_000_000_000))
+        let unit = units.first { milliseconds != 0 && milliseconds % $0.milliseconds == 0 } ?? ("s", 1_000)
+        return "\(milliseconds / unit.milliseconds)\(unit.name)"
+    }
+}
+
+/// A host name or address with a port: `127.0.0.1:7330`, `[::1]:7330`, `hq-gw1.example.net:7332`.
+package struct HostPort: Hashable, Sendable, CustomStringConvertible {
+    /// Without brackets.
+    package var host: String
+    /// 0: any free one.
+    package var port: Int
+
+    package static let form = "HOST:PORT, as in 127.0.0.1:7330 or [::1]:7330"
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// - Returns: `nil` unless the text is ``form``.
+    package init?(_ text: some StringProtocol) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard (1...5).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = Int(digits), port <= 65_535
+        else { return nil }
+        let host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            let inside = host.dropFirst().dropLast()
+            guard inside.contains(":"), inside.utf8.allSatisfy(Self.allowsInsideBrackets) else { return nil }
+            self.init(host: String(inside), port: port)
+        } else {
+            guard !host.isEmpty, host.utf8.allSatisfy(Self.allowsInName) else { return nil }
+            self.init(host: String(host), port: port)
+        }
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    private static func allowsInName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    /// Hexadecimal digits, colons, dots of an embedded IPv4 address, and a zone.
+    private static func allowsInsideBrackets(_ byte: UInt8) -> Bool {
+        allowsInName(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
+    }
+}

@@ -1,0 +1,40 @@
+import Composition
+package import JSONSlice
+
+extension NodeConfiguration {
+    /// The normal form: every setting, those at their default too, as `config check --json` shows it.
+    package var json: JSON {
+        var node: [(String, JSON)] = []
+        if let name = self.node.name { node.append(("name", .string(name.text))) }
+        if let segment = self.node.segment { node.append(("segment", .string(segment.text))) }
+        if let data = self.node.data { node.append(("data", .string(data))) }
+        return .object([
+            ("node", .object(node)),
+            (
+                "listen",
+                [
+                    "mcp": .string(listen.mcp.description), "admin": .string(listen.admin.description),
+                    "mesh": .string(listen.mesh?.description ?? "none"),
+                ]
+            ),
+            ("names", ["max": .number(nameLengthMax)]),
+            ("mesh", mesh.json),
+            ("servers", .object(servers.map { ($0.name.text, $0.json) })),
+            ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
+        ])
+    }
+}
+
+extension MeshSettings {
+    fileprivate var json: JSON {
+        var members: [(String, JSON)] = [
+            ("seeds", .array(seeds.map { .string($0.description) })),
+            ("mdns", .string(mdns.rawValue)),
+        ]
+        if let joinTokenFile { members.append(("join", ["tokenFile": .string(joinTokenFile)])) }
+        members.append(("advertise", .array(advertise.map { .string($0.description) })))
+        members.append(("relay", .bool(relay)))
+        members.append(("export", .array(export.map { .string($0.pattern) })))
+        return .object(members)
+    }
+}

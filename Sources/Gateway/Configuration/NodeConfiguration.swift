@@ -1,0 +1,212 @@
+package import Catalog
+package import Composition
+
+/// What one configuration file says, as plain values (product.md §4). What it leaves out is at its default;
+/// defaults that depend on the machine are `nil`.
+package struct NodeConfiguration: Hashable, Sendable {
+    package static let serversMax = 1_000
+    package static let virtualServersMax = 256
+
+    package var node: NodeSettings
+    package var listen: ListenSettings
+    /// `names.max`
+    package var nameLengthMax: Int
+    package var mesh: MeshSettings
+    /// In the order written.
+    package var servers: [ServerDefinition]
+    /// In the order written.
+    package var virtualServers: [NamedVirtualServer]
+
+    /// What holds without any file.
+    package static let standard: NodeConfiguration = {
+        var section = ConfigSection(.emptyObject)
+        return NodeConfiguration(reading: &section)
+    }()
+
+    package init(reading section: inout ConfigSection) {
+        node = section.settings("node", NodeSettings.init(reading:))
+        listen = section.settings("listen", ListenSettings.init(reading:))
+        nameLengthMax = section.settings("names") {
+            $0.integer("max", default: EntryNaming.lengthMaxDefault, in: EntryNaming.lengthRange)
+        }
+        mesh = section.settings("mesh", MeshSettings.init(reading:))
+        servers = section.sections("servers", atMost: Self.serversMax) { name, part in
+            part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
+        }.compactMap { $0 }
+        virtualServers = NamedVirtualServer.read(from: &section)
+        for key in ["access", "guardrails", "limits", "audit", "telemetry"] { section.later(key) }
+        reportSharedNames(to: &section)
+    }
+
+    /// Real and virtual servers answer under one path, `/servers/NAME/mcp`.
+    private func reportSharedNames(to section: inout ConfigSection) {
+        let names = Set(servers.map(\.name))
+        for virtual in virtualServers where names.contains(virtual.name) {
+            section.report(
+                at: section.path.key("virtualServers").key(virtual.name.text),
+                "there is a server of this name under servers; both would answer at /servers/\(virtual.name)/mcp"
+            )
+        }
+    }
+}
+
+package struct NodeSettings: Hashable, Sendable {
+    /// `nil`: the host's name, made to fit.
+    package var name: Label?
+    /// `nil`: what the token said, or `default`.
+    package var segment: Label?
+    /// `nil`: `$XDG_STATE_HOME/martlet`.
+    package var data: String?
+
+    package init(reading section: inout ConfigSection) {
+        name = section.label("name")
+        segment = section.label("segment")
+        data = section.text("data")
+    }
+}
+
+package struct ListenSettings: Hashable, Sendable {
+    package var mcp: HostPort
+    package var admin: HostPort
+    /// `nil`: the node only dials out.
+    package var mesh: HostPort?
+
+    package static let mcpDefault = HostPort(host: "127.0.0.1", port: 7330)
+    package static let adminDefault = HostPort(host: "127.0.0.1", port: 7331)
+    package static let meshDefault = HostPort(host: "0.0.0.0", port: 7332)
+
+    package init(reading section: inout ConfigSection) {
+        mcp = section.address("mcp", default: Self.mcpDefault)
+        admin = section.address("admin", default: Self.adminDefault)
+        let mesh = section.parsed("mesh", expecting: "none or \(HostPort.form)") { text -> Door? in
+            text == "none" ? .closed : HostPort(text).map(Door.at)
+        }
+        self.mesh = (mesh ?? .at(Self.meshDefault)).address
+    }
+
+    private enum Door {
+        case closed
+        case at(HostPort)
+
+        var address: HostPort? { if case .at(let address) = self { address } else { nil } }
+    }
+}
+
+package struct MeshSettings: Hashable, Sendable {
+    package static let seedsMax = 64
+    package static let addressesMax = 16
+    package static let globsMax = 256
+
+    package enum Seed: Hashable, Sendable, CustomStringConvertible {
+        case address(HostPort)
+        /// SRV records of this name (RFC 2782).
+        case service(String)
+
+        package static let form = "HOST:PORT or dns+srv://NAME"
+        private static let scheme = "dns+srv://"
+
+        package init?(_ text: String) {
+            if text.hasPrefix(Self.scheme) {
+                let name = text.dropFirst(Self.scheme.count)
+                guard name.contains("."), HostPort("\(name):0") != nil else { return nil }
+                self = .service(String(name))
+            } else {
+                guard let address = HostPort(text), address.port != 0 else { return nil }
+                self = .address(address)
+            }
+        }
+
+        package var description: String {
+            switch self {
+            case .address(let address): address.description
+            case .service(let name): Self.scheme + name
+            }
+        }
+    }
+
+    package enum MulticastDNS: String, Hashable, Sendable, CaseIterable {
+        /// Used where there is a daemon for it.
+        case auto
+        case off
+        /// Without it the node does not start.
+        case required
+    }
+
+    package var seeds: [Seed]
+    package var mdns: MulticastDNS
+    /// `join.tokenFile`: waited for and retried.
+    package var joinTokenFile: String?
+    /// Empty: the addresses of the listener's interfaces.
+    package var advertise: [HostPort]
+    /// Whether circuits of others may cross this node.
+    package var relay: Bool
+    /// Names of servers that other nodes may know of.
+    package var export: [Glob]
+
+    package init(reading section: inout ConfigSection) {
+        seeds = section.list("seeds", of: Seed.form, atMost: Self.seedsMax) { Seed($0) }
+        mdns = section.choice("mdns", default: .auto)
+        joinTokenFile =
+            section.section("join") { part in
+                if !part.has("tokenFile") {
+                    part.report("tokenFile", "is missing: the file that holds the join token")
+                }
+                return part.text("tokenFile")
+            } ?? nil
+        advertise = section.list("advertise", of: HostPort.form, atMost: Self.addressesMax) { HostPort($0) }
+        relay = section.flag("relay", default: true)
+        let names = section.list("export", of: "a pattern", atMost: Self.globsMax) { Glob($0) }
+        export = section.has("export") ? names : [Glob("*")]
+    }
+
+    /// Whether other nodes may know of a server, by this setting alone.
+    package func exports(_ server: Label) -> Bool { export.contains { $0.matches(server.text) } }
+}
+
+/// A virtual server with its name.
+package struct NamedVirtualServer: Hashable, Sendable {
+    package var name: Label
+    package var definition: VirtualServerDefinition
+
+    package init(name: Label, definition: VirtualServerDefinition) {
+        self.name = name
+        self.definition = definition
+    }
+
+    /// All under `virtualServers`.
+    package static func read(from section: inout ConfigSection) -> [NamedVirtualServer] {
+        section.sections("virtualServers", atMost: NodeConfiguration.virtualServersMax) { name, part in
+            part.labelled(name) {
+                NamedVirtualServer(name: $0, definition: VirtualServerDefinition(reading: &$1))
+            }
+        }.compactMap { $0 }
+    }
+}
+
+extension ConfigSection {
+    /// A section all of whose settings have defaults: absent is empty.
+    fileprivate mutating func settings<Value>(
+        _ key: String, _ read: (inout ConfigSection) -> Value
+    ) -> Value {
+        if let value = section(key, read) { return value }
+        var empty = ConfigSection(.emptyObject, at: path.key(key))
+        return read(&empty)
+    }
+
+    /// Reads what is called by the key of this section. What is called wrongly is read nevertheless, under the
+    /// nearest name, so that its own mistakes are told too.
+    fileprivate mutating func labelled<Value>(
+        _ name: String, _ read: (Label, inout ConfigSection) -> Value?
+    ) -> Value? {
+        if let label = Label(name) { return read(label, &self) }
+        let nearest = Label(fitting: name)
+        let advice = nearest.map { "; \"\($0)\" would do" } ?? ""
+        report("\"\(name)\" is not \(Self.labelForm)\(advice)")
+        guard let nearest else {
+            leaveUnread()
+            return nil
+        }
+        _ = read(nearest, &self)
+        return nil
+    }
+}

@@ -1,0 +1,283 @@
+package import Catalog
+package import Composition
+package import JSONSlice
+
+/// The way in, from a file or storage, and the normal form; the name stands outside, as the key of a map.
+extension ServerDefinition {
+    static let argumentsMax = 256
+    static let variablesMax = 256
+    static let tagsMax = 32
+    static let scopesMax = 64
+
+    /// - Returns: `nil` when there is no telling how to reach the server; the section then has a problem.
+    package init?(name: Label, reading section: inout ConfigSection) {
+        let transport = Transport(reading: &section)
+        let auth = section.section("auth") { Auth(reading: &$0) } ?? nil
+        title = section.text("title")
+        tags = section.list("tags", of: "a word without spaces, at most 64 characters", atMost: Self.tagsMax)
+        {
+            (1...64).contains($0.count) && !$0.contains(where: \.isWhitespace) ? $0 : nil
+        }
+        timeout = section.duration("timeout", default: Self.timeoutDefault, in: Self.timeoutRange)
+        concurrency = section.integer(
+            "concurrency", default: Self.concurrencyDefault, in: Self.concurrencyRange)
+        instances = section.integer("instances", default: 1, in: Self.instancesRange)
+        export = Export(reading: &section)
+        isEnabled = section.flag("enabled", default: true)
+        section.later("approve", except: "auto")
+        for key in ["replicaOf", "callersFrom", "tools", "accept", "openapi", "repeatable", "access"] {
+            section.later(key)
+        }
+
+        guard let transport else { return nil }
+        switch transport {
+        case .stdio where section.has("auth"):
+            section.report(
+                "auth",
+                "is for a server with url; give a command its credential as env: {NAME: \"${secret:NAME}\"}")
+        case .http where section.has("instances"):
+            section.report("instances", "counts child processes; it goes with command, not with url")
+        case .http(_, let headers, _):
+            let own = auth?.headerName?.lowercased()
+            for header in headers where header.name.lowercased() == own {
+                section.report(
+                    "auth", "sets the header \(header.name), which headers sets too; leave one of them out")
+            }
+        case .stdio: break
+        }
+        self.name = name
+        self.transport = transport
+        self.auth = auth
+    }
+
+    package init(name: Label, json: JSON) throws(ConfigProblems) {
+        let (value, problems) = ConfigSection.read(json) { ServerDefinition(name: name, reading: &$0) }
+        guard problems.isEmpty, let value else { throw ConfigProblems(problems) }
+        self = value
+    }
+
+    /// One spelling for one definition: members in a fixed order, nothing that says the default.
+    package var json: JSON {
+        var members: [(String, JSON)] = []
+        switch transport {
+        case .stdio(let command, let arguments, let environment, let directory):
+            members.append(("command", .string(command)))
+            if !arguments.isEmpty { members.append(("args", .array(arguments.map { .string($0) }))) }
+            if !environment.isEmpty { members.append(("env", Self.map(environment))) }
+            if let directory { members.append(("cwd", .string(directory))) }
+        case .http(let url, let headers, let kind):
+            if kind != .streamable { members.append(("type", .string(kind.rawValue))) }
+            members.append(("url", .string(url)))
+            if !headers.isEmpty { members.append(("headers", Self.map(headers))) }
+        }
+        if let auth { members.append(("auth", auth.json)) }
+        if let title { members.append(("title", .string(title))) }
+        if !tags.isEmpty { members.append(("tags", .array(tags.map { .string($0) }))) }
+        if timeout != Self.timeoutDefault {
+            members.append(("timeout", .string(DurationText.spell(timeout))))
+        }
+        if concurrency != Self.concurrencyDefault { members.append(("concurrency", .number(concurrency))) }
+        if instances != 1 { members.append(("instances", .number(instances))) }
+        switch export {
+        case .everyone: break
+        case .nobody: members.append(("export", false))
+        case .only(let scopes): members.append(("to", .array(scopes.map { .string($0.description) })))
+        }
+        if !isEnabled { members.append(("enabled", false)) }
+        return .object(members)
+    }
+
+    private static func map(_ texts: [NamedText]) -> JSON {
+        .object(texts.map { ($0.name, .string($0.value)) })
+    }
+}
+
+extension ServerDefinition.Transport {
+    fileprivate init?(reading section: inout ConfigSection) {
+        let command = section.parsed("command", expecting: "a program") {
+            $0.isEmpty || $0.contains("\0") ? nil : $0
+        }
+        let arguments = section.texts("args", atMost: ServerDefinition.argumentsMax)
+        let environment = section.namedTexts("env", Self.variableProblem)
+        let directory = section.text("cwd")
+        let url = section.text("url")
+        let headers = section.namedTexts("headers", Self.headerProblem)
+        let type = section.parsed("type", expecting: "one of stdio, http, sse") { TransportType($0) }
+
+        for (index, argument) in arguments.enumerated() where argument.contains("${secret:") {
+            section.report(
+                at: section.path.key("args").index(index),
+                "a secret must not stand in arguments, which every user of the machine can read; give it as env"
+            )
+        }
+        switch (section.has("command"), section.has("url")) {
+        case (false, false):
+            if !section.has("openapi") {
+                section.report("needs command (a program) or url (a server over HTTP)")
+            }
+            return nil
+        case (true, true):
+            section.report("gives command and url; a server is one or the other")
+            return nil
+        case (true, false):
+            section.reportMisfits(["headers"], with: "url")
+            if let type, type != .stdio { section.report("type", "\(type.rawValue) needs url, not command") }
+            guard let command else { return nil }
+            self = .stdio(
+                command: command, arguments: arguments, environment: environment, directory: directory)
+        case (false, true):
+            section.reportMisfits(["args", "env", "cwd"], with: "command")
+            if type == .stdio { section.report("type", "stdio needs command, not url") }
+            guard let url else { return nil }
+            if let problem = BackendURL.problem(url) { section.report("url", problem) }
+            self = .http(url: url, headers: headers, kind: type == .sse ? .sse : .streamable)
+        }
+    }
+
+    private static func variableProblem(_ name: String) -> String? {
+        name.isEmpty || name.contains("=") || name.contains("\0")
+            ? "is no name of an environment variable" : nil
+    }
+
+    /// Headers of the connection and of MCP, which the gateway itself must get right.
+    private static let ownHeaders: Set<String> = [
+        "host", "connection", "content-length", "content-type", "transfer-encoding", "accept", "te",
+        "upgrade",
+        "trailer", "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id",
+    ]
+
+    fileprivate static func headerProblem(_ name: String) -> String? {
+        if !HeaderName.isToken(name) { return "is no name of a header" }
+        return ownHeaders.contains(name.lowercased()) ? "is set by Martlet itself; leave it out" : nil
+    }
+}
+
+/// The words for `type` that clients use.
+private enum TransportType: String {
+    case stdio
+    case http
+    case sse
+
+    init?(_ word: String) {
+        switch word.lowercased() {
+        case "stdio": self = .stdio
+        case "http", "streamable-http", "streamablehttp", "streamable_http": self = .http
+        case "sse": self = .sse
+        default: return nil
+        }
+    }
+}
+
+enum HeaderName {
+    /// RFC 9110 §5.6.2.
+    static func isToken(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
+    }
+}
+
+extension ServerDefinition.Auth {
+    fileprivate init?(reading section: inout ConfigSection) {
+        let bearer = section.section("bearer") { $0.secret("secret") } ?? nil
+        let basic = section.section("basic") { ($0.required("user"), $0.secret("secret")) }
+        let header = section.section("header") { part in
+            let name = part.required("name")
+            if let problem = name.flatMap(ServerDefinition.Transport.headerProblem) {
+                part.report("name", problem)
+            }
+            return (name, part.secret("secret"))
+        }
+        for key in ["query", "oauth", "clientCredentials", "tokenExchange"] { section.later(key) }
+        let chosen = section.keysSet
+        guard chosen.count == 1 else {
+            section.report(
+                chosen.isEmpty
+                    ? "says nothing; give one of bearer, basic, header"
+                    : "gives \(chosen.joined(separator: " and ")); a server takes one credential")
+            return nil
+        }
+        if let bearer {
+            self = .bearer(secret: bearer)
+        } else if case (let user?, let secret?)? = basic {
+            self = .basic(user: user, secret: secret)
+        } else if case (let name?, let secret?)? = header {
+            self = .header(name: name, secret: secret)
+        } else {
+            return nil
+        }
+    }
+
+    /// The header it is sent in.
+    package var headerName: String? {
+        switch self {
+        case .bearer, .basic: "Authorization"
+        case .header(let name, _): name
+        }
+    }
+
+    fileprivate var json: JSON {
+        switch self {
+        case .bearer(let secret): ["bearer": ["secret": .string(secret.text)]]
+        case .basic(let user, let secret): ["basic": ["user": .string(user), "secret": .string(secret.text)]]
+        case .header(let name, let secret):
+            ["header": ["name": .string(name), "secret": .string(secret.text)]]
+        }
+    }
+}
+
+extension ServerDefinition.Export {
+    fileprivate init(reading section: inout ConfigSection) {
+        let isExported = section.flag("export", default: true)
+        let scopes = section.list(
+            "to", of: "segment:NAME or node:NAME", atMost: ServerDefinition.scopesMax
+        ) { ServerDefinition.Scope($0) }
+        if !isExported, section.has("to") {
+            section.report(
+                "to", "says where the server may be known, and export: false that it may not be at all")
+        }
+        self = !isExported ? .nobody : section.has("to") ? .only(scopes) : .everyone
+    }
+}
+
+extension ConfigSection {
+    /// Names and values of `env` or `headers`, each checked.
+    fileprivate mutating func namedTexts(
+        _ key: String, _ nameProblem: (String) -> String?
+    ) -> [ServerDefinition.NamedText] {
+        textMap(key, atMost: ServerDefinition.variablesMax).map { name, value in
+            let place = path.key(key).key(name)
+            if let problem = nameProblem(name) { report(at: place, problem) }
+            if value.utf8.contains(where: { $0 == 0 || $0 == 0x0A || $0 == 0x0D }),
+                key == "headers" || value.contains("\0")
+            {
+                report(at: place, "contains a line break or a zero byte")
+            }
+            if case .failure(let problem) = SecretReference.names(in: value) {
+                report(at: place, problem.description)
+            }
+            return ServerDefinition.NamedText(name, value)
+        }
+    }
+
+    fileprivate mutating func secret(_ key: String) -> Label? {
+        required(key) { Label($0) }
+    }
+
+    fileprivate mutating func required(_ key: String) -> String? {
+        required(key) { $0.isEmpty ? nil : $0 }
+    }
+
+    private mutating func required<Value>(_ key: String, _ parse: (String) -> Value?) -> Value? {
+        let expectation = Value.self == Label.self ? Self.labelForm : "text"
+        if !has(key) { report(key, "is missing") }
+        return parsed(key, expecting: expectation, parse)
+    }
+
+    fileprivate mutating func reportMisfits(_ keys: [String], with partner: String) {
+        for key in keys where has(key) { report(key, "goes with \(partner)") }
+    }
+}

@@ -1,0 +1,121 @@
+package import Catalog
+
+/// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.
+package struct ServerDefinition: Hashable, Sendable {
+    package enum Transport: Hashable, Sendable {
+        /// A child process.
+        case stdio(command: String, arguments: [String], environment: [NamedText], directory: String?)
+        case http(url: String, headers: [NamedText], kind: HTTPKind)
+    }
+
+    package enum HTTPKind: String, Hashable, Sendable, CaseIterable {
+        /// Streamable HTTP, of 2025-03-26 and later; older servers are recognised.
+        case streamable = "http"
+        /// HTTP with SSE, of 2024-11-05, by declaration.
+        case sse
+    }
+
+    /// An environment variable or a header; the value may hold `${secret:NAME}`.
+    package struct NamedText: Hashable, Sendable {
+        package var name: String
+        package var value: String
+
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// A credential for a server over HTTP; names of secrets in the vault, never values.
+    package enum Auth: Hashable, Sendable {
+        /// `Authorization: Bearer …`
+        case bearer(secret: Label)
+        /// `Authorization: Basic …` (RFC 7617); the secret is the password.
+        case basic(user: String, secret: Label)
+        case header(name: String, secret: Label)
+
+        package var secret: Label {
+            switch self {
+            case .bearer(let secret), .basic(_, let secret), .header(_, let secret): secret
+            }
+        }
+    }
+
+    /// Which other nodes may know of it.
+    package enum Export: Hashable, Sendable {
+        case everyone
+        case nobody
+        case only([Scope])
+    }
+
+    package enum Scope: Hashable, Sendable, CustomStringConvertible {
+        case segment(Label)
+        case node(Label)
+
+        package init?(_ text: String) {
+            let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let label = Label(parts[1]) else { return nil }
+            switch parts[0] {
+            case "segment": self = .segment(label)
+            case "node": self = .node(label)
+            default: return nil
+            }
+        }
+
+        package var description: String {
+            switch self {
+            case .segment(let label): "segment:\(label)"
+            case .node(let label): "node:\(label)"
+            }
+        }
+    }
+
+    /// SDKs' own clients wait as long for an answer.
+    package static let timeoutDefault = Duration.seconds(60)
+    package static let timeoutRange = Duration.seconds(1)...Duration.seconds(24 * 3_600)
+    package static let concurrencyDefault = 16
+    package static let concurrencyRange = 1...1_024
+    package static let instancesRange = 1...64
+
+    package var name: Label
+    package var transport: Transport
+    package var auth: Auth?
+    package var title: String?
+    package var tags: [String]
+    /// How long one call may take.
+    package var timeout: Duration
+    /// Calls at once; more wait.
+    package var concurrency: Int
+    /// Child processes; always 1 over HTTP.
+    package var instances: Int
+    package var export: Export
+    package var isEnabled: Bool
+
+    package init(
+        name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
+        timeout: Duration = timeoutDefault, concurrency: Int = concurrencyDefault, instances: Int = 1,
+        export: Export = .everyone, isEnabled: Bool = true
+    ) {
+        self.name = name
+        self.transport = transport
+        self.auth = auth
+        self.title = title
+        self.tags = tags
+        self.timeout = timeout
+        self.concurrency = concurrency
+        self.instances = instances
+        self.export = export
+        self.isEnabled = isEnabled
+    }
+
+    /// The secrets it needs, each once, sorted.
+    package var secrets: [Label] {
+        let texts: [NamedText] =
+            switch transport {
+            case .stdio(_, _, let environment, _): environment
+            case .http(_, let headers, _): headers
+            }
+        let named = texts.flatMap { (try? SecretReference.names(in: $0.value).get()) ?? [] }
+        return Set(named + (auth.map { [$0.secret] } ?? [])).sorted()
+    }
+}

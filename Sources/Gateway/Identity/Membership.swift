@@ -1,0 +1,56 @@
+import Crypto
+import Mesh
+import MeshTransport
+
+/// What makes this node a member of its mesh: certificates, the key of its leaf, its enrolment.
+///
+/// Stored as one file, so that joining another mesh is one rename and cannot be left half done.
+struct Membership: Sendable, Canonical {
+    static let fileName = "membership"
+    private static let version: UInt8 = 1
+    private static let chainMax = 4
+
+    let leafKey: P256.Signing.PrivateKey
+    /// DER: leaf, then intermediate.
+    let chain: [[UInt8]]
+    /// DER: the pinned root.
+    let root: [UInt8]
+    let enrolment: Enrolment
+
+    init(leafKey: P256.Signing.PrivateKey, chain: [[UInt8]], root: [UInt8], enrolment: Enrolment) {
+        self.leafKey = leafKey
+        self.chain = chain
+        self.root = root
+        self.enrolment = enrolment
+    }
+
+    init(from decoder: inout CanonicalDecoder) throws(WireError) {
+        guard try decoder.byte("membership version") == Self.version else {
+            throw .invalid("the membership's version")
+        }
+        guard let key = try? P256.Signing.PrivateKey(rawRepresentation: decoder.bytes(fixed: 32, "leaf key")) else {
+            throw .invalid("the leaf's key")
+        }
+        leafKey = key
+        var chain: [[UInt8]] = []
+        for _ in 0..<(try decoder.count(max: Self.chainMax, "chain")) {
+            chain.append(try decoder.bytes(max: DERCertificate.bytesMax, "certificate"))
+        }
+        self.chain = chain
+        root = try decoder.bytes(max: DERCertificate.bytesMax, "root")
+        enrolment = try decoder.value(Enrolment.self)
+    }
+
+    func encode(to encoder: inout CanonicalEncoder) {
+        encoder.put(Self.version)
+        encoder.put(fixed: leafKey.rawRepresentation)
+        encoder.put(count: chain.count)
+        for certificate in chain { encoder.put(bytes: certificate) }
+        encoder.put(bytes: root)
+        encoder.put(enrolment)
+    }
+
+    func credentials(nodeKey: Curve25519.Signing.PrivateKey) throws(CertificateError) -> NodeCredentials {
+        try NodeCredentials(nodeKey: nodeKey, leafKey: leafKey, chain: chain, root: root)
+    }
+}

@@ -1,0 +1,110 @@
+import Catalog
+import Crypto
+import FoundationEssentials
+import Mesh
+import MeshTransport
+import Storage
+import Vault
+
+/// Who this node is, for good (its key) and for now (its membership), as it lies in the data folder.
+///
+/// The node key and the leaf's key are files of mode 0600, because a node whose vault is sealed must still link up and relay;
+/// the keys that make other nodes, root and issuer, are in the vault.
+struct NodeIdentity: Sendable {
+    let nodeKey: Curve25519.Signing.PrivateKey
+    var membership: Membership
+
+    var id: NodeID { NodeID(ofKey: nodeKey.publicKey.rawRepresentation) }
+
+    /// The node's key; made at the first start.
+    static func nodeKey(in folder: DataFolder) throws -> Curve25519.Signing.PrivateKey {
+        if let bytes = try folder.read(.nodeKey) {
+            guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) else {
+                throw Refusal(
+                    .failed, "\(folder.path(of: .nodeKey)) holds no node key",
+                    hint: "restore it from a backup; without it this node is another one, and must be admitted anew")
+            }
+            return key
+        }
+        let key = Curve25519.Signing.PrivateKey()
+        try folder.create(.nodeKey, with: Array(key.rawRepresentation))
+        return key
+    }
+
+    /// The stored membership, or a new mesh of one.
+    static func open(
+        in folder: DataFolder, nodeKey: Curve25519.Signing.PrivateKey, secrets: SecretStore, label: Label,
+        segment: Label
+    ) async throws -> NodeIdentity {
+        if let bytes = try folder.read(.membership) {
+            do {
+                let membership = try Membership(canonical: bytes)
+                _ = try membership.credentials(nodeKey: nodeKey)
+                return NodeIdentity(nodeKey: nodeKey, membership: membership)
+            } catch {
+                throw Refusal(
+                    .failed, "\(folder.path(of: .membership)) cannot be used: \(error)",
+                    hint: "restore it together with node.key from one backup, or move it away and join the mesh anew")
+            }
+        }
+        let membership = try await found(nodeKey: nodeKey, secrets: secrets, label: label, segment: segment)
+        try folder.write(membership.canonicalBytes, to: .membership)
+        return NodeIdentity(nodeKey: nodeKey, membership: membership)
+    }
+
+    /// Founds a mesh of one: root, issuer, and this node's own enrolment with every role.
+    static func found(
+        nodeKey: Curve25519.Signing.PrivateKey, secrets: SecretStore, label: Label, segment: Label
+    ) async throws -> Membership {
+        let mesh = try MeshOfOne.found(nodeKey: nodeKey, label: label, segment: segment, at: Date())
+        let now = WallTime.now()
+        try await secrets.set(AuthorityKeys.root, to: mesh.root.key.rawRepresentation.secret(), kind: .own, at: now)
+        try await secrets.set(AuthorityKeys.issuer, to: mesh.issuer.key.rawRepresentation.secret(), kind: .own, at: now)
+        return Membership(
+            leafKey: mesh.credentials.leafKey, chain: mesh.credentials.chain, root: mesh.credentials.root,
+            enrolment: mesh.enrolment)
+    }
+}
+
+/// The vault's records of the keys that make other nodes.
+enum AuthorityKeys {
+    static let root = ownRecord("mesh-root")
+    static let issuer = ownRecord("mesh-issuer")
+
+    /// This node's certificate authority, when it is an issuer and its vault is open.
+    static func authority(of membership: Membership, from secrets: SecretStore) throws -> CertificateAuthority {
+        guard membership.enrolment.roles.contains(.issuer) else {
+            throw Refusal(
+                .forbidden, "this node has no role issuer, so it cannot admit others",
+                hint: "make the token on a node that has it; `martlet status` there shows its roles")
+        }
+        guard membership.chain.count > 1 else { throw Refusal(.failed, "this node's certificate chain lacks its issuer") }
+        let key: [UInt8]
+        do {
+            key = try secrets.open(issuer, for: .node).copied()
+        } catch {
+            throw Refusal(.unavailable, "the issuer's key cannot be opened: \(error)")
+        }
+        return try CertificateAuthority(key: key, certificate: membership.chain[1], root: membership.root)
+    }
+
+    private static func ownRecord(_ text: StaticString) -> SecretName {
+        guard let name = SecretName(own: "\(text)") else { preconditionFailure("\(text) is a valid record name") }
+        return name
+    }
+}
+
+extension Data {
+    /// Moves key material into a wiped buffer.
+    fileprivate func secret() -> Secret {
+        var bytes = Array(self)
+        return Secret(moving: &bytes)
+    }
+}
+
+extension Secret {
+    /// A copy for an interface that takes plain bytes; the copy is not wiped, so it must be short-lived.
+    borrowing func copied() -> [UInt8] {
+        withBytes { span in (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) } }
+    }
+}

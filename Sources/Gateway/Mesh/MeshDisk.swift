@@ -1,0 +1,120 @@
+import Catalog
+import Logging
+import Mesh
+import MeshTransport
+import Storage
+
+/// The mesh's storage over this node's database.
+struct MeshDisk: Sendable {
+    /// Manifests that no document has named for so long are dropped: a server that comes back within the week is not fetched
+    /// again.
+    private static let manifestLife = Duration.seconds(7 * 86_400)
+    /// Spent tokens are kept this long after they ran out, so that their holders hear why.
+    private static let tokenLife = Duration.seconds(86_400)
+
+    let documents: DocumentShelf
+    let tokens: JoinTokenShelf
+    let now: @Sendable () -> Instant
+    let log: Logger
+
+    init(_ database: NodeDatabase, now: @escaping @Sendable () -> Instant, log: Logger) {
+        documents = DocumentShelf(database)
+        tokens = JoinTokenShelf(database)
+        self.now = now
+        self.log = log
+    }
+
+    var storage: MeshStorage { MeshStorage(load: { try await load() }, apply: { try await apply($0) }) }
+
+    // MARK: Loading
+
+    private func load() async throws -> MeshStorage.Kept {
+        var kept = MeshStorage.Kept()
+        for stored in try await documents.loadAll() {
+            // What a later version wrote, or a damaged disk changed, is fetched again from peers.
+            guard let document = try? Document.decode(stored.bytes) else {
+                log.warning("A stored document cannot be read and is left out.", metadata: ["origin": "\(stored.key.origin)"])
+                continue
+            }
+            kept.documents.append(document)
+        }
+        let named = Set(kept.documents.compactMap(Self.manifest))
+        let time = WallTime.now()
+        _ = try await documents.keepManifests(
+            named, at: time, droppingUnusedSince: time.advanced(by: .zero - Self.manifestLife))
+        for hash in try await documents.manifestHashes() {
+            kept.manifests[hash] = try await documents.manifest(hash)
+        }
+        kept.tokens = try await loadTokens(at: time)
+        return kept
+    }
+
+    private static func manifest(of document: Document) -> ContentHash? {
+        guard document.key.kind == .server, let body = document.body else { return nil }
+        return (try? ServerBody(canonical: body))?.manifest
+    }
+
+    private func loadTokens(at time: WallTime) async throws -> [JoinLedger.Entry] {
+        _ = try await tokens.prune(expiredBefore: time.advanced(by: .zero - Self.tokenLife))
+        var entries: [JoinLedger.Entry] = []
+        for stored in try await tokens.all() {
+            guard let token = try? JoinToken(text: String(decoding: stored.material, as: UTF8.self)) else { continue }
+            let left = Duration.milliseconds(stored.expires.milliseconds - time.milliseconds)
+            var entry = JoinLedger.Entry(
+                token: token, usesLeft: UInt16(clamping: stored.usesLeft), expires: now() + left)
+            entry.isRevoked = stored.isRevoked
+            for (request, answer) in try await tokens.answers(for: stored.id) {
+                if let grant = try? JoinGrant(canonical: answer) { entry.granted[request] = grant }
+            }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    // MARK: Changing
+
+    private func apply(_ changes: [MeshStorage.Change]) async throws {
+        let time = WallTime.now()
+        var batch = DocumentChanges()
+        for change in changes {
+            switch change {
+            case .document(let document):
+                batch.saved.append(
+                    StoredDocument(
+                        key: StoredDocument.Key(document.key), incarnation: document.version.incarnation,
+                        life: document.version.life, sequence: document.version.sequence, bytes: document.encoded))
+            case .dropDocument(let key): batch.removed.append(StoredDocument.Key(key))
+            case .manifest(let hash, let bytes): batch.manifests.append((hash, bytes))
+            case .dropManifest: break  // goes with age, at a start
+            case .joinToken(let entry): try await save(entry, at: time)
+            case .incarnation: break  // counted by the seat before each service starts
+            }
+        }
+        try await documents.apply(batch, at: time)
+    }
+
+    private func save(_ entry: JoinLedger.Entry, at time: WallTime) async throws {
+        let id = entry.token.id.bytes
+        if entry.isRevoked {
+            _ = try await tokens.revoke(id)
+            return
+        }
+        let known = try await tokens.all().contains { $0.id == id }
+        if !known {
+            try await tokens.add(
+                StoredJoinToken(
+                    id: id, material: Array(entry.token.text.utf8), roles: entry.token.roles,
+                    segment: entry.token.segment, label: entry.token.label, usesLeft: Int(entry.token.uses),
+                    issued: time, expires: time.advanced(by: .seconds(Int64(entry.token.lifeSeconds)))))
+        }
+        for (request, grant) in entry.granted {
+            _ = try await tokens.redeem(id, for: request, answer: grant.canonicalBytes, at: time)
+        }
+    }
+}
+
+extension StoredDocument.Key {
+    fileprivate init(_ key: DocumentKey) {
+        self.init(kind: key.kind.rawValue, origin: key.origin, name: key.name?.text ?? "")
+    }
+}

@@ -1,0 +1,222 @@
+import Catalog
+import Discovery
+import Logging
+import MCPTransport
+import Mesh
+import MeshTransport
+import Storage
+
+extension MeshSeat {
+    /// How often an unattended join is tried again.
+    private static let retryEvery = Duration.seconds(5)
+
+    /// Takes the seat: joins first where the settings carry a token.
+    ///
+    /// - Throws: when a token given on the command line does not let this node in. An unattended join
+    ///   (`mesh.join.tokenFile`) is waited for and tried again instead.
+    static func take(
+        identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase,
+        secrets: SecretStore, log: Logger
+    ) async throws -> MeshSeat {
+        let seat = MeshSeat(
+            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets, log: log)
+        if let text = settings.joinToken {
+            try await seat.enter(with: text)
+        } else if let file = settings.configuration.mesh.joinTokenFile, try await seat.isAlone() {
+            try await seat.enterUnattended(tokenFile: file)
+        }
+        return seat
+    }
+
+    // MARK: At a start
+
+    private func enter(with text: String) async throws {
+        let token = try Self.token(from: text)
+        if token.mesh == mesh {
+            log.notice("This node is already a member of the token's mesh.", metadata: ["mesh.id": "\(mesh)"])
+            return
+        }
+        try await requireAlone()
+        try await admit(with: token)
+    }
+
+    private func enterUnattended(tokenFile: String) async throws {
+        var said = ""
+        while true {
+            do {
+                try await enter(with: try TextFile.read(tokenFile))
+                return
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                // The same reason every five seconds would only hide the first.
+                if said != "\(error)" {
+                    said = "\(error)"
+                    log.notice(
+                        "Not in yet; trying again.", metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
+                }
+            }
+            try await Task.sleep(for: Self.retryEvery)
+        }
+    }
+
+    // MARK: While running
+
+    func makeToken(
+        roles: Roles, segment: Label, label: Label?, uses: Int, life: Duration
+    ) async throws -> String {
+        guard self.roles.contains(.issuer) else {
+            throw Refusal(
+                .forbidden, "this node has no role issuer, so it cannot admit others",
+                hint: "make the token on a node that has it; `martlet status` shows a node's roles")
+        }
+        guard let service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
+        guard service.isIssuer else {
+            throw Refusal(.unavailable, "the issuer's key cannot be opened: the vault is sealed", hint: "start with MARTLET_PASSPHRASE_FILE")
+        }
+        let token = try await service.makeToken(
+            roles: roles, segment: segment, label: label, uses: UInt16(clamping: uses), ttl: life)
+        guard !token.addresses.isEmpty || settings.configuration.mesh.mdns != .off else {
+            throw Refusal(
+                .conflict, "this node only dials out and mDNS is off, so nobody could find it with the token",
+                hint: "make the token on a node that listens")
+        }
+        return token.text
+    }
+
+    func join(tokenText: String) async throws {
+        let token = try Self.token(from: tokenText)
+        guard token.mesh != mesh else {
+            throw Refusal(.conflict, "this node is already a member of that mesh, \(mesh)")
+        }
+        try await requireAlone()
+        let old = service
+        try await admit(with: token)
+        try await turn(from: old)
+    }
+
+    func leave() async throws {
+        guard try await !isAlone() else {
+            throw Refusal(.conflict, "this node is a mesh of one; there is nothing to leave")
+        }
+        guard let old = service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
+        try await old.leave()
+        let identity = state.withLock { $0.identity }
+        let membership = try await NodeIdentity.found(
+            nodeKey: identity.nodeKey, secrets: secrets, label: identity.membership.enrolment.label,
+            segment: settings.configuration.node.segment ?? .defaultSegment)
+        // The word of leaving goes out on links that are still up: the service says goodbye after it.
+        try await change(to: membership, joinedAt: nil)
+        try await turn(from: old)
+    }
+
+    // MARK: -
+
+    /// Whether this node never admitted anybody and is in nobody's mesh.
+    func isAlone() async throws -> Bool {
+        guard enrolment.issuer == id else { return false }
+        return try await DocumentShelf(database).loadAll().allSatisfy { $0.key.origin == id }
+    }
+
+    private func requireAlone() async throws {
+        guard try await isAlone() else {
+            throw Refusal(
+                .conflict, "this node is in mesh \(mesh) with others; meshes never merge",
+                hint: "`martlet mesh leave` first, then join")
+        }
+    }
+
+    private func admit(with token: JoinToken) async throws {
+        let attempt = try JoinAttempt(
+            token: token, nodeKey: state.withLock { $0.identity.nodeKey }, label: settings.ownLabel)
+        let joined = try await search(for: token) { found in
+            do {
+                return try await MeshJoin.join(attempt, found: found, group: EventLoops.shared, log: self.log)
+            } catch let failure as JoinFailure {
+                throw Refusal(.failed, "\(failure)", hint: "`martlet mesh token` on a node of the mesh makes another token")
+            }
+        }
+        let membership = Membership(
+            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain, root: joined.credentials.root,
+            enrolment: joined.enrolment)
+        try await change(to: membership, joinedAt: joined.address)
+        if let segment = settings.configuration.node.segment, segment != joined.enrolment.segment {
+            log.warning(
+                "The token puts this node on another segment than its configuration.",
+                metadata: ["node.segment": "\(segment)", "enrolled": "\(joined.enrolment.segment)"])
+        }
+        log.notice(
+            "Joined.",
+            metadata: [
+                "mesh.id": "\(joined.enrolment.mesh)", "label": "\(joined.enrolment.label)",
+                "roles": "\(joined.enrolment.roles)", "mesh.address": "\(joined.address)",
+            ])
+    }
+
+    /// Runs a join with mDNS looking for nodes of the token's mesh meanwhile.
+    private func search<Result: Sendable>(
+        for token: JoinToken, _ body: @escaping @Sendable (_ found: @escaping @Sendable () -> [String]) async throws -> Result
+    ) async throws -> Result {
+        let running = state.withLock { $0.discovery }
+        let own = running == nil ? makeDiscovery() : nil
+        let discovery = running ?? own
+        let found: @Sendable () -> [String] = {
+            discovery?.now.sightings.filter { $0.mesh == token.mesh }.map(\.address.description) ?? []
+        }
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
+            if let own {
+                group.addTask {
+                    await own.run()
+                    return nil
+                }
+            }
+            group.addTask { try await body(found) }
+            while let outcome = try await group.next() {
+                guard let outcome else { continue }
+                group.cancelAll()
+                return outcome
+            }
+            throw CancellationError()
+        }
+    }
+
+    /// Makes another membership this node's: on disk first, then in memory.
+    private func change(to membership: Membership, joinedAt address: String?) async throws {
+        try folder.write(membership.canonicalBytes, to: .membership)
+        try await DocumentShelf(database).removeAll()
+        try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
+        if !membership.enrolment.roles.contains(.issuer) {
+            // The keys of the mesh of one that it was are good for nothing any more.
+            for key in [AuthorityKeys.root, AuthorityKeys.issuer] where secrets.contains(key) {
+                try await secrets.remove(key)
+            }
+        }
+        state.withLock { $0.identity.membership = membership }
+    }
+
+    /// Has the running service end, and waits for the one of the new mesh.
+    private func turn(from old: MeshService?) async throws {
+        old?.stop()
+        let deadline = ContinuousClock.now + Self.turnMax
+        while true {
+            if let now = service, now !== old {
+                try await now.started()
+                return
+            }
+            guard ContinuousClock.now < deadline else {
+                throw Refusal(.unavailable, "the mesh did not start again within \(Self.turnMax)", hint: "restart the node")
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    private static func token(from text: String) throws(Refusal) -> JoinToken {
+        do {
+            return try JoinToken(text: text)
+        } catch {
+            throw Refusal(
+                .invalid, "the join token cannot be used: \(error)",
+                hint: "`martlet mesh token` on a node of the mesh makes one")
+        }
+    }
+}

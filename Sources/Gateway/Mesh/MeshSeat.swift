@@ -1,0 +1,210 @@
+import Catalog
+import Composition
+import Discovery
+import FoundationEssentials
+import JSONSlice
+import Logging
+import MCPModel
+import MCPTransport
+import Mesh
+import MeshTransport
+import Storage
+import Synchronization
+
+/// This node's seat in its mesh: the running ``MeshService``, what it was started with, and the change of both when the node
+/// joins another mesh or leaves.
+///
+/// Everything above asks the seat, never a service, since the service is another one after a join.
+final class MeshSeat: Sendable {
+    struct State {
+        var identity: NodeIdentity
+        var service: MeshService?
+        var discovery: AvahiDiscovery?
+        var listenAddress: String?
+        var catalogChanged: (@Sendable (CatalogSnapshot) -> Void)?
+        var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
+        /// Why discovery by mDNS is not there at all.
+        var withoutDiscovery: String?
+    }
+
+    /// How long a join or a leave waits for the service of the new mesh.
+    static let turnMax = Duration.seconds(30)
+
+    let settings: LaunchSettings
+    let database: NodeDatabase
+    let folder: DataFolder
+    let secrets: SecretStore
+    let log: Logger
+    let state: Mutex<State>
+
+    init(
+        identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase, secrets: SecretStore,
+        log: Logger
+    ) {
+        self.settings = settings
+        self.folder = folder
+        self.database = database
+        self.secrets = secrets
+        self.log = log
+        state = Mutex(State(identity: identity))
+    }
+
+    /// To be called once, before ``run()``.
+    func connect(
+        catalogChanged: @escaping @Sendable (CatalogSnapshot) -> Void,
+        serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    ) {
+        state.withLock { state in
+            state.catalogChanged = catalogChanged
+            state.serve = serve
+        }
+    }
+
+    // MARK: Facts
+
+    var id: NodeID { state.withLock { $0.identity.id } }
+    var enrolment: Enrolment { state.withLock { $0.identity.membership.enrolment } }
+    var label: Label { enrolment.label }
+    var segment: Label { enrolment.segment }
+    var roles: Roles { enrolment.roles }
+    var mesh: MeshID { enrolment.mesh }
+    var listenAddress: String? { state.withLock { $0.listenAddress } }
+    var service: MeshService? { state.withLock { $0.service } }
+    /// The monotonic clock on which the mesh counts.
+    func now() -> Instant { MeshClock.now() }
+
+    // MARK: Running
+
+    /// Holds the seat until cancelled: one service after the other, when the node joins or leaves in between.
+    func run() async throws {
+        while !Task.isCancelled {
+            let service = try await makeService()
+            let discovery = makeDiscovery()
+            state.withLock { state in
+                state.service = service
+                state.discovery = discovery
+            }
+            try await withThrowingTaskGroup(of: TurnEnd.self) { group in
+                group.addTask {
+                    try await service.run()
+                    return .service
+                }
+                group.addTask {
+                    try await self.noteListener(of: service)
+                    return .side
+                }
+                if let discovery {
+                    group.addTask {
+                        await discovery.run()
+                        return .side
+                    }
+                    group.addTask {
+                        await self.follow(discovery, for: service)
+                        return .side
+                    }
+                }
+                while let end = try await group.next(), end != .service {}
+                group.cancelAll()
+            }
+        }
+    }
+
+    /// Which of the tasks of one turn has ended; the turn is over with its service.
+    private enum TurnEnd {
+        case service
+        case side
+    }
+
+    private func makeService() async throws -> MeshService {
+        let identity = state.withLock { $0.identity }
+        let (changed, serve) = state.withLock { ($0.catalogChanged, $0.serve) }
+        guard let changed, let serve else { throw Refusal(.failed, "the mesh was started before the node was put together") }
+        let credentials = try identity.membership.credentials(nodeKey: identity.nodeKey)
+        let configuration = settings.configuration
+        var seeds = configuration.mesh.seeds.compactMap { seed in
+            if case .address(let address) = seed { address.description } else { nil as String? }
+        }
+        if let joinedAt = try await MetaShelf(database).get(.joinedAt) {
+            seeds.append(String(decoding: joinedAt, as: UTF8.self))
+        }
+        let names = Set(configuration.servers.map(\.name)).union(try await ServerShelf(database).all().map(\.name))
+        return try MeshService(
+            MeshServiceConfiguration(
+                listen: configuration.listen.mesh.map { MeshAddress(host: $0.host, port: $0.port) },
+                advertise: configuration.mesh.advertise.map(\.description), seeds: seeds,
+                relays: configuration.mesh.relay, ownServers: names, software: "martlet \(SoftwareVersion.current)",
+                incarnation: try await MetaShelf(database).nextIncarnation()),
+            credentials: credentials, enrolment: identity.membership.enrolment, issuer: issuer(of: identity),
+            storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared, log: log,
+            serve: serve, changed: changed)
+    }
+
+    /// What lets this node enrol others; a sealed vault only takes that away, and `doctor` says so.
+    private func issuer(of identity: NodeIdentity) -> IssuerCredentials? {
+        guard identity.membership.enrolment.roles.contains(.issuer) else { return nil }
+        do {
+            let authority = try AuthorityKeys.authority(of: identity.membership, from: secrets)
+            return IssuerCredentials(authority: authority, grant: identity.membership.enrolment.grant)
+        } catch {
+            log.warning("This node cannot admit others now.", metadata: ["reason": "\(error)"])
+            return nil
+        }
+    }
+
+    private func noteListener(of service: MeshService) async throws {
+        try await service.started()
+        let address = await service.listening
+        state.withLock { $0.listenAddress = address?.description }
+        log.notice("The mesh listens.", metadata: ["mesh.listen": "\(address?.description ?? "none")"])
+        if let address, let discovery = state.withLock({ $0.discovery }) { announce(address, by: discovery) }
+    }
+
+    // MARK: Calls
+
+    func forward(_ call: ForwardedCall, _ sink: @escaping CallSink) -> CallHandle {
+        guard let service else {
+            sink(.failure(CallFailure(.ownerUnreachable, "the mesh is just starting on this node", hint: "try again in a moment")))
+            return .finished
+        }
+        var entry: CallHeader.SeenEntry?
+        if let kind = call.kind, let hash = call.hash { entry = CallHeader.SeenEntry(kind: kind, hash: hash) }
+        let outgoing = OutgoingMeshCall(
+            server: ServerKey(owner: call.owner, name: call.server), request: call.request, entry: entry,
+            issuer: call.caller.issuer, subject: call.caller.subject)
+        return service.call(outgoing, sink)
+    }
+
+    // MARK: Telling
+
+    func publish(_ record: ServerRecord, _ manifest: Manifest?) async {
+        do {
+            try await service?.publish(record, manifest: manifest)
+        } catch {
+            log.warning("A server could not be published.", metadata: ["mcp.server": "\(record.key.name)", "reason": "\(error)"])
+        }
+    }
+
+    func withdraw(_ server: Label) async {
+        do {
+            try await service?.withdraw(server: server)
+        } catch {
+            log.debug("A server was not withdrawn.", metadata: ["mcp.server": "\(server)", "reason": "\(error)"])
+        }
+    }
+
+    func publish(_ record: VirtualServerRecord) async throws {
+        do {
+            try await service?.publishVirtualServer(record.name, definition: record.definition)
+        } catch let problem as PublishProblem {
+            throw Refusal(.conflict, "the mesh does not take \(record.name): \(problem)")
+        }
+    }
+
+    func withdrawVirtualServer(_ name: Label) async throws {
+        do {
+            try await service?.removeVirtualServer(name)
+        } catch let problem as PublishProblem {
+            throw Refusal(.conflict, "\(name) could not be removed: \(problem)")
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Catalog
+import Composition
+package import JSONSlice
+import MCPModel
+import MCPTransport
+
+extension Node {
+    package func searchCatalog(query: String, limit: Int) async -> JSON {
+        catalogReport()?.search(query, limit: limit) ?? .object([("total", 0), ("entries", [])])
+    }
+
+    package func showEntry(named name: String) async throws -> JSON {
+        guard let report = catalogReport() else { throw Refusal(.unavailable, "the catalog is not ready yet") }
+        guard let entry = report.show(name) else {
+            throw Refusal(.notFound, "no entry named \(name)", hint: "`martlet catalog search` shows what is offered")
+        }
+        return entry
+    }
+
+    /// Calls a tool as a client of this node would, and says how it went.
+    ///
+    /// - Parameter notice: hears progress and log messages while the call runs.
+    package func callTool(
+        named name: String, server: String?, arguments: JSON, notice: @escaping @Sendable (JSON) -> Void
+    ) async throws -> JSON {
+        let endpoint = server.map(EndpointName.server) ?? .all
+        let id = CallID.random()
+        let path = callPath(to: name, at: endpoint)
+        let call = EndpointCall(
+            endpoint: endpoint, caller: Caller(issuer: "local", subject: "admin"), method: Method.toolsCall,
+            params: .object([("name", .string(name)), ("arguments", arguments)]),
+            client: ClientFacts(wantsProgress: true))
+        let start = ContinuousClock.now
+        let (events, continuation) = AsyncStream<CallEvent>.makeStream()
+        let handle = router.call(call, id: id) { event in
+            continuation.yield(event)
+            if event.isFinal { continuation.finish() }
+        }
+        continuation.onTermination = { _ in handle.cancel() }
+        var members: [(String, JSON)] = []
+        for await event in events {
+            switch event {
+            case .notification(_, let params): notice(params)
+            case .result(let result):
+                members.append(("ok", .bool(result["isError"]?.bool != true)))
+                members.append(("result", result))
+            case .error(let error):
+                members.append(("ok", false))
+                members.append(("error", error))
+            case .failure(let failure):
+                members.append(("ok", false))
+                members.append(("error", CallFailureCode.error(of: failure).json))
+            }
+        }
+        guard !members.isEmpty else { throw CancellationError() }
+        let elapsed = ContinuousClock.now - start
+        members.append(("path", .array(path.map(JSON.string))))
+        members.append(("milliseconds", .string("\(elapsed.milliseconds)")))
+        members.append(("callId", .string(id.description)))
+        return .object(members)
+    }
+
+    // MARK: -
+
+    func catalogReport() -> CatalogReport? {
+        board.view(.all).map { CatalogReport(snapshot: board.snapshot, view: $0) }
+    }
+
+    /// Labels of the nodes that a call crosses, this one first.
+    private func callPath(to name: String, at endpoint: EndpointName) -> [String] {
+        let snapshot = board.snapshot
+        let names = NodeNames(snapshot)
+        guard let owner = board.view(endpoint)?.entry(.tool, named: name)?.binding.server.owner,
+            case .reachable(let path)? = snapshot.nodes[owner]?.reachability
+        else { return [names[snapshot.me]] }
+        return [names[snapshot.me]] + path.map { names[$0] }
+    }
+}

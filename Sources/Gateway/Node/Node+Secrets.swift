@@ -1,0 +1,73 @@
+import Catalog
+package import JSONSlice
+import Storage
+import Vault
+
+extension Node {
+    package func listSecrets() async throws -> JSON {
+        let summaries = secrets.list().map { summary in
+            var members: [(String, JSON)] = [
+                ("name", .string(summary.name.text)), ("version", .number(Int(clamping: summary.version))),
+                ("updatedSecondsAgo", .number(summary.updated.seconds(until: .now()))),
+            ]
+            if !summary.audience.isUnbound { members.append(("audience", .string(summary.audience.description))) }
+            return JSON.object(members)
+        }
+        return .object([("secrets", .array(summaries)), ("sealed", .bool(secrets.sealed != nil))])
+    }
+
+    /// Stores a secret. It is bound to the server that already refers to it, or else to the first that will.
+    package func setSecret(named name: String, value: String) async throws -> JSON {
+        let name = try secretName(name)
+        try await store(name, value: value)
+        var members: [(String, JSON)] = [("name", .string(name.text))]
+        if let bound = secrets.list().first(where: { $0.name == name })?.audience, !bound.isUnbound {
+            members.append(("audience", .string(bound.description)))
+        }
+        await supervisor.recheckUsers(of: name.text)
+        return .object(members)
+    }
+
+    package func removeSecret(named name: String) async throws -> JSON {
+        let name = try secretName(name)
+        do {
+            try await secrets.remove(name)
+        } catch let error as SecretStoreError {
+            throw Refusal(.notFound, "\(error)", hint: "`martlet secret list` shows the names")
+        }
+        return .object([("removed", .string(name.text))])
+    }
+
+    // MARK: -
+
+    func store(_ name: SecretName, value: String) async throws {
+        var bytes = Array(value.utf8)
+        let secret = Secret(moving: &bytes)
+        let user = await supervisor.books.first { $0.definition.secrets.contains { $0.text == name.text } }
+        do {
+            try await secrets.set(name, to: secret, for: user?.definition.audience ?? .unbound, at: .now())
+        } catch let error as SecretStoreError {
+            throw Refusal(.unavailable, "\(error)")
+        }
+    }
+
+    /// Binds the secrets that a new server refers to, where nothing has bound them yet.
+    ///
+    /// One that is bound to another address stays so: the server then says `auth needed`, and a person sets the secret
+    /// anew (mesh-design §7).
+    func bindSecrets(of definition: ServerDefinition) async throws {
+        guard let audience = definition.audience else { return }
+        let unbound = Set(secrets.list().filter(\.audience.isUnbound).map(\.name.text))
+        for secret in definition.secrets where unbound.contains(secret.text) {
+            guard let name = SecretName(secret.text) else { continue }
+            try await secrets.bind(name, to: audience, at: .now())
+        }
+    }
+
+    private func secretName(_ text: String) throws(Refusal) -> SecretName {
+        guard let name = SecretName(text), Label(text) != nil else {
+            throw Refusal(.invalid, "\"\(text)\" is no name of a secret: a-z, 0-9 and single - between them, at most 32")
+        }
+        return name
+    }
+}

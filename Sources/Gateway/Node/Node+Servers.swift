@@ -1,0 +1,145 @@
+import Catalog
+import Composition
+package import JSONSlice
+import MCPTransport
+import Storage
+import Vault
+
+extension Node {
+    package func listServers() async -> JSON {
+        .object([("servers", .array(await serverReports().map(\.json)))])
+    }
+
+    /// Fronts one more server, and waits for its first word.
+    package func addServer(named name: String, definition: JSON) async throws -> JSON {
+        guard let label = Label(name) else {
+            throw Refusal(
+                .invalid, "\"\(name)\" is no server name: a-z, 0-9 and single - between them, at most \(Label.lengthMax)",
+                hint: Label(fitting: name).map { "\($0) would do" })
+        }
+        try await checkFree(label)
+        let definition = try understand(definition, as: label)
+        return try await add(definition)
+    }
+
+    package func removeServer(named name: String) async throws -> JSON {
+        let label = try await ownServer(name)
+        if case .configuration(let file)? = await supervisor.book(label)?.origin {
+            throw Refusal(.conflict, "\(name) is defined in \(file)", hint: "take it out there and restart the node")
+        }
+        _ = try await ServerShelf(database).remove(label)
+        _ = await supervisor.remove(label)
+        return .object([("removed", .string(name))])
+    }
+
+    /// Asks a server for its lists now, whatever it said before.
+    package func testServer(named name: String) async throws -> JSON {
+        let label = try await ownServer(name)
+        await supervisor.recheck(label)
+        _ = await supervisor.settled(label)
+        return .object([("server", await report(of: label))])
+    }
+
+    /// Takes over the servers of a desktop client's file; what looks like a credential goes into the vault.
+    package func importServers(document: String) async throws -> JSON {
+        let taken = await supervisor.names
+        let secretNames = Set(secrets.list().compactMap { Label($0.name.text) })
+        let file: DesktopImport
+        do {
+            file = try DesktopImport(Array(document.utf8), takenServers: taken, takenSecrets: secretNames)
+        } catch {
+            throw Refusal(.invalid, "\(error)")
+        }
+        var outcomes: [JSON] = []
+        var moved: [JSON] = []
+        var problems = file.notes.map { JSON.string($0.description) }
+        for secret in file.secrets {
+            guard let name = SecretName(secret.name.text) else { continue }
+            if let value = secret.value {
+                try await store(name, value: value)
+                moved.append(
+                    .object([
+                        ("secret", .string(secret.name.text)), ("where", .string("\(secret.place) of \(secret.server)")),
+                        ("reason", .string(secret.reason)),
+                    ]))
+            } else {
+                problems.append(.string("\(secret.place) of \(secret.server) is not in the file; set it: martlet secret set \(secret.name)"))
+            }
+        }
+        for definition in file.servers {
+            let answer = try await add(definition)
+            let server = answer["server"] ?? .emptyObject
+            let outcome = [server["state"]?.string, server["reason"]?.string].compactMap { $0 }.filter { !$0.isEmpty }
+            outcomes.append(
+                .object([("name", .string(definition.name.text)), ("outcome", .string(outcome.joined(separator: ", ")))]))
+        }
+        return .object([("servers", .array(outcomes)), ("secrets", .array(moved)), ("problems", .array(problems))])
+    }
+
+    // MARK: -
+
+    private func add(_ definition: ServerDefinition) async throws -> JSON {
+        try await bindSecrets(of: definition)
+        try await ServerShelf(database).save(definition.name, definition: definition.json.text, at: .now())
+        await supervisor.put(definition, from: .command)
+        _ = await supervisor.settled(definition.name)
+        return .object([("server", await report(of: definition.name))])
+    }
+
+    private func checkFree(_ name: Label) async throws {
+        if let book = await supervisor.book(name) {
+            if case .configuration(let file) = book.origin {
+                throw Refusal(.conflict, "\(name) is defined in \(file)", hint: "change it there, or choose another name")
+            }
+            throw Refusal(.conflict, "a server named \(name) exists", hint: "martlet servers remove \(name)")
+        }
+        if board.snapshot.virtualServers[name] != nil {
+            throw Refusal(.conflict, "\(name) is the name of a virtual server", hint: "choose another name")
+        }
+    }
+
+    private func understand(_ definition: JSON, as name: Label) throws(Refusal) -> ServerDefinition {
+        do {
+            return try ServerDefinition(name: name, json: definition)
+        } catch {
+            throw Refusal(.invalid, error.description)
+        }
+    }
+
+    private func ownServer(_ name: String) async throws -> Label {
+        guard let label = Label(name), await supervisor.book(label) != nil else {
+            throw Refusal(.notFound, "this node has no server named \(name)", hint: "`martlet servers list` shows them")
+        }
+        return label
+    }
+
+    private func report(of name: Label) async -> JSON {
+        await serverReports().first { $0.isOwn && $0.known.record.key.name == name }?.json ?? .emptyObject
+    }
+
+    /// Every server of the mesh, this node's own first; own ones from the supervisor, which knows most.
+    func serverReports() async -> [ServerReport] {
+        let snapshot = board.snapshot
+        let names = NodeNames(snapshot)
+        let own = await supervisor.books.map { book in
+            ServerReport(
+                known: CatalogSnapshot.KnownServer(record: book.record(owner: snapshot.me), manifest: book.manifest),
+                owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
+                latency: local.latency(book.definition.name))
+        }
+        let others = snapshot.serversInOrder.filter { $0.record.key.owner != snapshot.me }.map { known in
+            let owner = known.record.key.owner
+            return ServerReport(
+                known: known, owner: names[owner], isOwn: false,
+                isReachable: snapshot.nodes[owner]?.isReachable ?? false)
+        }
+        return own + others
+    }
+}
+
+extension StoredServer {
+    /// The stored definition as a value.
+    func understood() throws -> ServerDefinition {
+        try ServerDefinition(name: name, json: JSON(validating: definition))
+    }
+}

@@ -1,0 +1,122 @@
+import Catalog
+import Composition
+package import JSONSlice
+import Storage
+
+extension Node {
+    /// All that `martlet status` shows.
+    package func status() async -> JSON {
+        let snapshot = board.snapshot
+        let me = snapshot.nodes[snapshot.me]
+        var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]
+        if let adminAddress { listen.append(("admin", .string(adminAddress))) }
+        if let meshAddress { listen.append(("mesh", .string(meshAddress))) }
+        return .object([
+            (
+                "node",
+                .object([
+                    ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
+                    ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
+                    ("roles", .string(seat.roles.description)), ("software", .string(me?.software ?? SoftwareVersion.current)),
+                    ("uptimeSeconds", .number(uptime.wholeSeconds)),
+                ])
+            ),
+            ("listen", .object(listen)),
+            ("mdns", .string(seat.discoveryText)),
+            ("needsKey", .bool(door.needsKey)),
+            ("peers", .array(peerReports().map(\.json))),
+            ("servers", .array(await serverReports().map(\.json))),
+            ("virtualServers", .array(virtualServerReports().map(\.summary))),
+            ("attention", .array(await attention().map(JSON.string))),
+        ])
+    }
+
+    package func peers() async -> JSON {
+        .object([
+            ("peers", .array(peerReports().map(\.json))),
+            (
+                "found",
+                .array(
+                    seat.strangers.map { sighting in
+                        .object([
+                            ("mesh", .string(sighting.mesh?.description ?? "unknown")),
+                            ("node", .string(sighting.node?.description ?? "unknown")),
+                            ("address", .string(sighting.address.description)),
+                            ("interface", .string(sighting.interfaceName)),
+                        ])
+                    })
+            ),
+        ])
+    }
+
+    /// All that `martlet doctor` looks at.
+    package func examine() async -> JSON {
+        .object([("checks", .array(await findings().map(\.json)))])
+    }
+
+    // MARK: -
+
+    private func peerReports() -> [PeerReport] { PeerReport.all(in: board.snapshot, now: seat.now()) }
+
+    /// What a person should look at; each line says what to do.
+    private func attention() async -> [String] {
+        var lines: [String] = []
+        for book in await supervisor.books where book.state == .down || book.state == .authNeeded {
+            lines.append("server \(book.definition.name) is \(book.state): \(book.reason) (martlet servers test \(book.definition.name))")
+        }
+        for book in await supervisor.books {
+            if case .only = book.definition.export {
+                lines.append("server \(book.definition.name): `to:` is not supported yet, so it stays on this node; remove `to:` to share it with all")
+            }
+        }
+        for (name, reason) in await virtualServers.waiting.sorted(by: { $0.key < $1.key }) {
+            lines.append("virtual server \(name) waits: \(reason)")
+        }
+        if let sealed = secrets.sealed { lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))") }
+        lines += seat.notices
+        return lines
+    }
+
+    private func findings() async -> [Finding] {
+        var findings = [
+            Finding("data folder", .ok, folder.path),
+            secrets.sealed.map { Finding("vault", .bad, "sealed", mend: "\(SecretStoreError.sealed($0))") }
+                ?? Finding("vault", .ok, "open, \(secrets.list().count) secrets"),
+            Finding(
+                "callers", door.needsKey ? .ok : .warning,
+                door.needsKey ? "every caller needs a key" : "anybody on loopback may call; no key exists",
+                mend: door.needsKey ? nil : "martlet token create NAME, before the listener is opened to others"),
+        ]
+        findings += seat.findings()
+        let books = await supervisor.books
+        if books.isEmpty {
+            findings.append(Finding("servers", .warning, "this node fronts none", mend: "martlet servers add sample"))
+        }
+        for book in books {
+            let name = book.definition.name
+            let what = "server \(name)"
+            switch book.state {
+            case .up, .degraded:
+                findings.append(Finding(what, .ok, "speaks \(book.revision), \(book.manifest?.entries.count ?? 0) entries"))
+            case .disabled: findings.append(Finding(what, .ok, "disabled"))
+            case .starting: findings.append(Finding(what, .warning, "starting: \(book.reason)"))
+            case .down: findings.append(Finding(what, .bad, book.reason, mend: "martlet servers test \(name)"))
+            case .authNeeded:
+                let secret = book.definition.secrets.first?.text ?? "NAME"
+                findings.append(Finding(what, .bad, book.reason, mend: "martlet secret set \(secret)"))
+            }
+            for remark in book.remarks { findings.append(Finding(what, .warning, remark)) }
+        }
+        for report in peerReports() {
+            switch report.node.reachability {
+            case .unreachable(let since):
+                findings.append(
+                    Finding(
+                        "peer \(report.name)", .warning, "unreachable for \((seat.now() - since).wholeSeconds) s",
+                        mend: "is its host up, and does a path of links lead there? `martlet peers`"))
+            default: findings.append(Finding("peer \(report.name)", .ok, report.via.isEmpty ? "direct" : "via \(report.via.joined(separator: ", "))"))
+            }
+        }
+        return findings
+    }
+}

@@ -1,0 +1,218 @@
+import Catalog
+package import Logging
+package import MCPTransport
+import MeshTransport
+import Storage
+import Synchronization
+import Vault
+
+/// One running node: everything below, put together (docs/architecture.md).
+///
+/// ``open(settings:log:)`` takes up what lies in the data folder and binds the MCP listener; ``run()`` does the work
+/// until cancelled. What people ask of a node is in the extensions, one file a subject; each answers with the JSON that
+/// the admin surface and `--json` show.
+package final class Node: Sendable {
+    let settings: LaunchSettings
+    let log: Logger
+    let folder: DataFolder
+    let database: NodeDatabase
+    let secrets: SecretStore
+    let board: CatalogBoard
+    let assembly: CatalogAssembly
+    let local: LocalServers
+    let router: CallRouter
+    let door: CallerDoor
+    let seat: MeshSeat
+    let supervisor: ServerSupervisor
+    let virtualServers: VirtualServers
+    let http: HTTPClient
+    private let watchers: Watchers
+    private let front: MCPFront
+    private let listener: HTTPListener
+    private let startedAt = ContinuousClock.now
+    private let ready = ReadySign()
+    private let admin = Mutex<String?>(nil)
+
+    /// Where MCP clients connect, `host:port`, with the real port.
+    package var mcpAddress: String { listener.address.description }
+    /// Where peers connect; `nil` when this node only dials out.
+    package var meshAddress: String? { seat.listenAddress }
+    /// The file that holds the admin surface's token.
+    package var adminTokenFile: String { folder.path(of: .adminToken) }
+    package let adminToken: String
+    var uptime: Duration { ContinuousClock.now - startedAt }
+
+    /// Takes up a data folder, joins a mesh where the settings say so, and binds the MCP listener.
+    ///
+    /// - Throws: ``Refusal`` and its kin, each with what to do about it; nothing that was stored is changed then.
+    package static func open(settings: LaunchSettings, log: Logger) async throws -> Node {
+        let folder = try DataFolder(path: settings.dataFolder)
+        let database = try NodeDatabase(in: folder)
+        let nodeKey = try NodeIdentity.nodeKey(in: folder)
+        let secrets = try await SecretStore.open(
+            in: folder, database: database, node: NodeID(ofKey: nodeKey.publicKey.rawRepresentation),
+            passphrase: try settings.passphrase())
+        let adminToken = try AdminTokenFile.text(in: folder)
+        let identity = try await NodeIdentity.open(
+            in: folder, nodeKey: nodeKey, secrets: secrets, label: settings.ownLabel,
+            segment: settings.configuration.node.segment ?? .defaultSegment)
+        let door = try await CallerDoor(shelf: CallerKeyShelf(database), adminToken: adminToken)
+        try Self.checkDoor(door, settings: settings)
+        let seat = try await MeshSeat.take(
+            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets, log: log)
+        return try await Node(
+            settings: settings, log: log, folder: folder, database: database, secrets: secrets, door: door, seat: seat,
+            adminToken: adminToken)
+    }
+
+    private init(
+        settings: LaunchSettings, log: Logger, folder: DataFolder, database: NodeDatabase, secrets: SecretStore,
+        door: CallerDoor, seat: MeshSeat, adminToken: String
+    ) async throws {
+        self.settings = settings
+        self.log = log
+        self.folder = folder
+        self.database = database
+        self.secrets = secrets
+        self.door = door
+        self.seat = seat
+        self.adminToken = adminToken
+        let configuration = settings.configuration
+        let board = CatalogBoard(me: seat.id, nameLengthMax: configuration.nameLengthMax)
+        let watchers = Watchers(board: board)
+        let assembly = CatalogAssembly(board: board, watchers: watchers)
+        let local = LocalServers()
+        let label: @Sendable () -> String = { seat.label.text }
+        let router = CallRouter(board: board, local: local, label: label, forward: { seat.forward($0, $1) })
+        let http = HTTPClient(group: EventLoops.shared)
+        self.board = board
+        self.watchers = watchers
+        self.assembly = assembly
+        self.local = local
+        self.router = router
+        self.http = http
+        supervisor = ServerSupervisor(
+            owner: seat.id, local: local,
+            actions: .of(
+                seat: seat, assembly: assembly, secrets: secrets, http: http,
+                isShared: { $0.export == .everyone && configuration.mesh.exports($0.name) }, log: log),
+            log: log)
+        virtualServers = VirtualServers(
+            board: board, assembly: assembly, shelf: VirtualShelf(database), configured: configuration.virtualServers,
+            configFile: settings.configFile, nameLengthMax: configuration.nameLengthMax,
+            actions: VirtualServers.Actions(
+                publish: { try await seat.publish($0) }, withdraw: { try await seat.withdrawVirtualServer($0) },
+                isOperator: { seat.roles.contains(.operator) }))
+        let ready = ready
+        let service = NodeService.make(board: board, router: router, watchers: watchers, door: door, label: label)
+        let front = MCPFront(service: service, log: log, isReady: { ready.isSet })
+        self.front = front
+        listener = try await Self.bind(configuration.listen.mcp, as: "mcp", log: log) { front.handle($0) }
+        seat.connect(
+            catalogChanged: { assembly.meshChanged($0) },
+            serve: OwnerDesk(local: local, label: label, isShared: { assembly.isShared($0) }).serve)
+    }
+
+    /// Does the node's work until cancelled; then ends what it began: children, links, listeners.
+    package func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.seat.run() }
+            group.addTask { await self.supervisor.run() }
+            group.addTask { await self.front.run() }
+            group.addTask { try await self.startServers() }
+            group.addTask { await self.housekeeping() }
+            do {
+                while try await group.next() != nil {}
+            } catch is CancellationError {
+                // The ordinary end.
+            }
+            group.cancelAll()
+        }
+        front.close()
+        await listener.close()
+        await http.shutdown()
+        try await door.flushUses()
+        try database.close()
+    }
+
+    /// Returns when every configured server has been started and its first word was heard or waited for.
+    package func waitUntilReady() async throws { try await ready.wait() }
+
+    private func startServers() async throws {
+        let configured = settings.configuration.servers
+        for definition in configured {
+            await supervisor.put(definition, from: .configuration(file: settings.configFile ?? "the configuration"))
+        }
+        let taken = Set(configured.map(\.name))
+        for stored in try await ServerShelf(database).all() where !taken.contains(stored.name) {
+            await supervisor.put(try stored.understood(), from: .command)
+        }
+        try await virtualServers.restore()
+        ready.set()
+    }
+
+    /// Slow, unhurried work: notes when keys were used, and tries again what waited for a node to be met.
+    private func housekeeping() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            await virtualServers.catalogChanged()
+            do {
+                try await door.flushUses()
+            } catch {
+                log.warning("Uses of keys could not be noted.", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// MCP without a credential exists only on loopback (product.md §2).
+    private static func checkDoor(_ door: CallerDoor, settings: LaunchSettings) throws(Refusal) {
+        let address = settings.configuration.listen.mcp
+        guard !ListenAddress(host: address.host, port: address.port).isLoopback, !door.needsKey else { return }
+        throw Refusal(
+            .forbidden, "listen.mcp is \(address), reachable by others, and no caller's key exists yet",
+            hint: "start once on loopback (listen.mcp: \"127.0.0.1:\(address.port)\"), make a key with `martlet token create NAME`, then open the listener")
+    }
+
+    /// Binds the admin surface where the configuration wants it.
+    package func bindAdmin(_ handler: @escaping @Sendable (HTTPExchange) -> Void) async throws -> HTTPListener {
+        let listener = try await Self.bind(settings.configuration.listen.admin, as: "admin", log: log, handler: handler)
+        admin.withLock { $0 = listener.address.description }
+        return listener
+    }
+
+    /// Where the admin surface answers, once it does.
+    var adminAddress: String? { admin.withLock { $0 } }
+
+    private static func bind(
+        _ address: HostPort, as what: String, log: Logger, handler: @escaping @Sendable (HTTPExchange) -> Void
+    ) async throws -> HTTPListener {
+        do {
+            return try await HTTPListener.bind(
+                ListenAddress(host: address.host, port: address.port), group: EventLoops.shared, log: log, handler: handler)
+        } catch {
+            throw Refusal(
+                .conflict, "\(error)",
+                hint: "`martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)")
+        }
+    }
+}
+
+/// Set once, when a node has done what it does at its start.
+final class ReadySign: Sendable {
+    private let state = Mutex<(isSet: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+    var isSet: Bool { state.withLock { $0.isSet } }
+
+    func set() {
+        let waiting = state.withLock { state in
+            state.isSet = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func wait() async throws {
+        while !isSet { try await Task.sleep(for: .milliseconds(5)) }
+    }
+}

@@ -1,0 +1,52 @@
+import Catalog
+import Composition
+import JSONSlice
+
+/// One server as `servers list` and `status` show it.
+struct ServerReport {
+    let known: CatalogSnapshot.KnownServer
+    let owner: String
+    let isOwn: Bool
+    let isReachable: Bool
+    /// Of this node's own servers only.
+    var book: ServerBook?
+    var latency: Duration?
+
+    var json: JSON {
+        let record = known.record
+        let entries = known.manifest?.entries ?? []
+        let count = { (kind: EntryKind) in JSON.number(entries.count { $0.kind == kind }) }
+        var members: [(String, JSON)] = [
+            ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
+            ("state", .string(isReachable ? record.state.description : "unreachable")),
+            ("reason", .string(record.stateReason)), ("revision", .string(record.revision)),
+            ("tools", count(.tool)), ("resources", count(.resource)), ("templates", count(.resourceTemplate)),
+            ("prompts", count(.prompt)), ("tags", .array(record.tags.map(JSON.string))),
+        ]
+        if let title = record.title { members.append(("title", .string(title))) }
+        if let latency { members.append(("latencyMilliseconds", .number(latency.milliseconds))) }
+        if let book {
+            let origin =
+                switch book.origin {
+                case .configuration(let file): file
+                case .command: "command"
+                }
+            members.append(("definedBy", .string(origin)))
+            members.append(("definition", book.definition.json))
+            if !book.remarks.isEmpty { members.append(("remarks", .array(book.remarks.map(JSON.string)))) }
+            if !book.stderr.isEmpty { members.append(("stderr", .array(book.stderr.map(JSON.string)))) }
+        }
+        return .object(members)
+    }
+}
+
+extension Duration {
+    /// Milliseconds to two decimals.
+    var milliseconds: Double {
+        let (seconds, attoseconds) = components
+        let exact = Double(seconds) * 1_000 + Double(attoseconds) / 1e15
+        return (exact * 100).rounded() / 100
+    }
+
+    var wholeSeconds: Int { Int(components.seconds) }
+}

@@ -1,0 +1,34 @@
+import Catalog
+import Composition
+import JSONSlice
+
+/// One virtual server: what a client of it lists, and where each entry comes from.
+struct VirtualServerReport {
+    let record: VirtualServerRecord
+    let view: EndpointView?
+    let catalog: CatalogReport
+    let endpoint: String
+
+    /// One line of `virtual list`.
+    var summary: JSON {
+        .object([
+            ("name", .string(record.name.text)), ("title", .string(view?.title ?? "")),
+            ("author", .string(catalog.nodes[record.author])), ("counter", .number(Int(clamping: record.counter))),
+            ("entries", .number(entries.count)), ("endpoint", .string(endpoint)),
+        ])
+    }
+
+    var whole: JSON {
+        let listed = entries.map { entry in
+            let server = entry.binding.server
+            return catalog.summary(entry).setting(
+                "from", to: .string("\(catalog.nodes[server.owner])--\(server.name)/\(entry.binding.entry)"))
+        }
+        let definition = (try? ResolvedDefinition(json: record.definition))?.written(in: catalog.snapshot).json
+        return summary.setting("entries", to: .array(listed))
+            .setting("problems", to: .array((view?.notes ?? []).map { .string($0.description) }))
+            .setting("definition", to: definition ?? record.definition)
+    }
+
+    private var entries: [ListedEntry] { EntryKind.allCases.flatMap { view?.list($0) ?? [] } }
+}

@@ -1,0 +1,42 @@
+import Catalog
+import MCPTransport
+import Vault
+
+extension BackendTarget {
+    /// The word that stands for this very program in a definition: `command: martlet` works wherever it is installed.
+    static let ownCommand = "martlet"
+
+    /// - Parameter executable: of this program.
+    init(_ definition: ServerDefinition, executable: String) {
+        switch definition.transport {
+        case .stdio(let command, let arguments, let environment, let directory):
+            self = .stdio(
+                command: command == Self.ownCommand ? executable : command, args: arguments,
+                env: environment.map { ($0.name, SecretText($0.value)) }, directory: directory)
+        case .http(let url, let headers, _):
+            var all = headers.map { ($0.name, SecretText($0.value)) }
+            switch definition.auth {
+            case .bearer(let secret):
+                all.append(("Authorization", SecretText(parts: [.text("Bearer "), .secret(secret.text)])))
+            case .basic(let user, let secret):
+                all.append(("Authorization", SecretText(parts: [.basic(user: user, secret: secret.text)])))
+            case .header(let name, let secret):
+                all.append((name, SecretText(parts: [.secret(secret.text)])))
+            case nil: break
+            }
+            self = .http(url: url, headers: all)
+        }
+    }
+}
+
+extension ServerDefinition {
+    /// Whom this server's secrets open for: its address, or its command (mesh-design §7).
+    var audience: SecretAudience? {
+        switch transport {
+        case .stdio(let command, let arguments, _, _):
+            SecretAudience(server: name.text, command: command, arguments: arguments)
+        case .http(let url, _, _):
+            try? SecretAudience(server: name.text, url: url)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Catalog
+import MCPModel
+import MCPTransport
+import Synchronization
+
+/// This node's own servers as the request path sees them: a name, a backend, and how many calls it may have at once.
+///
+/// The supervisor writes, requests read; each is a short hold of one lock.
+final class LocalServers: Sendable {
+    struct Limits: Hashable, Sendable {
+        /// The longest a call may take to its final answer.
+        var timeout: Duration
+        /// Calls at the backend at once; more are `limited`.
+        var concurrency: Int
+    }
+
+    private struct EntryName: Hashable {
+        let kind: EntryKind
+        let name: String
+    }
+
+    private struct Slot {
+        let backend: Backend
+        let limits: Limits
+        var running = 0
+        /// By kind and the server's own name; what calls of other nodes are held against.
+        var definitions: [EntryName: ContentHash] = [:]
+        /// The last round trips, newest last; for the latency that `status` shows.
+        var roundTrips: [Duration] = []
+    }
+
+    /// Enough to smooth one slow call, few enough to follow a change.
+    private static let roundTripsMax = 32
+
+    private let slots = Mutex<[Label: Slot]>([:])
+
+    func put(_ name: Label, _ backend: Backend, _ limits: Limits) {
+        slots.withLock { $0[name] = Slot(backend: backend, limits: limits) }
+    }
+
+    func remove(_ name: Label) {
+        slots.withLock { _ = $0.removeValue(forKey: name) }
+    }
+
+    /// What the server offers now.
+    func put(_ manifest: Manifest, of name: Label) {
+        let definitions = Dictionary(
+            manifest.entries.map { (EntryName(kind: $0.kind, name: $0.name), $0.hash) }, uniquingKeysWith: { first, _ in first })
+        slots.withLock { $0[name]?.definitions = definitions }
+    }
+
+    /// The definition behind a request's entry as it is now; `nil` where the request names none that is listed.
+    func definition(of kind: EntryKind, _ entry: String, at name: Label) -> ContentHash? {
+        slots.withLock { $0[name]?.definitions[EntryName(kind: kind, name: entry)] }
+    }
+
+    /// Median of the last round trips; `nil` before the first.
+    func latency(_ name: Label) -> Duration? {
+        slots.withLock { slots in
+            let sorted = (slots[name]?.roundTrips ?? []).sorted()
+            return sorted.isEmpty ? nil : sorted[sorted.count / 2]
+        }
+    }
+
+    /// Calls a backend of this node, within its limits.
+    func call(_ name: Label, _ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
+        enum Admission {
+            case go(Backend, Limits)
+            case unknown
+            case full(Int)
+        }
+        let admission: Admission = slots.withLock { slots in
+            guard let slot = slots[name] else { return .unknown }
+            guard slot.running < slot.limits.concurrency else { return .full(slot.limits.concurrency) }
+            slots[name]?.running += 1
+            return .go(slot.backend, slot.limits)
+        }
+        switch admission {
+        case .unknown:
+            sink(.failure(CallFailure(
+                .unknownEntry, "this node has no server named \(name)", hint: "see `martlet servers list`", callID: request.id)))
+            return .finished
+        case .full(let count):
+            sink(.failure(CallFailure(
+                .limited, "\(name) already has \(count) calls at once, its limit",
+                hint: "try again in a moment, or raise servers.\(name).concurrency", callID: request.id)))
+            return .finished
+        case .go(let backend, let limits):
+            var request = request
+            request.timeLeft = min(request.timeLeft, limits.timeout)
+            let start = ContinuousClock.now
+            return backend.call(request) { event in
+                if event.isFinal { self.finished(name, event, after: ContinuousClock.now - start) }
+                sink(event)
+            }
+        }
+    }
+
+    private func finished(_ name: Label, _ event: CallEvent, after elapsed: Duration) {
+        slots.withLock { slots in
+            guard var slot = slots.removeValue(forKey: name) else { return }
+            slot.running = max(0, slot.running - 1)
+            if case .failure = event {} else {
+                slot.roundTrips.append(elapsed)
+                if slot.roundTrips.count > Self.roundTripsMax { slot.roundTrips.removeFirst() }
+            }
+            slots[name] = slot
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Catalog
+import Composition
+import JSONSlice
+import MCPModel
+import MCPTransport
+
+/// What one of this node's servers is and how it fares: a value, changed by what its backend tells.
+struct ServerBook: Sendable {
+    /// Where its definition stands, and so where it is changed.
+    enum Origin: Hashable, Sendable {
+        case configuration(file: String)
+        case command
+    }
+
+    /// Lines of a child's standard error that are kept for `servers test`.
+    static let stderrLinesMax = 40
+
+    let definition: ServerDefinition
+    let origin: Origin
+    private(set) var state = ServerState.starting
+    private(set) var reason = ""
+    private(set) var revision = ""
+    private(set) var manifest: Manifest?
+    private(set) var stderr: [String] = []
+    /// What of its listing was left out, and why.
+    private(set) var remarks: [String] = []
+
+    init(definition: ServerDefinition, origin: Origin) {
+        self.definition = definition
+        self.origin = origin
+        if !definition.isEnabled {
+            state = .disabled
+            reason = "switched off by enabled: false"
+        }
+    }
+
+    /// - Returns: whether the mesh must hear of it.
+    mutating func take(_ event: BackendEvent) -> Bool {
+        switch event {
+        case .stderrLine(let line):
+            stderr.append(line)
+            if stderr.count > Self.stderrLinesMax { stderr.removeFirst() }
+            return false
+        case .state(let told, let why):
+            let before = (state, reason)
+            state =
+                switch told {
+                case .starting: .starting
+                case .up: .up
+                case .down: .down
+                case .authNeeded: .authNeeded
+                }
+            reason = why
+            return before != (state, reason)
+        case .listed(let listing):
+            revision = listing.revision.rawValue
+            remarks = listing.remarks
+            let made = Self.manifest(from: listing)
+            if made.left > 0 { remarks.append("\(made.left) entries were left out: no name, or over 256 KiB") }
+            defer { manifest = made.manifest }
+            return manifest != made.manifest
+        }
+    }
+
+    /// A person asks anew: what was said before counts no more.
+    mutating func forgetHealth() {
+        guard state != .disabled else { return }
+        state = .starting
+        reason = "being asked again"
+    }
+
+    func record(owner: NodeID) -> ServerRecord {
+        ServerRecord(
+            key: ServerKey(owner: owner, name: definition.name), title: definition.title, tags: definition.tags,
+            state: state, stateReason: reason, revision: revision,
+            auth: state == .authNeeded ? .missing : .ready, manifest: nil)
+    }
+
+    private static func manifest(from listing: BackendListing) -> (manifest: Manifest, left: Int) {
+        let entries = listing.entries.prefix(Manifest.entriesMax).compactMap { item in
+            Entry(kind: item.list.entryKind, definition: item.definition)
+        }
+        let manifest = Manifest(
+            entries: entries, instructions: listing.instructions, capabilities: listing.capabilities,
+            serverInfo: listing.serverInfo)
+        return (manifest, listing.entries.count - entries.count)
+    }
+}

@@ -1,0 +1,69 @@
+import Catalog
+import Glibc
+import JSONSlice
+import Logging
+import MCPTransport
+import Storage
+import Vault
+
+extension ServerSupervisor.Actions {
+    /// Tells the mesh of servers that may be told of, keeps the others on this node, and makes backends whose secrets come
+    /// from the vault, each opened for one use.
+    static func of(
+        seat: MeshSeat, assembly: CatalogAssembly, secrets: SecretStore, http: HTTPClient,
+        isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
+    ) -> ServerSupervisor.Actions {
+        let executable = ownExecutable()
+        return ServerSupervisor.Actions(
+            publish: { definition, record, manifest in
+                if isShared(definition) {
+                    assembly.forgetServer(record.key.name)
+                    await seat.publish(record, manifest)
+                } else {
+                    await seat.withdraw(record.key.name)
+                    assembly.keep(record, manifest)
+                }
+            },
+            withdraw: { name in
+                assembly.forgetServer(name)
+                await seat.withdraw(name)
+            },
+            makeBackend: { definition, events in
+                let audience = definition.audience
+                return Backend(
+                    name: definition.name.text, target: BackendTarget(definition, executable: executable),
+                    limits: BackendLimits(of: definition), group: EventLoops.shared, http: http,
+                    secrets: { text in
+                        guard let name = SecretName(text), let audience else { throw SecretUseError.badName(text) }
+                        return try secrets.open(name, for: audience).copied()
+                    }, log: log, clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)], events: events)
+            })
+    }
+
+    /// The file of this very program, for servers whose command is `martlet`.
+    private static func ownExecutable() -> String {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &path, path.count - 1)
+        guard count > 0 else { return BackendTarget.ownCommand }
+        return String(decoding: path.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+/// A reference to a secret that no secret can have.
+enum SecretUseError: Error, CustomStringConvertible {
+    case badName(String)
+
+    var description: String {
+        switch self {
+        case .badName(let name): "\"\(name)\" is no name of a secret"
+        }
+    }
+}
+
+extension BackendLimits {
+    init(of definition: ServerDefinition) {
+        self.init()
+        callsMax = definition.concurrency
+        callMax = definition.timeout
+    }
+}

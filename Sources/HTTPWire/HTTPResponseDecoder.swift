@@ -1,0 +1,131 @@
+package import NIOCore
+
+/// Turns the bytes of a connection into responses: the client's side of ``HTTPRequestDecoder``, as strict.
+///
+/// It must be told which request each response answers, because that decides where its body ends (RFC 9112
+/// §6.3).
+package struct HTTPResponseDecoder: Sendable {
+    package enum Part: Equatable, Sendable {
+        /// The real response; interim ones (1xx) are skipped.
+        case head(HTTPResponseHead)
+        /// At least one byte.
+        case body(ByteBuffer)
+        case end
+    }
+
+    private enum Stage: Sendable {
+        case idle
+        case head
+        case body
+        case failed(HTTPWireError)
+    }
+
+    private let limits: HTTPMessageLimits
+    private var stage = Stage.idle
+    private var headReader: HeadReader
+    private var bodyReader: BodyReader
+    private var buffer = DecoderBuffer()
+    /// Of the request that is being answered.
+    private var method = ""
+    private var interimResponses = 0
+    private var saysKeepAlive = true
+    /// Whether the last response left the connection fit for another request.
+    package private(set) var isReusable = true
+
+    package init(limits: HTTPMessageLimits = .standard) {
+        self.limits = limits
+        headReader = HeadReader(.response, limits: limits)
+        bodyReader = BodyReader(limits: limits)
+    }
+
+    /// Whether no response is under way and nothing unasked-for has arrived.
+    package var isIdle: Bool {
+        if case .idle = stage { buffer.bytes.readableBytes == 0 } else { false }
+    }
+
+    /// Announces the request that the next response answers. One at a time: a second one is not answered by
+    /// the first's response, so this must follow ``Part/end``.
+    package mutating func expectResponse(to method: String) {
+        guard case .idle = stage else { return }
+        self.method = method
+        interimResponses = 0
+        headReader = HeadReader(.response, limits: limits)
+        stage = .head
+    }
+
+    package mutating func feed(_ bytes: consuming ByteBuffer) { buffer.feed(bytes) }
+
+    /// - Returns: the next part; `nil` when more bytes are needed for it.
+    package mutating func next() throws(HTTPWireError) -> Part? {
+        do {
+            return try part()
+        } catch {
+            isReusable = false
+            stage = .failed(error)
+            throw error
+        }
+    }
+
+    /// The connection has ended.
+    ///
+    /// - Returns: ``Part/end`` of a body that lasted as long as the connection; `nil` between responses.
+    /// - Throws: ``HTTPWireError/cutOff`` within a response.
+    package mutating func finish() throws(HTTPWireError) -> Part? {
+        defer { isReusable = false }
+        switch stage {
+        case .idle: return nil
+        case .failed(let error): throw error
+        case .body where bodyReader.endsWithConnection:
+            stage = .idle
+            return .end
+        case .head, .body:
+            stage = .failed(.cutOff)
+            throw .cutOff
+        }
+    }
+
+    private mutating func part() throws(HTTPWireError) -> Part? {
+        switch stage {
+        case .failed(let error): throw error
+        case .idle:
+            if buffer.bytes.readableBytes > 0 { throw .unexpectedResponse }
+            return nil
+        case .head:
+            return try head().map(Part.head)
+        case .body:
+            let piece = try bodyReader.next(&buffer.bytes)
+            buffer.releaseIfEmpty()
+            if let piece { return .body(piece) }
+            guard bodyReader.isDone else { return nil }
+            stage = .idle
+            isReusable = saysKeepAlive && buffer.bytes.readableBytes == 0
+            return .end
+        }
+    }
+
+    /// Skips interim responses up to the real one.
+    private mutating func head() throws(HTTPWireError) -> HTTPResponseHead? {
+        while true {
+            try headReader.take(&buffer.bytes)
+            buffer.releaseIfEmpty()
+            guard headReader.isComplete else { return nil }
+            let reader = headReader
+            headReader = HeadReader(.response, limits: limits)
+            guard case .status(let status, let version) = reader.startLine else { throw .badStatusLine }
+            guard status != 101 else { throw .unexpectedUpgrade }
+            if status < 200 {
+                interimResponses += 1
+                guard interimResponses <= limits.interimResponsesMax else {
+                    throw .tooManyInterimResponses(max: limits.interimResponsesMax)
+                }
+                continue
+            }
+            let head = HTTPResponseHead(status: status, version: version, headers: reader.headers)
+            let length = try BodyLength(ofResponse: status, to: method, version, head.headers)
+            bodyReader = try BodyReader(length, limits: limits)
+            saysKeepAlive = head.keepsAlive && !bodyReader.endsWithConnection
+            stage = .body
+            return head
+        }
+    }
+}

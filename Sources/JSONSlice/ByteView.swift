@@ -1,0 +1,61 @@
+/// Bytes borrowed for the length of one closure; reading outside of them yields 0.
+///
+/// 0 stands nowhere in a JSON text, so each loop over the bytes ends by itself where they end, and no index,
+/// however wrong, can leave the memory. Never stored beyond the closure that lends the pointer.
+struct ByteView {
+    private let base: UnsafeBufferPointer<UInt8>
+
+    init(_ base: UnsafeBufferPointer<UInt8>) { self.base = base }
+
+    var count: Int { base.count }
+
+    @inline(__always)
+    subscript(index: Int) -> UInt8 {
+        index >= 0 && index < base.count ? base[index] : 0
+    }
+
+    subscript(range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
+        let safe = range.clamped(to: 0..<base.count)
+        return UnsafeBufferPointer(rebasing: base[safe])
+    }
+
+    func isEqual(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
+        a.count == b.count && self[a].elementsEqual(self[b])
+    }
+
+    /// First place at or after `index` that is not plain text of a string: a quote, a backslash, a control
+    /// character, a byte outside ASCII, or the end.
+    ///
+    /// Looks at eight bytes at a time (the "find a byte in a word" identities of Warren, Hacker's Delight §6-1).
+    @inline(__always)
+    func skipPlainText(from index: Int) -> Int {
+        var at = index
+        if at >= 0, let raw = UnsafeRawPointer(base.baseAddress) {
+            while at <= base.count - 8 {
+                let word = raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+                if Self.hasSpecial(word) { break }
+                at += 8
+            }
+        }
+        while Self.isPlain(self[at]) { at += 1 }
+        return at
+    }
+
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highs: UInt64 = 0x8080_8080_8080_8080
+
+    @inline(__always)
+    private static func hasSpecial(_ word: UInt64) -> Bool {
+        let quote = word ^ (ones &* 0x22)
+        let backslash = word ^ (ones &* 0x5C)
+        let control = word &- (ones &* 0x20)
+        let found = (quote &- ones) | (backslash &- ones) | control
+        // The identities may report a byte next to a real hit, never miss one; the caller looks at each.
+        return (found | word) & highs != 0
+    }
+
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x80 && byte != 0x22 && byte != 0x5C
+    }
+}

@@ -1,0 +1,186 @@
+import JSONSlice
+import MCPModel
+import NIOCore
+
+/// What a backend said of itself when greeted.
+struct Greeting: Hashable, Sendable {
+    var revision: ProtocolRevision
+    var serverInfo: JSON
+    var instructions: String?
+    /// In modern terms.
+    var capabilities: JSON
+}
+
+/// Finding a backend's era (mcp-spec §3.2), and listing what it offers.
+extension Backend {
+    /// Greets the backend in the era it last spoke, or finds out which it speaks.
+    func greet(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+        let greeting: Greeting
+        if state.withLock({ $0.rememberedEra }) == .legacy {
+            do throws(BackendFault) {
+                greeting = try await initialize(link)
+            } catch {
+                // The assumption failed: next time it is asked again.
+                state.withLock { $0.rememberedEra = nil }
+                throw error
+            }
+        } else {
+            greeting = try await probe(link)
+        }
+        state.withLock { $0.rememberedEra = greeting.revision.era }
+        return greeting
+    }
+
+    private func probe(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+        let answer: LinkQuestion.Answer
+        do throws(BackendFault) {
+            answer = try await LinkQuestion.ask(
+                link, own(Method.serverDiscover, .emptyObject, revision: .newestModern),
+                within: limits.probeTimeout, on: group.next())
+        } catch {
+            switch error.kind {
+            case .refused, .broken, .timedOut, .sessionGone:
+                return try await initialize(link)
+            case .lost:
+                // Some legacy servers die of a first message that is not `initialize`.
+                state.withLock { $0.rememberedEra = .legacy }
+                throw error
+            case .notReached, .authNeeded, .sealed, .cancelled:
+                throw error
+            }
+        }
+        switch answer {
+        case .result(let result) where result["supportedVersions"]?.kind == .array:
+            return try modernGreeting(result, link)
+        case .error(let error) where Self.isModern(error):
+            throw BackendFault(
+                .broken, "it speaks revisions that this gateway does not: \(RPCError(reading: error))")
+        case .result, .error:
+            return try await initialize(link)
+        }
+    }
+
+    private func modernGreeting(
+        _ result: JSON, _ link: any BackendLink
+    ) throws(BackendFault) -> Greeting {
+        let offered = result["supportedVersions"]?.elements.compactMap(\.string) ?? []
+        guard let revision = ProtocolRevision.modern.last(where: { offered.contains($0.rawValue) }) else {
+            throw BackendFault(
+                .broken,
+                "it speaks only \(offered.prefix(8).joined(separator: ", ")), which this gateway does not")
+        }
+        link.settle(revision)
+        return Greeting(
+            revision: revision,
+            serverInfo: result["_meta"]?[MetaKey.serverInfo]?.detached ?? .emptyObject,
+            instructions: result["instructions"]?.string,
+            capabilities: result["capabilities"]?.detached ?? .emptyObject)
+    }
+
+    /// Errors that only a server of the modern era gives. Drafts of the revision used other codes.
+    private static func isModern(_ error: JSON) -> Bool {
+        switch error["code"]?.int {
+        case RPCError.Code.unsupportedVersion, RPCError.Code.headerMismatch, RPCError.Code.missingCapability:
+            true
+        default: false
+        }
+    }
+
+    private func initialize(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+        let params: JSON = [
+            "protocolVersion": .string(ProtocolRevision.newestLegacy.rawValue), "capabilities": .emptyObject,
+            "clientInfo": clientInfo,
+        ]
+        let answer = try await LinkQuestion.ask(
+            link, own(Method.initialize, params, revision: nil), within: limits.startTimeout,
+            on: group.next())
+        guard case .result(let result) = answer else {
+            guard case .error(let error) = answer else { throw BackendFault(.broken, "no answer") }
+            throw BackendFault(.broken, "it refuses to be initialized: \(RPCError(reading: error))")
+        }
+        guard let version = result["protocolVersion"]?.string,
+            let revision = ProtocolRevision(rawValue: version), revision.era == .legacy
+        else {
+            throw BackendFault(.broken, "it answers `initialize` with a revision that does not exist")
+        }
+        link.settle(revision)
+        link.notify(Method.initialized, nil)
+        return Greeting(
+            revision: revision, serverInfo: result["serverInfo"]?.detached ?? .emptyObject,
+            instructions: result["instructions"]?.string,
+            capabilities: EraBridge.modernServerCapabilities(
+                fromLegacy: result["capabilities"]?.detached ?? .emptyObject))
+    }
+
+    // MARK: Lists
+
+    /// Lists everything that the backend says it has.
+    func list(_ link: any BackendLink, _ greeting: Greeting) async throws(BackendFault) -> BackendListing {
+        var listing = BackendListing(
+            era: greeting.revision.era, revision: greeting.revision, serverInfo: greeting.serverInfo,
+            instructions: greeting.instructions, capabilities: greeting.capabilities, entries: [])
+        var ttl: Duration?
+        for kind in EntryListKind.allCases where greeting.capabilities[kind.capability]?.kind == .object {
+            var walk = ListWalk(
+                kind, pagesMax: limits.pagesMax, entriesMax: limits.entriesMax - listing.entries.count)
+            try await read(&walk, link, greeting, &listing.remarks)
+            ttl = [ttl, walk.ttl].compactMap { $0 }.min()
+            for item in walk.items {
+                if let remark = fault(of: item, kind, greeting) {
+                    listing.remarks.append(remark)
+                } else {
+                    listing.entries.append((kind, item))
+                }
+            }
+        }
+        state.withLock { $0.ttl = ttl }
+        return listing
+    }
+
+    private func read(
+        _ walk: inout ListWalk, _ link: any BackendLink, _ greeting: Greeting, _ remarks: inout [String]
+    ) async throws(BackendFault) {
+        var params = JSON.emptyObject
+        while true {
+            let request = own(walk.kind.method, params, revision: greeting.revision)
+            let answer = try await LinkQuestion.ask(
+                link, request, within: limits.listTimeout, on: group.next())
+            switch answer {
+            case .error(let error):
+                // Having resources does not mean having templates, and some declare more than they have.
+                if walk.kind == .resourceTemplates { return }
+                if error["code"]?.int == RPCError.Code.methodNotFound {
+                    remarks.append("it declares \(walk.kind.member) and does not know \(walk.kind.method)")
+                    return
+                }
+                throw BackendFault(
+                    .broken, "it refuses \(walk.kind.method): \(RPCError(reading: error))")
+            case .result(let result):
+                switch walk.take(result) {
+                case .done: return
+                case .next(let cursor): params = ["cursor": .string(cursor)]
+                case .cut(let why):
+                    remarks.append(why)
+                    return
+                case .broken(let why): throw BackendFault(.broken, why)
+                }
+            }
+        }
+    }
+
+    /// Why an entry must not be offered; `nil`: it may.
+    private func fault(of item: JSON, _ kind: EntryListKind, _ greeting: Greeting) -> String? {
+        guard let name = item[kind.nameMember]?.string, !name.isEmpty else {
+            return "an entry of its \(kind.member) has no \(kind.nameMember) and is left out"
+        }
+        guard kind == .tools, greeting.revision.era == .modern, case .http = target,
+            let tool = ToolDefinition(item)
+        else { return nil }
+        do throws(ParameterHeaders.Violation) {
+            _ = try tool.parameterHeaders()
+            return nil
+        } catch {
+            return "tool \(name) is left out: \(error)"
+        }
+    }
+}

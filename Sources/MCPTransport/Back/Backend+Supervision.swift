@@ -1,0 +1,248 @@
+import JSONSlice
+import Logging
+import MCPModel
+import NIOCore
+
+/// The life of a backend: start, greet, list, watch, and again after a wait when it went.
+extension Backend {
+    /// Supervises until cancelled; then ends the link, a child included, and returns.
+    package func run() async {
+        var backoff = Backoff(from: limits.backoffMin, to: limits.backoffMax)
+        while !Task.isCancelled {
+            events(.state(.starting, reason: ""))
+            state.withLock { $0.reason = "it is starting" }
+            _ = inbox.take()
+            let (fault, upFor) = await live()
+            let isAuthNeeded = fault.kind == .authNeeded || fault.kind == .sealed
+            state.withLock { state in
+                state.connection = nil
+                state.reason = fault.detail
+                state.isAuthNeeded = isAuthNeeded
+            }
+            failParked(fault)
+            if Task.isCancelled { break }
+            log.warning(
+                "backend is down", metadata: ["mcp.server": "\(name)", "reason": "\(fault.detail)"])
+            events(.state(isAuthNeeded ? .authNeeded : .down, reason: fault.detail))
+            if upFor >= limits.steadyAfter { backoff.reset() }
+            await pause(backoff.next(chance: chance()))
+        }
+        events(.state(.down, reason: "the gateway stopped it"))
+    }
+
+    /// Waits out a back-off; a person's word ends it early, other news do not.
+    private func pause(_ time: Duration) async {
+        let deadline = ContinuousClock.now + time
+        while !Task.isCancelled, ContinuousClock.now < deadline {
+            if await inbox.wait(for: ContinuousClock.now.duration(to: deadline), on: group.next()).isRecheck {
+                return
+            }
+        }
+    }
+
+    /// One connection from start to end.
+    private func live() async -> (BackendFault, upFor: Duration) {
+        let link: any BackendLink
+        do throws(BackendFault) {
+            link = try await connect()
+        } catch {
+            return (error, .zero)
+        }
+        var upSince: ContinuousClock.Instant?
+        var fault: BackendFault
+        do throws(BackendFault) {
+            let greeting = try await greet(link)
+            let listing = try await list(link, greeting)
+            publish(listing, link, greeting)
+            upSince = .now
+            fault = await watch(link, greeting, listing)
+        } catch {
+            fault = error
+        }
+        let upFor = upSince?.duration(to: .now) ?? .zero
+        // Before the link closes, so that no new call runs into its end.
+        state.withLock { state in
+            state.connection = nil
+            state.generation += 1
+            state.reason = fault.detail
+        }
+        if let ending = await link.close(), fault.kind != .cancelled { fault.detail += "; \(ending)" }
+        if fault.kind != .cancelled, let line = state.withLock({ $0.recentLines.last }) {
+            fault.detail += "; its last words: \(line)"
+        }
+        return (fault, upFor)
+    }
+
+    private func connect() async throws(BackendFault) -> any BackendLink {
+        let generation = state.withLock { state in
+            state.generation += 1
+            state.recentLines = []
+            return state.generation
+        }
+        let news: @Sendable (LinkNews) -> Void = { [weak self] in self?.hear($0, generation) }
+        switch target {
+        case .stdio(let command, let args, let env, let directory):
+            return try await StdioLink.start(
+                command: command, args: args, environment: env, directory: directory, secrets: secrets,
+                limits: limits, on: group, news: news)
+        case .http(let url, let headers):
+            return try HTTPLink(
+                url: url, headers: headers, secrets: secrets, client: http, limits: limits, news: news)
+        }
+    }
+
+    private func hear(_ news: LinkNews, _ generation: Int) {
+        switch news {
+        case .line(let line):
+            state.withLock { state in
+                state.recentLines.append(line)
+                if state.recentLines.count > limits.stderrLinesMax { state.recentLines.removeFirst() }
+            }
+            events(.stderrLine(line))
+        case .changed:
+            if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
+        case .lost(let fault):
+            if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
+        }
+    }
+
+    private func publish(_ listing: BackendListing, _ link: any BackendLink, _ greeting: Greeting) {
+        var parameters: [String: ParameterHeaders] = [:]
+        if greeting.revision.era == .modern {
+            for entry in listing.entries where entry.list == .tools {
+                guard let tool = ToolDefinition(entry.definition), let headers = try? tool.parameterHeaders(),
+                    !headers.parameters.isEmpty
+                else { continue }
+                parameters[tool.name] = headers
+            }
+        }
+        state.withLock { state in
+            state.connection = Connection(link: link, greeting: greeting, parameters: parameters)
+            state.isAuthNeeded = false
+        }
+        events(.listed(listing))
+        events(.state(.up, reason: listing.remarks.joined(separator: "; ")))
+    }
+
+    /// Keeps the listing current until the link is of no more use.
+    private func watch(
+        _ link: any BackendLink, _ greeting: Greeting, _ listing: BackendListing
+    ) async -> BackendFault {
+        await withTaskGroup { tasks in
+            tasks.addTask { () -> BackendFault? in
+                await link.attend()
+                // Whatever told of changes has ended.
+                self.state.withLock { if greeting.revision.era == .legacy { $0.isTold = false } }
+                return nil
+            }
+            tasks.addTask { () -> BackendFault? in
+                await self.listen(link, greeting)
+                return nil
+            }
+            tasks.addTask { () -> BackendFault? in
+                await self.follow(link, greeting, listing)
+            }
+            for await fault in tasks {
+                guard let fault else { continue }
+                tasks.cancelAll()
+                return fault
+            }
+            return BackendFault(.cancelled, "the gateway stopped it")
+        }
+    }
+
+    private func follow(
+        _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing
+    ) async -> BackendFault {
+        var (greeting, listing) = (first, listed)
+        while true {
+            var news = await inbox.wait(for: pollInterval(greeting), on: group.next())
+            if Task.isCancelled { return BackendFault(.cancelled, "the gateway stopped it") }
+            if let lost = news.lost { return lost }
+            if news.isChanged {
+                // What changes together is listed once.
+                try? await Task.sleep(for: limits.changeWindow)
+                let more = inbox.take()
+                if let lost = more.lost { return lost }
+                news.isSessionGone = news.isSessionGone || more.isSessionGone
+            }
+            do throws(BackendFault) {
+                if news.isSessionGone { greeting = try await greet(link) }
+                let fresh: BackendListing
+                do throws(BackendFault) {
+                    fresh = try await list(link, greeting)
+                } catch  where error.kind == .sessionGone && !news.isSessionGone {
+                    greeting = try await greet(link)
+                    fresh = try await list(link, greeting)
+                }
+                if fresh != listing || news.isSessionGone { publish(fresh, link, greeting) }
+                listing = fresh
+                resendParked()
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// When to list again if nobody says so. A backend that tells of its changes is asked rarely, to notice a change
+    /// that got lost on the way.
+    private func pollInterval(_ greeting: Greeting) -> Duration {
+        let (isTold, ttl) = state.withLock { ($0.isTold, $0.ttl) }
+        let step = isTold ? limits.pollInterval * 10 : max(ttl ?? limits.pollInterval, limits.pollMin)
+        // Up to a tenth later, so that many backends are not asked at once.
+        return step + step / 10 * chance()
+    }
+
+    /// Keeps a `subscriptions/listen` open at a modern backend that can tell of changes.
+    private func listen(_ link: any BackendLink, _ greeting: Greeting) async {
+        let wanted = ListChange.allCases.filter {
+            greeting.capabilities[$0.capability]?["listChanged"]?.bool == true
+        }
+        let announced = ListChange.allCases.filter { greeting.capabilities[$0.capability] != nil }
+        state.withLock { $0.isTold = wanted.count == announced.count && greeting.revision.era == .legacy }
+        guard greeting.revision.era == .modern, !wanted.isEmpty else { return }
+        let params: JSON = ["notifications": .object(wanted.map { ($0.filterMember, true) })]
+        var backoff = Backoff(from: limits.backoffMin, to: limits.backoffMax)
+        while !Task.isCancelled {
+            let request = own(
+                Method.subscriptionsListen, params, revision: greeting.revision, isEndless: true)
+            let end = try? await LinkQuestion.ask(
+                link, request, within: .zero, on: group.next()
+            ) { [weak self] method, params in
+                guard let self else { return }
+                if ListChange(method: method) != nil { self.inbox.post { $0.isChanged = true } }
+                if method == Method.subscriptionsAcknowledged {
+                    let honoured = wanted.allSatisfy {
+                        params["notifications"]?[$0.filterMember]?.bool == true
+                    }
+                    self.state.withLock { $0.isTold = honoured && wanted.count == announced.count }
+                }
+            }
+            state.withLock { $0.isTold = false }
+            // It cannot listen after all; then it is polled.
+            if case .error = end { return }
+            try? await Task.sleep(for: backoff.next(chance: chance()))
+            // What changed meanwhile was told to nobody.
+            inbox.post { $0.isChanged = true }
+        }
+    }
+
+    /// A request of the gateway's own.
+    func own(
+        _ method: String, _ params: JSON, revision: ProtocolRevision?, isEndless: Bool = false
+    ) -> LinkRequest {
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        guard let revision, revision.era == .modern else {
+            return LinkRequest(number: number, method: method, params: params, isEndless: isEndless)
+        }
+        let written = RequestMeta(version: revision, client: ClientFacts(info: clientInfo)).written(
+            into: params)
+        return LinkRequest(
+            number: number, method: method, params: written,
+            mirrored: MirroredHeaders(version: revision.rawValue, method: method, params: written),
+            isEndless: isEndless)
+    }
+}

@@ -1,0 +1,238 @@
+package import Logging
+package import JSONSlice
+package import MCPModel
+package import NIOCore
+import Synchronization
+
+/// The gateway's end of one MCP server: finds its era, lists what it offers, carries calls to it, and brings it
+/// back when it goes.
+///
+/// ``run()`` supervises and is ordinary structured concurrency; calls are callbacks on event loops. Towards the
+/// backend the gateway declares no capabilities of a client at `initialize`, so a legacy backend cannot ask callers for
+/// anything (what it asks anyway is refused); modern backends see each caller's own capabilities, and their
+/// `input_required` results pass through.
+package final class Backend: Sendable {
+    struct Connection: Sendable {
+        var link: any BackendLink
+        var greeting: Greeting
+        /// The `Mcp-Param-*` headers of each tool that has any.
+        var parameters: [String: ParameterHeaders]
+    }
+
+    struct State: Sendable {
+        var connection: Connection?
+        /// Why there is no connection.
+        var reason = "it was not started yet"
+        var isAuthNeeded = false
+        /// The era the backend spoke when last it spoke; asked for first next time.
+        var rememberedEra: Era?
+        /// Calls that wait for a new session or fresh definitions to be sent again.
+        var parked: [BackendCall] = []
+        var callsOpen = 0
+        var lastNumber = 0
+        /// Which link may still tell news.
+        var generation = 0
+        /// How long its lists may be reused, as it last said.
+        var ttl: Duration?
+        /// Whether the backend tells of all changes of its lists.
+        var isTold = false
+        var recentLines: [String] = []
+    }
+
+    package let name: String
+    let target: BackendTarget
+    let limits: BackendLimits
+    let group: any EventLoopGroup
+    let http: HTTPClient
+    let secrets: @Sendable (String) throws -> [UInt8]
+    let log: Logger
+    let events: @Sendable (BackendEvent) -> Void
+    let clientInfo: JSON
+    let chance: @Sendable () -> Double
+    let inbox = SupervisorInbox()
+    let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
+    ///   - events: called in order, from the supervising task and from event loops.
+    ///   - clientInfo: what the gateway calls itself.
+    ///   - chance: 0 to 1, for jitter.
+    package init(
+        name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
+        http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8], log: Logger,
+        clientInfo: JSON = ["name": "martlet", "version": "0"],
+        chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
+        events: @escaping @Sendable (BackendEvent) -> Void
+    ) {
+        self.name = name
+        self.target = target
+        self.limits = limits
+        self.group = group
+        self.http = http
+        self.secrets = secrets
+        self.log = log
+        self.clientInfo = clientInfo
+        self.chance = chance
+        self.events = events
+    }
+
+    /// The last lines that the backend's process wrote to its standard error, oldest first.
+    package var recentLines: [String] { state.withLock { $0.recentLines } }
+
+    /// Tries again now instead of at the end of the wait; lists again if it is up.
+    package func recheck() { inbox.post { $0.isRecheck = true } }
+
+    // MARK: Calls
+
+    /// Carries a call. Its names are the backend's own; the answer comes in modern shape.
+    package func call(_ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
+        let isFull = state.withLock { state in
+            guard state.callsOpen < limits.callsMax else { return true }
+            state.callsOpen += 1
+            return false
+        }
+        guard !isFull else {
+            sink(
+                .failure(
+                    CallFailure(
+                        .limited, "server \(name): \(limits.callsMax) calls are running already",
+                        callID: request.id)))
+            return .finished
+        }
+        let call = BackendCall(request, sink) { [weak self] in self?.state.withLock { $0.callsOpen -= 1 } }
+        let time = min(request.timeLeft, limits.callMax)
+        let late = BackendFault(.timedOut, "no answer within \(time)")
+        call.limit(to: time, on: group.any(), late.failure(of: request, backend: name))
+        attempt(call)
+        return CallHandle { [name] in
+            call.abort(
+                .failure(BackendFault(.cancelled, "the caller cancelled").failure(of: request, backend: name))
+            )
+        }
+    }
+
+    func attempt(_ call: BackendCall) {
+        guard let attempt = call.beginAttempt() else { return }
+        let request = call.request
+        let ready: Result<(Connection, Int), CallFailure> = state.withLock { state in
+            guard let connection = state.connection else {
+                let fault =
+                    state.isAuthNeeded
+                    ? BackendFault(.authNeeded, state.reason) : BackendFault(.notReached, state.reason)
+                return .failure(fault.failure(of: request, backend: name))
+            }
+            state.lastNumber += 1
+            return .success((connection, state.lastNumber))
+        }
+        switch ready {
+        case .failure(let failure): call.finish(.failure(failure))
+        case .success(let (connection, number)):
+            let handle = connection.link.send(wire(request, number, connection)) { [weak self] event in
+                guard call.isCurrent(attempt) else { return }
+                self?.take(event, of: call, attempt, connection.greeting.revision.era)
+            }
+            call.running(handle, attempt: attempt)
+        }
+    }
+
+    /// The request as this backend's era wants it.
+    private func wire(_ request: CallRequest, _ number: Int, _ connection: Connection) -> LinkRequest {
+        let token: JSON? = request.client.wantsProgress ? .number(number) : nil
+        let revision = connection.greeting.revision
+        guard revision.era == .modern else {
+            let meta = RequestMeta(legacyProgressToken: token, traceparent: request.client.traceparent)
+            return LinkRequest(
+                number: number, method: request.method,
+                params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)))
+        }
+        var client = request.client
+        // Extensions are agreements between two sides, and this gateway does not speak any of them yet.
+        client.capabilities = client.capabilities.removing("extensions")
+        let params = RequestMeta(version: revision, client: client, progressToken: token)
+            .written(into: request.params)
+        let tool = request.method == Method.toolsCall ? params["name"]?.string : nil
+        return LinkRequest(
+            number: number, method: request.method, params: params,
+            mirrored: MirroredHeaders(
+                version: revision.rawValue, method: request.method, params: params,
+                parameters: tool.flatMap { connection.parameters[$0] }))
+    }
+
+    private func take(_ event: LinkEvent, of call: BackendCall, _ attempt: Int, _ era: Era) {
+        switch event {
+        case .notification(let method, let params):
+            call.notify(method, params)
+        case .result(let result):
+            era == .modern ? finishModern(call, result) : finishLegacy(call, .result(result))
+        case .error(let error):
+            guard era == .modern else { return finishLegacy(call, .error(error)) }
+            // The backend looked at the headers only: nothing was done, and fresh definitions may mend it.
+            if error["code"]?.int == RPCError.Code.headerMismatch, attempt == 1 {
+                return park(call) { $0.isChanged = true }
+            }
+            if error["code"]?.int == RPCError.Code.unsupportedVersion { inbox.post { $0.isSuspect = true } }
+            call.finish(.error(error))
+        case .fault(let fault):
+            // The backend says that it did not know the session, so it did not do what was asked.
+            if fault.kind == .sessionGone, attempt == 1 { return park(call) { $0.isSessionGone = true } }
+            if fault.kind == .notReached || fault.kind == .lost { inbox.post { $0.isSuspect = true } }
+            call.finish(.failure(fault.failure(of: call.request, backend: name)))
+        }
+    }
+
+    private func finishModern(_ call: BackendCall, _ result: JSON) {
+        switch result["resultType"]?.string {
+        case "complete", "input_required": call.finish(.result(result))
+        case nil where result["resultType"] == nil:
+            call.finish(.result(result.setting("resultType", to: "complete")))
+        default:
+            let fault = BackendFault(.broken, "its result is of a type that nobody agreed on")
+            call.finish(.failure(fault.failure(of: call.request, backend: name)))
+        }
+    }
+
+    private func finishLegacy(_ call: BackendCall, _ answer: EraBridge.Answer) {
+        let request = call.request
+        let modern = EraBridge.modernAnswer(
+            fromLegacy: answer, method: request.method, params: request.params,
+            capabilities: request.client.capabilities)
+        switch modern {
+        case .result(let result): call.finish(.result(result))
+        case .error(let error): call.finish(.error(error))
+        }
+    }
+
+    // MARK: Calls that wait to be sent again
+
+    private func park(_ call: BackendCall, _ why: (inout BackendNews) -> Void) {
+        let reason: String? = state.withLock { state in
+            guard state.connection != nil else { return state.reason }
+            state.parked.append(call)
+            return nil
+        }
+        if let reason {
+            let fault = BackendFault(.notReached, reason)
+            return call.finish(.failure(fault.failure(of: call.request, backend: name)))
+        }
+        inbox.post(why)
+    }
+
+    func resendParked() {
+        for call in takeParked() { attempt(call) }
+    }
+
+    func failParked(_ fault: BackendFault) {
+        let kind: BackendFault.Kind = fault.kind == .authNeeded ? .authNeeded : .notReached
+        for call in takeParked() {
+            call.finish(
+                .failure(BackendFault(kind, fault.detail).failure(of: call.request, backend: name)))
+        }
+    }
+
+    private func takeParked() -> [BackendCall] {
+        state.withLock { state in
+            defer { state.parked = [] }
+            return state.parked
+        }
+    }
+}

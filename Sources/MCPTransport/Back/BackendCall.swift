@@ -1,0 +1,100 @@
+import JSONSlice
+import MCPModel
+import NIOCore
+import Synchronization
+
+/// One call of a caller on its way through a backend: ends exactly once, whatever comes first.
+final class BackendCall: Sendable {
+    private struct State: Sendable {
+        var isDone = false
+        var handle: CallHandle?
+        var timer: Scheduled<Void>?
+        var attempt = 0
+        var lastProgress: Double?
+    }
+
+    let request: CallRequest
+    private let sink: CallSink
+    private let onEnd: @Sendable () -> Void
+    private let state = Mutex(State())
+
+    /// - Parameter onEnd: called once, just before the final event goes out.
+    init(_ request: CallRequest, _ sink: @escaping CallSink, onEnd: @escaping @Sendable () -> Void) {
+        self.request = request
+        self.sink = sink
+        self.onEnd = onEnd
+    }
+
+    /// Ends the call with `fault` when the time is over; the backend is told.
+    func limit(to time: Duration, on loop: any EventLoop, _ failure: CallFailure) {
+        let timer = loop.scheduleTask(in: TimeAmount(time)) { [weak self] () -> Void in
+            self?.abort(.failure(failure))
+        }
+        let isLate = state.withLock { state in
+            state.timer = timer
+            return state.isDone
+        }
+        if isLate { timer.cancel() }
+    }
+
+    /// - Returns: the number of this attempt, from 1; `nil` when the call is over.
+    func beginAttempt() -> Int? {
+        state.withLock { state in
+            guard !state.isDone else { return nil }
+            state.attempt += 1
+            state.handle = nil
+            return state.attempt
+        }
+    }
+
+    func running(_ handle: CallHandle, attempt: Int) {
+        let isOver = state.withLock { state in
+            guard !state.isDone, state.attempt == attempt else { return state.isDone }
+            state.handle = handle
+            return false
+        }
+        // Ended before its handle was here: nobody else can stop what runs.
+        if isOver { handle.cancel() }
+    }
+
+    /// Whether the event of that attempt still counts.
+    func isCurrent(_ attempt: Int) -> Bool { state.withLock { !$0.isDone && $0.attempt == attempt } }
+
+    func notify(_ method: String, _ params: JSON) {
+        let passes = state.withLock { state in
+            guard !state.isDone else { return false }
+            guard method == Method.progress else { return true }
+            // Progress must grow; a backend's slip is not handed on (mcp-spec §5.1).
+            guard let progress = params["progress"]?.double, progress > state.lastProgress ?? -.infinity
+            else {
+                return false
+            }
+            state.lastProgress = progress
+            return true
+        }
+        if passes { sink(.notification(method: method, params: params.removing("progressToken"))) }
+    }
+
+    func finish(_ event: CallEvent) { _ = end(event) }
+
+    /// Ends the call and tells the backend.
+    func abort(_ event: CallEvent) { end(event)?.cancel() }
+
+    /// - Returns: the hold on what still runs at the backend, if this ended the call.
+    private func end(_ event: CallEvent) -> CallHandle? {
+        let ended: (handle: CallHandle?, timer: Scheduled<Void>?)? = state.withLock { state in
+            guard !state.isDone else { return nil }
+            state.isDone = true
+            defer {
+                state.handle = nil
+                state.timer = nil
+            }
+            return (state.handle, state.timer)
+        }
+        guard let ended else { return nil }
+        ended.timer?.cancel()
+        onEnd()
+        sink(event)
+        return ended.handle
+    }
+}

@@ -1,0 +1,94 @@
+import JSONSlice
+import MCPModel
+
+/// Why a request to a backend has no answer.
+struct BackendFault: Error, Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        /// It provably did not reach the backend.
+        case notReached
+        /// It may have; the way broke before the answer came.
+        case lost
+        case authNeeded
+        /// What came back is no answer.
+        case broken
+        case timedOut
+        /// The backend says that the session is over, so it did not do what was asked.
+        case sessionGone
+        /// An HTTP status without a JSON-RPC body.
+        case refused(status: Int)
+        /// A secret could not be opened.
+        case sealed
+        case cancelled
+    }
+
+    var kind: Kind
+    /// What happened, as part of a sentence.
+    var detail: String
+
+    init(_ kind: Kind, _ detail: String) {
+        self.kind = kind
+        self.detail = detail
+    }
+
+    /// The caller's view of it.
+    func failure(of request: CallRequest, backend name: String) -> CallFailure {
+        let (reason, hint): (Reason, String?) =
+            switch kind {
+            case .notReached, .sessionGone: (.backendUnavailable, "martlet servers test \(name)")
+            // Whether a tool ran decides whether it may be called again; reading twice harms nobody.
+            case .lost: (request.method == Method.toolsCall ? .outcomeUnknown : .backendUnavailable, nil)
+            case .authNeeded: (.backendAuth, "martlet servers test \(name) shows what it wants")
+            case .broken: (.backendProtocol, nil)
+            case .refused(429), .refused(503): (.backendUnavailable, nil)
+            case .refused: (.backendProtocol, nil)
+            case .timedOut: (.deadlineExceeded, nil)
+            case .sealed: (.sealed, "martlet vault unseal")
+            case .cancelled: (.cancelled, nil)
+            }
+        return CallFailure(reason, "server \(name): \(detail)", hint: hint, callID: request.id)
+    }
+}
+
+/// One request on a link. Its number is its id on the wire, and its progress token where it has one.
+struct LinkRequest: Sendable {
+    var number: Int
+    var method: String
+    var params: JSON?
+    /// The headers that mirror a modern body; only HTTP has them.
+    var mirrored: MirroredHeaders?
+    /// Whether its stream may stay silent for as long as it likes (`subscriptions/listen`).
+    var isEndless = false
+}
+
+/// What a link tells of a request: notifications, then one of the others.
+enum LinkEvent: Sendable {
+    case notification(method: String, params: JSON)
+    case result(JSON)
+    /// The backend's error object.
+    case error(JSON)
+    case fault(BackendFault)
+}
+
+/// What a link tells of itself.
+enum LinkNews: Sendable {
+    case changed(ListChange)
+    case lost(BackendFault)
+    /// Something a person may want to read.
+    case line(String)
+}
+
+/// One live way to a backend: a child's pipes, or a URL.
+protocol BackendLink: Sendable {
+    /// Sends a request; the sink is called on an event loop. Cancelling tells the backend, and the sink hears
+    /// nothing more.
+    func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle
+    func notify(_ method: String, _ params: JSON?)
+    /// The handshake is over: what is to be sent with every later request is known.
+    func settle(_ revision: ProtocolRevision)
+    /// What has to be done besides, for as long as the link lives; returns when cancelled or when nothing is left.
+    func attend() async
+    /// Ends it, open requests included.
+    ///
+    /// - Returns: how it ended, as part of a sentence, where there is something to say.
+    func close() async -> String?
+}

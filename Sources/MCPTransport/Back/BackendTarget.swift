@@ -1,0 +1,111 @@
+package import JSONSlice
+package import MCPModel
+
+/// Where a backend is, and how to get in.
+package enum BackendTarget: Hashable, Sendable {
+    /// A child process. Of this process's environment it gets only ``ChildEnvironment/inherited``, and `env`.
+    case stdio(command: String, args: [String], env: [(String, SecretText)], directory: String?)
+    /// A URL that speaks Streamable HTTP, of either era. Redirects are not followed.
+    case http(url: String, headers: [(String, SecretText)])
+
+    package static func == (a: Self, b: Self) -> Bool {
+        switch (a, b) {
+        case (.stdio(let c1, let a1, let e1, let d1), .stdio(let c2, let a2, let e2, let d2)):
+            c1 == c2 && a1 == a2 && d1 == d2 && e1.elementsEqual(e2) { $0 == $1 }
+        case (.http(let u1, let h1), .http(let u2, let h2)):
+            u1 == u2 && h1.elementsEqual(h2) { $0 == $1 }
+        default: false
+        }
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        switch self {
+        case .stdio(let command, let args, _, _):
+            hasher.combine(command)
+            hasher.combine(args)
+        case .http(let url, _): hasher.combine(url)
+        }
+    }
+}
+
+/// What a backend's life looks like from outside.
+package enum BackendState: Hashable, Sendable {
+    case starting
+    case up
+    case down
+    /// It answered, and wants a credential that it was not given, or not this one.
+    case authNeeded
+}
+
+package enum BackendEvent: Sendable {
+    /// `reason` is a sentence for a person; empty when up and nothing is odd.
+    case state(BackendState, reason: String)
+    /// Everything the backend offers, after the first listing and after every change.
+    case listed(BackendListing)
+    /// One line that a child wrote to its standard error, or to its output though it was no message.
+    case stderrLine(String)
+}
+
+/// All that a backend offers, in its own order and to the byte.
+package struct BackendListing: Sendable, Equatable {
+    package var era: Era
+    package var revision: ProtocolRevision
+    /// Its Implementation object; `{}` if it gave none.
+    package var serverInfo: JSON
+    package var instructions: String?
+    package var capabilities: JSON
+    package var entries: [(list: EntryListKind, definition: JSON)]
+    /// What was left out and why, for a person; empty when nothing was.
+    package var remarks: [String] = []
+
+    package static func == (a: Self, b: Self) -> Bool {
+        a.era == b.era && a.revision == b.revision && a.serverInfo == b.serverInfo
+            && a.instructions == b.instructions && a.capabilities == b.capabilities && a.remarks == b.remarks
+            && a.entries.elementsEqual(b.entries) { $0.list == $1.list && $0.definition == $1.definition }
+    }
+}
+
+/// The bounds of a backend, each with its reason.
+package struct BackendLimits: Hashable, Sendable {
+    /// Calls that run at once; more are refused as `limited`, so that one slow backend cannot pile up callers.
+    package var callsMax = 256
+    /// The longest a call may take, whatever its caller and its progress say.
+    package var callMax: Duration = .seconds(10 * 60)
+    /// From start to the first answer: a child may have to be fetched from a registry first.
+    package var startTimeout: Duration = .seconds(60)
+    /// How long a silent server may ponder `server/discover` before it counts as legacy.
+    package var probeTimeout: Duration = .seconds(10)
+    /// One page of a list.
+    package var listTimeout: Duration = .seconds(30)
+    /// How often a backend that does not tell of changes is listed again, unless its TTL says otherwise.
+    package var pollInterval: Duration = .seconds(60)
+    /// The shortest time between two listings, whatever TTL a backend gives: it must not make us hammer it.
+    package var pollMin: Duration = .seconds(5)
+    /// Changes that come close together are one.
+    package var changeWindow: Duration = .milliseconds(100)
+    /// Pages of one list: a cursor that leads nowhere must end.
+    package var pagesMax = 1_000
+    /// Entries of all lists together; what `Catalog.Manifest` can hold.
+    package var entriesMax = 10_000
+    /// One line of a child's output: larger than any sane message, smaller than memory.
+    package var lineBytesMax = 16 * 1024 * 1024
+    /// What may wait for a child that does not read, before it is given up.
+    package var backlogMax = 64 * 1024 * 1024
+    /// One answer over HTTP, for the same reason as a line.
+    package var bodyBytesMax = 64 * 1024 * 1024
+    /// Lines of standard error kept for whoever asks why it died.
+    package var stderrLinesMax = 200
+    /// Bytes kept of each of them.
+    package var stderrLineBytesMax = 4 * 1024
+    /// The first wait before a restart; each failure doubles it.
+    package var backoffMin: Duration = .seconds(1)
+    package var backoffMax: Duration = .seconds(60)
+    /// A backend that was up for this long has earned a fresh start of the waits.
+    package var steadyAfter: Duration = .seconds(60)
+    /// How long a child may take to end after its input closed, and after SIGTERM.
+    package var closeGrace: Duration = .seconds(2)
+    package var terminateGrace: Duration = .seconds(3)
+
+    package init() {}
+    package static let standard = BackendLimits()
+}

@@ -1,0 +1,141 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+import Synchronization
+
+/// Reads the HTTP answer to one request: a JSON body, a stream of events, or a refusal.
+///
+/// Fed from one connection's loop, in order.
+final class HTTPReply: Sendable {
+    enum Output: Sendable {
+        /// The head came; the session's id, if it names one.
+        case head(sessionID: String?)
+        /// A message on the stream that is not the response.
+        case message(RPCMessage)
+        /// The end: a result, an error or a fault.
+        case event(LinkEvent)
+    }
+
+    private enum Body: Sendable {
+        case none
+        case whole([UInt8])
+        case events(SSEParser)
+        case over
+    }
+
+    private struct State: Sendable {
+        var status = 0
+        var body = Body.none
+    }
+
+    private let number: Int
+    private let hasSession: Bool
+    private let bytesMax: Int
+    private let output: @Sendable (Output) -> Void
+    private let state = Mutex(State())
+
+    init(
+        number: Int, hasSession: Bool, bytesMax: Int, output: @escaping @Sendable (Output) -> Void
+    ) {
+        self.number = number
+        self.hasSession = hasSession
+        self.bytesMax = bytesMax
+        self.output = output
+    }
+
+    func take(_ event: HTTPClientEvent) {
+        switch event {
+        case .head(let head):
+            let isStream =
+                head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
+            state.withLock { state in
+                state.status = head.status
+                state.body = isStream && head.status == 200 ? .events(SSEParser(limit: bytesMax)) : .whole([])
+            }
+            output(.head(sessionID: head.headers.first(MCPFront.sessionHeader)))
+        case .body(let bytes): take(bytes)
+        case .end: finish(atEnd())
+        case .failed(let error):
+            finish(.fault(BackendFault(error.notSent ? .notReached : .lost, "\(error)")))
+        }
+    }
+
+    private func take(_ bytes: [UInt8]) {
+        let (events, isTooLarge): ([SSEEvent], Bool) = state.withLock { state in
+            switch state.body {
+            case .whole(var whole):
+                guard whole.count + bytes.count <= bytesMax else { return ([], true) }
+                state.body = .none
+                whole.append(contentsOf: bytes)
+                state.body = .whole(whole)
+                return ([], false)
+            case .events(var parser):
+                state.body = .none
+                guard let events = try? parser.push(bytes) else { return ([], true) }
+                state.body = .events(parser)
+                return (events, false)
+            case .none, .over:
+                return ([], false)
+            }
+        }
+        if isTooLarge {
+            return finish(.fault(BackendFault(.broken, "its answer is larger than \(bytesMax) bytes")))
+        }
+        // A priming event of 2025-11-25 has no data.
+        for event in events where !event.data.isEmpty { take(event) }
+    }
+
+    private func take(_ event: SSEEvent) {
+        guard let document = try? JSON(validating: event.data) else {
+            return finish(.fault(BackendFault(.broken, "an event of its answer is no JSON")))
+        }
+        do throws(RPCError) {
+            let message = try RPCMessage(document)
+            if let last = response(message) { finish(last) } else { output(.message(message)) }
+        } catch {
+            finish(.fault(BackendFault(.broken, "an event of its answer is no message: \(error.message)")))
+        }
+    }
+
+    /// - Returns: `nil` when the message is not the response awaited.
+    private func response(_ message: RPCMessage) -> LinkEvent? {
+        switch message {
+        case .response(let id, let result): id.json.int == number ? .result(result) : nil
+        case .errorResponse(let id, let error): id == nil || id?.json.int == number ? .error(error) : nil
+        case .request, .notification: nil
+        }
+    }
+
+    private func atEnd() -> LinkEvent {
+        let (status, body) = state.withLock { ($0.status, $0.body) }
+        guard case .whole(let bytes) = body else {
+            return .fault(BackendFault(.lost, "its answer ended before the response came"))
+        }
+        let document = try? JSON(validating: bytes)
+        let message = document.flatMap { try? RPCMessage($0) }
+        let answer = message.flatMap { response($0) }
+        switch status {
+        case 401:
+            return .fault(BackendFault(.authNeeded, "it wants a credential (HTTP 401)"))
+        case 403:
+            return .fault(BackendFault(.authNeeded, "it refuses the credential it was given (HTTP 403)"))
+        case 404 where hasSession:
+            return .fault(BackendFault(.sessionGone, "it has forgotten the session"))
+        case 200..<300:
+            let shown = String(decoding: bytes.prefix(80), as: UTF8.self)
+            return answer ?? .fault(BackendFault(.broken, "its answer is no JSON-RPC response: \(shown)"))
+        default:
+            if case .error(let error)? = answer { return .error(error) }
+            return .fault(BackendFault(.refused(status: status), "it answers HTTP \(status)"))
+        }
+    }
+
+    private func finish(_ event: LinkEvent) {
+        let isFirst = state.withLock { state in
+            if case .over = state.body { return false }
+            state.body = .over
+            return true
+        }
+        if isFirst { output(.event(event)) }
+    }
+}

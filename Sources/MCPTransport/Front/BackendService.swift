@@ -1,0 +1,74 @@
+import JSONSlice
+package import MCPModel
+import Synchronization
+
+/// One backend as an ``MCPService``: what `martlet stdio` serves, a node's endpoint spoken on through a pipe.
+///
+/// Lists are answered from the backend's last listing; calls go straight to it.
+package final class BackendService: Sendable {
+    private struct State {
+        var listing: BackendListing?
+        var waiting: [@Sendable (ListChange) -> Void] = []
+    }
+
+    private let timeout: Duration
+    private let state = Mutex(State())
+
+    /// - Parameter timeout: how long a call may take.
+    package init(timeout: Duration) { self.timeout = timeout }
+
+    /// To be given each event of the backend.
+    package func take(_ event: BackendEvent) {
+        guard case .listed(let listing) = event else { return }
+        let told = state.withLock { state in
+            let isFirst = state.listing == nil
+            state.listing = listing
+            return isFirst ? [] : state.waiting
+        }
+        for tell in told { ListChange.allCases.forEach(tell) }
+    }
+
+    /// Whether the backend was listed once, so that there is something to serve.
+    package var isReady: Bool { state.withLock { $0.listing != nil } }
+
+    /// - Parameter caller: starts one call at the backend.
+    package func service(_ start: @escaping @Sendable (CallRequest, @escaping CallSink) -> CallHandle)
+        -> MCPService
+    {
+        MCPService(
+            authorize: { _ in .allowed(.anonymous) },
+            describe: { [self] _, _ in
+                state.withLock { $0.listing }.map { listing in
+                    EndpointDescription(
+                        serverInfo: listing.serverInfo, instructions: listing.instructions,
+                        capabilities: listing.capabilities)
+                }
+            },
+            list: { [self] _, _, kind, cursor in
+                guard cursor == nil else {
+                    return .failure(.invalidParams("no such cursor; every list here is one page"))
+                }
+                let entries = state.withLock { $0.listing?.entries ?? [] }
+                return .success(ListPage(items: entries.filter { $0.list == kind }.map(\.definition)))
+            },
+            call: { [timeout] call, sink in
+                var random = SystemRandomNumberGenerator()
+                let request = CallRequest(
+                    id: CallID(using: &random), method: call.method, params: call.params, client: call.client,
+                    timeLeft: timeout)
+                return start(request, sink)
+            },
+            watch: { [self] _, _, tell in
+                state.withLock { $0.waiting.append(tell) }
+                return .none
+            },
+            definition: { [self] _, _, kind, name in
+                state.withLock {
+                    $0.listing?.entries.first {
+                        $0.list == kind && $0.definition[kind.nameMember]?.string == name
+                    }
+                }?
+                .definition
+            })
+    }
+}

@@ -1,0 +1,358 @@
+import JSONSlice
+import MCPModel
+import Synchronization
+
+/// One legacy session: what its client asks runs here, over whichever transport carries the messages.
+///
+/// The decisions are those of ``LegacySession`` and ``InputRounds``; this class holds the running calls and
+/// hands their messages to where they belong: whatever concerns a request goes out through that request's own
+/// `reply`, everything else through the stream attached to the session. No lock is held while the service or a
+/// reply is called, since both may call back at once.
+final class LegacyDialogue: Sendable {
+    /// What goes back for one message of the client: any number of `.message`, then one of the others, if the
+    /// message was a request.
+    enum Output: Sendable {
+        /// A notification, or a request of the server, that belongs to the client's request.
+        case message(JSON)
+        /// The response.
+        case answer(JSON)
+        /// The request ends without a response: the client cancelled it, or the session is over.
+        case none
+    }
+
+    typealias Reply = @Sendable (Output) -> Void
+
+    private struct OpenCall: Sendable {
+        var method: String
+        var rounds: InputRounds
+        var facts: ClientFacts
+        var progressToken: JSON?
+        var reply: Reply
+        /// Which issue of the call may still speak; an earlier round's late word is not heard.
+        var issue: Int
+        var handle: CallHandle?
+        var waitsSince: ContinuousClock.Instant?
+    }
+
+    private struct State: Sendable {
+        var session: LegacySession
+        var open: [RPCID: OpenCall] = [:]
+        /// Requests of ours that the client has not answered, and the client's request each belongs to.
+        var asked: [RPCID: RPCID] = [:]
+        var lastNumber = 0
+        var stream: (number: Int, push: @Sendable (JSON) -> Void)?
+        var watch: WatchToken?
+        var isClosed = false
+
+        mutating func nextNumber() -> Int {
+            lastNumber += 1
+            return lastNumber
+        }
+
+        mutating func close(_ id: RPCID) -> OpenCall? {
+            guard let call = open.removeValue(forKey: id) else { return nil }
+            for asking in call.rounds.openIDs { asked[asking] = nil }
+            return call
+        }
+    }
+
+    let revision: ProtocolRevision
+    private let service: MCPService
+    private let endpoint: EndpointName
+    private let caller: Caller
+    private let limits: FrontLimits
+    private let state: Mutex<State>
+
+    init(
+        session: LegacySession, service: MCPService, endpoint: EndpointName, caller: Caller,
+        limits: FrontLimits
+    ) {
+        self.revision = session.revision
+        self.service = service
+        self.endpoint = endpoint
+        self.caller = caller
+        self.limits = limits
+        self.state = Mutex(State(session: session))
+    }
+
+    /// Whether something runs or listens in this session, so that it must not be taken for idle.
+    var isBusy: Bool { state.withLock { !$0.open.isEmpty || $0.stream != nil } }
+
+    /// Takes one message of the client; `reply` is used only for a request.
+    func receive(_ message: RPCMessage, reply: @escaping Reply) {
+        switch message {
+        case .request(let id, let method, let params): request(id, method, params, reply)
+        case .notification(let method, let params): notification(method, params)
+        case .response(let id, let result): advance(asked: id) { $0.answer(id, result: result) }
+        case .errorResponse(let id?, let error): advance(asked: id) { $0.refuse(id, error: error) }
+        case .errorResponse: break
+        }
+    }
+
+    // MARK: Requests
+
+    private func request(_ id: RPCID, _ method: String, _ params: JSON?, _ reply: @escaping Reply) {
+        switch method {
+        case Method.ping:
+            reply(.answer(RPCMessage.response(id: id, result: .emptyObject).json))
+        case Method.loggingSetLevel:
+            let isKnown = state.withLock { $0.session.setLogLevel(params?["level"]?.string) }
+            reply(
+                .answer(
+                    isKnown
+                        ? RPCMessage.response(id: id, result: .emptyObject).json
+                        : RPCMessage.refusal(
+                            id, .invalidParams("no such log level; there are debug to emergency"))))
+        case Method.initialize:
+            reply(.answer(RPCMessage.refusal(id, .invalidRequest("this session is initialized already"))))
+        case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
+            start(id, method, params ?? .emptyObject, reply)
+        default:
+            guard let kind = EntryListKind(method: method) else {
+                return reply(.answer(RPCMessage.refusal(id, .methodNotFound(method))))
+            }
+            reply(.answer(list(id, kind, params)))
+        }
+    }
+
+    private func list(_ id: RPCID, _ kind: EntryListKind, _ params: JSON?) -> JSON {
+        switch service.list(endpoint, caller, kind, params?["cursor"]?.string) {
+        case .success(let page):
+            let result = EraBridge.legacyResult(
+                fromModern: ModernDialogue.result(of: page, kind), method: kind.method, revision: revision)
+            return RPCMessage.response(id: id, result: result).json
+        case .failure(let error):
+            return RPCMessage.refusal(id, error)
+        }
+    }
+
+    private func start(_ id: RPCID, _ method: String, _ params: JSON, _ reply: @escaping Reply) {
+        let meta = RequestMeta(params: params)
+        let stripped = RequestMeta.stripped(params)
+        let refusal: RPCError? = state.withLock { state in
+            if state.isClosed { return .invalidRequest("this session is over") }
+            if state.open[id] != nil { return .invalidRequest("a request with this id is still running") }
+            if state.open.count >= limits.sessionCallsMax {
+                return .internalError("\(state.open.count) requests of this session are running already")
+            }
+            let facts = state.session.facts(
+                wantsProgress: meta.progressToken != nil, traceparent: meta.traceparent)
+            state.open[id] = OpenCall(
+                method: method,
+                rounds: InputRounds(params: stripped, revision: revision, capabilities: facts.capabilities),
+                facts: facts, progressToken: meta.progressToken, reply: reply, issue: 0)
+            return nil
+        }
+        if let refusal { return reply(.answer(RPCMessage.refusal(id, refusal))) }
+        issue(id, stripped)
+    }
+
+    private func issue(_ id: RPCID, _ params: JSON) {
+        let issued: (number: Int, method: String, facts: ClientFacts)? = state.withLock { state in
+            guard var call = state.open[id] else { return nil }
+            call.issue = state.nextNumber()
+            call.waitsSince = nil
+            call.handle = nil
+            state.open[id] = call
+            return (call.issue, call.method, call.facts)
+        }
+        guard let issued else { return }
+        let handle = service.call(
+            EndpointCall(
+                endpoint: endpoint, caller: caller, method: issued.method, params: params,
+                client: issued.facts)
+        ) { [weak self] event in self?.take(event, of: id, issue: issued.number) }
+        let isStillOpen = state.withLock { state in
+            guard state.open[id]?.issue == issued.number else { return false }
+            state.open[id]?.handle = handle
+            return true
+        }
+        // Cancelled between the two: nobody else holds the handle. (Cancelling a finished call does nothing.)
+        if !isStillOpen { handle.cancel() }
+    }
+
+    private func take(_ event: CallEvent, of id: RPCID, issue number: Int) {
+        switch event {
+        case .notification(let method, let params):
+            let call = state.withLock { $0.open[id].flatMap { $0.issue == number ? $0 : nil } }
+            guard let call,
+                let message = RelayedNotification.message(
+                    method, params, token: call.progressToken, logLevel: call.facts.logLevel,
+                    revision: revision)
+            else { return }
+            call.reply(.message(message))
+        case .result(let result):
+            let step: InputRounds.Step? = state.withLock { state in
+                guard state.open[id]?.issue == number else { return nil }
+                var lastNumber = state.lastNumber
+                let step = state.open[id]?.rounds.take(result: result) {
+                    lastNumber += 1
+                    return lastNumber
+                }
+                state.lastNumber = lastNumber
+                return step
+            }
+            if let step { follow(step, id) }
+        case .error(let error):
+            finish(id, issue: number) { call in
+                let legacy = EraBridge.legacyError(fromModern: error, method: call.method)
+                return RPCMessage.errorResponse(id: id, error: legacy).json
+            }
+        case .failure(let failure):
+            finish(id, issue: number) { _ in RPCMessage.refusal(id, CallFailureCode.error(of: failure)) }
+        }
+    }
+
+    private func advance(asked id: RPCID, _ move: (inout InputRounds) -> InputRounds.Step) {
+        let next: (step: InputRounds.Step, call: RPCID)? = state.withLock { state in
+            guard let callID = state.asked.removeValue(forKey: id), var call = state.open[callID] else {
+                return nil
+            }
+            let step = move(&call.rounds)
+            state.open[callID] = call
+            return (step, callID)
+        }
+        if let next { follow(next.step, next.call) }
+    }
+
+    private func follow(_ step: InputRounds.Step, _ id: RPCID) {
+        switch step {
+        case .wait:
+            break
+        case .finish(let result):
+            finish(id) { call in
+                RPCMessage.response(
+                    id: id,
+                    result: EraBridge.legacyResult(
+                        fromModern: result, method: call.method, revision: self.revision)
+                ).json
+            }
+        case .fail(let error):
+            finish(id) { _ in RPCMessage.refusal(id, error) }
+        case .reissue(let params):
+            issue(id, params)
+        case .ask(let requests):
+            let reply: Reply? = state.withLock { state in
+                guard state.open[id] != nil else { return nil }
+                state.open[id]?.waitsSince = .now
+                for request in requests { state.asked[request.id] = id }
+                return state.open[id]?.reply
+            }
+            for request in requests {
+                reply?(
+                    .message(
+                        RPCMessage.request(id: request.id, method: request.method, params: request.params)
+                            .json))
+            }
+        }
+    }
+
+    private func finish(_ id: RPCID, issue number: Int? = nil, _ answer: (OpenCall) -> JSON) {
+        let call: OpenCall? = state.withLock { state in
+            guard let open = state.open[id], number == nil || open.issue == number else { return nil }
+            return state.close(id)
+        }
+        if let call { call.reply(.answer(answer(call))) }
+    }
+
+    // MARK: Notifications
+
+    private func notification(_ method: String, _ params: JSON?) {
+        switch method {
+        case Method.initialized:
+            state.withLock { $0.session.initialized() }
+        case Method.cancelled:
+            guard let raw = params?["requestId"], let id = RPCID(raw) else { return }
+            cancel(id)
+        default:
+            break  // progress of our own requests and roots changes mean nothing to a modern backend
+        }
+    }
+
+    /// Ends a running request without an answer; one that is not running is left alone.
+    func cancel(_ id: RPCID) {
+        guard let call = state.withLock({ $0.close(id) }) else { return }
+        call.handle?.cancel()
+        call.reply(.none)
+    }
+
+    // MARK: The session's own stream
+
+    /// Makes `push` the way for what belongs to no request, in place of an earlier one.
+    ///
+    /// - Returns: a number that names this attachment to ``detach(_:)``.
+    func attach(_ push: @escaping @Sendable (JSON) -> Void) -> Int {
+        let attached: (number: Int, untold: [ListChange], isFirst: Bool) = state.withLock { state in
+            let number = state.nextNumber()
+            let isFirst = state.watch == nil && !state.isClosed
+            if isFirst { state.watch = WatchToken.none }
+            state.stream = (number, push)
+            return (number, state.session.takeUntold(), isFirst)
+        }
+        for change in attached.untold { tell(change, push) }
+        if attached.isFirst {
+            let watch = service.watch(endpoint, caller) { [weak self] change in self?.changed(change) }
+            let isClosed = state.withLock { state in
+                state.watch = watch
+                return state.isClosed
+            }
+            if isClosed { watch.cancel() }
+        }
+        return attached.number
+    }
+
+    /// The stream of that number is gone; a newer one stays.
+    func detach(_ number: Int) {
+        state.withLock { if $0.stream?.number == number { $0.stream = nil } }
+    }
+
+    private func changed(_ change: ListChange) {
+        let push = state.withLock { state in
+            if state.stream == nil { state.session.hold(change) }
+            return state.stream?.push
+        }
+        if let push { tell(change, push) }
+    }
+
+    private func tell(_ change: ListChange, _ push: @Sendable (JSON) -> Void) {
+        push(RPCMessage.notification(method: change.method, params: nil).json)
+    }
+
+    // MARK: Time and end
+
+    /// Fails the calls whose client has not answered what it was asked for too long.
+    func tick(at now: ContinuousClock.Instant) {
+        let late = state.withLock { state in
+            state.open.filter { $0.value.waitsSince.map { $0.duration(to: now) > limits.inputWait } ?? false }
+                .map(\.key)
+        }
+        for id in late {
+            finish(id) { _ in
+                RPCMessage.refusal(
+                    id,
+                    CallFailureCode.error(
+                        of: CallFailure(
+                            .deadlineExceeded, "the client did not answer what this call asked it for")))
+            }
+        }
+    }
+
+    /// Ends the session: whatever runs in it is cancelled.
+    func close() {
+        let rest: (calls: [OpenCall], watch: WatchToken?) = state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.open = [:]
+                state.asked = [:]
+                state.stream = nil
+                state.watch = nil
+            }
+            return (Array(state.open.values), state.watch)
+        }
+        rest.watch?.cancel()
+        for call in rest.calls {
+            call.handle?.cancel()
+            call.reply(.none)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+package import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Lines in and lines out over a pair of descriptors, on one event loop.
+///
+/// Used by the front of a process that is somebody's child, and by the back that has children.
+package final class LinePipe: Sendable {
+    private let channel: any Channel
+    private let backlogMax: Int
+    private let backlog = Mutex(0)
+
+    private init(_ channel: any Channel, backlogMax: Int) {
+        self.channel = channel
+        self.backlogMax = backlogMax
+    }
+
+    package var loop: any EventLoop { channel.eventLoop }
+
+    /// Takes the descriptors over and begins to read.
+    ///
+    /// - Parameters:
+    ///   - lineBytesMax: see ``LineSplitter``.
+    ///   - backlogMax: bytes that may wait to be written; over it the pipe is closed, since nobody reads.
+    ///   - onOpen: called once, before the first line is.
+    ///   - onLine: called on the loop, in order.
+    ///   - onEnd: called once on the loop, when the other side has closed or the pipe was closed.
+    package static func open(
+        input: CInt?, output: CInt?, on group: any EventLoopGroup, lineBytesMax: Int, backlogMax: Int,
+        onOpen: @escaping @Sendable (LinePipe) -> Void = { _ in },
+        onLine: @escaping @Sendable (LineSplitter.Line) -> Void, onEnd: @escaping @Sendable () -> Void
+    ) async throws -> LinePipe {
+        let opened = Mutex<LinePipe?>(nil)
+        let bootstrap = NIOPipeBootstrap(group: group)
+            .channelOption(.allowRemoteHalfClosure, value: false)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipe = LinePipe(channel, backlogMax: backlogMax)
+                    opened.withLock { $0 = pipe }
+                    onOpen(pipe)
+                    try channel.pipeline.syncOperations.addHandler(
+                        LineHandler(bytesMax: lineBytesMax, onLine: onLine, onEnd: onEnd))
+                }
+            }
+        _ =
+            switch (input, output) {
+            case (let input?, let output?):
+                try await bootstrap.takingOwnershipOfDescriptors(input: input, output: output).get()
+            case (let input?, nil):
+                try await bootstrap.takingOwnershipOfDescriptor(input: input).get()
+            case (nil, let output?):
+                try await bootstrap.takingOwnershipOfDescriptor(output: output).get()
+            case (nil, nil):
+                throw ChannelError.operationUnsupported
+            }
+        guard let pipe = opened.withLock({ $0 }) else { throw ChannelError.inappropriateOperationForState }
+        return pipe
+    }
+
+    /// Writes one line; `bytes` hold no line feed. From any thread.
+    package func write(_ bytes: some Collection<UInt8>) {
+        let count = bytes.count + 1
+        let isOver = backlog.withLock { backlog in
+            backlog += count
+            return backlog > backlogMax
+        }
+        guard !isOver else { return close() }
+        var buffer = channel.allocator.buffer(capacity: count)
+        buffer.writeBytes(bytes)
+        buffer.writeInteger(UInt8(ascii: "\n"))
+        channel.writeAndFlush(buffer).whenComplete { [self] _ in
+            backlog.withLock { $0 -= count }
+        }
+    }
+
+    /// Closes both directions. From any thread, more than once.
+    package func close() { channel.close(promise: nil) }
+
+    /// Ends what is written, so that the other side reads to an end; goes on reading.
+    package func closeOutput() { channel.close(mode: .output, promise: nil) }
+
+    /// Closes once everything written so far has gone out, or cannot.
+    package func closeAfterWrites() {
+        channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).whenComplete { [channel] _ in
+            channel.close(promise: nil)
+        }
+    }
+
+    package func closed() async { try? await channel.closeFuture.get() }
+}
+
+/// Feeds a ``LineSplitter``; reads no further while what is to be written piles up.
+private final class LineHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private var splitter: LineSplitter
+    private let onLine: @Sendable (LineSplitter.Line) -> Void
+    private let onEnd: @Sendable () -> Void
+
+    init(
+        bytesMax: Int, onLine: @escaping @Sendable (LineSplitter.Line) -> Void,
+        onEnd: @escaping @Sendable () -> Void
+    ) {
+        self.splitter = LineSplitter(bytesMax: bytesMax)
+        self.onLine = onLine
+        self.onEnd = onEnd
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        for line in splitter.take(unwrapInboundIn(data).readableBytesView) { onLine(line) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        context.channel.setOption(.autoRead, value: context.channel.isWritable).whenFailure { _ in }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if let rest = splitter.finish() { onLine(.line(rest)) }
+        onEnd()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

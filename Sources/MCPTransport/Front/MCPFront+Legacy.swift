@@ -1,0 +1,190 @@
+import JSONSlice
+import Logging
+import MCPModel
+import Synchronization
+
+/// Streamable HTTP of 2025-03-26 to 2025-11-25 (mcp-spec §4.2).
+extension MCPFront {
+    static let sessionHeader = "Mcp-Session-Id"
+
+    func legacy(
+        _ exchange: HTTPExchange, _ message: RPCMessage, _ scope: SessionScope,
+        _ description: EndpointDescription
+    ) {
+        let answer = HTTPAnswer(exchange, streams: streams)
+        if case .request(let id, Method.initialize, let params) = message {
+            return initialize(exchange, id, params, scope, description)
+        }
+        guard let dialogue = session(of: exchange, scope) else { return }
+        guard case .request = message else {
+            dialogue.receive(message) { _ in }
+            return answer.finishEmpty()
+        }
+        // A client that goes away has not cancelled (mcp-spec §4.2): the call goes on.
+        dialogue.receive(message) { output in
+            switch output {
+            case .message(let message): answer.send(message)
+            case .answer(let message): answer.finish(message)
+            case .none: answer.finishEmpty()
+            }
+        }
+    }
+
+    private func initialize(
+        _ exchange: HTTPExchange, _ id: RPCID, _ params: JSON?, _ scope: SessionScope,
+        _ description: EndpointDescription
+    ) {
+        let session = LegacySession(initialize: params)
+        let dialogue = LegacyDialogue(
+            session: session, service: service, endpoint: scope.endpoint, caller: scope.caller,
+            limits: limits)
+        let name = SessionName.fresh()
+        let evicted = sessions.withLock { table in
+            table.insert(dialogue, id: name, scope: scope, at: .now) { $0.isBusy }
+        }
+        guard let evicted else {
+            return exchange.refuse(503, "all \(limits.sessionsMax) sessions are busy; try again later")
+        }
+        for session in evicted { session.close() }
+        HTTPAnswer(exchange, streams: streams, headers: [(Self.sessionHeader, name)])
+            .finish(RPCMessage.response(id: id, result: session.welcome(description)).json)
+    }
+
+    /// - Returns: `nil` when the request was answered already.
+    private func session(of exchange: HTTPExchange, _ scope: SessionScope) -> LegacyDialogue? {
+        guard let name = exchange.headers.first(Self.sessionHeader) else {
+            exchange.refuse(
+                400,
+                "no \(Self.sessionHeader) header: a session begins with `initialize`; "
+                    + "clients of \(ProtocolRevision.newestModern.rawValue) send \(MirroredHeaders.protocolVersion)"
+            )
+            return nil
+        }
+        guard let dialogue = sessions.withLock({ $0.use(name, scope: scope, at: .now) }) else {
+            exchange.refuse(404, "no such session; begin a new one with `initialize`")
+            return nil
+        }
+        return dialogue
+    }
+
+    func openSessionStream(_ exchange: HTTPExchange, _ scope: SessionScope) {
+        guard exchange.headers.first(Self.sessionHeader) != nil else {
+            return exchange.refuse(
+                405, "GET opens the stream of a session; begin one by POST", headers: [("Allow", "POST")])
+        }
+        guard let dialogue = session(of: exchange, scope) else { return }
+        guard AcceptedTypes(exchange.headers).events else {
+            return exchange.refuse(406, "this stream needs a client that accepts text/event-stream")
+        }
+        guard streams.count < limits.streamsMax else {
+            return exchange.refuse(503, "too many streams are open; try again later")
+        }
+        exchange.startStream(status: 200, headers: HTTPAnswer.eventHeaders)
+        // Clients wait for the first byte before they trust the stream.
+        exchange.write(SSEEvent.keepAlive)
+        streams.insert(exchange)
+        let number = dialogue.attach { exchange.write(SSEEvent(message: $0).bytes) }
+        exchange.onClose { dialogue.detach(number) }
+    }
+
+    func endSession(_ exchange: HTTPExchange, _ scope: SessionScope) {
+        guard let name = exchange.headers.first(Self.sessionHeader) else {
+            return exchange.refuse(405, "DELETE ends a session", headers: [("Allow", "POST")])
+        }
+        guard let dialogue = sessions.withLock({ $0.remove(name, scope: scope) }) else {
+            return exchange.refuse(404, "no such session")
+        }
+        dialogue.close()
+        exchange.respond(status: 204, headers: [], body: [])
+    }
+
+    /// A batch: of 2025-03-26 alone. Its requests run side by side; the answers come as one array, or, once
+    /// anything else has to be said, one by one on a stream.
+    func batch(_ exchange: HTTPExchange, _ document: JSON, _ scope: SessionScope) {
+        guard let dialogue = session(of: exchange, scope) else { return }
+        let answer = HTTPAnswer(exchange, streams: streams)
+        let items = document.elements
+        guard dialogue.revision == .v2025_03_26, (1...limits.batchMax).contains(items.count) else {
+            let reason =
+                dialogue.revision == .v2025_03_26
+                ? "a batch holds 1 to \(limits.batchMax) messages"
+                : "revision \(dialogue.revision.rawValue) has no batches"
+            return answer.finish(RPCMessage.refusal(nil, .invalidRequest(reason)), status: 400)
+        }
+        var messages: [RPCMessage] = []
+        var refusals: [JSON] = []
+        for item in items {
+            do throws(RPCError) {
+                messages.append(try RPCMessage(item))
+            } catch {
+                refusals.append(RPCMessage.refusal(RPCMessage.readableID(in: item), error))
+            }
+        }
+        let requests = messages.filter { if case .request = $0 { true } else { false } }.count
+        let gathering = BatchAnswer(answer, awaiting: requests, refusals)
+        for message in messages {
+            dialogue.receive(message) { gathering.take($0) }
+        }
+        if requests == 0 { gathering.finishWithoutRequests() }
+    }
+}
+
+/// Gathers the answers to one batch.
+private final class BatchAnswer: Sendable {
+    private struct State: Sendable {
+        var awaiting: Int
+        var answers: [JSON]
+        var isStreaming = false
+    }
+
+    private let answer: HTTPAnswer
+    private let state: Mutex<State>
+
+    init(_ answer: HTTPAnswer, awaiting: Int, _ answers: [JSON]) {
+        self.answer = answer
+        self.state = Mutex(State(awaiting: awaiting, answers: answers))
+    }
+
+    func take(_ output: LegacyDialogue.Output) {
+        switch output {
+        case .message(let message):
+            guard answer.mayStream else { return }
+            for earlier in stream() { answer.send(earlier) }
+            answer.send(message)
+        case .answer(let message): complete(message)
+        case .none: complete(nil)
+        }
+    }
+
+    func finishWithoutRequests() {
+        let answers = state.withLock { $0.answers }
+        answers.isEmpty ? answer.finishEmpty() : answer.finish(.array(answers))
+    }
+
+    private func stream() -> [JSON] {
+        state.withLock { state in
+            state.isStreaming = true
+            defer { state.answers = [] }
+            return state.answers
+        }
+    }
+
+    private func complete(_ message: JSON?) {
+        let (isLast, isStreaming, answers) = state.withLock { state in
+            state.awaiting -= 1
+            if let message, !state.isStreaming { state.answers.append(message) }
+            return (state.awaiting == 0, state.isStreaming, state.answers)
+        }
+        if isStreaming, let message { answer.send(message) }
+        guard isLast else { return }
+        isStreaming || answers.isEmpty ? answer.finishEmpty() : answer.finish(.array(answers))
+    }
+}
+
+/// Names of sessions: 128 random bits of the system's generator, so that none can be guessed.
+enum SessionName {
+    static func fresh() -> String {
+        var random = SystemRandomNumberGenerator()
+        return CallID(using: &random).description
+    }
+}

@@ -1,0 +1,241 @@
+import HTTPWire
+import JSONSlice
+package import Logging
+import MCPModel
+import Synchronization
+
+/// The MCP surface of a node over HTTP: both eras, all revisions, on the same endpoints (product.md §2).
+///
+/// | path | what |
+/// | --- | --- |
+/// | `/mcp`, `/servers/NAME/mcp` | 2026-07-28, and Streamable HTTP of 2025-03-26 to 2025-11-25 |
+/// | `/servers/NAME/sse`, `/servers/NAME/messages` | HTTP+SSE of 2024-11-05 |
+/// | `/healthz`, `/readyz` | for load balancers; open to everyone |
+///
+/// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body
+/// (mcp-spec §3.2). Modern requests are stateless; legacy ones live in sessions that belong to one caller and one
+/// endpoint. A broken legacy stream cannot be resumed yet (`Last-Event-ID` is ignored, no event ids are sent, as
+/// the revisions allow); the call goes on and its answer is lost.
+package final class MCPFront: Sendable {
+    let service: MCPService
+    let limits: FrontLimits
+    let log: Logger
+    let streams = StreamSet()
+    let sessions: Mutex<SessionTable<LegacyDialogue>>
+    let eventSessions: Mutex<SessionTable<EventSession>>
+    private let isReady: @Sendable () -> Bool
+
+    package init(
+        service: MCPService, limits: FrontLimits = .standard, log: Logger,
+        isReady: @escaping @Sendable () -> Bool = { true }
+    ) {
+        self.service = service
+        self.limits = limits
+        self.log = log
+        self.isReady = isReady
+        self.sessions = Mutex(SessionTable(countMax: limits.sessionsMax, idleMax: limits.sessionIdle))
+        self.eventSessions = Mutex(SessionTable(countMax: limits.sessionsMax, idleMax: limits.sessionIdle))
+    }
+
+    /// Keeps streams alive and lets idle sessions go, until cancelled; then ends what is left.
+    package func run() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: limits.keepAlive)
+            if !Task.isCancelled { tick(at: .now) }
+        }
+        close()
+    }
+
+    package func tick(at now: ContinuousClock.Instant) {
+        streams.keepAlive()
+        let (gone, alive) = sessions.withLock { ($0.expire(at: now) { $0.isBusy }, $0.all) }
+        for session in gone { session.close() }
+        for session in alive { session.tick(at: now) }
+        for session in eventSessions.withLock({ $0.all }) { session.dialogue.tick(at: now) }
+    }
+
+    /// Ends all sessions and streams.
+    package func close() {
+        for session in sessions.withLock({ $0.removeAll() }) { session.close() }
+        for session in eventSessions.withLock({ $0.removeAll() }) { session.dialogue.close() }
+        streams.endAll()
+    }
+
+    /// Takes one request; Host and Origin were checked by the listener.
+    package func handle(_ exchange: HTTPExchange) {
+        guard let route = Route(path: exchange.path) else {
+            return exchange.refuse(404, "nothing is here; the endpoints are /mcp and /servers/NAME/mcp")
+        }
+        switch route {
+        case .health: exchange.say(200, "ok")
+        case .ready: isReady() ? exchange.say(200, "ready") : exchange.say(503, "not ready")
+        case .streamable(let endpoint):
+            guard let (caller, description) = admit(exchange, endpoint) else { return }
+            let scope = SessionScope(endpoint: endpoint, caller: caller)
+            switch exchange.method {
+            case "POST": post(exchange, scope, description)
+            case "GET": openSessionStream(exchange, scope)
+            case "DELETE": endSession(exchange, scope)
+            default: exchange.refuse(405, "use POST", headers: [("Allow", "POST, GET, DELETE")])
+            }
+        case .events(let endpoint):
+            guard let (caller, _) = admit(exchange, endpoint) else { return }
+            guard exchange.method == "GET" else {
+                return exchange.refuse(405, "use GET", headers: [("Allow", "GET")])
+            }
+            openEvents(exchange, SessionScope(endpoint: endpoint, caller: caller))
+        case .messages(let endpoint):
+            guard let (caller, description) = admit(exchange, endpoint) else { return }
+            guard exchange.method == "POST" else {
+                return exchange.refuse(405, "use POST", headers: [("Allow", "POST")])
+            }
+            postMessage(exchange, SessionScope(endpoint: endpoint, caller: caller), description)
+        }
+    }
+
+    private func admit(_ exchange: HTTPExchange, _ endpoint: EndpointName) -> (Caller, EndpointDescription)? {
+        switch service.authorize(exchange) {
+        case .refused(let status, let challenge, let message):
+            exchange.refuse(status, message, headers: challenge.map { [("WWW-Authenticate", $0)] } ?? [])
+            return nil
+        case .allowed(let caller):
+            guard let description = service.describe(endpoint, caller) else {
+                exchange.refuse(
+                    404, "no server of this name is known here; `martlet servers list` shows them")
+                return nil
+            }
+            return (caller, description)
+        }
+    }
+
+    // MARK: POST
+
+    private func post(_ exchange: HTTPExchange, _ scope: SessionScope, _ description: EndpointDescription) {
+        guard let document = parse(exchange) else { return }
+        if document.kind == .array { return batch(exchange, document, scope) }
+        do throws(RPCError) {
+            let message = try RPCMessage(document)
+            switch ModernRequest.era(
+                of: message, versionHeader: exchange.headers.first(MirroredHeaders.protocolVersion))
+            {
+            case .modern: modern(exchange, message, scope, description)
+            case .legacy: legacy(exchange, message, scope, description)
+            }
+        } catch {
+            HTTPAnswer(exchange, streams: streams)
+                .finish(RPCMessage.refusal(RPCMessage.readableID(in: document), error), status: 400)
+        }
+    }
+
+    /// - Returns: `nil` when the request was answered already.
+    func parse(_ exchange: HTTPExchange) -> JSON? {
+        let type = exchange.headers.first("content-type")?.prefix { $0 != ";" }.lowercased()
+            .filter { $0 != " " }
+        // A page of another origin can send any other type without asking first (CORS); this one it cannot.
+        guard type == "application/json" else {
+            exchange.refuse(415, "the body of a request must be application/json")
+            return nil
+        }
+        do throws(JSONError) {
+            return try JSON(validating: exchange.body)
+        } catch {
+            HTTPAnswer(exchange, streams: streams)
+                .finish(RPCMessage.refusal(nil, .unreadable(error)), status: 400)
+            return nil
+        }
+    }
+
+    private func modern(
+        _ exchange: HTTPExchange, _ message: RPCMessage, _ scope: SessionScope,
+        _ description: EndpointDescription
+    ) {
+        let answer = HTTPAnswer(exchange, streams: streams)
+        // Over HTTP a client of this revision has nothing to notify of; what it sends is accepted and means nothing.
+        if case .notification = message { return answer.finishEmpty() }
+        let request: ModernRequest
+        do throws(ModernRefusal) {
+            request = try ModernRequest(message) { exchange.headers.all($0) }
+            try checkParameters(of: request, exchange.headers, scope)
+        } catch {
+            return answer.finish(RPCMessage.refusal(message.id, error.error), status: error.status)
+        }
+        if request.method == Method.subscriptionsListen {
+            guard answer.mayStream else {
+                return exchange.refuse(406, "a listen needs a client that accepts text/event-stream")
+            }
+            guard streams.count < limits.streamsMax else {
+                return exchange.refuse(503, "too many streams are open; try again later")
+            }
+        }
+        let dialogue = ModernDialogue(service: service, endpoint: scope.endpoint, caller: scope.caller)
+        let running = dialogue.serve(request, description: description) { output in
+            switch output {
+            case .notification(let message): answer.send(message)
+            case .answer(let message, let status): answer.finish(message, status: status)
+            }
+        }
+        // The one sign by which a client of this revision cancels.
+        exchange.onClose(running.cancel)
+        if request.method == Method.subscriptionsListen {
+            streams.setFarewell(
+                {
+                    answer.finish(ModernDialogue.listenEnded(request.id))
+                    running.cancel()
+                }, of: exchange)
+        }
+    }
+
+    /// Compares `Mcp-Param-*` with the arguments, where the tool's schema asks for such headers.
+    private func checkParameters(
+        of request: ModernRequest, _ headers: HTTPHeaders, _ scope: SessionScope
+    ) throws(ModernRefusal) {
+        guard request.method == Method.toolsCall, let name = request.params["name"]?.string,
+            let definition = service.definition(scope.endpoint, scope.caller, .tools, name),
+            let tool = ToolDefinition(definition), let parameters = try? tool.parameterHeaders()
+        else { return }
+        do throws(RPCError) {
+            try MirroredHeaders.check(
+                { headers.all($0) }, arguments: request.params["arguments"] ?? .emptyObject,
+                against: parameters)
+        } catch {
+            throw ModernRefusal(error)
+        }
+    }
+}
+
+/// A path of the MCP surface.
+enum Route: Hashable, Sendable {
+    case health
+    case ready
+    case streamable(EndpointName)
+    case events(EndpointName)
+    case messages(EndpointName)
+
+    init?(path: String) {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        switch (parts.count, parts.first, parts.last) {
+        case (1, "healthz", _): self = .health
+        case (1, "readyz", _): self = .ready
+        case (1, "mcp", _): self = .streamable(.all)
+        case (3, "servers", "mcp"): self = .streamable(.server(parts[1]))
+        case (3, "servers", "sse"): self = .events(.server(parts[1]))
+        case (3, "servers", "messages"): self = .messages(.server(parts[1]))
+        default: return nil
+        }
+    }
+}
+
+extension HTTPExchange {
+    func say(_ status: Int, _ text: String, headers: [(String, String)] = []) {
+        respond(
+            status: status, headers: headers + [("Content-Type", "text/plain; charset=utf-8")],
+            body: Array("\(text)\n".utf8))
+    }
+
+    /// Refuses outside of JSON-RPC, with a sentence for whoever reads it.
+    func refuse(_ status: Int, _ message: String, headers: [(String, String)] = []) {
+        respond(
+            status: status, headers: headers + [("Content-Type", "application/json")],
+            body: Array(JSON.object([("error", .string(message))]).bytes))
+    }
+}

@@ -1,0 +1,232 @@
+package import JSONSlice
+package import MCPModel
+
+/// What a front needs of whoever answers behind it; filled by the gateway, or by the sample server.
+///
+/// Every closure is called on an event loop or on the thread of a pipe, and must neither block nor wait.
+package struct MCPService: Sendable {
+    /// Whether the sender of this request may speak here, and as whom. Asked once for each HTTP request.
+    package var authorize: @Sendable (_ request: HTTPExchange) -> Authorization
+    /// What stands at an endpoint for this caller; `nil`: nothing does (HTTP 404).
+    package var describe: @Sendable (EndpointName, Caller) -> EndpointDescription?
+    /// One page of a list, in final names. A cursor is whatever an earlier page's `nextCursor` said, or hostile.
+    package var list:
+        @Sendable (EndpointName, Caller, EntryListKind, _ cursor: String?) -> Result<ListPage, RPCError>
+    /// Starts a call. The sink may be called before this returns, and on any thread.
+    package var call: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
+    /// Tells of every later change of a list at this endpoint as this caller sees it, until cancelled.
+    package var watch:
+        @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken
+    /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`: unknown.
+    package var definition: @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON?
+
+    package init(
+        authorize: @escaping @Sendable (_ request: HTTPExchange) -> Authorization,
+        describe: @escaping @Sendable (EndpointName, Caller) -> EndpointDescription?,
+        list:
+            @escaping @Sendable (EndpointName, Caller, EntryListKind, _ cursor: String?) -> Result<
+                ListPage, RPCError
+            >,
+        call: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle,
+        watch:
+            @escaping @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken,
+        definition: @escaping @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON? = {
+            _, _, _, _ in nil
+        }
+    ) {
+        self.authorize = authorize
+        self.describe = describe
+        self.list = list
+        self.call = call
+        self.watch = watch
+        self.definition = definition
+    }
+}
+
+/// One MCP endpoint of a node, by its path (product.md §2).
+package enum EndpointName: Hashable, Sendable, CustomStringConvertible {
+    /// `/mcp`: everything this caller may see.
+    case all
+    /// `/servers/NAME/mcp`: one server (`NAME`, or `NODE--NAME` for another node's) or virtual server.
+    case server(String)
+
+    package var description: String {
+        switch self {
+        case .all: "/mcp"
+        case .server(let name): "/servers/\(name)/mcp"
+        }
+    }
+}
+
+/// Who is calling, as proved by a credential: unique within its issuer.
+package struct Caller: Hashable, Sendable {
+    package var issuer: String
+    package var subject: String
+
+    package init(issuer: String, subject: String) {
+        self.issuer = issuer
+        self.subject = subject
+    }
+
+    /// Whoever reaches a loopback listener that wants no credential.
+    package static let anonymous = Caller(issuer: "local", subject: "anonymous")
+}
+
+/// The answer to "may the sender of this request speak here?".
+package enum Authorization: Hashable, Sendable {
+    case allowed(Caller)
+    /// `status` 401 or 403; `challenge` becomes `WWW-Authenticate`; `message` is for a person.
+    case refused(status: Int, challenge: String?, message: String)
+}
+
+/// What an endpoint says about itself in `server/discover` and `initialize`.
+package struct EndpointDescription: Hashable, Sendable {
+    /// The Implementation object (`name`, `version`, …).
+    package var serverInfo: JSON
+    package var instructions: String?
+    /// The ServerCapabilities object of 2026-07-28: what the entries behind the endpoint really can do.
+    package var capabilities: JSON
+    /// How long a client may reuse the description.
+    package var ttl: Duration
+
+    package init(
+        serverInfo: JSON, instructions: String? = nil, capabilities: JSON, ttl: Duration = .seconds(30)
+    ) {
+        self.serverInfo = serverInfo
+        self.instructions = instructions
+        self.capabilities = capabilities
+        self.ttl = ttl
+    }
+}
+
+/// The four lists of MCP.
+package enum EntryListKind: Hashable, Sendable, CaseIterable {
+    case tools
+    case resources
+    case resourceTemplates
+    case prompts
+
+    /// The method that asks for it.
+    package var method: String {
+        switch self {
+        case .tools: Method.toolsList
+        case .resources: Method.resourcesList
+        case .resourceTemplates: Method.resourceTemplatesList
+        case .prompts: Method.promptsList
+        }
+    }
+
+    /// The member of the result that holds the items.
+    package var member: String {
+        switch self {
+        case .tools: "tools"
+        case .resources: "resources"
+        case .resourceTemplates: "resourceTemplates"
+        case .prompts: "prompts"
+        }
+    }
+
+    /// The server capability under which it stands.
+    package var capability: String {
+        switch self {
+        case .tools: "tools"
+        case .resources, .resourceTemplates: "resources"
+        case .prompts: "prompts"
+        }
+    }
+
+    /// The member of an item that names it.
+    package var nameMember: String {
+        switch self {
+        case .tools, .prompts: "name"
+        case .resources: "uri"
+        case .resourceTemplates: "uriTemplate"
+        }
+    }
+
+    package init?(method: String) {
+        guard let kind = Self.allCases.first(where: { $0.method == method }) else { return nil }
+        self = kind
+    }
+}
+
+/// One page of a list.
+package struct ListPage: Hashable, Sendable {
+    package var items: [JSON]
+    /// Opaque to the client; `nil` on the last page.
+    package var nextCursor: String?
+    /// How long a client may reuse the page. It is always private to the caller: what one may see, another may not.
+    package var ttl: Duration
+
+    package init(items: [JSON], nextCursor: String? = nil, ttl: Duration = .seconds(30)) {
+        self.items = items
+        self.nextCursor = nextCursor
+        self.ttl = ttl
+    }
+}
+
+/// One request of a client to something behind an endpoint.
+package struct EndpointCall: Sendable {
+    package var endpoint: EndpointName
+    package var caller: Caller
+    /// `tools/call`, `resources/read`, `prompts/get` or `completion/complete`.
+    package var method: String
+    /// The client's params in the endpoint's names; `_meta` without the members that belong to the connection.
+    package var params: JSON
+    package var client: ClientFacts
+
+    package init(
+        endpoint: EndpointName, caller: Caller, method: String, params: JSON, client: ClientFacts
+    ) {
+        self.endpoint = endpoint
+        self.caller = caller
+        self.method = method
+        self.params = params
+        self.client = client
+    }
+}
+
+/// Which list of an endpoint has changed; resources and their templates change together.
+package enum ListChange: Hashable, Sendable, CaseIterable {
+    case tools
+    case prompts
+    case resources
+
+    /// The notification that tells of it.
+    package var method: String {
+        switch self {
+        case .tools: Method.toolsListChanged
+        case .prompts: Method.promptsListChanged
+        case .resources: Method.resourcesListChanged
+        }
+    }
+
+    /// The member of a `subscriptions/listen` filter that asks for it.
+    package var filterMember: String {
+        switch self {
+        case .tools: "toolsListChanged"
+        case .prompts: "promptsListChanged"
+        case .resources: "resourcesListChanged"
+        }
+    }
+
+    /// The server capability whose `listChanged` promises it.
+    package var capability: String {
+        switch self {
+        case .tools: "tools"
+        case .prompts: "prompts"
+        case .resources: "resources"
+        }
+    }
+}
+
+/// The hold on a watch.
+package struct WatchToken: Sendable {
+    /// Ends the watch. May be called more than once, from anywhere.
+    package let cancel: @Sendable () -> Void
+
+    package init(cancel: @escaping @Sendable () -> Void) { self.cancel = cancel }
+
+    /// Of a watch that never tells anything.
+    package static let none = WatchToken(cancel: {})
+}

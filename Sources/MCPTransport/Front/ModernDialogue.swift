@@ -1,0 +1,170 @@
+import JSONSlice
+import MCPModel
+import Synchronization
+
+/// Serves requests of 2026-07-28, each on its own, whichever transport carries them (mcp-spec §2 and §3).
+struct ModernDialogue: Sendable {
+    enum Output: Sendable {
+        case notification(JSON)
+        /// The response; `status` is the HTTP status where there is one.
+        case answer(JSON, status: Int)
+    }
+
+    typealias Reply = @Sendable (Output) -> Void
+
+    let service: MCPService
+    let endpoint: EndpointName
+    let caller: Caller
+
+    /// Serves one request.
+    ///
+    /// - Returns: the hold on what still runs; cancelling means that the client has gone or wants no answer.
+    func serve(
+        _ request: ModernRequest, description: EndpointDescription, reply: @escaping Reply
+    ) -> CallHandle {
+        let (id, params) = (request.id, request.params)
+        switch request.method {
+        case Method.serverDiscover:
+            reply(.answer(respond(id, Self.discovery(description), description), status: 200))
+        case Method.subscriptionsListen:
+            return listen(request, description, reply)
+        case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
+            return call(request, description, reply)
+        default:
+            guard let kind = EntryListKind(method: request.method) else {
+                reply(.answer(RPCMessage.refusal(id, .methodNotFound(request.method)), status: 404))
+                return .finished
+            }
+            switch service.list(endpoint, caller, kind, params["cursor"]?.string) {
+            case .success(let page):
+                reply(.answer(respond(id, Self.result(of: page, kind), description), status: 200))
+            case .failure(let error):
+                reply(.answer(RPCMessage.refusal(id, error), status: 200))
+            }
+        }
+        return .finished
+    }
+
+    // MARK: Calls
+
+    private func call(
+        _ request: ModernRequest, _ description: EndpointDescription, _ reply: @escaping Reply
+    ) -> CallHandle {
+        let (id, meta) = (request.id, request.meta)
+        let client = meta.client
+        let call = EndpointCall(
+            endpoint: endpoint, caller: caller, method: request.method,
+            params: RequestMeta.stripped(request.params), client: client)
+        return service.call(call) { event in
+            switch event {
+            case .notification(let method, let params):
+                if let message = RelayedNotification.message(
+                    method, params, token: meta.progressToken, logLevel: meta.logLevel,
+                    revision: .newestModern)
+                {
+                    reply(.notification(message))
+                }
+            case .result(let result):
+                if let missing = InputNeeds.missing(in: result, from: client.capabilities) {
+                    reply(
+                        .answer(
+                            RPCMessage.refusal(id, .missingCapability(required: missing)), status: 400))
+                } else {
+                    reply(.answer(respond(id, result, description), status: 200))
+                }
+            case .error(let error):
+                reply(.answer(RPCMessage.errorResponse(id: id, error: error).json, status: 200))
+            case .failure(let failure):
+                let error = CallFailureCode.error(of: failure, uri: request.params["uri"]?.string)
+                reply(.answer(RPCMessage.refusal(id, error), status: 200))
+            }
+        }
+    }
+
+    // MARK: Subscriptions
+
+    /// Honours what the endpoint can notify of: its lists. Subscriptions to single resources are not among what
+    /// we acknowledge.
+    private func listen(
+        _ request: ModernRequest, _ description: EndpointDescription, _ reply: @escaping Reply
+    ) -> CallHandle {
+        let filter = request.params["notifications"]
+        let honoured = ListChange.allCases.filter { change in
+            filter?[change.filterMember]?.bool == true
+                && description.capabilities[change.capability]?["listChanged"]?.bool == true
+        }
+        let tag: JSON = .object([(MetaKey.subscriptionId, request.id.json)])
+        let notify: @Sendable (String, JSON) -> Void = { method, params in
+            reply(
+                .notification(
+                    RPCMessage.notification(method: method, params: params.setting("_meta", to: tag)).json))
+        }
+        let acknowledgement: JSON = [
+            "notifications": .object(honoured.map { ($0.filterMember, true) })
+        ]
+        // The watch begins before the acknowledgement goes out, so that no change falls between them; what it
+        // tells meanwhile waits.
+        let waiting = EarlyChanges()
+        let watch = service.watch(endpoint, caller) { change in
+            guard honoured.contains(change), !waiting.hold(change) else { return }
+            notify(change.method, .emptyObject)
+        }
+        notify(Method.subscriptionsAcknowledged, acknowledgement)
+        for change in waiting.release() { notify(change.method, .emptyObject) }
+        return CallHandle(cancel: watch.cancel)
+    }
+
+    /// The graceful end of a listen, when it is the server who ends it.
+    static func listenEnded(_ id: RPCID) -> JSON {
+        let meta: JSON = .object([(MetaKey.subscriptionId, id.json)])
+        return RPCMessage.response(id: id, result: ["resultType": "complete", "_meta": meta]).json
+    }
+
+    // MARK: Results
+
+    static func discovery(_ endpoint: EndpointDescription) -> JSON {
+        EraBridge.discoverResult(
+            capabilities: endpoint.capabilities, serverInfo: endpoint.serverInfo,
+            instructions: endpoint.instructions, caching: caching(endpoint.ttl))
+    }
+
+    static func result(of page: ListPage, _ kind: EntryListKind) -> JSON {
+        var result: [(String, JSON)] = [("resultType", "complete"), (kind.member, .array(page.items))]
+        if let cursor = page.nextCursor { result.append(("nextCursor", .string(cursor))) }
+        return EraBridge.withCaching(.object(result), caching(page.ttl))
+    }
+
+    /// Private always: what a list shows depends on who asks.
+    private static func caching(_ ttl: Duration) -> EraBridge.Caching {
+        let (seconds, attoseconds) = ttl.components
+        return EraBridge.Caching(
+            milliseconds: Int(clamping: min(max(seconds, 0), 86_400)) * 1_000
+                + Int(attoseconds / 1_000_000_000_000_000),
+            scope: .private)
+    }
+
+    private func respond(_ id: RPCID, _ result: JSON, _ description: EndpointDescription) -> JSON {
+        RPCMessage.response(id: id, result: EraBridge.withServerInfo(result, description.serverInfo)).json
+    }
+}
+
+/// Changes that came before they may be told.
+private final class EarlyChanges: Sendable {
+    private let changes = Mutex<Set<ListChange>?>([])
+
+    /// - Returns: `false` once nothing is held back any more.
+    func hold(_ change: ListChange) -> Bool {
+        changes.withLock { held in
+            guard held != nil else { return false }
+            held?.insert(change)
+            return true
+        }
+    }
+
+    func release() -> [ListChange] {
+        changes.withLock { held in
+            defer { held = nil }
+            return ListChange.allCases.filter { held?.contains($0) ?? false }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import JSONSlice
+import MCPModel
+
+/// A notification of a call on its way to the client who made the call.
+enum RelayedNotification {
+    /// The message with the client's own progress token in it.
+    ///
+    /// - Returns: `nil` when this client did not ask for it.
+    static func message(
+        _ method: String, _ params: JSON, token: JSON?, logLevel: String?, revision: ProtocolRevision
+    ) -> JSON? {
+        switch method {
+        case Method.progress:
+            guard let token else { return nil }
+            return note(method, params.setting("progressToken", to: token), revision)
+        case Method.message:
+            guard let logLevel, let level = params["level"]?.string, LogLevel.passes(level, least: logLevel)
+            else { return nil }
+            return note(method, params, revision)
+        default:
+            return nil
+        }
+    }
+
+    private static func note(_ method: String, _ params: JSON, _ revision: ProtocolRevision) -> JSON {
+        let known =
+            revision.era == .modern
+            ? params : EraBridge.legacyNotification(fromModern: params, method: method, revision: revision)
+        return RPCMessage.notification(method: method, params: known).json
+    }
+}
+
+extension RPCMessage {
+    /// An error response as it goes onto the wire.
+    static func refusal(_ id: RPCID?, _ error: RPCError) -> JSON {
+        RPCMessage.failure(id, error).json
+    }
+}
+
+extension SSEEvent {
+    /// A message of MCP as an event.
+    init(message: JSON) { self.init(type: "message", data: Array(message.onOneLine.bytes)) }
+}

@@ -1,0 +1,97 @@
+package import HTTPWire
+import Synchronization
+
+extension HTTPClient {
+    /// Sends a request and waits for the whole answer: for the control plane and the command line. Cancelling
+    /// the task cancels the request.
+    ///
+    /// - Parameter bodyBytesMax: of the answer; more is ``HTTPClientError/Cause/answerTooLarge(max:)``.
+    package func collect(
+        _ request: HTTPClientRequest, bodyBytesMax: Int = HTTPClient.collectedBytesMax
+    ) async throws(HTTPClientError) -> (head: HTTPResponseHead, body: [UInt8]) {
+        let collector = AnswerCollector(bodyBytesMax: bodyBytesMax, origin: request.url.origin)
+        let answer = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                collector.begin(continuation)
+                collector.hold(send(request) { collector.take($0) })
+            }
+        } onCancel: {
+            collector.cancel()
+        }
+        let (head, body) = try answer.get()
+        return (head, body)
+    }
+}
+
+/// Gathers one answer, up to a bound.
+private final class AnswerCollector: Sendable {
+    typealias Answer = Result<(HTTPResponseHead, [UInt8]), HTTPClientError>
+
+    private struct State {
+        var head: HTTPResponseHead?
+        var body: [UInt8] = []
+        var continuation: CheckedContinuation<Answer, Never>?
+        var handle: HTTPClientHandle?
+        /// Nothing more is wanted of the request.
+        var isCancelled = false
+    }
+
+    private let bodyBytesMax: Int
+    private let origin: HTTPURL.Origin
+    private let state = Mutex(State())
+
+    init(bodyBytesMax: Int, origin: HTTPURL.Origin) {
+        self.bodyBytesMax = bodyBytesMax
+        self.origin = origin
+    }
+
+    func begin(_ continuation: CheckedContinuation<Answer, Never>) {
+        state.withLock { $0.continuation = continuation }
+    }
+
+    func hold(_ handle: HTTPClientHandle) {
+        let isCancelled = state.withLock { state in
+            state.handle = handle
+            return state.isCancelled
+        }
+        if isCancelled { handle.cancel() }
+    }
+
+    func cancel() {
+        let handle = state.withLock { state in
+            state.isCancelled = true
+            return state.handle
+        }
+        handle?.cancel()
+    }
+
+    func take(_ event: HTTPClientEvent) {
+        switch event {
+        case .head(let head): state.withLock { $0.head = head }
+        case .body(let bytes):
+            let fits = state.withLock { state in
+                guard bytes.count <= bodyBytesMax - state.body.count else { return false }
+                state.body += bytes
+                return true
+            }
+            if !fits {
+                finish(
+                    .failure(
+                        HTTPClientError(.answerTooLarge(max: bodyBytesMax), origin: origin, notSent: false)))
+                cancel()
+            }
+        case .end:
+            let (head, body) = state.withLock { ($0.head, $0.body) }
+            if let head { finish(.success((head, body))) }
+        case .failed(let error): finish(.failure(error))
+        }
+    }
+
+    private func finish(_ answer: Answer) {
+        let continuation = state.withLock { state in
+            defer { state.continuation = nil }
+            return state.continuation
+        }
+        continuation?.resume(returning: answer)
+    }
+}

@@ -1,0 +1,85 @@
+import HTTPWire
+package import NIOCore
+
+/// Sends requests over kept-alive connections, each loop with its own.
+///
+/// A request from one of the group's loops stays on that loop, connection, events and all. Redirects are not
+/// followed and nothing is ever sent twice: a connection that turns out to be closed before the first byte
+/// was written is replaced, every other failure is the caller's to judge by ``HTTPClientError/notSent``.
+package final class HTTPClient: Sendable {
+    private struct LoopPool: Sendable {
+        let loop: any EventLoop
+        /// Filled by the loop itself on first use.
+        let pool: NIOLoopBoundBox<HTTPClientPool?>
+    }
+
+    /// The most that ``collect(_:bodyBytesMax:)`` gathers unless told otherwise.
+    package static let collectedBytesMax = 64 * 1024 * 1024
+
+    private let group: any EventLoopGroup
+    private let limits: HTTPClientLimits
+    private let tls: HTTPClientTLS
+    private let pools: [ObjectIdentifier: LoopPool]
+
+    /// - Parameter additionalRoots: paths of PEM files with certificates to trust besides the system's.
+    package init(
+        group: any EventLoopGroup, limits: HTTPClientLimits = .standard, additionalRoots: [String] = []
+    ) {
+        self.group = group
+        self.limits = limits
+        tls = HTTPClientTLS(additionalRoots: additionalRoots)
+        var pools: [ObjectIdentifier: LoopPool] = [:]
+        for loop in group.makeIterator() {
+            pools[ObjectIdentifier(loop)] = LoopPool(loop: loop, pool: .makeEmptyBox(eventLoop: loop))
+        }
+        self.pools = pools
+    }
+
+    /// Sends a request.
+    ///
+    /// - Parameter sink: called with each event on the connection's loop; must not block. The pieces of a
+    ///   body come as fast as the server sends them: whoever keeps them needs a bound.
+    package func send(
+        _ request: HTTPClientRequest, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+    ) -> HTTPClientHandle {
+        let loop = group.any()
+        guard let place = pools[ObjectIdentifier(loop)] else {
+            sink(.failed(HTTPClientError(.shutDown, origin: request.url.origin, notSent: true)))
+            return HTTPClientHandle {}
+        }
+        let running = NIOLoopBoundBox.makeEmptyBox(valueType: HTTPTransaction.self, eventLoop: loop)
+        let (limits, tls) = (limits, tls)
+        let start: @Sendable () -> Void = {
+            let transaction = HTTPTransaction(request, on: loop, sink)
+            running.value = transaction
+            let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls)
+            place.pool.value = pool
+            pool.submit(transaction)
+        }
+        let cancel: @Sendable () -> Void = { running.value?.cancel() }
+        if loop.inEventLoop { start() } else { loop.execute(start) }
+        return HTTPClientHandle { if loop.inEventLoop { cancel() } else { loop.execute(cancel) } }
+    }
+
+    /// Connections open now, on all loops, busy or kept.
+    package func connectionCount() async -> Int {
+        var count = 0
+        for place in pools.values {
+            count += (try? await place.loop.submit { place.pool.value?.connectionCount ?? 0 }.get()) ?? 0
+        }
+        return count
+    }
+
+    /// Fails what runs, closes all connections and waits for that. What is sent afterwards fails.
+    package func shutdown() async {
+        for place in pools.values {
+            let (limits, tls) = (limits, tls)
+            let closed = place.loop.flatSubmit {
+                let pool = place.pool.value ?? HTTPClientPool(on: place.loop, limits: limits, tls: tls)
+                place.pool.value = pool
+                return pool.shutDown()
+            }
+            try? await closed.get()
+        }
+    }
+}

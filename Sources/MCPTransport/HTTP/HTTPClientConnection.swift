@@ -1,0 +1,210 @@
+import HTTPWire
+import NIOCore
+import NIOSSL
+import NIOTLS
+
+/// The client's end of one connection: one request at a time. Lives on its channel's loop.
+final class HTTPClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let origin: HTTPURL.Origin
+    private let limits: HTTPClientLimits
+    /// Weak: the pool holds its connections.
+    private weak var pool: HTTPClientPool?
+    private var decoder: HTTPResponseDecoder
+    private var transaction: HTTPTransaction?
+    private var context: ChannelHandlerContext?
+    private var deadline: MovingDeadline?
+    /// Until when it may be used again.
+    private var idleUntil = NIODeadline.distantFuture
+    private var hasHead = false
+    private var requestsStarted = 0
+    private var lastError: (any Error)?
+    /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
+    private var isClosing = false
+
+    /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake.
+    private var ready: EventLoopPromise<Void>?
+    private let usesTLS: Bool
+
+    init(
+        to origin: HTTPURL.Origin, limits: HTTPClientLimits, pool: HTTPClientPool,
+        ready: EventLoopPromise<Void>
+    ) {
+        self.origin = origin
+        self.limits = limits
+        self.pool = pool
+        self.ready = ready
+        usesTLS = origin.scheme == .https
+        decoder = HTTPResponseDecoder(limits: limits.message)
+    }
+
+    // MARK: For the pool
+
+    var isAlive: Bool { !isClosing && context?.channel.isActive == true }
+
+    /// Whether a request may be sent on it now.
+    var isUsable: Bool { isAlive && transaction == nil && decoder.isIdle && idleUntil > .now() }
+
+    /// Sends the request, head and body in one write.
+    ///
+    /// Only while it ``isUsable``.
+    func start(_ next: HTTPTransaction) {
+        guard isAlive, let context else { return next.fail(.connectionLost("it was closed")) }
+        transaction = next
+        next.run(on: self)
+        hasHead = false
+        requestsStarted += 1
+        idleUntil = .distantFuture
+        decoder.expectResponse(to: next.request.method)
+        let headDue = next.request.headTimeout.map { NIODeadline.now() + TimeAmount($0) }
+        deadline?.move(to: [headDue, next.due].compactMap { $0 }.min())
+
+        let request = next.request
+        var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + request.body.count)
+        request.head.encode(framing: request.framing, into: &buffer)
+        buffer.writeBytes(request.body)
+        next.noteWritten()
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    /// Lets it wait for the next request.
+    func park() {
+        idleUntil = .now() + TimeAmount(limits.idleLife)
+        deadline?.move(to: idleUntil)
+    }
+
+    /// For good. A request under way fails, if it has not before.
+    func close() {
+        isClosing = true
+        context?.close(promise: nil)
+    }
+
+    /// Has `body` called, on the loop, when the connection is gone; at once if it is.
+    func whenClosed(_ body: @escaping () -> Void) {
+        guard let context else { return body() }
+        context.channel.closeFuture.assumeIsolated().whenComplete { _ in body() }
+    }
+
+    func failAndClose(_ cause: HTTPClientError.Cause) {
+        let failing = transaction
+        transaction = nil
+        close()
+        failing?.fail(cause)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.stop()
+        self.context = nil
+        becomeReady(.failure(lastError ?? ChannelError.eof))
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if isClosing { return context.close(promise: nil) }  // given up on while it was being opened
+        if !usesTLS { becomeReady(.success(())) }
+        context.fireChannelActive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent { becomeReady(.success(())) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        decoder.feed(unwrapInboundIn(data))
+        do throws(HTTPWireError) {
+            while let part = try decoder.next() { take(part) }
+        } catch {
+            failAndClose(.badResponse(error))
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.stop()
+        if let transaction {
+            self.transaction = nil
+            end(transaction)
+        }
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        lastError = error
+        becomeReady(.failure(error))
+        close()
+    }
+
+    private func becomeReady(_ result: Result<Void, any Error>) {
+        let promise = ready
+        ready = nil
+        promise?.completeWith(result)
+    }
+
+    // MARK: Responses
+
+    /// Room for a request line and the fields that most requests have.
+    private static let headRoom = 512
+
+    private func take(_ part: HTTPResponseDecoder.Part) {
+        guard let transaction else { return }
+        switch part {
+        case .head(let head):
+            hasHead = true
+            deadline?.move(to: transaction.due)
+            transaction.deliver(.head(head))
+        case .body(let bytes):
+            transaction.deliver(.body(Array(bytes.readableBytesView)))
+        case .end:
+            self.transaction = nil
+            deadline?.move(to: nil)
+            // An answer can come before the request is wholly out; then the rest of it is still in the way of
+            // the next.
+            let waiting = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+            if decoder.isReusable, waiting == 0, isAlive, let pool {
+                pool.takeBack(self)
+            } else {
+                close()
+            }
+            transaction.finish(.end)
+        }
+    }
+
+    /// The connection is gone, and with it what the request still waited for.
+    private func end(_ transaction: HTTPTransaction) {
+        do throws(HTTPWireError) {
+            if try decoder.finish() != nil { return transaction.finish(.end) }
+        } catch {
+            if case .cutOff = error, !hasHead {
+                if let lastError, !Self.isEndOfStream(lastError) {
+                    return transaction.fail(.connectionLost("\(lastError)"))
+                }
+                return transaction.fail(.closedBeforeAnswer(reused: requestsStarted > 1))
+            }
+            return transaction.fail(lastError.map { .connectionLost("\($0)") } ?? .badResponse(error))
+        }
+        transaction.fail(.connectionLost("it was closed"))
+    }
+
+    private static func isEndOfStream(_ error: any Error) -> Bool {
+        let code = (error as? IOError)?.errnoCode
+        return code == LibC.connectionReset || code == LibC.brokenPipe
+            || (error as? NIOSSLError) == .uncleanShutdown
+    }
+
+    private func deadlinePassed() {
+        guard let transaction else { return close() }  // idle for long enough
+        if let timeout = transaction.request.timeout, let due = transaction.due, due <= .now() {
+            failAndClose(.timedOut(after: timeout))
+        } else {
+            failAndClose(.headTimedOut(after: transaction.request.headTimeout ?? .zero))
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import HTTPWire
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// How a client checks whom it talks to: the system's roots and more, TLS 1.2 at least, full verification.
+///
+/// Reading the roots takes milliseconds and blocks, so that it is done on first use, away from the event
+/// loops.
+final class HTTPClientTLS: Sendable {
+    /// The roots could not be read.
+    struct ContextError: Error, CustomStringConvertible {
+        let paths: [String]
+        let reason: String
+
+        var description: String {
+            let where_ =
+                paths.isEmpty ? "of the system" : "of the system and of \(paths.joined(separator: ", "))"
+            return "the root certificates \(where_) cannot be read: \(reason)"
+        }
+    }
+
+    private let rootPaths: [String]
+    private let cached = Mutex<NIOSSLContext?>(nil)
+
+    init(additionalRoots rootPaths: [String]) { self.rootPaths = rootPaths }
+
+    func context(on loop: any EventLoop) -> EventLoopFuture<NIOSSLContext> {
+        if let context = cached.withLock({ $0 }) { return loop.makeSucceededFuture(context) }
+        return NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
+            let context = try self.make()
+            self.cached.withLock { $0 = context }
+            return context
+        }
+    }
+
+    /// An address is no name to be indicated (RFC 6066 §3); without one the certificate must hold the
+    /// address.
+    static func handler(_ context: NIOSSLContext, for origin: HTTPURL.Origin) throws -> NIOSSLClientHandler {
+        let name = origin.authority.isAddress ? nil : origin.host
+        return try NIOSSLClientHandler(context: context, serverHostname: name)
+    }
+
+    private func make() throws(ContextError) -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        configuration.additionalTrustRoots = rootPaths.map { .file($0) }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw ContextError(paths: rootPaths, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,395 @@
+import HTTPWire
+import Logging
+import NIOCore
+
+/// The server's end of one connection: reads requests one after another, lets each be answered, writes the
+/// answer.
+///
+/// Requests that a client sends ahead wait as bytes in the decoder, up to ``HTTPLimits/pipelinedBytesMax``;
+/// then nothing is read until the request before them is answered. So answers keep their order by
+/// construction. Lives on its channel's loop.
+final class HTTPServerConnection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        /// Between two requests, or within a head.
+        case head
+        case body(HTTPRequestHead, HTTPTarget)
+        case exchange(OpenExchange)
+        /// Our side is closed, or is being closed; what still comes is thrown away.
+        case lingering(bytesLeft: Int)
+        case closed
+    }
+
+    /// What the running deadline is for.
+    private enum Wait: Equatable {
+        case nothing
+        case head
+        case body
+        case nextRequest
+        /// For the client to take the last bytes we have for it.
+        case lastWrite
+        case linger
+    }
+
+    private let limits: HTTPLimits
+    private let hosts: HostPolicy
+    private let handler: @Sendable (HTTPExchange) -> Void
+    private let log: Logger
+    private let refusedAtOnce: HTTPRefusal?
+
+    private var decoder: HTTPRequestDecoder
+    private var phase = Phase.head
+    private var body: [UInt8] = []
+    private var serial: UInt64 = 0
+    /// The exchange during which the connection was lost, for those who ask late.
+    private var lostSerial: UInt64?
+
+    private var context: ChannelHandlerContext?
+    private var localAddress: String?
+    private var deadline: MovingDeadline?
+    private var waitsFor = Wait.nothing
+    /// What had not been taken by the client when a deadline last passed.
+    private var waitingBytesBefore = 0
+    private var isAdvancing = false
+    private var isReading = false
+    private var needsFlush = false
+    private var readIsHeldBack = false
+    private var isDraining = false
+    private var heads = DatedHeads()
+
+    /// - Parameter refusedAtOnce: what a client is told that should not have connected.
+    init(
+        limits: HTTPLimits, hosts: HostPolicy, refusedAtOnce: HTTPRefusal? = nil, log: Logger,
+        handler: @escaping @Sendable (HTTPExchange) -> Void
+    ) {
+        self.limits = limits
+        self.hosts = hosts
+        self.refusedAtOnce = refusedAtOnce
+        self.log = log
+        self.handler = handler
+        decoder = HTTPRequestDecoder(limits: limits.message)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
+        if context.channel.isActive { begin() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.stop()
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin()
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.stop()
+        lose()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        isReading = true
+        if case .lingering(let left) = phase {
+            guard left > bytes.readableBytes else { return close() }
+            phase = .lingering(bytesLeft: left - bytes.readableBytes)
+            return
+        }
+        decoder.feed(bytes)
+        advance()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        if needsFlush { flush() }
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if case .exchange = phase, decoder.bufferedBytes >= limits.pipelinedBytesMax {
+            readIsHeldBack = true
+        } else {
+            context.read()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            isDraining = true
+            if case .head = phase, decoder.isBetweenRequests { closeAfter(ByteBuffer()) }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        log.debug("connection failed", metadata: ["error": "\(error)"])
+        close()
+    }
+
+    private func begin() {
+        localAddress = context?.channel.localAddress?.ipAddress
+        wait(for: .head)
+        if let refusedAtOnce { refuse(refusedAtOnce) }
+    }
+
+    // MARK: Requests
+
+    /// Takes all that the decoder can give and the phase allows. A handler that answers at once comes back
+    /// here: the flag makes that a turn of the loop instead of a deeper call, however many requests were sent
+    /// ahead.
+    private func advance() {
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        defer { isAdvancing = false }
+        do throws(HTTPWireError) {
+            while takesRequests, let part = try decoder.next() { try take(part) }
+        } catch {
+            refuse(HTTPRefusal(error))
+        }
+        settle()
+    }
+
+    private var takesRequests: Bool {
+        switch phase {
+        case .head, .body: true
+        case .exchange, .lingering, .closed: false
+        }
+    }
+
+    private func take(_ part: HTTPRequestDecoder.Part) throws(HTTPWireError) {
+        switch (part, phase) {
+        case (.head(let head), _):
+            let target = try HTTPTarget(head.target, method: head.method)
+            if let refusal = hosts.refusal(of: head, target: target, localAddress: localAddress) {
+                return refuse(refusal)
+            }
+            if head.headers.contains("expect"), head.version == .v1_1 {
+                guard head.expectsContinue else { return refuse(.unknownExpectation) }
+                if decoder.awaitsBody, decoder.bufferedBytes == 0 { sendContinue() }
+            }
+            phase = .body(head, target)
+        case (.body(let bytes), _):
+            body.append(contentsOf: bytes.readableBytesView)
+        case (.end, .body(let head, let target)):
+            handOver(head, target)
+        case (.end, _):
+            break  // of a request that was refused by its head
+        }
+    }
+
+    private func handOver(_ head: HTTPRequestHead, _ target: HTTPTarget) {
+        guard let context else { return }
+        serial += 1
+        wait(for: .nothing)
+        phase = .exchange(OpenExchange(head, serial: serial))
+        let body = body
+        self.body = []
+        handler(
+            HTTPExchange(
+                head, target, body: body, serial: serial, connection: self, channel: context.channel))
+    }
+
+    /// Deadline and reading as the phase now wants them.
+    private func settle() {
+        switch phase {
+        case .head: wait(for: decoder.isBetweenRequests ? .nextRequest : .head)
+        case .body: wait(for: .body)
+        case .exchange: wait(for: .nothing)
+        case .lingering, .closed: break
+        }
+        if readIsHeldBack, let context {
+            readIsHeldBack = false
+            read(context: context)
+        }
+    }
+
+    // MARK: Answers, as ``HTTPExchange`` gives them
+
+    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ bytes: [UInt8]) {
+        guard let exchange = open(serial) else { return }
+        guard exchange.stream == nil else { return abandon(serial) }
+        let framing = exchange.framing(status: status, length: bytes.count)
+        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
+        var buffer = head(status, headers, framing, persistence, roomFor: bytes.count)
+        if exchange.mayHaveBody(status: status) { buffer.writeBytes(bytes) }
+        finish(with: buffer, persistence)
+    }
+
+    func startStream(_ serial: UInt64, _ status: Int, _ headers: [(String, String)]) {
+        guard var exchange = open(serial), exchange.stream == nil else { return }
+        let framing = exchange.framing(status: status, length: nil)
+        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
+        let buffer = head(status, headers, framing, persistence, roomFor: 0)
+        exchange.stream = framing
+        phase = .exchange(exchange)
+        send(buffer)
+    }
+
+    func write(_ serial: UInt64, _ bytes: [UInt8]) {
+        guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
+        // What was not even offered yet does not count against the client.
+        if needsFlush, !context.channel.isWritable { flush() }
+        if !context.channel.isWritable, waitingBytes > limits.outboundBytesMax {
+            log.warning(
+                "client reads too slowly; exchange closed",
+                metadata: ["http.waiting_bytes": "\(waitingBytes)"])
+            return close()
+        }
+        switch framing {
+        case .none: return
+        case .chunked:
+            var buffer = context.channel.allocator.buffer(capacity: bytes.count + Self.chunkRoom)
+            HTTPChunk.encode(bytes, into: &buffer)
+            if buffer.readableBytes > 0 { send(buffer) }
+        case .length, .untilClose: send(ByteBuffer(bytes: bytes))
+        }
+    }
+
+    func end(_ serial: UInt64) {
+        guard let exchange = open(serial), let framing = exchange.stream else { return abandon(serial) }
+        var buffer = ByteBuffer()
+        if framing == .chunked { HTTPChunk.encodeEnd(into: &buffer) }
+        finish(with: buffer, exchange.persistence(after: framing, isDraining: isDraining))
+    }
+
+    func onClose(_ serial: UInt64, _ body: @escaping @Sendable () -> Void) {
+        if var exchange = open(serial) {
+            exchange.onClose.append(body)
+            phase = .exchange(exchange)
+        } else if serial == lostSerial {
+            body()
+        }
+    }
+
+    /// Nobody is left to answer.
+    func abandon(_ serial: UInt64) {
+        guard let exchange = open(serial) else { return }
+        log.error("exchange let go of unanswered", metadata: ["http.request.method": "\(exchange.method)"])
+        // A stream that just ended would look complete: only a lost connection tells the client otherwise.
+        if exchange.stream == nil { refuse(.unanswered) } else { close() }
+    }
+
+    private func open(_ serial: UInt64) -> OpenExchange? {
+        if case .exchange(let exchange) = phase, exchange.serial == serial { exchange } else { nil }
+    }
+
+    // MARK: Writing
+
+    /// Room for a status line and the fields that most answers have.
+    private static let headRoom = 256
+    /// Room for a chunk's size and line ends.
+    private static let chunkRoom = 24
+
+    private func head(
+        _ status: Int, _ headers: [(String, String)], _ framing: HTTPBodyFraming,
+        _ persistence: HTTPPersistence, roomFor count: Int
+    ) -> ByteBuffer {
+        var buffer = context?.channel.allocator.buffer(capacity: Self.headRoom + count) ?? ByteBuffer()
+        heads.write(status, headers, framing, persistence, into: &buffer)
+        return buffer
+    }
+
+    private func sendContinue() { send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")) }
+
+    /// Writes the last bytes of an answer, and goes on to the next request or closes.
+    private func finish(with buffer: ByteBuffer, _ persistence: HTTPPersistence) {
+        guard persistence != .close else { return closeAfter(buffer) }
+        phase = .head
+        if buffer.readableBytes > 0 { send(buffer) }
+        advance()
+    }
+
+    private func refuse(_ refusal: HTTPRefusal) {
+        log.debug("request refused", metadata: ["status": "\(refusal.status)", "why": "\(refusal.error)"])
+        let body = refusal.body
+        var buffer = head(
+            refusal.status, [("content-type", "application/json")], .length(body.count), .close,
+            roomFor: body.count)
+        buffer.writeBytes(body)
+        closeAfter(buffer)
+    }
+
+    /// Writes, closes our side, and reads on for a while: a socket closed with bytes unread resets the
+    /// connection, and the client would lose what we just told it.
+    private func closeAfter(_ buffer: ByteBuffer) {
+        guard let context else { return }
+        phase = .lingering(bytesLeft: limits.lingerBytesMax)
+        wait(for: .lastWrite)
+        settle()
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+            self?.wait(for: .linger)
+            self?.context?.close(mode: .output, promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
+    }
+
+    private func send(_ buffer: ByteBuffer) {
+        guard let context else { return }
+        context.write(wrapOutboundOut(buffer), promise: nil)
+        if isReading { needsFlush = true } else { context.flush() }
+    }
+
+    private func flush() {
+        needsFlush = false
+        context?.flush()
+    }
+
+    private var waitingBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    // MARK: Time, and the end
+
+    private func wait(for next: Wait) {
+        guard next != waitsFor else { return }
+        waitsFor = next
+        switch next {
+        case .nothing: deadline?.move(to: nil)
+        case .head: deadline?.move(after: limits.headTimeout)
+        case .body: deadline?.move(after: limits.bodyTimeout)
+        case .nextRequest, .lastWrite: deadline?.move(after: limits.idleTimeout)
+        case .linger: deadline?.move(after: limits.lingerTimeout)
+        }
+    }
+
+    private func deadlinePassed() {
+        let passed = waitsFor
+        waitsFor = .nothing
+        switch passed {
+        case .nothing: break
+        case .head: refuse(.tooSlow("head", after: limits.headTimeout))
+        case .body: refuse(.tooSlow("body", after: limits.bodyTimeout))
+        case .nextRequest, .lastWrite:
+            let waiting = waitingBytes
+            defer { waitingBytesBefore = waiting }
+            // A client on a slow line that still takes our last answer is not idle.
+            if waiting > 0, waiting != waitingBytesBefore { return wait(for: passed) }
+            close()
+        case .linger: close()
+        }
+    }
+
+    private func close() {
+        lose()
+        context?.close(promise: nil)
+    }
+
+    private func lose() {
+        let before = phase
+        phase = .closed
+        guard case .exchange(let exchange) = before else { return }
+        lostSerial = exchange.serial
+        for body in exchange.onClose { body() }
+    }
+}

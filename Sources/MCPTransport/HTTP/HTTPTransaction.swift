@@ -1,0 +1,95 @@
+import HTTPWire
+import NIOCore
+
+/// One request of a client from the call to its final event. Lives on one event loop.
+final class HTTPTransaction {
+    private enum State {
+        case new
+        case waiting(in: HTTPClientPool)
+        case running(on: HTTPClientConnection)
+        case over
+    }
+
+    let request: HTTPClientRequest
+    /// When the caller no longer wants an answer.
+    let due: NIODeadline?
+    private let loop: any EventLoop
+    private let sink: @Sendable (HTTPClientEvent) -> Void
+    private var state = State.new
+    private var waitTimer: Scheduled<Void>?
+    /// Whether bytes of the request were handed to the system.
+    private(set) var wasWritten = false
+
+    init(
+        _ request: HTTPClientRequest, on loop: any EventLoop,
+        _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+    ) {
+        self.request = request
+        self.loop = loop
+        self.sink = sink
+        due = request.timeout.map { .now() + TimeAmount($0) }
+    }
+
+    var isOver: Bool { if case .over = state { true } else { false } }
+
+    func wait(in pool: HTTPClientPool, atMost limit: Duration) {
+        state = .waiting(in: pool)
+        let limitDue = NIODeadline.now() + TimeAmount(limit)
+        waitTimer = loop.assumeIsolated().scheduleTask(deadline: min(limitDue, due ?? limitDue)) {
+            self.waitedTooLong(limit)
+        }
+    }
+
+    func run(on connection: HTTPClientConnection) {
+        waitTimer?.cancel()
+        waitTimer = nil
+        state = .running(on: connection)
+    }
+
+    func noteWritten() { wasWritten = true }
+
+    /// Hands over an event that is not the last.
+    func deliver(_ event: HTTPClientEvent) {
+        if !isOver { sink(event) }
+    }
+
+    /// Hands over the last event, unless that has been done.
+    func finish(_ event: HTTPClientEvent) {
+        guard !isOver else { return }
+        state = .over
+        waitTimer?.cancel()
+        waitTimer = nil
+        sink(event)
+    }
+
+    func fail(_ cause: HTTPClientError.Cause) {
+        finish(.failed(HTTPClientError(cause, origin: request.url.origin, notSent: !wasWritten)))
+    }
+
+    /// The sink learns of it in a later turn of the loop, since whoever cancels may hold a lock that the sink
+    /// wants.
+    func cancel() {
+        let before = state
+        guard !isOver else { return }
+        state = .over
+        waitTimer?.cancel()
+        waitTimer = nil
+        switch before {
+        case .waiting(let pool): pool.forget(self)
+        case .running(let connection): connection.close()
+        case .new, .over: break
+        }
+        let error = HTTPClientError(.cancelled, origin: request.url.origin, notSent: !wasWritten)
+        loop.execute { [sink] in sink(.failed(error)) }
+    }
+
+    private func waitedTooLong(_ limit: Duration) {
+        guard case .waiting(let pool) = state else { return }
+        pool.forget(self)
+        if let timeout = request.timeout, let due, due <= .now() {
+            fail(.timedOut(after: timeout))
+        } else {
+            fail(.noFreeConnection(after: limit))
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package import Catalog
+
+/// This node, as its shell starts it.
+package struct LocalNode: Sendable {
+    package var signer: Signer
+    package var enrolment: Enrolment
+    /// One more than at the last start; on disk before ``MeshCore`` is made.
+    package var incarnation: UInt64
+    /// 64 random bits of this start.
+    package var life: UInt64
+    package var addresses: [String]
+    package var versions: ClosedRange<UInt16>
+    package var software: String
+    /// Whether others' circuits may pass through this node.
+    package var relays: Bool
+
+    package var id: NodeID { signer.key.id }
+
+    package init(
+        signer: Signer, enrolment: Enrolment, incarnation: UInt64, life: UInt64, addresses: [String],
+        versions: ClosedRange<UInt16> = 1...1, software: String, relays: Bool = true
+    ) {
+        self.signer = signer
+        self.enrolment = enrolment
+        self.incarnation = incarnation
+        self.life = life
+        self.addresses = addresses
+        self.versions = versions
+        self.software = software
+        self.relays = relays
+    }
+}
+
+/// The bounds and beats of one node's part in the mesh, with the reason of each.
+package struct MeshLimits: Hashable, Sendable {
+    /// How often the shell sends ``MeshEvent/tick``: the finest any delay below needs.
+    package static let tickEvery: Duration = .milliseconds(100)
+
+    /// Up to so many peers all get a standing link; beyond, the rules of mesh-design §2 choose.
+    package var standingLinks = 8
+    /// Over that a newcomer hears `full`, unless it has no link at all.
+    package var acceptedLinks = 32
+    /// Addresses kept, of all sources together.
+    package var candidates = 512
+    /// Handshakes in flight; each costs about 1.5 ms of CPU.
+    package var dialsAtOnce = 4
+    package var dialBackoffFirst: Duration = .milliseconds(500)
+    package var dialBackoffMax: Duration = .seconds(60)
+    /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
+    package var dialTimeout: Duration = .seconds(30)
+
+    /// A links document at most that often; downs at once (mesh-design §3).
+    package var linksEvery: Duration = .milliseconds(200)
+    package var repairEvery: Duration = .seconds(10)
+    /// Documents up to this size go out unasked.
+    package var smallDocumentBytes = 512
+    /// … and at most so many at a time to one neighbour; the rest is announced.
+    package var unaskedDocuments = 100
+    /// A pull that brought nothing in this time may be asked of another.
+    package var pullTimeout: Duration = .seconds(2)
+    /// Documents asked for and not yet here, so that a peer's announcements cannot fill memory.
+    package var pullsAtOnce = 20_000
+
+    package var serversPerOrigin = 1_000
+    package var virtualServersPerOrigin = 256
+    /// Live or not: deleted ones are kept for good.
+    package var documentsPerOrigin = 100_000
+
+    /// Pages of one manifest asked for at a time.
+    package var manifestWindow = 16
+    /// Manifests fetched at a time.
+    package var manifestFetches = 8
+    /// A fetch without a page for so long turns to another neighbour.
+    package var manifestTimeout: Duration = .seconds(3)
+    /// All manifests of one origin together.
+    package var manifestBytesPerOrigin = 128 * 1024 * 1024
+
+    /// A link named by a relay as broken is left out for so long, where another path exists (mesh-design §5).
+    package var maskFor: Duration = .seconds(5)
+    package var masks = 64
+    /// Seeing one's own id in another life so often …
+    package var cloneSightings = 3
+    /// … within this time means a clone, not a restore.
+    package var cloneWithin: Duration = .seconds(600)
+
+    package init() {}
+}

@@ -1,0 +1,216 @@
+import Catalog
+
+/// The manifests that this node holds, and those it is fetching page by page.
+///
+/// Hands out orders in the form of frames to send; bounded by what live server documents name.
+struct ManifestShelf: Sendable {
+    struct Held: Sendable {
+        var bytes: [UInt8]
+        var manifest: Manifest
+    }
+
+    /// What a page or a lost link led to.
+    enum Outcome: Sendable {
+        case nothing
+        case send(Frame, LinkID)
+        case complete(ContentHash)
+        /// The pages do not make the manifest that its hash names: the neighbour is broken or lies.
+        case spoilt(ContentHash, by: LinkID)
+        /// They do, but it cannot be read: its owner published nonsense.
+        case broken(ContentHash, WireError)
+    }
+
+    private struct Fetch: Sendable {
+        var size: Int
+        var bytes: [UInt8] = []
+        var source: LinkID?
+        var pagesAsked = 0
+        var lastPageAt: Instant
+        var tried: Set<LinkID> = []
+        var spoilt = 0
+        /// Links that asked us meanwhile, and from which page.
+        var askers: [LinkID: ManifestPull] = [:]
+
+        var pagesHere: Int { bytes.count / ManifestCodec.pageBytes }
+        var isWhole: Bool { bytes.count >= size }
+    }
+
+    /// After so many wrong answers a manifest is given up until its document changes.
+    private static let spoiltMax = 8
+    /// Pages that one pull may ask for.
+    private static let pagesServedMax = 64
+
+    private let limits: MeshLimits
+    private var held: [ContentHash: Held] = [:]
+    private var fetches: [ContentHash: Fetch] = [:]
+    /// In order of arrival; may name what is no longer wanted.
+    private var waiting: [ContentHash] = []
+    private var waitingFrom: [ContentHash: (size: Int, link: LinkID?)] = [:]
+    private var users: [ContentHash: Set<ServerKey>] = [:]
+    private var uses: [ServerKey: (hash: ContentHash, size: Int)] = [:]
+    private var bytesStated: [NodeID: Int] = [:]
+    private(set) var broken: Set<ContentHash> = []
+
+    init(limits: MeshLimits) { self.limits = limits }
+
+    subscript(hash: ContentHash) -> Held? { held[hash] }
+    var hashes: Set<ContentHash> { Set(held.keys) }
+    func isUsed(_ hash: ContentHash) -> Bool { users[hash] != nil }
+
+    mutating func hold(_ hash: ContentHash, _ item: Held) { held[hash] = item }
+
+    /// A server's document names this manifest now, or none.
+    ///
+    /// - Returns: a manifest that nobody names any more, and is dropped.
+    mutating func use(_ key: ServerKey, _ hash: ContentHash?, size: Int) -> ContentHash? {
+        let before = uses[key]
+        guard before?.hash != hash else { return nil }
+        if let hash {
+            uses[key] = (hash, size)
+            users[hash, default: []].insert(key)
+            bytesStated[key.owner, default: 0] += size
+        } else {
+            uses[key] = nil
+        }
+        guard let before else { return nil }
+        bytesStated[key.owner, default: 0] -= before.size
+        users[before.hash]?.remove(key)
+        guard users[before.hash]?.isEmpty == true else { return nil }
+        users[before.hash] = nil
+        fetches[before.hash] = nil
+        waitingFrom[before.hash] = nil
+        broken.remove(before.hash)
+        return held.removeValue(forKey: before.hash) != nil ? before.hash : nil
+    }
+
+    /// Whether all manifests of an owner together stay within its share.
+    func isWithinShare(_ owner: NodeID) -> Bool { bytesStated[owner, default: 0] <= limits.manifestBytesPerOrigin }
+
+    /// Wants a manifest that is not held, first from the neighbour that showed its document.
+    mutating func want(_ hash: ContentHash, size: Int, from link: LinkID?) {
+        guard held[hash] == nil, fetches[hash] == nil, waitingFrom[hash] == nil, !broken.contains(hash) else {
+            return
+        }
+        waiting.append(hash)
+        waitingFrom[hash] = (size, link)
+    }
+
+    /// Begins what there is room for, and turns from neighbours that keep silent. Call after each event.
+    mutating func orders(active: [LinkID], at now: Instant) -> [(Frame, LinkID)] {
+        while fetches.count < limits.manifestFetches, !waiting.isEmpty {
+            let hash = waiting.removeFirst()
+            guard let order = waitingFrom.removeValue(forKey: hash) else { continue }
+            fetches[hash] = Fetch(size: order.size, source: order.link, lastPageAt: now)
+        }
+        var sends: [(Frame, LinkID)] = []
+        for hash in fetches.keys.sorted() {
+            guard var fetch = fetches[hash] else { continue }
+            let isLate = now - fetch.lastPageAt >= limits.manifestTimeout
+            if let source = fetch.source, !active.contains(source) || (isLate && fetch.pagesAsked > 0) {
+                fetch.tried.insert(source)
+                fetch.source = nil
+            }
+            if fetch.source == nil {
+                fetch.pagesAsked = 0
+                fetch.source = active.first { !fetch.tried.contains($0) }
+                // All were asked: from the beginning, but not before the time-out.
+                if fetch.source == nil, isLate {
+                    fetch.tried = []
+                    fetch.source = active.first
+                    fetch.lastPageAt = now
+                }
+                if fetch.source != nil { fetch.lastPageAt = now }
+            }
+            if let source = fetch.source, fetch.pagesAsked == 0 {
+                sends.append((ask(hash, &fetch), source))
+            }
+            fetches[hash] = fetch
+        }
+        return sends
+    }
+
+    mutating func take(_ page: ManifestPage, from link: LinkID, at now: Instant) -> Outcome {
+        guard var fetch = fetches[page.manifest], fetch.source == link, Int(page.index) == fetch.pagesHere,
+            !fetch.isWhole
+        else { return .nothing }
+        let expected = min(ManifestCodec.pageBytes, fetch.size - fetch.bytes.count)
+        fetch.bytes.append(contentsOf: page.bytes)
+        fetch.lastPageAt = now
+        if page.bytes.count != expected || (fetch.isWhole && ContentHash(of: fetch.bytes) != page.manifest) {
+            return spoil(page.manifest, &fetch, by: link)
+        }
+        guard fetch.isWhole else {
+            var frame: Frame?
+            if fetch.pagesHere >= fetch.pagesAsked { frame = ask(page.manifest, &fetch) }
+            fetches[page.manifest] = fetch
+            return frame.map { .send($0, link) } ?? .nothing
+        }
+        do throws(WireError) {
+            let manifest = try ManifestCodec.decode(fetch.bytes)
+            held[page.manifest] = Held(bytes: fetch.bytes, manifest: manifest)
+            return .complete(page.manifest)
+        } catch {
+            fetches[page.manifest] = nil
+            broken.insert(page.manifest)
+            return .broken(page.manifest, error)
+        }
+    }
+
+    /// A neighbour does not hold it.
+    mutating func absent(_ hash: ContentHash, from link: LinkID) {
+        guard var fetch = fetches[hash], fetch.source == link else { return }
+        fetch.tried.insert(link)
+        fetch.source = nil
+        fetches[hash] = fetch
+    }
+
+    /// Whoever asked while it was on its way.
+    mutating func finish(_ hash: ContentHash) -> [(LinkID, ManifestPull)] {
+        guard let fetch = fetches.removeValue(forKey: hash) else { return [] }
+        return fetch.askers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// Answers a neighbour's pull: pages, a promise to answer when it is here, or that it is not to be had.
+    mutating func serve(_ pull: ManifestPull, to link: LinkID) -> [Frame] {
+        guard let item = held[pull.manifest] else {
+            if fetches[pull.manifest] != nil, fetches[pull.manifest]?.source != link {
+                fetches[pull.manifest]?.askers[link] = pull
+                return []
+            }
+            return [.manifestAbsent(pull.manifest)]
+        }
+        let pages = ManifestCodec.pageCount(bytes: item.bytes.count)
+        let first = min(Int(pull.firstPage), pages)
+        let end = min(first + min(Int(pull.pageCount), Self.pagesServedMax), pages)
+        return (first..<end).map { index in
+            let start = index * ManifestCodec.pageBytes
+            let bytes = item.bytes[start..<min(start + ManifestCodec.pageBytes, item.bytes.count)]
+            return .manifestPage(
+                ManifestPage(manifest: pull.manifest, index: UInt32(clamping: index), bytes: Array(bytes)))
+        }
+    }
+
+    private func ask(_ hash: ContentHash, _ fetch: inout Fetch) -> Frame {
+        let first = fetch.pagesHere
+        fetch.pagesAsked = first + limits.manifestWindow
+        return .manifestPull(
+            ManifestPull(
+                manifest: hash, firstPage: UInt32(clamping: first),
+                pageCount: UInt16(clamping: limits.manifestWindow)))
+    }
+
+    private mutating func spoil(_ hash: ContentHash, _ fetch: inout Fetch, by link: LinkID) -> Outcome {
+        fetch.bytes = []
+        fetch.source = nil
+        fetch.pagesAsked = 0
+        fetch.tried.insert(link)
+        fetch.spoilt += 1
+        if fetch.spoilt >= Self.spoiltMax {
+            fetches[hash] = nil
+            broken.insert(hash)
+        } else {
+            fetches[hash] = fetch
+        }
+        return .spoilt(hash, by: link)
+    }
+}

@@ -1,0 +1,94 @@
+package import Catalog
+
+/// What the shell may ask; all of it as of the last event.
+extension MeshCore {
+    package var nodes: [NodeID: NodeBody] { store.nodes }
+    package var servers: [ServerKey: ServerBody] { store.servers }
+    package var documentCount: Int { store.count }
+    package var documents: [Document] { store.all.sorted { $0.key < $1.key } }
+    package var links: [LinkID: Neighbourhood.Link] { neighbourhood.links }
+    package var linkedPeers: Set<NodeID> { neighbourhood.linkedPeers }
+    package var addresses: [Neighbourhood.KnownAddress] { neighbourhood.addresses }
+    package var equivocations: [NodeID: DocumentStore.Equivocation] { store.equivocations }
+    /// Whether this node stopped publishing because another machine runs with its key.
+    package var isHeldAsClone: Bool { isClone }
+
+    package func document(_ key: DocumentKey) -> Document? { store[key] }
+
+    /// The link that carries calls and circuits to a peer.
+    package func link(to peer: NodeID) -> LinkID? { neighbourhood.link(to: peer) }
+
+    /// Which incarnation of a node is known; a call names it, so that another refuses.
+    package func incarnation(of node: NodeID) -> UInt64? { store[.node(node)]?.version.incarnation }
+
+    package func manifest(_ hash: ContentHash) -> Manifest? { shelf[hash]?.manifest }
+
+    /// The ids to cross, the node itself last; `nil`: no way is known.
+    package func route(to node: NodeID) -> [NodeID]? { routes[node]?.path }
+
+    package func reachability(of node: NodeID) -> NodeRecord.Reachability {
+        if node == me.id { return .me }
+        if let route = routes[node] { return .reachable(path: route.path) }
+        return .unreachable(since: unreachableSince[node] ?? now)
+    }
+
+    /// Everything that is listed, at this moment. Nodes that left are not, nor what an origin that equivocated says.
+    ///
+    /// - Complexity: O(nodes + servers).
+    package func catalogSnapshot() -> CatalogSnapshot {
+        let present = presentNodes
+        let labels = shownLabels(of: present)
+        var snapshot = CatalogSnapshot(me: me.id)
+        for (id, body) in present {
+            let route = routes[id]
+            let link = route?.path.first.flatMap { neighbourhood.link(to: $0) }
+            snapshot.nodes[id] = NodeRecord(
+                id: id, label: labels[id] ?? body.enrolment.label, segment: body.enrolment.segment,
+                roles: body.enrolment.roles, software: body.software, addresses: body.addresses,
+                reachability: reachability(of: id),
+                roundTrip: link.flatMap { neighbourhood.links[$0]?.roundTrip },
+                heardAt: heardAt[id] ?? .zero)
+        }
+        for (key, body) in store.servers where present[key.owner] != nil && store.equivocations[key.owner] == nil {
+            snapshot.servers[key] = CatalogSnapshot.KnownServer(
+                record: body.record(key), manifest: body.manifest.flatMap { shelf[$0]?.manifest })
+        }
+        for name in store.virtualServers.keys {
+            let stands = believedVirtualServers(name).max { $1.value.wins(over: $0.value) }
+            guard let (author, body) = stands, let definition = body.definition else { continue }
+            snapshot.virtualServers[name] = VirtualServerRecord(
+                name: name, author: author, counter: body.counter, definition: definition)
+        }
+        return snapshot
+    }
+
+    /// Which present node carries a label: what an issuer asks before it enrols.
+    package func holder(of label: Label) -> NodeID? {
+        presentNodes.filter { $0.value.enrolment.label == label }.keys.min()
+    }
+
+    /// Labels as shown: two nodes enrolled under one (by issuers that were cut off from each other) both get a
+    /// piece of their id behind it.
+    private func shownLabels(of nodes: [NodeID: NodeBody]) -> [NodeID: Label] {
+        var shown: [NodeID: Label] = [:]
+        for (label, sharing) in Dictionary(grouping: nodes.keys, by: { nodes[$0]?.enrolment.label }) {
+            guard let label else { continue }
+            for id in sharing { shown[id] = sharing.count == 1 ? label : Self.distinct(label, id) }
+        }
+        return shown
+    }
+
+    private static func distinct(_ label: Label, _ id: NodeID) -> Label {
+        let suffix = "-" + id.description.prefix(6)
+        let kept = label.text.prefix(Label.lengthMax - suffix.count)
+        return Label(fitting: kept + suffix) ?? label
+    }
+
+    mutating func tellClash(over label: Label?) {
+        guard let label, !clashesTold.contains(label) else { return }
+        let sharing = presentNodes.filter { $0.value.enrolment.label == label }.keys.sorted()
+        guard sharing.count > 1 else { return }
+        clashesTold.insert(label)
+        outbox.tell(.notice(.labelClash(label, sharing)))
+    }
+}

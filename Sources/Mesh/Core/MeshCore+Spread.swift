@@ -1,0 +1,192 @@
+import Catalog
+
+/// How documents and manifests travel: small documents at once, others announced and pulled, and repair for whatever
+/// was missed (mesh-design §3).
+extension MeshCore {
+    mutating func receive(_ frame: Frame, from link: LinkID, using random: inout some RandomNumberGenerator) {
+        guard hasStarted, let peer = neighbourhood.peer(of: link) else { return }
+        switch frame {
+        case .documents(let encoded): receive(encoded, from: link, peer, using: &random)
+        case .announce(let rows): pull(rows, from: link)
+        case .pull(let keys): answer(keys, to: link)
+        case .digest(let digest):
+            guard digest != store.digest() else { return }
+            // All rows are a long answer to a short question: not more often than an honest peer asks.
+            if let sent = rowsSentAt[link], now - sent < Self.rowsEvery { return }
+            rowsSentAt[link] = now
+            for page in store.digestPages() { outbox.send(.digestRows(page), link) }
+        case .digestRows(let page):
+            let (lacking, ahead) = store.compare(page)
+            pull(lacking, from: link)
+            for key in ahead {
+                if let document = store[key] { outbox.spread(document, to: link) }
+            }
+        case .manifestPull(let pull):
+            for frame in shelf.serve(pull, to: link) { outbox.send(frame, link) }
+        case .manifestPage(let page): take(page, from: link, peer)
+        case .manifestAbsent(let hash): shelf.absent(hash, from: link)
+        case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit:
+            break  // the link's own
+        }
+    }
+
+    /// Keeps a document that is news, and passes it on to all neighbours but the one that showed it.
+    ///
+    /// - Parameter link: where it came from; `nil`: this node's own.
+    mutating func learn(
+        _ document: Document, from link: LinkID?, using random: inout some RandomNumberGenerator
+    ) {
+        outbox.persist(.store(document))
+        pulls[document.key] = nil
+        heardAt[document.key.origin] = now
+        for other in neighbourhood.active where other != link { outbox.spread(document, to: other) }
+        noteContent(of: document, from: link, using: &random)
+    }
+
+    /// What a document's content changes besides the store.
+    mutating func noteContent(
+        of document: Document, from link: LinkID?, using random: inout some RandomNumberGenerator
+    ) {
+        let key = document.key
+        switch (key.kind, key.name) {
+        case (.node, _):
+            outbox.noteCatalogChange()
+            graphDirty = true
+            wanted = nil
+            guard key.origin != me.id else { return }
+            if routes[key.origin] == nil, unreachableSince[key.origin] == nil { unreachableSince[key.origin] = now }
+            let body = store.nodes[key.origin]
+            let addresses = body?.standing == .present ? body?.addresses ?? [] : []
+            neighbourhood.documented(key.origin, addresses, at: now, using: &random)
+            tellClash(over: body?.enrolment.label)
+        case (.links, _): graphDirty = true
+        case (.server, let name?):
+            outbox.noteCatalogChange()
+            let server = ServerKey(owner: key.origin, name: name)
+            let body = store.servers[server]
+            useManifest(server, body?.manifest, size: Int(body?.manifestBytes ?? 0), from: link)
+        case (.virtualServer, _): outbox.noteCatalogChange()
+        case (.server, nil): break  // a server's key always has its name
+        }
+    }
+
+    // MARK: Documents
+
+    private mutating func receive(
+        _ encoded: [[UInt8]], from link: LinkID, _ peer: NodeID, using random: inout some RandomNumberGenerator
+    ) {
+        var documents: [Document] = []
+        for bytes in encoded {
+            do throws(WireError) {
+                if let document = try Document.decode(bytes) { documents.append(document) }
+            } catch {
+                outbox.tell(.notice(.refused(nil, .malformed(error), from: peer)))
+            }
+        }
+        var lacking: [DocumentRow] = []
+        var askedOrigins: Set<NodeID> = []
+        // Node documents sort first, and with them the keys that all others are checked by.
+        for document in documents.sorted(by: { $0.key < $1.key }) {
+            if document.key.origin == me.id, meetMyself(document, using: &random) { continue }
+            switch store.take(document) {
+            case .taken(_, let evicted):
+                for key in evicted { outbox.persist(.drop(key)) }
+                learn(document, from: link, using: &random)
+            case .known: pulls[document.key] = nil
+            case .outdated: break
+            case .equivocation(let taken):
+                outbox.tell(.notice(.equivocation(document.key, document.version)))
+                outbox.noteCatalogChange()
+                // The other body goes on too: everybody should see both.
+                if taken { learn(document, from: link, using: &random) }
+            case .refused(.unknownOrigin(let origin)):
+                let node = DocumentKey.node(origin)
+                // Once per time-out: should its node document be refused, it would be asked for for ever.
+                if pulls[node] == nil, askedOrigins.insert(origin).inserted {
+                    lacking.append(DocumentRow(key: node, version: document.version, hash: document.hash))
+                }
+                if askedOrigins.contains(origin) { lacking.append(document.row) }
+            case .refused(let refusal):
+                outbox.tell(.notice(.refused(document.key, refusal, from: peer)))
+            }
+        }
+        pull(lacking, from: link)
+    }
+
+    /// Asks a neighbour for documents that it announced and that nobody was asked for yet.
+    private mutating func pull(_ rows: [DocumentRow], from link: LinkID) {
+        var keys: [DocumentKey] = []
+        for row in rows where wants(row) {
+            if let pending = pulls[row.key], pending.link != link, !row.beats(pending.row),
+                now - pending.at < limits.pullTimeout
+            {
+                continue
+            }
+            guard pulls.count < limits.pullsAtOnce || pulls[row.key] != nil else { break }
+            pulls[row.key] = Pull(row: row, link: link, at: now)
+            keys.append(row.key)
+        }
+        for start in stride(from: 0, to: keys.count, by: Frame.keysMax) {
+            outbox.send(.pull(Array(keys[start..<min(start + Frame.keysMax, keys.count)])), link)
+        }
+    }
+
+    private func wants(_ row: DocumentRow) -> Bool {
+        store.wants(row)
+            || (row.key.origin == me.id && row.version.life != me.life
+                && row.version.incarnation >= me.incarnation)
+    }
+
+    /// Answers up to some bytes; the rest is announced, to be asked for again.
+    private mutating func answer(_ keys: [DocumentKey], to link: LinkID) {
+        var bytes = 0
+        for document in keys.compactMap({ store[$0] }) {
+            bytes += document.encodedCount
+            if bytes <= Self.answerBytesMax {
+                outbox.reply(document, to: link)
+            } else {
+                outbox.send(.announce([document.row]), link)
+            }
+        }
+    }
+
+    /// A new link and the regular repair may fall together; more often is not asked in good faith.
+    private static let rowsEvery: Duration = .milliseconds(500)
+
+    /// One pull's answer: more at once would hold up the calls on that link.
+    private static let answerBytesMax = 1024 * 1024
+
+    // MARK: Manifests
+
+    private mutating func useManifest(_ server: ServerKey, _ hash: ContentHash?, size: Int, from link: LinkID?) {
+        if let dropped = shelf.use(server, hash, size: size) { outbox.persist(.dropManifest(dropped)) }
+        guard let hash, server.owner != me.id, shelf[hash] == nil else { return }
+        guard shelf.isWithinShare(server.owner) else {
+            outbox.tell(
+                .notice(
+                    .manifestBroken(
+                        hash, owner: server.owner,
+                        "its manifests together exceed \(limits.manifestBytesPerOrigin) bytes")))
+            return
+        }
+        shelf.want(hash, size: size, from: link)
+    }
+
+    private mutating func take(_ page: ManifestPage, from link: LinkID, _ peer: NodeID) {
+        switch shelf.take(page, from: link, at: now) {
+        case .nothing: break
+        case .send(let frame, let link): outbox.send(frame, link)
+        case .complete(let hash):
+            if let item = shelf[hash] { outbox.persist(.storeManifest(hash, item.bytes)) }
+            outbox.noteCatalogChange()
+            for (asker, pull) in shelf.finish(hash) where neighbourhood.peer(of: asker) != nil {
+                for frame in shelf.serve(pull, to: asker) { outbox.send(frame, asker) }
+            }
+        case .spoilt(let hash, _):
+            outbox.tell(.notice(.peerMisbehaved(peer, "gave pages that do not make manifest \(hash)")))
+        case .broken(let hash, let error):
+            let owner = store.servers.filter { $0.value.manifest == hash }.keys.sorted().first?.owner ?? peer
+            outbox.tell(.notice(.manifestBroken(hash, owner: owner, "\(error)")))
+        }
+    }
+}

@@ -1,0 +1,266 @@
+package import Catalog
+
+/// One node's part in the mesh as a pure state machine: documents, their spread and repair, links, routes.
+///
+/// The shell hands in events with the time and a source of chance, and carries out the effects in their order; the
+/// simulator does the same with a thousand of these in virtual time. Nothing here waits, reads a clock or throws
+/// dice of its own: the same events at the same times with the same chance give the same effects.
+package struct MeshCore: Sendable {
+    package let trust: MeshTrust
+    package let limits: MeshLimits
+    package internal(set) var me: LocalNode
+
+    var store: DocumentStore
+    var neighbourhood: Neighbourhood
+    var shelf: ManifestShelf
+    var outbox = Outbox()
+    var now = Instant.zero
+
+    /// Of this life's documents; each takes the next.
+    var sequence: UInt64 = 0
+    var hasStarted = false
+    var standing = NodeBody.Standing.present
+
+    var linksDirty = false
+    var linksPublishedAt: Instant?
+    var nextRepair: Instant?
+    /// Documents asked for and not here yet.
+    var pulls: [DocumentKey: Pull] = [:]
+    /// When a link was last answered with all rows.
+    var rowsSentAt: [LinkID: Instant] = [:]
+
+    /// Who should have a standing link with us; `nil`: to be found anew.
+    var wanted: Set<NodeID>?
+    var graphDirty = false
+    var routes: [NodeID: Route] = [:]
+    var unreachableSince: [NodeID: Instant] = [:]
+    var heardAt: [NodeID: Instant] = [:]
+    var masks: [(pair: NodePair, until: Instant)] = []
+
+    /// Which other lives of this node were seen to be ahead of it, and when; the latest last.
+    var otherLives: [(life: UInt64, at: Instant)] = []
+    var isClone = false
+    var clashesTold: Set<Label> = []
+
+    struct Pull: Sendable {
+        var row: DocumentRow
+        var link: LinkID
+        var at: Instant
+    }
+
+    package init(
+        _ me: LocalNode, trust: MeshTrust, checker: SignatureChecker, limits: MeshLimits = MeshLimits()
+    ) {
+        self.me = me
+        self.trust = trust
+        self.limits = limits
+        store = DocumentStore(trust: trust, checker: checker, limits: limits)
+        neighbourhood = Neighbourhood(me: me.id, mesh: trust.mesh, limits: limits)
+        shelf = ManifestShelf(limits: limits)
+    }
+
+    /// What a link's handshake says of this node now.
+    package var hello: Hello {
+        Hello(
+            versions: me.versions, node: me.id, incarnation: me.incarnation, life: me.life,
+            software: me.software.cut(toBytes: Hello.softwareMax))
+    }
+
+    /// Takes one event in.
+    ///
+    /// - Returns: what the shell must now do, in this order.
+    package mutating func handle(
+        _ event: MeshEvent, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [MeshEffect] {
+        self.now = max(now, self.now)
+        switch event {
+        case .started(let stored): start(stored, using: &random)
+        case .linkUp(let link, let facts): linkUp(link, facts, using: &random)
+        case .linkDown(let link): linkDown(link, using: &random)
+        case .received(let frame, let link): receive(frame, from: link, using: &random)
+        case .measured(let link, let roundTrip):
+            if neighbourhood.measured(link, roundTrip) {
+                linksDirty = true
+                graphDirty = true
+            }
+        case .tick: tick(using: &random)
+        case .sighted(let candidate): neighbourhood.sighted(candidate, at: self.now, using: &random)
+        case .vanished(let address, let source): neighbourhood.vanished(address, source)
+        case .dialFailed(let address, let expecting, let problem):
+            neighbourhood.dialFailed(address, expecting: expecting, problem, at: self.now, using: &random)
+        case .pathBroke(let a, let b): mask(NodePair(a, b))
+        case .addressesChanged(let addresses):
+            me.addresses = addresses
+            publishNode(using: &random)
+        case .enrolmentChanged(let enrolment):
+            me.enrolment = enrolment
+            publishNode(using: &random)
+        case .leaving: leave(using: &random)
+        }
+        return flush(using: &random)
+    }
+
+    /// Ends the handling of one event: routes are found anew if they must be, orders gathered.
+    mutating func flush(using random: inout some RandomNumberGenerator) -> [MeshEffect] {
+        publishLinksIfDue(using: &random)
+        findRoutesIfDirty()
+        for (frame, link) in shelf.orders(active: neighbourhood.active, at: now) { outbox.send(frame, link) }
+        return outbox.take(limits: limits)
+    }
+
+    // MARK: Start, ticks, leaving
+
+    private mutating func start(_ stored: StoredState, using random: inout some RandomNumberGenerator) {
+        guard !hasStarted else { return }
+        hasStarted = true
+        nextRepair = now + repairDelay(using: &random)
+
+        // Before anything of our own is said: what the disk shows of us may be of a later life than we think.
+        let newest = stored.documents.filter { $0.key.origin == me.id }.map(\.version.incarnation).max() ?? 0
+        if newest >= me.incarnation, newest < .max {
+            me.incarnation = newest + 1
+            outbox.persist(.persistIncarnation(me.incarnation))
+        }
+        for (hash, bytes) in stored.manifests.sorted(by: { $0.key < $1.key }) where ContentHash(of: bytes) == hash {
+            if let manifest = try? ManifestCodec.decode(bytes) {
+                shelf.hold(hash, ManifestShelf.Held(bytes: bytes, manifest: manifest))
+            }
+        }
+        // Node documents sort first, and with them the keys that all others are checked by.
+        for document in stored.documents.sorted(by: { $0.key < $1.key }) {
+            guard case .taken = store.take(document) else { continue }
+            noteContent(of: document, from: nil, using: &random)
+        }
+        for hash in shelf.hashes.sorted() where !shelf.isUsed(hash) {
+            outbox.persist(.dropManifest(hash))
+        }
+        for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
+        for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
+
+        publishNode(using: &random)
+        publishLinks(using: &random)
+        for key in store.servers.keys.sorted() where key.owner == me.id && !stored.ownServers.contains(key.name) {
+            publish(.server(me.id, key.name), body: nil, using: &random)
+        }
+        graphDirty = true
+        outbox.noteCatalogChange()
+    }
+
+    private mutating func tick(using random: inout some RandomNumberGenerator) {
+        guard hasStarted else { return }
+        for link in neighbourhood.takeRetired(at: now) {
+            outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
+        }
+        pulls = pulls.filter { now - $0.value.at < limits.pullTimeout }
+        if masks.contains(where: { $0.until <= now }) {
+            masks.removeAll { $0.until <= now }
+            graphDirty = true
+        }
+        if let due = nextRepair, due <= now {
+            nextRepair = now + repairDelay(using: &random)
+            if let link = neighbourhood.active.randomElement(using: &random) {
+                outbox.send(.digest(store.digest()), link)
+            }
+        }
+        let dials = neighbourhood.dials(
+            wanted: wantedPeers(), isKnown: { store.nodes[$0] != nil }, at: now, using: &random)
+        for (address, expecting) in dials {
+            outbox.tell(.dial(address: address, expecting: expecting))
+        }
+    }
+
+    private mutating func leave(using random: inout some RandomNumberGenerator) {
+        for key in store.servers.keys.sorted() where key.owner == me.id {
+            publish(.server(me.id, key.name), body: nil, using: &random)
+        }
+        standing = .left
+        publishNode(using: &random)
+    }
+
+    /// Spread over a tenth, so that a mesh started at once does not repair at once.
+    private func repairDelay(using random: inout some RandomNumberGenerator) -> Duration {
+        limits.repairEvery * Int.random(in: 950...1050, using: &random) / 1000
+    }
+
+    // MARK: Links
+
+    private mutating func linkUp(
+        _ link: LinkID, _ facts: LinkFacts, using random: inout some RandomNumberGenerator
+    ) {
+        let isAlone = store.links[facts.peer]?.links.isEmpty ?? true
+        switch neighbourhood.up(link, facts, isOtherwiseAlone: isAlone, at: now) {
+        case .refuse(let reason, let text):
+            let others = neighbourhood.peers.compactMap { store.nodes[$0]?.addresses.first }.prefix(4)
+            let hint = reason == .full ? others.joined(separator: " ") : text
+            outbox.tell(.close(link, reason, text: hint))
+        case .keep:
+            linksDirty = true
+            graphDirty = true
+            // Either end can tell who opened the link, so one exchange is enough for both.
+            if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+        }
+    }
+
+    private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
+        outbox.drop(link)
+        rowsSentAt[link] = nil
+        pulls = pulls.filter { $0.value.link != link }
+        guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
+        graphDirty = true
+        // A link that is gone is told at once: it is how the others learn that somebody is.
+        publishLinks(using: &random)
+        // What that neighbour was about to give us, another has.
+        nextRepair = nextRepair.map { min($0, now + .milliseconds(500)) }
+    }
+
+    private mutating func wantedPeers() -> Set<NodeID> {
+        if let wanted { return wanted }
+        let found = StandingPeers.wanted(
+            by: me.id, in: me.enrolment.segment, segments: presentNodes.mapValues { $0.enrolment.segment },
+            reached: Set(routes.keys), limit: limits.standingLinks)
+        wanted = found
+        return found
+    }
+
+    var presentNodes: [NodeID: NodeBody] { store.nodes.filter { $0.value.standing == .present } }
+
+    // MARK: Routes
+
+    private mutating func mask(_ pair: NodePair) {
+        masks.removeAll { $0.pair == pair }
+        if masks.count >= limits.masks { masks.removeFirst() }
+        masks.append((pair, now + limits.maskFor))
+        graphDirty = true
+    }
+
+    private mutating func findRoutesIfDirty() {
+        guard graphDirty else { return }
+        graphDirty = false
+        let direct = neighbourhood.listed(relays: me.relays)
+        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
+        let masked = Set(masks.map(\.pair))
+        var found = LinkGraph(me: me.id, direct: direct, listed: listed, masked: masked).routes
+        if !masked.isEmpty {
+            // A masked link is better than no way at all.
+            let all = LinkGraph(me: me.id, direct: direct, listed: listed).routes
+            found.merge(all) { masked, _ in masked }
+        }
+        guard found != routes else { return }
+        outbox.noteRouteChange()
+        outbox.noteCatalogChange()
+        wanted = nil
+        routes = found
+        noteUnreachable()
+    }
+
+    /// Since when each node is out of reach.
+    mutating func noteUnreachable() {
+        for node in store.nodes.keys where node != me.id {
+            if routes[node] != nil {
+                unreachableSince[node] = nil
+            } else if unreachableSince[node] == nil {
+                unreachableSince[node] = now
+            }
+        }
+    }
+}

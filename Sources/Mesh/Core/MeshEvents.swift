@@ -1,0 +1,152 @@
+package import Catalog
+
+/// One connection to one peer, numbered by the shell; never used twice in one life.
+package struct LinkID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let number: UInt64
+    package init(_ number: UInt64) { self.number = number }
+    package var description: String { "link \(number)" }
+    package static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+}
+
+/// A link as its handshake left it: TLS proved who is there, and both hellos have crossed.
+package struct LinkFacts: Hashable, Sendable {
+    /// The peer's hello; the shell has checked its node id against the certificate.
+    package var hello: Hello
+    /// Whether this node dialled.
+    package var openedByMe: Bool
+    /// What was dialled; `nil` for an accepted link.
+    package var address: String?
+
+    package var peer: NodeID { hello.node }
+
+    package init(hello: Hello, openedByMe: Bool, address: String?) {
+        self.hello = hello
+        self.openedByMe = openedByMe
+        self.address = address
+    }
+}
+
+/// Why dialling an address gave no link.
+package enum DialProblem: Hashable, Sendable, CustomStringConvertible {
+    /// No connection: refused, no route, timed out.
+    case unreachable(String)
+    /// TLS or hello failed; the text says how.
+    case refused(String)
+    /// Somebody else is there than was expected.
+    case otherNode(NodeID)
+    /// The address leads back here.
+    case myself
+    /// A node of another mesh.
+    case otherMesh(MeshID?)
+
+    package var description: String {
+        switch self {
+        case .unreachable(let detail), .refused(let detail): detail
+        case .otherNode(let id): "another node answers there: \(id)"
+        case .myself: "this is the node's own address"
+        case .otherMesh(let mesh?): "a node of another mesh, \(mesh)"
+        case .otherMesh(nil): "a node of another mesh"
+        }
+    }
+}
+
+/// What a node held on disk when it started.
+package struct StoredState: Sendable {
+    package var documents: [Document]
+    /// Encoded manifests.
+    package var manifests: [ContentHash: [UInt8]]
+    /// Names of the servers that this node is configured with: whatever else it once published is withdrawn.
+    package var ownServers: Set<Label>
+    /// Addresses of peers met in earlier lives.
+    package var remembered: [Candidate]
+
+    package init(
+        documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
+        remembered: [Candidate] = []
+    ) {
+        self.documents = documents
+        self.manifests = manifests
+        self.ownServers = ownServers
+        self.remembered = remembered
+    }
+}
+
+/// What can happen to a node, as ``MeshCore`` sees it. (What its own administrators do are methods that throw.)
+package enum MeshEvent: Sendable {
+    /// The first event, once.
+    case started(StoredState)
+    case linkUp(LinkID, LinkFacts)
+    /// Closed, reset, or silent for too long; also the answer to ``MeshEffect/close(_:_:text:)``.
+    case linkDown(LinkID)
+    /// A frame of which ``Frame/isForCore`` holds.
+    case received(Frame, from: LinkID)
+    case measured(LinkID, roundTrip: Duration)
+    /// Every ``MeshLimits/tickEvery``; a late one does no harm.
+    case tick
+    /// An address to try, from any source.
+    case sighted(Candidate)
+    /// mDNS took it back, or configuration dropped it.
+    case vanished(address: String, CandidateSource)
+    case dialFailed(address: String, expecting: NodeID?, DialProblem)
+    /// A circuit broke, and the relay before the break named the link that is gone.
+    case pathBroke(NodeID, NodeID)
+    case addressesChanged([String])
+    case enrolmentChanged(Enrolment)
+    /// The node leaves the mesh for good: its last word goes out.
+    case leaving
+}
+
+/// What the shell must do, in this order. A ``persistIncarnation(_:)`` or ``store(_:)`` is on disk before any later
+/// ``send(_:_:)`` leaves.
+package enum MeshEffect: Hashable, Sendable {
+    case persistIncarnation(UInt64)
+    /// Replaces what is stored under the document's key.
+    case store(Document)
+    case drop(DocumentKey)
+    case storeManifest(ContentHash, [UInt8])
+    case dropManifest(ContentHash)
+    case send(Frame, LinkID)
+    /// Answered by ``MeshEvent/linkUp(_:_:)`` with that address or ``MeshEvent/dialFailed(address:expecting:_:)``.
+    case dial(address: String, expecting: NodeID?)
+    /// Say goodbye, then close; ``MeshEvent/linkDown(_:)`` follows.
+    case close(LinkID, GoodbyeReason, text: String)
+    /// Something that ``MeshCore/catalogSnapshot()`` shows has changed.
+    case catalogChanged
+    /// ``MeshCore/route(to:)`` may answer differently.
+    case routesChanged
+    case notice(MeshNotice)
+}
+
+/// Worth a log line and a place in `status`.
+package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
+    /// A peer passed on what may not stand.
+    case refused(DocumentKey?, DocumentRefusal, from: NodeID)
+    /// Two bodies under one version: the origin is no longer believed.
+    case equivocation(DocumentKey, DocumentVersion)
+    /// Our own id was seen in another life; we went above it.
+    case sawOwnOtherLife(incarnation: UInt64)
+    /// That happened again and again, so another machine runs with our key: nothing is published any more.
+    case clone
+    case cannotSign(SigningFailure)
+    case manifestBroken(ContentHash, owner: NodeID, String)
+    case labelClash(Label, [NodeID])
+    case peerMisbehaved(NodeID, String)
+
+    package var description: String {
+        switch self {
+        case .refused(let key, let why, let peer):
+            "refused \(key.map { "\($0)" } ?? "a document") shown by \(peer): \(why)"
+        case .equivocation(let key, let version):
+            "\(key.origin) signed two different documents as \(key) version \(version); its entries are held back"
+        case .sawOwnOtherLife(let incarnation):
+            "another life of this node was seen (a restored backup?); going on as incarnation \(incarnation)"
+        case .clone:
+            "another machine runs with this node's key; nothing is published until one of the two is stopped"
+        case .cannotSign(let failure): "\(failure)"
+        case .manifestBroken(let hash, let owner, let why): "manifest \(hash) of \(owner) is unusable: \(why)"
+        case .labelClash(let label, let nodes):
+            "\(nodes.count) nodes are enrolled as \(label); shown with their ids until one is enrolled anew"
+        case .peerMisbehaved(let peer, let why): "\(peer): \(why)"
+        }
+    }
+}

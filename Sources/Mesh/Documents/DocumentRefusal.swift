@@ -1,0 +1,23 @@
+package import Catalog
+
+/// Why a document is neither kept nor passed on.
+package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    case malformed(WireError)
+    /// Its origin's node document has not arrived; asked for, together with this one.
+    case unknownOrigin(NodeID)
+    case badEnrolment(EnrolmentProblem)
+    case badSignature
+    case beyondRole(needs: Roles, has: Roles)
+    case tooMany(DocumentKind, max: Int)
+
+    package var description: String {
+        switch self {
+        case .malformed(let error): "\(error)"
+        case .unknownOrigin(let origin): "nothing is known yet of its origin \(origin)"
+        case .badEnrolment(let problem): "\(problem)"
+        case .badSignature: "its signature is not its origin's"
+        case .beyondRole(let needs, let has): "its origin would need the role \(needs), it has \(has)"
+        case .tooMany(let kind, let max): "its origin has \(max) documents of kind \(kind) already, the most allowed"
+        }
+    }
+}

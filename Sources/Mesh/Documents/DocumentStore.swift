@@ -1,0 +1,281 @@
+package import Catalog
+
+/// One node's copy of everybody's documents: per key, the greatest version stands.
+///
+/// Taking a document in is commutative and idempotent, which is what lets spread repeat and reorder: whatever the
+/// order, the same documents end in the same store. (One exception, open to a hostile origin only: beyond its
+/// caps, who came first stays.)
+package struct DocumentStore: Sendable {
+    package enum Outcome: Hashable, Sendable {
+        /// New to us. `evicted`: of the same origin, now beyond its role.
+        case taken(replacing: Document?, evicted: [DocumentKey])
+        /// This very document is held already.
+        case known
+        /// A later one is held.
+        case outdated
+        /// The origin signed two documents under one version; whichever has the greater hash stands.
+        case equivocation(taken: Bool)
+        case refused(DocumentRefusal)
+    }
+
+    /// Proof that an origin signed two documents under one version: the one held then, and the other.
+    package struct Equivocation: Hashable, Sendable {
+        package let first: Document
+        package let second: Document
+    }
+
+    private struct Counts: Sendable {
+        var all = 0
+        var liveServers = 0
+        var liveVirtualServers = 0
+    }
+
+    private let trust: MeshTrust
+    private let checker: SignatureChecker
+    private let limits: MeshLimits
+
+    private var documents: [DocumentKey: Document] = [:]
+    private var counts: [NodeID: Counts] = [:]
+    /// Everything in order, and its digest; made when asked for.
+    private var sorted: [DocumentRow]?
+    private var digestMade: Digest?
+
+    // What the documents say, decoded once.
+    package private(set) var nodes: [NodeID: NodeBody] = [:]
+    package private(set) var links: [NodeID: LinksBody] = [:]
+    package private(set) var servers: [ServerKey: ServerBody] = [:]
+    package private(set) var virtualServers: [Label: [NodeID: VirtualServerBody]] = [:]
+    /// The first proof against each origin that equivocated.
+    package private(set) var equivocations: [NodeID: Equivocation] = [:]
+
+    package init(trust: MeshTrust, checker: SignatureChecker, limits: MeshLimits) {
+        self.trust = trust
+        self.checker = checker
+        self.limits = limits
+    }
+
+    package var signatureChecker: SignatureChecker { checker }
+    package var count: Int { documents.count }
+    package var all: some Collection<Document> { documents.values }
+    package subscript(key: DocumentKey) -> Document? { documents[key] }
+
+    /// Whether a document is worth asking for.
+    package func wants(_ row: DocumentRow) -> Bool {
+        guard let held = documents[row.key] else { return true }
+        if row.version == held.version && row.hash != held.hash {
+            return row.beats(held.row) || equivocations[row.key.origin] == nil
+        }
+        return row.beats(held.row)
+    }
+
+    /// Takes a document in, from wherever it comes.
+    ///
+    /// - Complexity: one signature when it is news, three for a node seen for the first time.
+    package mutating func take(_ document: Document) -> Outcome {
+        let held = documents[document.key]
+        if let held {
+            if held.hash == document.hash { return .known }
+            if held.version > document.version { return .outdated }
+        }
+        let body: Body
+        do throws(DocumentRefusal) {
+            body = try check(document)
+        } catch {
+            return .refused(error)
+        }
+        if let held, held.version == document.version {
+            if equivocations[document.key.origin] == nil {
+                equivocations[document.key.origin] = Equivocation(first: held, second: document)
+            }
+            guard document.row.beats(held.row) else { return .equivocation(taken: false) }
+            keep(document, body, replacing: held)
+            return .equivocation(taken: true)
+        }
+        if let refusal = beyondCaps(document, body, held) { return .refused(refusal) }
+        let rolesBefore = nodes[document.key.origin]?.enrolment.roles
+        keep(document, body, replacing: held)
+        var evicted: [DocumentKey] = []
+        if case .node(let node) = body, let rolesBefore, rolesBefore != node.enrolment.roles {
+            evicted = evict(beyond: node.enrolment.roles, of: document.key.origin)
+        }
+        return .taken(replacing: held, evicted: evicted)
+    }
+
+    // MARK: Digests
+
+    package mutating func digest() -> Digest {
+        if let digestMade { return digestMade }
+        let rows = rows()
+        var encoder = CanonicalEncoder(reserving: rows.count * 100)
+        for row in rows { row.encode(to: &encoder) }
+        let digest = Digest(count: UInt32(clamping: rows.count), root: ContentHash(of: encoder.bytes))
+        digestMade = digest
+        return digest
+    }
+
+    /// All rows in the order of their keys.
+    package mutating func rows() -> [DocumentRow] {
+        if let sorted { return sorted }
+        let rows = documents.values.map(\.row).sorted { $0.key < $1.key }
+        sorted = rows
+        return rows
+    }
+
+    package mutating func digestPages() -> [DigestPage] {
+        let rows = rows()
+        var pages: [DigestPage] = []
+        var start = 0
+        repeat {
+            let end = min(start + DigestPage.rowsMax, rows.count)
+            pages.append(
+                DigestPage(
+                    after: start == 0 ? nil : rows[start - 1].key, rows: Array(rows[start..<end]),
+                    isLast: end == rows.count))
+            start = end
+        } while start < rows.count
+        return pages
+    }
+
+    /// Compares a page of another node's rows with what is held.
+    ///
+    /// - Returns: what to ask for, and what the other lacks, each in the order of keys.
+    package mutating func compare(_ page: DigestPage) -> (lacking: [DocumentRow], ahead: [DocumentKey]) {
+        guard let last = page.rows.last?.key ?? (page.isLast ? page.after : nil) else {
+            return ([], page.isLast ? rows().map(\.key) : [])
+        }
+        let mine = rows().filter { row in
+            page.after.map { row.key > $0 } ?? true && (page.isLast || row.key <= last)
+        }
+        let theirs = Dictionary(page.rows.map { ($0.key, $0) }) { first, _ in first }
+        let ahead = mine.filter { row in theirs[row.key].map { row.beats($0) } ?? true }.map(\.key)
+        return (page.rows.filter { wants($0) }, ahead)
+    }
+
+    // MARK: Parts
+
+    private enum Body: Sendable {
+        case node(NodeBody)
+        case links(LinksBody)
+        case server(ServerBody?)
+        case virtualServer(VirtualServerBody)
+
+        var isLive: Bool {
+            switch self {
+            case .node, .links: true
+            case .server(let body): body != nil
+            case .virtualServer(let body): body.definition != nil
+            }
+        }
+    }
+
+    private func check(_ document: Document) throws(DocumentRefusal) -> Body {
+        let origin = document.key.origin
+        let body: Body
+        do throws(WireError) {
+            body = try Self.decode(document)
+        } catch {
+            throw .malformed(error)
+        }
+        let enrolment: Enrolment
+        if case .node(let node) = body {
+            enrolment = node.enrolment
+            guard enrolment.node.id == origin else {
+                throw .badEnrolment(.otherKey(enrolled: enrolment.node.id, claimed: origin))
+            }
+            if nodes[origin]?.enrolment != enrolment {
+                do throws(EnrolmentProblem) {
+                    try enrolment.check(under: trust, by: checker)
+                } catch {
+                    throw .badEnrolment(error)
+                }
+            }
+        } else if let known = nodes[origin]?.enrolment {
+            enrolment = known
+        } else {
+            throw .unknownOrigin(origin)
+        }
+        guard enrolment.roles.isSuperset(of: document.key.kind.needs) else {
+            throw .beyondRole(needs: document.key.kind.needs, has: enrolment.roles)
+        }
+        guard document.isSigned(by: enrolment.node, in: trust.mesh, checker: checker) else {
+            throw .badSignature
+        }
+        return body
+    }
+
+    private static func decode(_ document: Document) throws(WireError) -> Body {
+        guard let bytes = document.body else { return .server(nil) }
+        switch document.key.kind {
+        case .node: return .node(try NodeBody(canonical: bytes))
+        case .links: return .links(try LinksBody(canonical: bytes))
+        case .server: return .server(try ServerBody(canonical: bytes))
+        case .virtualServer: return .virtualServer(try VirtualServerBody(canonical: bytes))
+        }
+    }
+
+    private func beyondCaps(_ document: Document, _ body: Body, _ held: Document?) -> DocumentRefusal? {
+        let key = document.key
+        let counts = counts[key.origin] ?? Counts()
+        if held == nil, counts.all >= limits.documentsPerOrigin {
+            return .tooMany(key.kind, max: limits.documentsPerOrigin)
+        }
+        guard body.isLive, !isLive(key) else { return nil }
+        switch key.kind {
+        case .server where counts.liveServers >= limits.serversPerOrigin:
+            return .tooMany(.server, max: limits.serversPerOrigin)
+        case .virtualServer where counts.liveVirtualServers >= limits.virtualServersPerOrigin:
+            return .tooMany(.virtualServer, max: limits.virtualServersPerOrigin)
+        default: return nil
+        }
+    }
+
+    private func isLive(_ key: DocumentKey) -> Bool {
+        switch (key.kind, key.name) {
+        case (.server, let name?): servers[ServerKey(owner: key.origin, name: name)] != nil
+        case (.virtualServer, let name?): virtualServers[name]?[key.origin]?.definition != nil
+        default: documents[key] != nil
+        }
+    }
+
+    private mutating func keep(_ document: Document, _ body: Body, replacing held: Document?) {
+        let key = document.key
+        if held == nil { counts[key.origin, default: Counts()].all += 1 }
+        count(key, live: isLive(key) ? -1 : 0)
+        documents[key] = document
+        switch (body, key.name) {
+        case (.node(let node), _): nodes[key.origin] = node
+        case (.links(let body), _): links[key.origin] = body
+        case (.server(let server), let name?): servers[ServerKey(owner: key.origin, name: name)] = server
+        case (.virtualServer(let body), let name?): virtualServers[name, default: [:]][key.origin] = body
+        case (.server, nil), (.virtualServer, nil): break  // a named kind's key always has its name
+        }
+        count(key, live: isLive(key) ? 1 : 0)
+        sorted = nil
+        digestMade = nil
+    }
+
+    private mutating func count(_ key: DocumentKey, live change: Int) {
+        switch key.kind {
+        case .server: counts[key.origin, default: Counts()].liveServers += change
+        case .virtualServer: counts[key.origin, default: Counts()].liveVirtualServers += change
+        case .node, .links: break
+        }
+    }
+
+    /// Forgets what an origin may no longer say, so that nodes which heard it before and after its roles changed
+    /// hold the same.
+    private mutating func evict(beyond roles: Roles, of origin: NodeID) -> [DocumentKey] {
+        let gone = documents.keys
+            .filter { $0.origin == origin && !roles.isSuperset(of: $0.kind.needs) }
+            .sorted()
+        for key in gone {
+            count(key, live: isLive(key) ? -1 : 0)
+            counts[origin, default: Counts()].all -= 1
+            documents[key] = nil
+            if let name = key.name, key.kind == .virtualServer { virtualServers[name]?[origin] = nil }
+            if let name = key.name, key.kind == .server { servers[ServerKey(owner: origin, name: name)] = nil }
+            if key.kind == .links { links[origin] = nil }
+        }
+        return gone
+    }
+}

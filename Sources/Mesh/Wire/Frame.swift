@@ -1,0 +1,216 @@
+package import Catalog
+
+/// Names one stream of a link; 0 is the link itself. The side that opened the link takes odd numbers, the other even.
+package typealias StreamID = UInt64
+
+/// What a stream is for.
+package enum StreamKind: UInt8, Hashable, Sendable {
+    case call = 1
+    case circuit = 2
+}
+
+/// Why one stream ended early. Numbers are for good.
+package enum ResetCode: UInt8, Hashable, Sendable, CaseIterable {
+    /// The opener wants no answer any more.
+    case cancelled = 1
+    /// The other side broke the rules of frames, records or credit.
+    case protocolError = 2
+    /// Too many streams, circuits or bytes at this node.
+    case limited = 3
+    /// This node does not relay, or not for this.
+    case refused = 4
+    /// The next node of a circuit's path has no link here, or its link broke; the text names it.
+    case nextUnreachable = 5
+    /// This node is shutting down.
+    case goingAway = 6
+    case internalError = 7
+    /// No bytes for longer than this node keeps a circuit.
+    case idle = 8
+}
+
+/// Why a link ends, said before it does. Numbers are for good.
+package enum GoodbyeReason: UInt8, Hashable, Sendable, CaseIterable {
+    case shuttingDown = 1
+    /// Another link between the same two nodes stays.
+    case duplicate = 2
+    /// All places are taken; the text lists addresses to try.
+    case full = 3
+    case protocolError = 4
+    case noCommonVersion = 5
+    /// The peer's enrolment is not, or no longer, valid.
+    case notEnrolled = 6
+    /// Both ends carry one node id.
+    case sameNode = 7
+    case leaving = 8
+}
+
+/// The first frame of each side.
+package struct Hello: Hashable, Sendable, Canonical {
+    /// Versions of the protocol that the sender can speak; the greatest common one is spoken.
+    package var versions: ClosedRange<UInt16>
+    /// Optional abilities, one bit each; unknown bits mean nothing.
+    package var features: UInt64
+    package var node: NodeID
+    package var incarnation: UInt64
+    package var life: UInt64
+    /// E.g. `martlet 0.1.0`; shown, never decided on.
+    package var software: String
+
+    package static let softwareMax = 128
+
+    package init(
+        versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
+        software: String
+    ) {
+        self.versions = versions
+        self.features = features
+        self.node = node
+        self.incarnation = incarnation
+        self.life = life
+        self.software = software
+    }
+
+    package init(from decoder: inout CanonicalDecoder) throws(WireError) {
+        let least = try decoder.uint16("least version")
+        let greatest = try decoder.uint16("greatest version")
+        guard least <= greatest else { throw .invalid("version range") }
+        versions = least...greatest
+        features = try decoder.uint64("features")
+        node = try decoder.fingerprint("node id")
+        incarnation = try decoder.uint64("incarnation")
+        life = try decoder.uint64("life")
+        software = try decoder.text(max: Self.softwareMax, "software")
+    }
+
+    package func encode(to encoder: inout CanonicalEncoder) {
+        encoder.put(versions.lowerBound)
+        encoder.put(versions.upperBound)
+        encoder.put(features)
+        encoder.put(node)
+        encoder.put(incarnation)
+        encoder.put(life)
+        encoder.put(text: software)
+    }
+
+    /// The version that both speak, if there is one.
+    package func version(with other: Hello) -> UInt16? {
+        let greatest = min(versions.upperBound, other.versions.upperBound)
+        return greatest >= max(versions.lowerBound, other.versions.lowerBound) ? greatest : nil
+    }
+}
+
+/// All documents of a node as one hash: equal digests, equal documents.
+package struct Digest: Hashable, Sendable {
+    package var count: UInt32
+    package var root: ContentHash
+
+    package init(count: UInt32, root: ContentHash) {
+        self.count = count
+        self.root = root
+    }
+}
+
+/// One page of all rows, in the order of their keys: everything after `after` up to the last row of the page, or
+/// to the end.
+package struct DigestPage: Hashable, Sendable {
+    package static let rowsMax = 500
+
+    package var after: DocumentKey?
+    package var rows: [DocumentRow]
+    package var isLast: Bool
+
+    package init(after: DocumentKey?, rows: [DocumentRow], isLast: Bool) {
+        self.after = after
+        self.rows = rows
+        self.isLast = isLast
+    }
+}
+
+/// Asks for a run of pages of one manifest.
+package struct ManifestPull: Hashable, Sendable {
+    package var manifest: ContentHash
+    package var firstPage: UInt32
+    package var pageCount: UInt16
+
+    package init(manifest: ContentHash, firstPage: UInt32, pageCount: UInt16) {
+        self.manifest = manifest
+        self.firstPage = firstPage
+        self.pageCount = pageCount
+    }
+}
+
+/// One page of one manifest's bytes; all but the last are ``ManifestCodec/pageBytes`` long.
+package struct ManifestPage: Hashable, Sendable {
+    package var manifest: ContentHash
+    package var index: UInt32
+    package var bytes: [UInt8]
+
+    package init(manifest: ContentHash, index: UInt32, bytes: [UInt8]) {
+        self.manifest = manifest
+        self.index = index
+        self.bytes = bytes
+    }
+}
+
+/// What two linked nodes say to each other (mesh-design §2).
+///
+/// On the wire: length of the rest (32 bits), type (8), stream (64), fields. Golden bytes of each kind are in
+/// `Fixtures/mesh/frames.txt`.
+package enum Frame: Hashable, Sendable {
+    case hello(Hello)
+    case heartbeat
+    case goodbye(GoodbyeReason, text: String)
+
+    /// Encoded ``Document``s, each read on its own: one of a newer kind does not spoil the others.
+    case documents([[UInt8]])
+    /// "I hold these", for documents too large to send unasked.
+    case announce([DocumentRow])
+    case pull([DocumentKey])
+    case digest(Digest)
+    case digestRows(DigestPage)
+    case manifestPull(ManifestPull)
+    case manifestPage(ManifestPage)
+    /// "I do not hold that manifest and am not about to."
+    case manifestAbsent(ContentHash)
+
+    /// `header` is a ``CallHeader`` or a ``CircuitHeader``.
+    case open(StreamID, StreamKind, header: [UInt8])
+    /// Part of one record (`kind`: ``CallRecord/Kind``, or 0 in circuits); `isLast` closes the record, not the stream.
+    case data(StreamID, kind: UInt8, isLast: Bool, [UInt8])
+    /// The sender will send no more on this stream.
+    case end(StreamID)
+    case reset(StreamID, ResetCode, text: String)
+    /// The receiver of a stream (0: of all streams of the link) takes that many more bytes.
+    case credit(StreamID, bytes: UInt32)
+
+    /// Largest fields of a frame: one document of 64 KiB with its head.
+    package static let payloadMax = 68 * 1024
+    /// Type and stream.
+    package static let headByteCount = 9
+    /// Bytes that one ``data(_:kind:isLast:_:)`` should carry: so long may one call hold up the others.
+    package static let chunkBytes = 16 * 1024
+    package static let keysMax = 500
+    package static let documentsMax = 500
+    package static let textMax = 512
+    /// A call's or circuit's header.
+    package static let streamHeaderMax = 32 * 1024
+
+    /// The stream a frame belongs to; 0: the link.
+    package var stream: StreamID {
+        switch self {
+        case .open(let stream, _, _), .data(let stream, _, _, _), .end(let stream), .reset(let stream, _, _),
+            .credit(let stream, _):
+            stream
+        default: 0
+        }
+    }
+
+    /// Whether ``MeshCore`` takes it (documents, repair, manifests); the others are the link's own.
+    package var isForCore: Bool {
+        switch self {
+        case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage, .manifestAbsent:
+            true
+        case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit: false
+        }
+    }
+}

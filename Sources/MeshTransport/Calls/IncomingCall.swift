@@ -1,0 +1,156 @@
+package import Catalog
+package import MCPModel
+package import Mesh
+import NIOCore
+
+/// A call that another node's caller makes to a server of this node, checked as far as the mesh goes: whose
+/// word it is, for whom, and that it is meant for this life of this node. Rules and pins are the gateway's.
+package struct IncomingMeshCall: Sendable {
+    package var server: Label
+    package var request: CallRequest
+    package var entry: CallHeader.SeenEntry?
+    package var virtualServer: Label?
+    /// Who is calling; its entry node is the peer that the link proved.
+    package var principal: WirePrincipal
+}
+
+extension WirePrincipal {
+    /// A node calling in its own name, as every member may.
+    package static func node(_ id: NodeID) -> WirePrincipal {
+        WirePrincipal(issuer: nodeIssuer, subject: id.description, entryNode: id)
+    }
+
+    package static let nodeIssuer = "node"
+}
+
+/// What the mesh checks of a call before the gateway sees it.
+enum CallAdmission {
+    /// - Parameters:
+    ///   - roles: what the peer's enrolment lets it do; `nil` while we do not know it.
+    static func check(
+        _ header: CallHeader, from peer: NodeID, roles: Roles?, me: NodeID, incarnation: UInt64
+    ) throws(CallFailure) {
+        guard header.owner == me else {
+            throw CallFailure(.ownerUnreachable, "the call is for \(header.owner), this is \(me)")
+        }
+        guard header.ownerIncarnation == incarnation else {
+            throw CallFailure(
+                .ownerUnreachable,
+                "the call is for life \(header.ownerIncarnation) of this node, which is now in \(incarnation)")
+        }
+        guard header.principal.entryNode == peer else {
+            throw CallFailure(.denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
+        }
+        guard let roles else {
+            throw CallFailure(.notConfirmed, "the enrolment of \(peer) has not arrived here yet; try again")
+        }
+        guard roles.contains(.member) else { throw CallFailure(.denied, "\(peer) is no member") }
+        guard roles.contains(.entry) || header.principal == .node(peer) else {
+            throw CallFailure(
+                .denied, "\(peer) has no role entry, so it may not call for others",
+                hint: "enrol it with `martlet mesh token --role entry`")
+        }
+    }
+}
+
+/// The owner's side of one call from the mesh, on the mesh's loop.
+final class IncomingCall {
+    private let stream: LinkStream
+    private let header: CallHeader
+    private let nodeName: String
+    private let loop: any EventLoop
+    private let serve: @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    private var assembler = RecordAssembler()
+    private var handle: CallHandle?
+    private var isOver = false
+    private var keepsItself: IncomingCall?
+
+    init(
+        _ header: CallHeader, on stream: LinkStream, nodeName: String, loop: any EventLoop,
+        serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    ) {
+        self.header = header
+        self.stream = stream
+        self.nodeName = nodeName
+        self.loop = loop
+        self.serve = serve
+    }
+
+    func start() {
+        keepsItself = self  // until the call is over: nothing else holds it
+        stream.reader = StreamReader(
+            data: { [weak self] in self?.received($0) },
+            end: { [weak self] in self?.callerDone() },
+            broken: { [weak self] _ in self?.callerGone() })
+    }
+
+    /// Answers a call that goes no further.
+    static func refuse(_ failure: CallFailure, on stream: LinkStream) {
+        stream.send(.failure(failure))
+        stream.close()
+    }
+
+    private func received(_ chunk: StreamChunk) {
+        stream.consumed(chunk.bytes.count)
+        guard handle == nil, !isOver else { return stream.reset(.protocolError, "more than one record of params") }
+        do {
+            guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
+                return
+            }
+            guard case .params(let params) = record else { throw WireError.invalid("the first record") }
+            dispatch(
+                IncomingMeshCall(
+                    server: header.server,
+                    request: CallRequest(
+                        id: header.call, method: header.method, params: params, client: header.client,
+                        timeLeft: .milliseconds(Int64(header.timeLeftMS))),
+                    entry: header.entry, virtualServer: header.virtualServer, principal: header.principal))
+        } catch {
+            isOver = true
+            Self.refuse(
+                CallFailure(
+                    .invalidArguments, "the params of the call cannot be read: \(error)", node: nodeName,
+                    callID: header.call), on: stream)
+            keepsItself = nil
+        }
+    }
+
+    private func dispatch(_ call: IncomingMeshCall) {
+        let loop = loop
+        // Only ever taken out of its wrapping on the loop that it came from.
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let handle = serve(call) { event in
+            if loop.inEventLoop {
+                bound.value.answer(event)
+            } else {
+                loop.execute { bound.value.answer(event) }
+            }
+        }
+        if !isOver { self.handle = handle }
+    }
+
+    private func answer(_ event: CallEvent) {
+        guard !isOver else { return }
+        stream.send(CallRecord(event))
+        guard event.isFinal else { return }
+        isOver = true
+        handle = nil
+        stream.close()
+        keepsItself = nil
+    }
+
+    /// The end of the caller's direction comes right after its params; before them it means there are none.
+    private func callerDone() {
+        guard handle == nil, !isOver else { return }
+        callerGone()
+        stream.reset(.protocolError, "a call without params")
+    }
+
+    private func callerGone() {
+        guard !isOver else { return }
+        isOver = true
+        handle?.cancel()
+        handle = nil
+        keepsItself = nil
+    }
+}

@@ -1,0 +1,101 @@
+import Catalog
+import Mesh
+
+/// Two streams of two links joined byte for byte: what a relay does for others (mesh-design §5).
+///
+/// Credit is passed on, not made up: bytes that came in on one side are given back when they have left on the
+/// other, so a relay never holds more of a circuit than one window each way. Lives on the mesh's loop.
+final class RelayedCircuit {
+    /// A join is a few kilobytes; whoever pushes more through is not joining (mesh-design §1).
+    static let joinBytesMax = 64 * 1024
+
+    let source: NodeID
+    private let bytesMax: Int?
+    private let upstream: LinkStream
+    private let downstream: LinkStream
+    private let next: NodeID
+    private let now: () -> Instant
+    /// Sees what the relay sees; the tests look for plaintext here.
+    private let observe: (([UInt8]) -> Void)?
+    private let ended: (RelayedCircuit) -> Void
+    private var bytesRelayed = 0
+    private var sidesEnded = 0
+    private var isOver = false
+    private(set) var lastByte: Instant
+
+    /// - Parameters:
+    ///   - upstream: from the circuit's source.
+    ///   - downstream: to `next`.
+    init(
+        _ header: CircuitHeader, from upstream: LinkStream, to downstream: LinkStream, at next: NodeID,
+        now: @escaping () -> Instant, observe: (([UInt8]) -> Void)?, ended: @escaping (RelayedCircuit) -> Void
+    ) {
+        source = header.source
+        bytesMax = header.purpose == .join ? Self.joinBytesMax : nil
+        self.upstream = upstream
+        self.downstream = downstream
+        self.next = next
+        self.now = now
+        self.observe = observe
+        self.ended = ended
+        lastByte = now()
+    }
+
+    func start() {
+        downstream.reader = reader(from: downstream, to: upstream) { [weak self] in self?.downstreamBroke($0) }
+        upstream.reader = reader(from: upstream, to: downstream) { [weak self] in self?.upstreamBroke($0) }
+    }
+
+    func end(_ code: ResetCode, _ text: String) {
+        guard !isOver else { return }
+        isOver = true
+        upstream.reset(code, text)
+        downstream.reset(code, text)
+        ended(self)
+    }
+
+    private func reader(
+        from: LinkStream, to: LinkStream, broken: @escaping (StreamBreak) -> Void
+    ) -> StreamReader {
+        StreamReader(
+            data: { [weak self] in self?.carry($0, to) },
+            end: { [weak self] in
+                to.finish()
+                self?.oneSideEnded()
+            },
+            broken: broken,
+            // What left on this stream came in on the other, which may now send as much again.
+            drained: { to.consumed($0) })
+    }
+
+    private func carry(_ chunk: StreamChunk, _ to: LinkStream) {
+        lastByte = now()
+        bytesRelayed += chunk.bytes.count
+        observe?(chunk.bytes)
+        if let bytesMax, bytesRelayed > bytesMax {
+            return end(.limited, "a join takes no more than \(bytesMax) bytes")
+        }
+        to.send(chunk.bytes, kind: chunk.kind, isLast: chunk.isLast)
+    }
+
+    private func downstreamBroke(_ why: StreamBreak) {
+        switch why {
+        case .reset(let code, let text): end(code, text)
+        // The source masks the link that is named and opens another circuit.
+        case .linkDown: end(.nextUnreachable, next.description)
+        case .resetByUs: end(.cancelled, "")
+        }
+    }
+
+    private func upstreamBroke(_ why: StreamBreak) {
+        if case .reset(let code, let text) = why { end(code, text) } else { end(.cancelled, "") }
+    }
+
+    /// With both directions at their end, what is queued drains by itself.
+    private func oneSideEnded() {
+        sidesEnded += 1
+        guard sidesEnded == 2, !isOver else { return }
+        isOver = true
+        ended(self)
+    }
+}

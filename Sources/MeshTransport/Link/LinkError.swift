@@ -1,0 +1,41 @@
+package import Mesh
+
+/// Why a link, or one stream of it, ended or never came to be.
+package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
+    case closed
+    case silent(for: Duration)
+    case violation(String)
+    case refused(PeerRefusal)
+    case handshakeFailed(String)
+    case handshakeTooSlow
+    case tooManyStreams
+    /// A call's or circuit's header would not fit its frame.
+    case headerTooLarge(bytes: Int)
+    /// The circuit that carried the link broke.
+    case circuitBroken(String)
+    /// The peer said goodbye; its word on why.
+    case goodbye(GoodbyeReason, String)
+    case versionsApart(ours: String, theirs: String)
+    case overloaded
+    case cannotConnect(String)
+
+    package var description: String {
+        switch self {
+        case .closed: "the link was closed"
+        case .silent(let time): "nothing was heard for \(time)"
+        case .violation(let what): "the peer broke the protocol: \(what)"
+        case .refused(let why): why.description
+        case .handshakeFailed(let why): "the TLS handshake failed: \(why)"
+        case .handshakeTooSlow: "the handshake took longer than \(LinkTimes.handshakeMax)"
+        case .tooManyStreams: "the link already carries \(StreamMultiplexer.streamsMax) streams of ours"
+        case .headerTooLarge(let bytes):
+            "a stream's header of \(bytes) bytes; at most \(Frame.streamHeaderMax) are allowed"
+        case .circuitBroken(let why): "the circuit broke: \(why)"
+        case .goodbye(let reason, let text): "the peer said goodbye: \(text.isEmpty ? "\(reason)" : text)"
+        case .versionsApart(let ours, let theirs):
+            "no protocol version in common: we speak \(ours), the peer \(theirs); update the older node"
+        case .overloaded: "more came over the link than this node could take in"
+        case .cannotConnect(let why): "cannot connect: \(why)"
+        }
+    }
+}

@@ -1,0 +1,340 @@
+import Catalog
+import Mesh
+import NIOCore
+import NIOSSL
+import NIOTLS
+
+/// What a link is set up with; the same for TCP and for circuits.
+struct LinkSetup {
+    var id: LinkID
+    var openedByMe: Bool
+    /// What was dialled; `nil` for an accepted link.
+    var address: String?
+    /// Whom we meant to reach, when it is known.
+    var expecting: NodeID?
+    /// Whom the circuit crosses; `nil` for a socket. Such a link carries calls and is not listed.
+    var circuit: [NodeID]?
+    var verdict: HandshakeVerdict
+    var hello: Hello
+    var now: @Sendable () -> Instant
+}
+
+/// Who owns links: told of their lives, on their loop.
+protocol LinkOwner: AnyObject {
+    func linkUp(_ link: LinkHandler)
+    func linkDown(_ link: LinkHandler, _ why: LinkError)
+    /// - Returns: whether the frame was taken; if not, more came than we can take in and the link ends.
+    func control(_ frame: Frame, from link: LinkHandler) -> Bool
+    func measured(_ roundTrip: Duration, on link: LinkHandler)
+    func opened(_ stream: LinkStream, _ kind: StreamKind, header: [UInt8], on link: LinkHandler)
+}
+
+/// One end of a link, behind TLS: greets, watches for silence, passes the mesh's own frames to the core's owner
+/// in their order, and gives streams to the ``StreamMultiplexer``.
+///
+/// Decides nothing about the mesh. Never leaves its loop.
+final class LinkHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        case handshaking
+        case greeting
+        case up(Hello)
+        case over
+    }
+
+    /// Bytes that may pile up in front of a socket that takes none: a peer that asks and does not read the
+    /// answers may cost so much, then its link.
+    private static let stalledBytesMax = 2 * StreamMultiplexer.waitingBytesMax
+    private static let measureEveryTicks = 20  // 2 s: what routes are weighed by moves slowly
+
+    let setup: LinkSetup
+    private(set) var backlog: Backlog?
+    private weak var owner: (any LinkOwner)?
+    private var phase = Phase.handshaking
+    private var context: ChannelHandlerContext?
+    private var decoder = FrameDecoder()
+    private var silence: SilenceWatch
+    private var handshakeTimer: Scheduled<Void>?
+    private var ticker: RepeatedTask?
+    private var ticks = 0
+    private var heldRead = false
+    private var isReading = false
+    private var stalledBytes = 0
+    private var needsFlush = false
+    private var downReason: LinkError?
+    /// A better link to the same peer stands: no new calls, and goodbye when the old ones are done.
+    var retiresBy: Instant?
+    /// Whether there ever was a connection; if not, whoever dialled says why.
+    private(set) var wasActive = false
+    /// Called once, when the greeting is over, well or badly.
+    var whenGreeted: (() -> Void)?
+    private(set) var roundTrip: Duration?
+    private(set) var upSince: Instant?
+    private(set) var streams: StreamMultiplexer?
+
+    init(_ setup: LinkSetup, owner: any LinkOwner) {
+        self.setup = setup
+        self.owner = owner
+        silence = SilenceWatch(at: setup.now())
+    }
+
+    var hello: Hello? { if case .up(let hello) = phase { hello } else { nil } }
+    var peer: NodeID? { hello?.node }
+    var channel: (any Channel)? { context?.channel }
+
+    // MARK: What the owner orders
+
+    /// Sends a frame of the mesh's own.
+    func send(_ frame: Frame) {
+        guard case .up = phase else { return }
+        write(frame)
+        flushSoon()
+    }
+
+    private func resumeReading() {
+        guard heldRead else { return }
+        heldRead = false
+        context?.read()
+    }
+
+    /// Says why, lets what is queued leave, closes.
+    func sayGoodbye(_ reason: GoodbyeReason, _ text: String) {
+        guard let context else { return }
+        if case .over = phase { return }
+        write(.goodbye(reason, text: text))
+        end(.goodbye(reason, text), context)
+    }
+
+    // MARK: ChannelHandler
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        wasActive = context.channel.isActive
+        let loop = context.eventLoop
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        backlog = Backlog { loop.execute { bound.value.resumeReading() } }
+        // A peer who connects and then says nothing costs us a socket for so long and no longer.
+        handshakeTimer = context.eventLoop.assumeIsolated().scheduleTask(in: .init(LinkTimes.handshakeMax)) {
+            [weak self] in self?.handshakeTooSlow()
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        over(.closed)
+        self.context = nil
+        backlog = nil  // it holds us
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        wasActive = true
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        over(.closed)
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted(let name)? = event as? TLSUserEvent { handshakeDone(name, context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end(describe(error), context)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
+        silence.heard()
+        decoder.append(unwrapInboundIn(data).readableBytesView)
+        do {
+            while let frame = try decoder.next() {
+                if case .over = phase { return }
+                try receive(frame, context)
+            }
+        } catch let error as LinkError {
+            refuse(error, context)
+        } catch {
+            refuse(.violation(String(describing: error)), context)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flushIfNeeded()
+        context.fireChannelReadComplete()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { streams?.pump() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if backlog?.shouldPause() == true {
+            heldRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    // MARK: Phases
+
+    private func handshakeDone(_ name: String?, _ context: ChannelHandlerContext) {
+        guard case .handshaking = phase else { return }
+        guard name == MeshProtocol.link else { return end(.refused(.wrongProtocol(name)), context) }
+        guard case .success(.member)? = setup.verdict.outcome else {
+            return end(.refused(.guestOutsideJoin), context)
+        }
+        phase = .greeting
+        write(.hello(setup.hello))
+        context.flush()
+    }
+
+    private func receive(_ frame: Frame, _ context: ChannelHandlerContext) throws {
+        switch (phase, frame) {
+        case (.greeting, .hello(let theirs)):
+            try greet(theirs, context)
+        case (.greeting, .goodbye(let reason, let text)), (.up, .goodbye(let reason, let text)):
+            end(.goodbye(reason, text), context)
+        case (.up, .heartbeat):
+            break  // its bytes were what it had to say
+        case (.up, _) where frame.isForCore:
+            if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
+        case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
+            try streams?.receive(frame)
+        default:
+            throw LinkError.violation("a frame that does not belong here")
+        }
+    }
+
+    private func greet(_ theirs: Hello, _ context: ChannelHandlerContext) throws {
+        guard case .success(.member(let proved, _))? = setup.verdict.outcome, proved == theirs.node else {
+            throw LinkError.violation("the hello names another node than the certificate")
+        }
+        guard setup.hello.version(with: theirs) != nil else {
+            throw LinkError.versionsApart(
+                ours: "\(setup.hello.versions)", theirs: "\(theirs.versions)")
+        }
+        greetingOver()
+        phase = .up(theirs)
+        upSince = setup.now()
+        silence = SilenceWatch(at: setup.now())
+        streams = StreamMultiplexer(
+            dialled: setup.openedByMe, write: { [weak self] in self?.write($0) },
+            canWrite: { [weak self] in self?.context?.channel.isWritable ?? false },
+            flush: { [weak self] in self?.flushSoon() },
+            accept: { [weak self] stream, kind, header in
+                guard let self else { return }
+                owner?.opened(stream, kind, header: header, on: self)
+            })
+        let every = TimeAmount(SilenceWatch.tickEvery)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: every, delay: every) { _ in
+            bound.value.tick()
+        }
+        owner?.linkUp(self)
+    }
+
+    private func greetingOver() {
+        handshakeTimer?.cancel()
+        whenGreeted?()
+        whenGreeted = nil
+    }
+
+    // MARK: Time
+
+    private func handshakeTooSlow() {
+        guard let context else { return }
+        if case .up = phase { return }
+        end(.handshakeTooSlow, context)
+    }
+
+    private func tick() {
+        guard let context, case .up = phase else { return }
+        ticks += 1
+        // While we do not read, silence is ours.
+        if heldRead { silence.heard() }
+        switch silence.tick(at: setup.now()) {
+        case .quiet: break
+        case .sendHeartbeat:
+            write(.heartbeat)
+            context.flush()
+        case .down:
+            return end(.silent(for: SilenceWatch.tickEvery * SilenceWatch.downAfterTicks), context)
+        }
+        if ticks % Self.measureEveryTicks == 1 { measure(context) }
+    }
+
+    /// The kernel's smoothed round trip: measured on every segment it sends, at no cost to us. A circuit has
+    /// no socket of its own, and is not weighed.
+    private func measure(_ context: ChannelHandlerContext) {
+        guard let socket = context.channel as? any SocketOptionProvider else { return }
+        socket.getTCPInfo().assumeIsolated().whenSuccess { [weak self] info in
+            guard let self, info.tcpi_rtt > 0 else { return }
+            let roundTrip = Duration.microseconds(Int64(info.tcpi_rtt))
+            self.roundTrip = roundTrip
+            owner?.measured(roundTrip, on: self)
+        }
+    }
+
+    // MARK: Writing and ending
+
+    private func write(_ frame: Frame) {
+        guard let context else { return }
+        silence.sent()
+        let bytes = frame.encoded
+        stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
+        guard stalledBytes <= Self.stalledBytesMax else { return end(.overloaded, context) }
+        context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+    }
+
+    /// One flush for all that is written in one turn of the loop: each costs a TLS record and a system call.
+    private func flushSoon() {
+        guard !needsFlush else { return }
+        needsFlush = true
+        guard !isReading else { return }  // `channelReadComplete` will
+        context?.eventLoop.assumeIsolated().execute { [weak self] in self?.flushIfNeeded() }
+    }
+
+    private func flushIfNeeded() {
+        guard needsFlush else { return }
+        needsFlush = false
+        context?.flush()
+    }
+
+    private func refuse(_ error: LinkError, _ context: ChannelHandlerContext) {
+        switch error {
+        case .versionsApart: write(.goodbye(.noCommonVersion, text: error.description))
+        default: write(.goodbye(.protocolError, text: error.description))
+        }
+        end(error, context)
+    }
+
+    private func end(_ why: LinkError, _ context: ChannelHandlerContext) {
+        if downReason == nil { downReason = why }
+        context.flush()
+        context.close(promise: nil)
+    }
+
+    private func over(_ why: LinkError) {
+        if case .over = phase { return }
+        greetingOver()
+        ticker?.cancel()
+        let reason = downReason ?? setup.verdict.refusal.map { .refused($0) } ?? why
+        streams?.fail()
+        owner?.linkDown(self, reason)
+        phase = .over
+    }
+
+    private func describe(_ error: any Error) -> LinkError {
+        if let refusal = setup.verdict.refusal { return .refused(refusal) }
+        if let error = error as? LinkError { return error }
+        if case .handshaking = phase { return .handshakeFailed(String(describing: error)) }
+        return .closed
+    }
+}

@@ -1,0 +1,160 @@
+import Mesh
+
+/// Why a stream ended before its end.
+enum StreamBreak: Hashable, Sendable, CustomStringConvertible {
+    /// The other side, or a relay, said so.
+    case reset(ResetCode, text: String)
+    /// We said so.
+    case resetByUs(ResetCode, text: String)
+    /// The link under the stream is gone.
+    case linkDown
+
+    var description: String {
+        switch self {
+        case .reset(let code, let text): text.isEmpty ? "reset by the other side (\(code))" : text
+        case .resetByUs(let code, let text): text.isEmpty ? "reset (\(code))" : text
+        case .linkDown: "the link went down"
+        }
+    }
+}
+
+/// What one data frame carries: a record, or a piece of one.
+struct StreamChunk {
+    var kind: UInt8
+    var isLast: Bool
+    var bytes: [UInt8]
+}
+
+/// What the owner of a stream wants to be told, on the link's loop.
+struct StreamReader {
+    /// A chunk came in; to be given back with ``LinkStream/consumed(_:)`` once it is dealt with.
+    var data: (StreamChunk) -> Void = { _ in }
+    /// The other side has said all it had to say.
+    var end: () -> Void = {}
+    /// Nothing more will come, nothing more can be sent.
+    var broken: (StreamBreak) -> Void = { _ in }
+    /// So many of the bytes handed to ``LinkStream/send(_:kind:isLast:)`` have gone out.
+    var drained: (Int) -> Void = { _ in }
+}
+
+/// One stream of a link, seen from one end. Lives on the link's loop and nowhere else.
+final class LinkStream {
+    let id: StreamID
+    /// Setting it hands over what came before anybody read.
+    var reader = StreamReader() {
+        didSet { replay() }
+    }
+    /// Bytes that wait for credit, turn or socket.
+    private(set) var bytesWaiting = 0
+
+    private weak var mux: StreamMultiplexer?
+    private var window = ReceiveWindow()
+    private var isFinished = false
+    private var endReceived = false
+    private(set) var isOver = false
+    /// What came before somebody read; at most a window's worth, by the rule of credit.
+    private var early: [StreamChunk]? = []
+    private var earlyEnd = false
+
+    init(id: StreamID, mux: StreamMultiplexer) {
+        self.id = id
+        self.mux = mux
+    }
+
+    /// Queues a record (or, with kind 0, bytes of a circuit); it leaves in chunks, as credit and the other
+    /// streams allow.
+    func send(_ bytes: [UInt8], kind: UInt8, isLast: Bool) {
+        guard !isOver, !isFinished, let mux else { return }
+        guard mux.queue(bytes, kind: kind, isLast: isLast, on: self) else {
+            return reset(.limited, "more than \(StreamMultiplexer.waitingBytesMax) bytes wait on this link")
+        }
+        bytesWaiting += bytes.count
+        mux.pump()
+    }
+
+    func send(_ record: CallRecord) { send(record.payload, kind: record.kind.rawValue, isLast: true) }
+
+    /// Nothing more will be sent; what is queued still goes.
+    func finish() {
+        guard !isOver, !isFinished else { return }
+        isFinished = true
+        mux?.end(self)
+    }
+
+    /// Ends our direction after what is queued, and lets the rest of theirs run into the sand.
+    func close() {
+        reader = StreamReader(data: { [weak self] in self?.consumed($0.bytes.count) })
+        finish()
+    }
+
+    /// Ends both directions now.
+    func reset(_ code: ResetCode, _ text: String = "") {
+        guard !isOver else { return }
+        mux?.emit(.reset(id, code, text: text))
+        tearDown(.resetByUs(code, text: text))
+    }
+
+    /// The reader is done with so many bytes: the other side may send as many more.
+    func consumed(_ count: Int) {
+        guard !isOver, !endReceived, count > 0, let grant = window.consumed(count) else { return }
+        mux?.emit(.credit(id, bytes: grant))
+    }
+
+    // MARK: Between the stream and its link
+
+    func sent(_ count: Int) {
+        bytesWaiting -= count
+        if count > 0 { reader.drained(count) }
+    }
+
+    func sentEnd() { settle(ourEnd: true) }
+
+    func received(_ chunk: StreamChunk) throws(WireError) {
+        guard !endReceived else { throw .invalid("data after the end of stream \(id)") }
+        try window.arrived(chunk.bytes.count)
+        if early != nil {
+            early?.append(chunk)
+        } else {
+            reader.data(chunk)
+        }
+    }
+
+    func receivedEnd() {
+        guard !endReceived else { return }
+        endReceived = true
+        if early != nil { earlyEnd = true } else { reader.end() }
+        settle(ourEnd: false)
+    }
+
+    func tearDown(_ why: StreamBreak) {
+        guard !isOver else { return }
+        isOver = true
+        bytesWaiting = 0
+        early = nil
+        let last = reader
+        reader = StreamReader()  // its closures hold whoever reads, who holds us
+        mux?.forget(self)
+        last.broken(why)
+    }
+
+    private var endSent = false
+
+    /// A stream that ended at both sides is forgotten.
+    private func settle(ourEnd: Bool) {
+        if ourEnd { endSent = true }
+        guard endSent, endReceived, !isOver, early == nil else { return }
+        isOver = true
+        reader = StreamReader()
+        mux?.forget(self)
+    }
+
+    private func replay() {
+        guard let waiting = early else { return }
+        early = nil
+        for chunk in waiting { reader.data(chunk) }
+        if earlyEnd {
+            reader.end()
+            settle(ourEnd: false)
+        }
+    }
+}

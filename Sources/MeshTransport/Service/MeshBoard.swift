@@ -1,0 +1,47 @@
+package import Catalog
+import Mesh
+import Synchronization
+
+/// One link as `status` shows it.
+package struct LinkStatus: Hashable, Sendable {
+    package var peer: NodeID
+    /// Ids crossed on the way, the peer not counted; empty: a direct link.
+    package var via: [NodeID]
+    package var openedByMe: Bool
+    /// What was dialled; `nil` for an accepted link.
+    package var address: String?
+    /// The kernel's smoothed round trip; `nil` on circuits, which have no socket of their own.
+    package var roundTrip: Duration?
+    /// On this process's monotonic clock.
+    package var since: Instant
+    package var software: String
+    package var streams: Int
+}
+
+/// What anybody may read at any time without waiting for the mesh: replaced whole, by its one writer each.
+final class MeshBoard: Sendable {
+    struct Content: Sendable {
+        var snapshot: CatalogSnapshot
+        var links: [LinkStatus] = []
+        var candidates: [Neighbourhood.KnownAddress] = []
+        /// The latest, oldest first.
+        var notices: [MeshNotice] = []
+        /// Nodes that left the mesh; their certificates may still be in time.
+        var departed: Set<NodeID> = []
+    }
+
+    private let content: Mutex<Content>
+
+    init(me: NodeID) { content = Mutex(Content(snapshot: CatalogSnapshot(me: me))) }
+
+    var snapshot: CatalogSnapshot { content.withLock { $0.snapshot } }
+    var links: [LinkStatus] { content.withLock { $0.links } }
+    var candidates: [Neighbourhood.KnownAddress] { content.withLock { $0.candidates } }
+    var notices: [MeshNotice] { content.withLock { $0.notices } }
+
+    func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
+
+    func hasDeparted(_ id: NodeID) -> Bool { content.withLock { $0.departed.contains(id) } }
+
+    func write(_ body: (inout Content) -> Void) { content.withLock { body(&$0) } }
+}

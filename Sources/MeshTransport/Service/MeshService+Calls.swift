@@ -1,0 +1,64 @@
+import Catalog
+package import MCPModel
+import Mesh
+import NIOCore
+
+extension MeshService {
+    /// Calls a server that another node owns: over a direct link, or through a circuit along the known path.
+    ///
+    /// Ends at once with `owner_unreachable` when no path leads there. Once the call has been sent, a link that
+    /// breaks ends it with `outcome_unknown`: it may have run. (Asking the owner afterwards, and sending again
+    /// what it never saw, is mesh-design §6 and not built yet; nothing is ever sent twice.) May be called from
+    /// any thread and never waits; the sink is called on the mesh's loop, or here when the call ends at once.
+    package nonisolated func call(_ call: OutgoingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
+        let node = board.node(call.server.owner)
+        if let failure = Self.atOnce(call, node, at: now()) {
+            sink(.failure(failure))
+            return .finished
+        }
+        let (hub, loop, me) = (hub, loop, me.id)
+        let name = node?.label.text ?? call.server.owner.description
+        let place = NIOLoopBoundBox<OutgoingCall?>.makeEmptyBox(valueType: OutgoingCall.self, eventLoop: loop)
+        loop.executeNow {
+            let outgoing = OutgoingCall(call, me: me, ownerName: name, loop: loop, sink: sink)
+            place.value = outgoing
+            hub.place(outgoing)
+        }
+        return CallHandle { loop.executeNow { place.value?.cancel() } }
+    }
+
+    /// What is known without asking anybody.
+    private static func atOnce(_ call: OutgoingMeshCall, _ node: NodeRecord?, at now: Instant) -> CallFailure? {
+        let id = call.request.id
+        guard let node else {
+            return CallFailure(
+                .ownerUnreachable, "node \(call.server.owner), which owns \(call.server.name), is not known here",
+                hint: "martlet peers", callID: id)
+        }
+        guard call.request.params.bytes.count <= RecordAssembler.recordMax else {
+            return CallFailure(
+                .tooLarge,
+                "the call carries \(call.request.params.bytes.count) bytes, at most \(RecordAssembler.recordMax) fit",
+                callID: id)
+        }
+        switch node.reachability {
+        case .reachable: return nil
+        case .unreachable(let since):
+            let seconds = Int((now - since) / .seconds(1))
+            return CallFailure(
+                .ownerUnreachable,
+                "\(node.label), which owns \(call.server.name), has been unreachable for \(seconds) s",
+                hint: "martlet path \(node.label)", node: node.label.text, callID: id)
+        case .me:
+            return CallFailure(
+                .unknownEntry, "\(call.server) is this node's own; it is not called through the mesh", callID: id)
+        }
+    }
+}
+
+extension EventLoop {
+    /// Runs at once when already on the loop: a call then stays in one turn of it.
+    func executeNow(_ body: @escaping @Sendable () -> Void) {
+        if inEventLoop { body() } else { execute(body) }
+    }
+}

@@ -1,0 +1,52 @@
+package import Catalog
+package import Mesh
+
+/// What the mesh keeps on disk, as closures of the one who owns the database.
+package struct MeshStorage: Sendable {
+    /// What was kept when the node last ran.
+    package struct Kept: Sendable {
+        package var documents: [Document]
+        /// Encoded manifests.
+        package var manifests: [ContentHash: [UInt8]]
+        /// Addresses of peers met in earlier lives.
+        package var remembered: [Candidate]
+        /// An issuer's tokens, their expiry put back onto this process's clock.
+        package var tokens: [JoinLedger.Entry]
+
+        package init(
+            documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],
+            tokens: [JoinLedger.Entry] = []
+        ) {
+            self.documents = documents
+            self.manifests = manifests
+            self.remembered = remembered
+            self.tokens = tokens
+        }
+    }
+
+    package enum Change: Sendable {
+        case incarnation(UInt64)
+        /// Replaces what is stored under the document's key.
+        case document(Document)
+        case dropDocument(DocumentKey)
+        case manifest(ContentHash, [UInt8])
+        case dropManifest(ContentHash)
+        /// Replaces the entry of the token's id.
+        case joinToken(JoinLedger.Entry)
+    }
+
+    package var load: @Sendable () async throws -> Kept
+    /// Applies changes in their order, as one transaction; returns when they are on stable storage.
+    package var apply: @Sendable ([Change]) async throws -> Void
+
+    package init(
+        load: @escaping @Sendable () async throws -> Kept,
+        apply: @escaping @Sendable ([Change]) async throws -> Void
+    ) {
+        self.load = load
+        self.apply = apply
+    }
+
+    /// Keeps nothing: for a node that starts empty each time.
+    package static let none = MeshStorage(load: { Kept() }, apply: { _ in })
+}

@@ -1,0 +1,116 @@
+package import Catalog
+import Crypto
+package import FoundationEssentials
+import Mesh
+@_spi(FixedExpiryValidationTime) @_spi(DisableValidityCheck) import X509
+
+/// The root that a node holds to.
+package enum TrustAnchor: Sendable {
+    /// A member's: the certificate itself.
+    case root(DERCertificate)
+    /// A joiner's: its token names the root's key by its hash; the certificate comes with the answering node's
+    /// chain.
+    case fingerprint(ContentHash, mesh: MeshID)
+}
+
+/// Checks the chain that the other end of a TLS connection shows (mesh-design §1).
+///
+/// It takes the place of the TLS library's own checks, so it does all of them: a path to the pinned root and
+/// no other (RFC 5280), both uses, exactly one name, and that name a node's of this mesh.
+package struct PeerVerifier: Sendable {
+    /// Leaf, intermediate, root. More is no chain of ours, and costs time to look at.
+    package static let certificatesMax = 3
+
+    package let anchor: TrustAnchor
+    package let me: NodeID?
+    /// No clock is trusted below this: the greatest of the build's date and what verified chains have shown.
+    package let floor: Date
+    package let now: @Sendable () -> Date
+    /// Whether the mesh wants this node: `nil` yes, else why not. Called after the chain holds.
+    package let objection: @Sendable (NodeID) -> String?
+
+    package init(
+        anchor: TrustAnchor, me: NodeID?, floor: Date, now: @escaping @Sendable () -> Date = { Date() },
+        objection: @escaping @Sendable (NodeID) -> String? = { _ in nil }
+    ) {
+        self.anchor = anchor
+        self.me = me
+        self.floor = floor
+        self.now = now
+        self.objection = objection
+    }
+
+    /// - Parameters:
+    ///   - presented: DER as the peer sent them, leaf first.
+    ///   - expected: the node that was dialled, when it is known.
+    ///   - guestsWelcome: whether a self-signed stranger is a guest rather than an impostor.
+    package func verify(
+        _ presented: [[UInt8]], expecting expected: NodeID?, guestsWelcome: Bool
+    ) async throws(PeerRefusal) -> PeerIdentity {
+        let certificates: [DERCertificate]
+        do {
+            certificates = try presented.prefix(Self.certificatesMax).map { bytes throws(CertificateError) in
+                try DERCertificate(bytes)
+            }
+        } catch {
+            throw .unreadableCertificate(error.description)
+        }
+        guard let leaf = certificates.first else { throw .noCertificate }
+        if guestsWelcome, certificates.count == 1, leaf.name == nil, leaf.isSelfSigned { return .guest }
+
+        let (root, mesh) = try pinnedRoot(among: certificates)
+        try await checkPath(from: certificates, to: root, mesh: mesh)
+        guard case .node(let node, of: mesh)? = leaf.name else { throw .noSingleName }
+        guard let usage = try? leaf.parsed.extensions.extendedKeyUsage, usage.contains(.serverAuth),
+            usage.contains(.clientAuth)
+        else { throw .notForThisUse }
+        if node == me { throw .ourselves }
+        if let expected, node != expected { throw .notWhoWasDialled(expected: expected, found: node) }
+        if let why = objection(node) { throw .notAdmitted(node, why: why) }
+        return .member(node, leaf: leaf.fingerprint)
+    }
+
+    private func pinnedRoot(
+        among certificates: [DERCertificate]
+    ) throws(PeerRefusal) -> (DERCertificate, MeshID) {
+        switch anchor {
+        case .root(let root):
+            guard let mesh = root.rootTrust?.mesh else { throw .noSingleName }
+            return (root, mesh)
+        case .fingerprint(let hash, let mesh):
+            guard let root = certificates.first(where: { $0.rootTrust?.rootFingerprint == hash }), root.rootTrust?.mesh == mesh
+            else { throw .notOfThisMesh(mesh) }
+            return (root, mesh)
+        }
+    }
+
+    private func checkPath(
+        from certificates: [DERCertificate], to root: DERCertificate, mesh: MeshID
+    ) async throws(PeerRefusal) {
+        let leaf = certificates[0].parsed
+        let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
+        let time = max(floor, now())
+        var verifier = Verifier(rootCertificates: CertificateStore([root.parsed])) {
+            RFC5280Policy(fixedExpiryValidationTime: time)
+        }
+        switch await verifier.validate(leaf: leaf, intermediates: between) {
+        case .validCertificate(let chain):
+            // Every authority on the way must name this very mesh: an intermediate of one root may not act for
+            // a mesh it was not made for.
+            guard chain.dropFirst().allSatisfy({ $0.spiffeName == .authority(of: mesh) }) else {
+                throw .noSingleName
+            }
+        case .couldNotValidate:
+            // Told apart only once it failed: a wrong clock wants another remedy than a wrong mesh.
+            var timeless = Verifier(rootCertificates: CertificateStore([root.parsed])) {
+                RFC5280Policy.withValidityCheckDisabled()
+            }
+            guard case .validCertificate = await timeless.validate(leaf: leaf, intermediates: between) else {
+                throw .notOfThisMesh(mesh)
+            }
+            let early = leaf.notValidBefore.timeIntervalSince(time)
+            let late = time.timeIntervalSince(leaf.notValidAfter)
+            throw .outsideItsTime(offset: .seconds(Int(max(early, late))))
+        }
+    }
+}

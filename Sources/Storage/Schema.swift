@@ -1,0 +1,93 @@
+import GRDB
+
+/// The tables, by migration. What a released version wrote is migrated for good: a step is never edited.
+///
+/// Unsigned 64-bit numbers are stored by their bits, times as ``WallTime`` milliseconds, ids and hashes raw.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("v1") { try $0.execute(sql: version1) }
+        return migrator
+    }
+
+    private static let version1 = """
+        CREATE TABLE meta (
+            key TEXT PRIMARY KEY NOT NULL,
+            value BLOB NOT NULL
+        ) STRICT;
+
+        CREATE TABLE document (
+            kind INTEGER NOT NULL,
+            origin BLOB NOT NULL CHECK (length(origin) = 16),
+            name TEXT NOT NULL,
+            incarnation INTEGER NOT NULL,
+            life INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            bytes BLOB NOT NULL,
+            PRIMARY KEY (kind, origin, name)
+        ) STRICT;
+
+        CREATE TABLE manifest (
+            hash BLOB PRIMARY KEY NOT NULL CHECK (length(hash) = 32),
+            bytes BLOB NOT NULL,
+            last_used INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE server (
+            name TEXT PRIMARY KEY NOT NULL,
+            definition TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE virtual_server (
+            name TEXT PRIMARY KEY NOT NULL,
+            definition TEXT NOT NULL,
+            counter INTEGER NOT NULL,
+            updated INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE secret (
+            name TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            server TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            resource TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            record BLOB NOT NULL,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL,
+            PRIMARY KEY (name, version)
+        ) STRICT;
+
+        CREATE TABLE caller_key (
+            id TEXT PRIMARY KEY NOT NULL,
+            label TEXT NOT NULL,
+            digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+            scopes TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER,
+            last_used INTEGER
+        ) STRICT;
+
+        CREATE TABLE join_token (
+            id BLOB PRIMARY KEY NOT NULL,
+            material BLOB NOT NULL,
+            roles INTEGER NOT NULL,
+            segment TEXT NOT NULL,
+            label TEXT,
+            uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
+            revoked INTEGER NOT NULL CHECK (revoked IN (0, 1)),
+            issued INTEGER NOT NULL,
+            expires INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE join_answer (
+            token BLOB NOT NULL REFERENCES join_token (id) ON DELETE CASCADE,
+            request BLOB NOT NULL CHECK (length(request) = 32),
+            answer BLOB NOT NULL,
+            PRIMARY KEY (token, request)
+        ) STRICT;
+        """
+}

@@ -1,0 +1,102 @@
+import Admin
+import ArgumentParser
+import Gateway
+import JSONSlice
+
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a node in the foreground; works with no configuration at all.",
+        discussion: """
+            martlet up
+            martlet up --import ~/.cursor/mcp.json
+            martlet up --join TOKEN          (TOKEN from `martlet mesh token` on a node of the mesh)
+            """)
+
+    @Option(help: "Configuration file (default: MARTLET_CONFIG, ./martlet.yaml, then the usual folders).")
+    var config: String?
+    @Option(name: .customLong("import"), help: "Take over the servers of a desktop client's mcp.json, as it is.")
+    var importFile: String?
+    @Option(help: "Join a mesh with this token; @FILE and - work too.") var join: String?
+    @Option(help: "Name of the node (default: the host's).") var name: String?
+    @Option(help: "MCP port; admin takes the next, mesh the one after.") var port: Int?
+    @Option(help: "Data folder.") var data: String?
+    @Flag(help: .hidden) var untilStdinCloses = false
+
+    func run() async throws {
+        let settings = try settings()
+        if let port = Self.portOfOwnNode(settings), await Self.showed(port) { return }
+
+        let node = try await Node.open(settings: settings, log: NodeLog.make())
+        let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
+        let word = RunningNode(
+            admin: admin.address, mcp: node.mcpAddress, mesh: node.meshAddress, tokenFile: node.adminTokenFile, pid: ProcessInfo.id)
+        word.announce(dataFolder: settings.dataFolder)
+        defer { word.withdraw(dataFolder: settings.dataFolder) }
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await node.run() }
+            group.addTask { await admin.run() }
+            group.addTask { await Signals.wait() }
+            if untilStdinCloses { group.addTask { await StandardInput.waitForEnd() } }
+            try await node.waitUntilReady()
+            if let importFile {
+                let text = try InputFile.text(at: importFile)
+                ImportReport.print(try await node.importServers(document: text))
+            }
+            Banner.print(await node.status(), settings: settings)
+            try await group.next()
+            group.cancelAll()
+        }
+        await admin.close()
+    }
+
+    private func settings() throws -> LaunchSettings {
+        var settings = try LaunchSettings.load(configFile: config)
+        if let name { try settings.setName(name) }
+        if let port { try settings.setPort(port) }
+        if let data { settings.dataFolder = data }
+        if let join { settings.joinToken = try TokenArgument.read(join) }
+        return settings
+    }
+
+    /// The admin address of a node of ours that already stands where this one would.
+    private static func portOfOwnNode(_ settings: LaunchSettings) -> RunningNode? {
+        RunningNode.all().first { $0.admin == settings.configuration.listen.admin.description && !$0.admin.hasSuffix(":0") }
+    }
+
+    private static func showed(_ running: RunningNode) async -> Bool {
+        guard let client = try? AdminClient.locate(address: running.admin),
+            let status = try? await client.get("/v1/status")
+        else { return false }
+        await client.close()
+        Terminal.say("A node of yours runs here already (pid \(running.pid)); this is it:\n")
+        StatusPage.print(status)
+        return true
+    }
+}
+
+/// What `martlet up` says when the node is ready.
+enum Banner {
+    static func print(_ status: JSON, settings: LaunchSettings) {
+        let node = status["node"] ?? .emptyObject
+        let listen = status["listen"] ?? .emptyObject
+        let peers = status.list("peers")
+        let alone = peers.isEmpty ? " (alone so far)" : ""
+        Terminal.say("\(Terminal.bold("martlet")) \(SoftwareVersion.current): node \(Terminal.bold(node.words("label"))) on segment \(node.words("segment")), mesh \(node.words("mesh").prefix(8))…\(alone)")
+        let key = status["needsKey"]?.bool == true ? "callers need a key" : "no key needed on loopback"
+        Terminal.say("  MCP    http://\(listen.words("mcp"))/mcp  (\(key))")
+        Terminal.say("  admin  http://\(listen.words("admin"))  (the CLI finds its token by itself)")
+        Terminal.say("  mesh   \(listen["mesh"]?.string ?? "none: this node only dials out"); mDNS \(status.words("mdns"))")
+        Terminal.say("  data   \(settings.dataFolder)")
+        let own = status.list("servers").filter { $0["own"]?.bool == true }
+        Terminal.say("Found \(peers.count) peers, \(own.count) servers of its own" + (settings.configFile.map { ", configuration \($0)" } ?? ", no configuration file"))
+        Terminal.say("Next:")
+        if own.isEmpty {
+            Terminal.say("  martlet servers add sample     front the MCP server inside this binary")
+        } else {
+            Terminal.say("  martlet catalog search         what the mesh offers")
+        }
+        Terminal.say("  martlet client claude          connect a client")
+        Terminal.say("  martlet mesh token             invite a node on another segment")
+    }
+}

@@ -1,0 +1,54 @@
+import Glibc
+
+/// Text that a command is given: a file or standard input, bounded, valid UTF-8.
+enum InputFile {
+    static let bytesMax = 4 * 1024 * 1024
+
+    static func text(at path: String, bytesMax: Int = bytesMax) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(reason(errno))") }
+        defer { close(descriptor) }
+        return try text(from: descriptor, named: path, bytesMax: bytesMax)
+    }
+
+    /// - Parameter prompt: shown when a person types; what is typed is then not echoed.
+    static func standardInput(bytesMax: Int = bytesMax, prompt: String? = nil) throws -> String {
+        guard let prompt, isatty(STDIN_FILENO) == 1 else {
+            return try text(from: STDIN_FILENO, named: "standard input", bytesMax: bytesMax)
+        }
+        _ = Array(prompt.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        var before = termios()
+        tcgetattr(STDIN_FILENO, &before)
+        var silent = before
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(STDIN_FILENO, TCSANOW, &silent)
+        defer {
+            tcsetattr(STDIN_FILENO, TCSANOW, &before)
+            Terminal.complain("")
+        }
+        return readLine() ?? ""
+    }
+
+    private static func text(from descriptor: Int32, named name: String, bytesMax: Int) throws -> String {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count == 0 { break }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw CommandFailure("cannot read \(name): \(reason(errno))")
+            }
+            bytes += chunk[..<count]
+            guard bytes.count <= bytesMax else {
+                throw CommandFailure("\(name) is larger than \(bytesMax / 1024) KiB, the most that is read here")
+            }
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CommandFailure("\(name) is not UTF-8 text")
+        }
+        return text
+    }
+
+    private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

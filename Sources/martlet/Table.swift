@@ -1,0 +1,50 @@
+/// Rows of text under headings, as wide as what they hold and no wider than the terminal.
+///
+/// The last column that may shrink is cut with `…` so that a table of ours fits 100 columns (product.md §3).
+struct Table {
+    static let widthMax = 100
+
+    let headings: [String]
+    private(set) var rows: [[String]] = []
+
+    init(_ headings: String...) { self.headings = headings }
+
+    mutating func add(_ cells: String...) {
+        rows.append(cells.map(Terminal.singleLine))
+    }
+
+    var isEmpty: Bool { rows.isEmpty }
+
+    /// The table as lines without a final newline; headings are dim on a terminal.
+    func rendered(width: Int = Terminal.width) -> String {
+        let columns = headings.indices
+        var widths = columns.map { column in
+            ([headings[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
+        }
+        let gaps = 2 * (headings.count - 1)
+        let available = min(width, Self.widthMax) - gaps
+        // What does not fit is taken from the widest column, a character at a time, down to its heading.
+        while widths.reduce(0, +) > available,
+            let widest = columns.filter({ widths[$0] > max(8, headings[$0].count) })
+                .max(by: { widths[$0] < widths[$1] })
+        {
+            widths[widest] -= 1
+        }
+        func line(_ cells: [String]) -> String {
+            var text = ""
+            for column in columns {
+                let cell = Self.cut(cells[column], to: widths[column])
+                text += cell
+                if column != columns.last {
+                    text += String(repeating: " ", count: widths[column] - cell.count + 2)
+                }
+            }
+            return text
+        }
+        return ([Terminal.dim(line(headings))] + rows.map(line)).joined(separator: "\n")
+    }
+
+    private static func cut(_ text: String, to width: Int) -> String {
+        text.count <= width ? text : String(text.prefix(max(0, width - 1))) + "…"
+    }
+}

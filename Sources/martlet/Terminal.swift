@@ -1,0 +1,41 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What the terminal can do, and plain words when there is none: colour is used only on a terminal.
+enum Terminal {
+    static let isInteractive = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
+
+    /// Columns of the terminal; 100 where there is none.
+    static var width: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 100 }
+        return Int(size.ws_col)
+    }
+
+    static func dim(_ text: String) -> String { styled(text, "2") }
+    static func bold(_ text: String) -> String { styled(text, "1") }
+    static func good(_ text: String) -> String { styled(text, "32") }
+    static func bad(_ text: String) -> String { styled(text, "31") }
+    static func warning(_ text: String) -> String { styled(text, "33") }
+
+    /// Text from elsewhere, made safe to print: control characters (also escape sequences) become spaces.
+    static func singleLine(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? " " : scalar
+                }))
+    }
+
+    static func say(_ text: String = "") { print(text) }
+
+    static func complain(_ text: String) {
+        let line = Array((text + "\n").utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private static func styled(_ text: String, _ code: String) -> String {
+        isInteractive ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    }
+}

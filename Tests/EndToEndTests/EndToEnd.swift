@@ -1,0 +1,40 @@
+import Foundation
+import Testing
+
+/// Every test here drives real processes and measures what they do, so they run one at a time: side by side they
+/// would only measure each other. Each nested suite is filled in a file of its name.
+@Suite(.serialized, .enabled(if: Binary.isBuilt))
+enum EndToEnd {
+    struct OneNode {}
+    struct TwoNodes {}
+    struct BadInput {}
+    struct Demo {}
+    @Suite(.serialized, .enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
+}
+
+/// What stops a test: said in full, so that the log of a run is enough to see why.
+struct TestFailure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Asks again until it is so; fails with what was awaited when the deadline passes.
+///
+/// - Returns: how long it took.
+@discardableResult
+func eventually(
+    _ what: String, within limit: Duration = .seconds(15), every pause: Duration = .milliseconds(25),
+    _ isSo: () async throws -> Bool
+) async throws -> Duration {
+    let start = ContinuousClock.now
+    while !(try await isSo()) {
+        guard ContinuousClock.now - start < limit else {
+            throw TestFailure("not so within \(limit): \(what)")
+        }
+        try await Task.sleep(for: pause)  // a condition with a deadline, not luck
+    }
+    return ContinuousClock.now - start
+}
+
+/// Whether this is a machine that must run every test: what a developer's machine may skip is a failure there.
+let isContinuousIntegration = ProcessInfo.processInfo.environment["CI"] == "true"

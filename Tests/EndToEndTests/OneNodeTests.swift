@@ -1,0 +1,129 @@
+import Foundation
+import JSONSlice
+import Testing
+
+extension EndToEnd.OneNode {
+    @Test(.timeLimit(.minutes(2)))
+    func `the sample server is added, listed, called and removed`() async throws {
+        let scratch = try Scratch()
+        let node = try await TestNode("solo", in: scratch, yaml: quiet("solo"))
+        let added = try await node.json("servers", "add", "sample")
+        #expect(added["server"]?["state"]?.string == "up")
+
+        let found = try await node.json("catalog", "search", "echo")
+        #expect(found["entries"]?[0]?["name"]?.string == "sample__echo")
+        let shown = try await node.json("catalog", "show", "sample__add")
+        #expect(shown["definition"]?["inputSchema"]?["properties"]?["a"] != nil)
+
+        let sum = try await node.json("call", "sample__add", "a=40", "b=2")
+        #expect(sum["result"]?["structuredContent"]?["sum"]?.double == 42)
+        let echo = try await node.martlet("call", "sample__echo", "text=good day")
+        #expect(echo.status == 0)
+        #expect(echo.output.contains("good day"))
+
+        #expect(try await node.martlet("servers", "remove", "sample").status == 0)
+        let nothing = try await node.json("catalog", "search")
+        #expect(nothing["entries"]?.elements.isEmpty == true)
+        try await node.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a restart finds the identity and what commands defined`() async throws {
+        let scratch = try Scratch()
+        let first = try await TestNode("again", in: scratch, yaml: quiet("again"))
+        _ = try await first.json("servers", "add", "sample")
+        _ = try await first.json("secret", "set", "spare", input: "a value\n")
+        let id = try await first.json("status")["node"]?["id"]?.string
+        try await first.stop()
+
+        let second = try await TestNode("again", in: scratch, yaml: quiet("again"))
+        #expect(try await second.json("status")["node"]?["id"]?.string == id)
+        try await eventually("the sample server is up again") {
+            try await second.json("servers", "list")["servers"]?[0]?["state"]?.string == "up"
+        }
+        #expect(try await second.json("secret", "list")["secrets"]?[0]?["name"]?.string == "spare")
+        try await second.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a desktop client's file is taken as it is, credentials into the vault`() async throws {
+        let scratch = try Scratch()
+        let binary = try #require(Binary.path)
+        let file = try scratch.write(
+            """
+            {"mcpServers": {"My Sample": {"command": "\(binary)", "args": ["sample-server"],
+             "env": {"API_TOKEN": "ghp_0123456789abcdefghijklmnopqrstuvwxyz", "MODE": "fast"}}}}
+            """, to: "mcp.json")
+        let node = try await TestNode(
+            "import", in: scratch, yaml: quiet("import"), arguments: ["--import", file])
+        try await eventually("the imported server is up") {
+            try await node.json("servers", "list")["servers"]?[0]?["state"]?.string == "up"
+        }
+        let imported = try await node.json("servers", "list")["servers"]?[0]
+        #expect(imported?["name"]?.string == "my-sample")
+        #expect(try await node.json("secret", "list")["secrets"]?.elements.count == 1)
+        let dump = try Data(contentsOf: URL(fileURLWithPath: "\(node.dataFolder)/martlet.db"))
+        #expect(dump.range(of: Data("ghp_0123456789".utf8)) == nil, "the credential lies there in the clear")
+        try await node.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a caller's key opens the door, a revoked one does not`() async throws {
+        let scratch = try Scratch()
+        let node = try await TestNode("door", in: scratch, yaml: quiet("door"))
+        let mcp = try await node.mcpAddress()
+        let admin = try #require(try await node.json("status")["listen"]?["admin"]?.string)
+        #expect(try await status(of: "http://\(admin)/v1/status") == 401)
+        #expect(try await status(of: "http://\(mcp)/mcp", post: initialize) == 200)
+
+        let made = try await node.json("token", "create", "agent")
+        let key = try #require(made["token"]?.string)
+        let shown = ["Authorization: Bearer \(key)"]
+        #expect(try await status(of: "http://\(mcp)/mcp", post: initialize) == 401)
+        #expect(try await status(of: "http://\(mcp)/mcp", post: initialize, headers: shown) == 200)
+        #expect(try await node.json("token", "list")["tokens"]?[0]?["name"]?.string == "agent")
+        let database = try Data(contentsOf: URL(fileURLWithPath: "\(node.dataFolder)/martlet.db"))
+        #expect(database.range(of: Data(key.utf8)) == nil)
+
+        _ = try await node.json("token", "create", "other")
+        _ = try await node.json("token", "revoke", "agent")
+        #expect(try await status(of: "http://\(mcp)/mcp", post: initialize, headers: shown) == 401)
+        try await node.stop()
+    }
+
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            (header: "Host: evil.example", status: 421),
+            (header: "Origin: https://evil.example", status: 403),
+            (header: "Origin: http://localhost:5173", status: 200),
+        ])
+    func `a page of another origin cannot reach the node through a browser`(
+        header: String, status expected: Int
+    ) async throws {
+        let scratch = try Scratch()
+        let node = try await TestNode("origin", in: scratch, yaml: quiet("origin"))
+        let mcp = try await node.mcpAddress()
+        #expect(try await status(of: "http://\(mcp)/mcp", post: initialize, headers: [header]) == expected)
+        try await node.stop()
+    }
+
+    /// A legacy `initialize`, the one request that needs nothing before it.
+    private var initialize: String {
+        """
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
+         "capabilities": {}, "clientInfo": {"name": "curl", "version": "1"}}}
+        """
+    }
+
+    private func status(of url: String, post body: String? = nil, headers: [String] = []) async throws -> Int {
+        var command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10", url]
+        if let body {
+            command += ["-H", "Content-Type: application/json", "-d", body]
+            command += ["-H", "Accept: application/json, text/event-stream"]
+        }
+        for header in headers { command += ["-H", header] }
+        let outcome = try await Program.run(command)
+        return Int(outcome.output) ?? 0
+    }
+}

@@ -1,0 +1,2 @@
+/// placeholder while the scripts are written
+struct PythonClient { static let isInstalled = true }

@@ -1,0 +1,53 @@
+import Catalog
+import Composition
+import Gateway
+import JSONSlice
+import Testing
+
+/// Holds docs/configuration.schema.json against what is really read.
+@Suite struct ConfigurationSchemaTests {
+    private static func keys(_ pointer: String) throws -> Set<String> {
+        let schema = try Fixture.document("docs/configuration.schema.json")
+        return Set(try #require(schema.pointer(pointer)).members.map(\.key))
+    }
+
+    private static func known(_ read: (inout ConfigSection) -> Void) -> Set<String> {
+        var section = ConfigSection(.emptyObject)
+        read(&section)
+        return Set(section.knownKeys)
+    }
+
+    @Test func `top-level keys are those of the decoder`() throws {
+        let known = Self.known { _ = NodeConfiguration(reading: &$0) }
+        #expect(try Self.keys("/properties") == known)
+    }
+
+    @Test func `sections have the keys of their decoders`() throws {
+        #expect(try Self.keys("/properties/node/properties") == Self.known { _ = NodeSettings(reading: &$0) })
+        #expect(
+            try Self.keys("/properties/listen/properties") == Self.known { _ = ListenSettings(reading: &$0) })
+        #expect(try Self.keys("/properties/mesh/properties") == Self.known { _ = MeshSettings(reading: &$0) })
+    }
+
+    @Test func `a server has the keys of its decoder`() throws {
+        let name = try #require(Label("x"))
+        let known = Self.known { _ = ServerDefinition(name: name, reading: &$0) }
+        // Taken only at the value that changes nothing.
+        #expect(try Self.keys("/$defs/server/properties") == known.union(["approve"]))
+    }
+
+    @Test func `a virtual server has the keys of its decoder`() throws {
+        let known = Self.known { _ = VirtualServerDefinition(reading: &$0) }
+        #expect(try Self.keys("/$defs/virtualServer/properties") == known.union(["mode", "advertise"]))
+    }
+
+    @Test func `an item of use has the keys of its decoder`() throws {
+        // The message for an unknown key lists all that are known.
+        let error = try #require(throws: ConfigProblems.self) {
+            try VirtualServerDefinition(json: ["use": [["from": "a", "zzzzzzzzzz": 1]]])
+        }
+        let message = try #require(error.problems.first?.message)
+        let listed = try #require(message.split(separator: "known here: ").last)
+        #expect(try Self.keys("/$defs/use/properties") == Set(listed.split(separator: ", ").map(String.init)))
+    }
+}

@@ -1,0 +1,175 @@
+import Catalog
+import Composition
+import Gateway
+import JSONSlice
+import Testing
+
+@Suite struct ConfigurationValueTests {
+    @Test(arguments: [
+        ("30s", Duration.seconds(30)), ("5m", .seconds(300)), ("2h", .seconds(7_200)),
+        ("1d", .seconds(86_400)),
+        ("500ms", .milliseconds(500)), ("0s", .zero),
+    ])
+    func `a duration is a number and a unit, and spells itself`(text: String, duration: Duration) {
+        #expect(DurationText.parse(text) == duration)
+        #expect(DurationText.spell(duration) == text)
+    }
+
+    @Test(arguments: [
+        "", "s", "30", "-1s", "1.5s", "1 s", "1w", "99999999999999999999s", "9223372036854775807d", "٣s",
+    ])
+    func `anything else is no duration`(text: String) {
+        #expect(DurationText.parse(text) == nil)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:7330", "127.0.0.1", 7330), ("[::1]:7330", "::1", 7330), ("localhost:0", "localhost", 0),
+        ("[fe80::1%eth0]:1", "fe80::1%eth0", 1), ("hq-gw1.example.net:65535", "hq-gw1.example.net", 65_535),
+    ])
+    func `an address is host and port, and spells itself`(text: String, host: String, port: Int) throws {
+        let address = try #require(HostPort(text))
+        #expect(address == HostPort(host: host, port: port))
+        #expect(address.description == text)
+    }
+
+    @Test(arguments: [
+        "", ":", ":80", "host", "host:", "host:x", "host:65536", "::1:80", "[::1]", "[]:80", "[host]:80",
+        "a b:1",
+        "host:+80", "http://host:80", "host:123456",
+    ])
+    func `anything else is no address`(text: String) {
+        #expect(HostPort(text) == nil)
+    }
+
+    @Test(arguments: [
+        ("plain", [String]()), ("${secret:github-token}", ["github-token"]),
+        ("Bearer ${secret:a} and ${secret:b}", ["a", "b"]), ("$HOME {x}", []),
+    ])
+    func `a value says which secrets it needs`(value: String, names: [String]) {
+        #expect(SecretReference.names(in: value) == .success(names.compactMap { Label($0) }))
+    }
+
+    @Test(
+        arguments: [
+            ("https://api.example.com/mcp?x=1", nil), ("http://127.0.0.1:9000", nil),
+            ("HTTPS://[::1]/x", nil),
+            ("https://[::1]:8443/x", nil),
+            ("https:///x", "\"\" is no host"),
+            ("https://a b/", "contains a character that must be percent-encoded in a URL"),
+            ("file:///x", "expected a URL that starts with https:// or http://"),
+            ("https://host:99999/", "\"host:99999\" is no host"),
+        ] as [(String, String?)])
+    func `a server's URL is checked`(url: String, problem: String?) {
+        #expect(BackendURL.problem(url) == problem)
+    }
+
+    // MARK: YAML
+
+    @Test func `plain scalars are read by YAML 1_2 and keep their digits`() throws {
+        let document = try YAMLDocument(
+            parsing:
+                "a: off\nb: yes\nc: 0644\nd: 1.10\ne: ~\nf: 'true'\ng: true\nh: 0x1F\ni: 1e3\nj: !!str 5\nk:\n"
+        )
+        #expect(
+            document.value.text
+                == #"{"a":"off","b":"yes","c":"0644","d":1.10,"e":null,"f":"true","g":true,"h":"0x1F","i":1e3,"j":"5","k":null}"#
+        )
+    }
+
+    @Test func `a setting's line is its key's, or what is nearest around it`() throws {
+        let document = try YAMLDocument(parsing: "# c\na:\n  b:\n    - x\n    - y\n")
+        #expect(document.line(of: .root.key("a").key("b").index(1)) == 5)
+        #expect(document.line(of: .root.key("a").key("b")) == 3)
+        #expect(document.line(of: .root.key("a").key("zz").key("deeper")) == 2)
+    }
+
+    @Test(arguments: [
+        // Ten aliases of ten aliases …
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+            + "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n",
+        String(repeating: "[", count: 200) + String(repeating: "]", count: 200),
+        "a: 1\n---\nb: 2\n", "? [1, 2]\n: x\n", "a: *nothing\n", "a: 1\n'a': 2\n", "\u{0}", "a: \"\\q\"",
+        "a: b: c", "\t- x", "a: 1\n\"1\": x\n1: y\n",
+    ])
+    func `what cannot be a configuration is refused with a reason`(text: String) {
+        #expect(throws: YAMLProblem.self) { try YAMLDocument(parsing: text) }
+    }
+
+    @Test func `a file that is far too large is refused`() {
+        let text = "a: " + String(repeating: "x", count: YAMLDocument.bytesMax)
+        #expect(throws: YAMLProblem.self) { try YAMLDocument(parsing: text) }
+    }
+
+    // MARK: Lookup
+
+    private static let home = ["HOME": "/home/me"]
+
+    @Test(arguments: [
+        ("./martlet.yaml", ["./martlet.yaml", "/etc/martlet/martlet.yaml"]),
+        (
+            "/home/me/.config/martlet/martlet.yaml",
+            ["/home/me/.config/martlet/martlet.yaml", "/etc/martlet/martlet.yaml"]
+        ),
+        ("/etc/martlet/martlet.yaml", ["/etc/martlet/martlet.yaml"]),
+    ])
+    func `the nearest usual place wins`(expected: String, existing: [String]) {
+        let found = ConfigurationLookup.file(option: nil, environment: Self.home) { existing.contains($0) }
+        #expect(found == .file(expected, .usualPlace))
+    }
+
+    @Test func `a file that somebody named is that or nothing`() {
+        let environment = ["HOME": "/h", "MARTLET_CONFIG": "/env.yaml", "XDG_CONFIG_HOME": "/xdg"]
+        let file = { (option: String?, existing: Set<String>) in
+            ConfigurationLookup.file(option: option, environment: environment, exists: existing.contains)
+        }
+        #expect(file("/o.yaml", ["/o.yaml", "/env.yaml"]) == .file("/o.yaml", .option))
+        #expect(file("/o.yaml", ["/env.yaml"]) == .missing("/o.yaml", .option))
+        #expect(file(nil, ["/env.yaml"]) == .file("/env.yaml", .environment))
+        #expect(file(nil, ["./martlet.yaml"]) == .missing("/env.yaml", .environment))
+    }
+
+    @Test func `where nothing is found the places are told`() {
+        let found = ConfigurationLookup.file(option: nil, environment: ["XDG_CONFIG_HOME": "/xdg"]) { _ in
+            false
+        }
+        #expect(
+            found
+                == .none(lookedFor: [
+                    "./martlet.yaml", "/xdg/martlet/martlet.yaml", "/etc/martlet/martlet.yaml",
+                ]))
+    }
+
+    @Test func `data is in the state folder`() {
+        #expect(ConfigurationLookup.dataFolder(environment: Self.home) == "/home/me/.local/state/martlet")
+        #expect(
+            ConfigurationLookup.dataFolder(environment: ["XDG_STATE_HOME": "/s", "HOME": "/h"])
+                == "/s/martlet")
+        #expect(ConfigurationLookup.dataFolder(environment: ["XDG_STATE_HOME": "relative"]) == nil)
+    }
+
+    // MARK: Definitions that commands store
+
+    @Test func `a stored definition reads back as the same`() throws {
+        let configuration = try ConfigurationFile.node(Fixture.text("full.yaml"), file: "full.yaml")
+        #expect(configuration.servers.count == 5)
+        for server in configuration.servers {
+            #expect(try ServerDefinition(name: server.name, json: server.json) == server)
+        }
+        let secrets = configuration.servers.flatMap(\.secrets).map(\.text)
+        #expect(secrets == ["github-token", "files-token", "old-key", "old-password", "shop-key"])
+    }
+
+    @Test func `virtual servers are applied from a file of their own`() throws {
+        let text = "virtualServers:\n  ops:\n    use: [{from: time}]\n"
+        let applied = try ConfigurationFile.virtualServers(text, file: "ops.yaml")
+        #expect(applied.map(\.name.text) == ["ops"])
+        let error = try #require(throws: ConfigurationError.self) {
+            try ConfigurationFile.virtualServers("servers: {}", file: "ops.yaml")
+        }
+        #expect(
+            error.description == """
+                ops.yaml: defines nothing; write virtualServers: {NAME: {use: [{from: SERVER}]}}
+                ops.yaml:1: servers: not a setting; known here: virtualServers
+                """)
+    }
+}

@@ -1,0 +1,200 @@
+import JSONSlice
+import MCPModel
+import Synchronization
+import Testing
+
+@testable import MCPTransport
+
+@Suite(.timeLimit(.minutes(1)))
+struct HTTPBackendTests {
+    /// Servers of either era, and one of both.
+    enum Speaks: CaseIterable {
+        case modern
+        case legacy
+
+        func admits(_ exchange: HTTPExchange) -> Bool {
+            let version = exchange.headers.first("mcp-protocol-version")
+            let isModern = version == "2026-07-28"
+            return self == .modern ? isModern : !isModern
+        }
+    }
+
+    private func with(
+        _ speaks: Speaks, _ service: MCPService = FrontRig.sample,
+        limits: BackendLimits = BackendRig.limits, headers: [(String, SecretText)] = [],
+        secrets: [String: String] = [:], _ body: (FrontRig, BackendRig) async throws -> Void
+    ) async throws {
+        try await FrontRig.with(service, admits: { speaks.admits($0) }) { front in
+            try await BackendRig.with(
+                .http(url: front.url("/mcp"), headers: headers), limits: limits, secrets: secrets
+            ) { rig in
+                try await body(front, rig)
+            }
+        }
+    }
+
+    @Test(arguments: [(Speaks.modern, Era.modern, "2026-07-28"), (.legacy, .legacy, "2025-11-25")])
+    func `the era is found and everything listed`(
+        speaks: Speaks, era: Era, revision: String
+    ) async throws {
+        try await with(speaks) { _, rig in
+            let listing = try await rig.listing()
+            #expect(listing.era == era && listing.revision.rawValue == revision)
+            #expect(listing.serverInfo["name"]?.string == "martlet-sample")
+            #expect(listing.instructions?.isEmpty == false)
+            #expect(listing.entries.map(\.list).filter { $0 == .tools }.count == 5)
+            #expect(listing.entries.contains { $0.definition["uri"]?.string == "sample://about" })
+            #expect(listing.entries.contains { $0.definition["name"]?.string == "greet" })
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `answers come in modern shape`(speaks: Speaks) async throws {
+        try await with(speaks) { _, rig in
+            _ = try await rig.listing()
+            let echo = await rig.tool("echo", ["text": "hé\n"])
+            #expect(echo.text == "hé\n")
+            #expect(echo.result?["resultType"]?.string == "complete")
+            let about = await rig.call("resources/read", ["uri": "sample://about"])
+            #expect(about.result?["ttlMs"] != nil)
+            let missing = await rig.call("resources/read", ["uri": "sample://x"])
+            #expect(missing.error?["code"]?.int == -32602)
+            #expect(missing.error?["data"]?["uri"]?.string == "sample://x")
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `progress is passed on, without tokens`(speaks: Speaks) async throws {
+        try await with(speaks) { _, rig in
+            _ = try await rig.listing()
+            let arguments: JSON = ["steps": 3, "delayMs": 1]
+            let told = await rig.tool("countdown", arguments, client: ClientFacts(wantsProgress: true))
+            #expect(told.notifications.compactMap { $0["params"]?["progress"]?.int } == [1, 2])
+            #expect(told.notifications.allSatisfy { $0["params"]?["progressToken"] == nil })
+            let untold = await rig.tool("countdown", arguments)
+            #expect(untold.notifications.isEmpty && untold.text == "Counted down from 3.")
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `a cancelled call is cancelled at the backend`(speaks: Speaks) async throws {
+        let probe = ServiceProbe()
+        try await with(speaks, probe.service) { _, rig in
+            _ = try await rig.listing()
+            let ended = AsyncStream.makeStream(of: CallFailure?.self)
+            let handle = rig.backend.call(BackendRig.request("tools/call", ["name": "x"])) { event in
+                if case .failure(let failure) = event { ended.continuation.yield(failure) }
+            }
+            await probe.wait(for: "call")
+            handle.cancel()
+            await probe.wait(for: "cancel")
+            var failures = ended.stream.makeAsyncIterator()
+            #expect(await failures.next()??.reason == .cancelled)
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `a call ends in time, and the backend is told`(speaks: Speaks) async throws {
+        let probe = ServiceProbe()
+        try await with(speaks, probe.service) { _, rig in
+            _ = try await rig.listing()
+            let outcome = await rig.call("tools/call", ["name": "x"], timeLeft: .milliseconds(50))
+            #expect(outcome.failure?.reason == .deadlineExceeded)
+            await probe.wait(for: "cancel")
+        }
+    }
+
+    @Test func `a modern backend's questions pass through`() async throws {
+        try await with(.modern) { _, rig in
+            _ = try await rig.listing()
+            let facts = ClientFacts(capabilities: ["elicitation": ["form": [:]]])
+            let outcome = await rig.tool("confirm", ["question": "Sure?"], client: facts)
+            #expect(outcome.result?["resultType"]?.string == "input_required")
+            let retry: JSON = [
+                "name": "confirm", "arguments": ["question": "Sure?"],
+                "inputResponses": ["confirm": ["action": "accept", "content": ["ok": true]]],
+            ]
+            #expect(await rig.call("tools/call", retry, client: facts).text == "The user confirmed.")
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `a change of a list has it read again`(speaks: Speaks) async throws {
+        let probe = ServiceProbe()
+        let tools = Mutex<[JSON]>([])
+        var service = probe.service
+        service.list = { _, _, kind, _ in
+            .success(ListPage(items: kind == .tools ? tools.withLock { $0 } : []))
+        }
+        try await with(speaks, service) { _, rig in
+            let before = try await rig.listing()
+            #expect(before.entries.isEmpty)
+            await probe.wait(for: "watch")
+            tools.withLock { $0 = [["name": "new", "inputSchema": ["type": "object"]]] }
+            probe.change(.tools)
+            let after = try await rig.listing()
+            #expect(after.entries.map { $0.definition["name"]?.string } == ["new"])
+        }
+    }
+
+    @Test func `a lost session is opened anew and the call sent again, once`() async throws {
+        try await with(.legacy) { front, rig in
+            _ = try await rig.listing()
+            front.front.close()
+            #expect(await rig.tool("echo", ["text": "again"]).text == "again")
+        }
+    }
+
+    @Test func `secrets are opened into headers`() async throws {
+        let seen = Mutex<Set<String>>([])
+        var service = FrontRig.sample
+        service.authorize = { exchange in
+            let key = exchange.headers.first("authorization") ?? ""
+            seen.withLock { _ = $0.insert(key) }
+            return key == "Bearer s3cret"
+                ? .allowed(.anonymous) : .refused(status: 401, challenge: "Bearer", message: "no")
+        }
+        try await with(
+            .modern, service, headers: [("Authorization", SecretText("Bearer ${secret:key}"))],
+            secrets: ["key": "s3cret"]
+        ) { _, rig in
+            _ = try await rig.listing()
+        }
+        #expect(seen.withLock { $0 } == ["Bearer s3cret"])
+        try await with(.modern, service) { _, rig in
+            let reason = try await rig.reason(.authNeeded)
+            #expect(reason.contains("401"))
+            let outcome = await rig.tool("echo", ["text": "x"])
+            #expect(outcome.failure?.reason == .backendAuth)
+        }
+        try await with(.modern, service, headers: [("Authorization", SecretText("${secret:none}"))]) {
+            _, rig in
+            let reason = try await rig.reason(.authNeeded)
+            #expect(reason.contains("cannot be opened"))
+        }
+    }
+
+    @Test func `nobody at the address is down, and says so`() async throws {
+        // Port 1 is nobody's on any machine of today.
+        try await BackendRig.with(.http(url: "http://127.0.0.1:1/mcp", headers: [])) { rig in
+            let reason = try await rig.reason(.down)
+            #expect(reason.contains("cannot connect"))
+            let outcome = await rig.tool("echo", ["text": "x"])
+            #expect(outcome.failure?.reason == .backendUnavailable)
+        }
+    }
+
+    @Test func `garbage fails the call it answers`() async throws {
+        try await FrontRig.with(admits: { exchange in
+            guard String(decoding: exchange.body, as: UTF8.self).contains("garble") else { return true }
+            exchange.respond(status: 200, headers: [("Content-Type", "application/json")], body: [1, 2, 3])
+            return false
+        }) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: [])) { rig in
+                _ = try await rig.listing()
+                #expect(await rig.tool("garble").failure?.reason == .backendProtocol)
+                #expect(await rig.tool("echo", ["text": "fine"]).text == "fine")
+            }
+        }
+    }
+}

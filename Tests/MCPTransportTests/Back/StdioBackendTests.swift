@@ -1,0 +1,175 @@
+import Glibc
+import JSONSlice
+import MCPModel
+import NIOCore
+import Testing
+
+@testable import MCPTransport
+
+@Suite(.timeLimit(.minutes(1)))
+struct StdioBackendTests {
+    /// A legacy server in a few lines of shell. Each tool misbehaves in the way it is named for.
+    private static let script = #"""
+        echo "hello from the child" >&2
+        echo "this line is noise"
+        answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+        while IFS= read -r line; do
+          id=$(printf '%s' "$line" | sed -n 's/^{"jsonrpc":"2.0","id":\([0-9]*\),.*/\1/p')
+          case "$line" in
+            *'"method":"server/discover"'*)
+              printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32600,"message":"not initialized"}}\n' "$id" ;;
+            *'"method":"initialize"'*)
+              answer '{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"shell","version":"1"}}' ;;
+            *'"method":"tools/list"'*)
+              answer '{"tools":[{"name":"ok","inputSchema":{"type":"object"}}]}' ;;
+            *'"name":"ok"'*) answer '{"content":[{"type":"text","text":"fine"}]}' ;;
+            *'"name":"environment"'*) answer '{"content":[{"type":"text","text":"'"$GREETING|$MARTLET_TOKEN|$PWD"'"}]}' ;;
+            *'"name":"crash"'*) echo "going down" >&2; exit 3 ;;
+            *'"name":"garbage"'*) printf '{"jsonrpc":"2.0","id":%s,"nonsense":1}\n' "$id" ;;
+            *'"name":"ask"'*)
+              echo '{"jsonrpc":"2.0","id":"q1","method":"roots/list"}'
+              IFS= read -r reply
+              case "$reply" in *-32601*) answer '{"content":[{"type":"text","text":"refused"}]}' ;; esac ;;
+            *'"notifications/cancelled"'*) echo "cancelled $line" >&2 ;;
+            *) ;;
+          esac
+        done
+        """#
+
+    private func shell(_ script: String, env: [(String, SecretText)] = [], directory: String? = nil)
+        -> BackendTarget
+    {
+        .stdio(command: "sh", args: ["-c", script], env: env, directory: directory)
+    }
+
+    @Test func `a child is started, its era found, its tools listed and called`() async throws {
+        try await BackendRig.with(shell(Self.script)) { rig in
+            let listing = try await rig.listing()
+            #expect(listing.era == .legacy && listing.revision == .v2025_06_18)
+            #expect(listing.serverInfo["name"]?.string == "shell")
+            #expect(listing.entries.map { $0.definition["name"]?.string } == ["ok"])
+            let outcome = await rig.tool("ok")
+            #expect(outcome.text == "fine" && outcome.result?["resultType"]?.string == "complete")
+            #expect(rig.backend.recentLines.contains("hello from the child"))
+            #expect(rig.backend.recentLines.contains("(no message) this line is noise"))
+        }
+    }
+
+    @Test func `a child gets its own environment and folder, and none of ours`() async throws {
+        setenv("MARTLET_TOKEN", "ours", 1)
+        let target = shell(
+            Self.script, env: [("GREETING", SecretText("hi ${secret:who}"))], directory: "/tmp")
+        try await BackendRig.with(target, secrets: ["who": "Ada"]) { rig in
+            _ = try await rig.listing()
+            #expect(await rig.tool("environment").text == "hi Ada||/tmp")
+        }
+    }
+
+    @Test func `a child that dies fails its calls, says why, and comes back`() async throws {
+        try await BackendRig.with(shell(Self.script)) { rig in
+            _ = try await rig.listing()
+            #expect(await rig.tool("crash").failure?.reason == .outcomeUnknown)
+            let reason = try await rig.reason(.down)
+            #expect(reason.contains("exited with status 3") && reason.contains("going down"))
+            _ = try await rig.listing()
+            #expect(await rig.tool("ok").text == "fine")
+        }
+    }
+
+    @Test func `garbage fails the call it answers, silence the one it leaves`() async throws {
+        try await BackendRig.with(shell(Self.script)) { rig in
+            _ = try await rig.listing()
+            #expect(await rig.tool("garbage").failure?.reason == .backendProtocol)
+            let silent = await rig.call("tools/call", ["name": "silent"], timeLeft: .milliseconds(50))
+            #expect(silent.failure?.reason == .deadlineExceeded)
+            _ = try await rig.line(containing: "cancelled {")
+            #expect(await rig.tool("ok").text == "fine")
+        }
+    }
+
+    @Test func `what a legacy child asks of the client is refused`() async throws {
+        try await BackendRig.with(shell(Self.script)) { rig in
+            _ = try await rig.listing()
+            #expect(await rig.tool("ask").text == "refused")
+        }
+    }
+
+    @Test(arguments: [
+        ("no-such-command-here", nil, "command not found: no-such-command-here is in no folder of PATH"),
+        ("/etc/passwd", nil, "is no executable file"), ("sh", "/no/such/folder", "No such file or directory"),
+    ])
+    func `what cannot be started is explained`(
+        command: String, directory: String?, reason: String
+    ) async throws {
+        let target = BackendTarget.stdio(command: command, args: [], env: [], directory: directory)
+        try await BackendRig.with(target) { rig in
+            let told = try await rig.reason(.down)
+            #expect(told.contains(reason))
+            #expect(await rig.tool("ok").failure?.reason == .backendUnavailable)
+        }
+    }
+
+    @Test func `a child that ignores everything is killed, with its own children`() async throws {
+        let stubborn =
+            "trap '' TERM; (trap '' TERM; echo child $$ >&2; exec sleep 600) & echo up >&2; \(Self.script)"
+            + "\nwhile :; do sleep 600; done"
+        var group: pid_t = 0
+        try await BackendRig.with(shell(stubborn)) { rig in
+            _ = try await rig.listing()
+            let line = try #require(rig.backend.recentLines.first { $0.hasPrefix("child ") })
+            group = try #require(pid_t(line.dropFirst("child ".count)))
+            #expect(kill(-group, 0) == 0)
+        }
+        // Members that were killed may still wait for whoever adopted them to reap them.
+        #expect(kill(-group, 0) != 0 || StdioBackendTests.allAreZombies(group))
+    }
+
+    private static func allAreZombies(_ group: pid_t) -> Bool {
+        guard let folder = opendir("/proc") else { return false }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard pid_t(name) != nil, let file = fopen("/proc/\(name)/stat", "r") else { continue }
+            defer { fclose(file) }
+            var text = [CChar](repeating: 0, count: 512)
+            guard fgets(&text, 512, file) != nil else { continue }
+            let line = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let fields = line.split(separator: ")").last?.split(separator: " ") ?? []
+            if fields.count > 2, pid_t(fields[2]) == group, fields[0] != "Z" { return false }
+        }
+        return true
+    }
+
+    @Test func `a modern child is spoken to in its own era`() async throws {
+        let folder = try #require(mkdtemp(strdup("/tmp/martlet-test-XXXXXX")).map { String(cString: $0) })
+        defer {
+            unlink("\(folder)/in")
+            unlink("\(folder)/out")
+            rmdir(folder)
+        }
+        try #require(mkfifo("\(folder)/in", 0o600) == 0 && mkfifo("\(folder)/out", 0o600) == 0)
+        // Opened for both directions, a named pipe does not wait for its other end.
+        let input = open("\(folder)/in", O_RDWR | O_CLOEXEC)
+        let output = open("\(folder)/out", O_RDWR | O_CLOEXEC)
+        try #require(input >= 0 && output >= 0)
+        let front = StdioFront(service: FrontRig.sample)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await front.serve(input: input, output: output, on: FrontRig.loops) }
+            let bridge = "cat out & exec cat > in"
+            try await BackendRig.with(shell(bridge, directory: folder)) { rig in
+                let listing = try await rig.listing()
+                #expect(listing.era == .modern && listing.entries.count == 7)
+                let progress = await rig.tool(
+                    "countdown", ["steps": 2, "delayMs": 1], client: ClientFacts(wantsProgress: true))
+                #expect(progress.notifications.count == 1 && progress.text == "Counted down from 2.")
+                let asked = await rig.tool(
+                    "confirm", ["question": "?"],
+                    client: ClientFacts(capabilities: ["elicitation": ["form": [:]]]))
+                #expect(asked.result?["resultType"]?.string == "input_required")
+            }
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+import Testing
+
+@testable import MCPTransport
+
+struct LineSplitterTests {
+    @Test(arguments: 1...9)
+    func `lines come out the same however the bytes are cut`(size: Int) {
+        var splitter = LineSplitter(bytesMax: 8)
+        let bytes = Array("one\n\r\ntwo\r\n\n123456789\nlast".utf8)
+        var lines: [LineSplitter.Line] = []
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            lines += splitter.take(bytes[start..<min(start + size, bytes.count)])
+        }
+        #expect(lines == [.line(Array("one".utf8)), .line(Array("two".utf8)), .tooLong])
+        #expect(splitter.finish() == Array("last".utf8))
+    }
+}
+
+struct RouteTests {
+    @Test(arguments: [
+        ("/mcp", Route.streamable(.all)), ("/mcp/", .streamable(.all)),
+        ("/servers/a/mcp", .streamable(.server("a"))), ("/servers/n--a/mcp", .streamable(.server("n--a"))),
+        ("/servers/a/sse", .events(.server("a"))), ("/healthz", .health), ("/readyz", .ready),
+    ])
+    func `paths lead where the product says`(path: String, route: Route) {
+        #expect(Route(path: path) == route)
+    }
+
+    @Test(arguments: ["/", "", "/servers/mcp", "/servers/a/b/mcp", "/mcp/x", "/other"])
+    func `other paths lead nowhere`(path: String) { #expect(Route(path: path) == nil) }
+}
+
+struct AcceptedTypesTests {
+    @Test(arguments: [
+        (nil, true, true), ("application/json", true, false),
+        ("Text/Event-Stream;q=0.5, application/json", true, true), ("*/*", true, true),
+        ("text/html", false, false),
+    ])
+    func `accept decides what may be answered`(value: String?, json: Bool, events: Bool) {
+        let accepted = AcceptedTypes(HTTPHeaders(value.map { [("accept", $0)] } ?? []))
+        #expect(accepted.json == json && accepted.events == events)
+    }
+}
+
+struct SessionTableTests {
+    private let mine = SessionScope(endpoint: .all, caller: .anonymous)
+
+    @Test func `the session silent longest makes room, unless it is busy`() throws {
+        var table = SessionTable<Int>(countMax: 2, idleMax: .seconds(10))
+        let start = ContinuousClock.now
+        _ = table.insert(1, id: "a", scope: mine, at: start) { _ in false }
+        _ = table.insert(2, id: "b", scope: mine, at: start + .seconds(1)) { _ in false }
+        #expect(table.insert(3, id: "c", scope: mine, at: start + .seconds(2)) { $0 == 1 } == [2])
+        #expect(table.insert(4, id: "d", scope: mine, at: start + .seconds(3)) { _ in true } == nil)
+        #expect(table.use("a", scope: mine, at: start + .seconds(9)) == 1)
+        #expect(table.expire(at: start + .seconds(15)) { _ in false } == [3])
+        #expect(table.count == 1)
+    }
+
+    @Test func `another's session is as good as none`() {
+        var table = SessionTable<Int>(countMax: 2, idleMax: .seconds(10))
+        _ = table.insert(1, id: "a", scope: mine, at: .now) { _ in false }
+        let other = SessionScope(endpoint: .all, caller: Caller(issuer: "key", subject: "x"))
+        #expect(table.use("a", scope: other, at: .now) == nil)
+        #expect(table.remove("a", scope: other) == nil)
+        #expect(table.count == 1)
+    }
+}
+
+struct InputRoundsTests {
+    private let both: JSON = ["elicitation": ["form": [:], "url": [:]], "roots": [:]]
+
+    private func rounds(_ capabilities: JSON, _ revision: ProtocolRevision = .v2025_11_25) -> InputRounds {
+        InputRounds(params: ["name": "t"], revision: revision, capabilities: capabilities)
+    }
+
+    private let wants: JSON = [
+        "resultType": "input_required", "requestState": "s-1",
+        "inputRequests": [
+            "form": ["method": "elicitation/create", "params": ["mode": "form", "message": "m"]],
+            "roots": ["method": "roots/list"],
+        ],
+    ]
+
+    @Test func `all answers are gathered before the call is issued again`() throws {
+        var rounds = rounds(both)
+        var number = 10
+        guard
+            case .ask(let requests) = rounds.take(
+                result: wants,
+                nextID: {
+                    number += 1
+                    return number
+                })
+        else { throw InputRoundsFailure() }
+        #expect(requests.map(\.method) == ["elicitation/create", "roots/list"])
+        guard case .wait = rounds.answer(requests[1].id, result: ["roots": []]) else {
+            throw InputRoundsFailure()
+        }
+        guard case .reissue(let params) = rounds.answer(requests[0].id, result: ["action": "decline"]) else {
+            throw InputRoundsFailure()
+        }
+        #expect(params["requestState"]?.string == "s-1")
+        #expect(params["inputResponses"]?["form"]?["action"]?.string == "decline")
+        #expect(params["inputResponses"]?["roots"]?["roots"] == [])
+        guard case .finish = rounds.take(result: ["resultType": "complete"], nextID: { 0 }) else {
+            throw InputRoundsFailure()
+        }
+    }
+
+    @Test func `state alone means: at once again, but not for ever`() throws {
+        var rounds = rounds(both)
+        for _ in 0..<InputRounds.roundsMax {
+            guard
+                case .reissue(let params) = rounds.take(
+                    result: ["resultType": "input_required", "requestState": "x"], nextID: { 0 })
+            else { throw InputRoundsFailure() }
+            #expect(params["inputResponses"] == nil)
+        }
+        guard
+            case .fail = rounds.take(
+                result: ["resultType": "input_required", "requestState": "x"], nextID: { 0 })
+        else { throw InputRoundsFailure() }
+    }
+
+    @Test func `a refused elicitation is a cancelled one, a refused sampling ends the call`() throws {
+        var rounds = rounds(both)
+        var number = 0
+        let next = {
+            number += 1
+            return number
+        }
+        guard case .ask(let requests) = rounds.take(result: wants, nextID: next) else {
+            throw InputRoundsFailure()
+        }
+        guard case .wait = rounds.refuse(requests[0].id, error: ["message": "busy"]) else {
+            throw InputRoundsFailure()
+        }
+        guard case .fail(let error) = rounds.refuse(requests[1].id, error: ["message": "busy"]) else {
+            throw InputRoundsFailure()
+        }
+        #expect(error.code == -32603)
+        #expect(rounds.openIDs.isEmpty)
+    }
+
+    @Test(arguments: [
+        (#"{}"#, #"{"elicitation":{"form":{}},"roots":{}}"#),
+        (#"{"roots":{}}"#, #"{"elicitation":{"form":{}}}"#),
+        (#"{"elicitation":{},"roots":{}}"#, nil),
+        (#"{"elicitation":{"url":{}},"roots":{}}"#, #"{"elicitation":{"form":{}}}"#),
+    ])
+    func `what a client did not declare is missing`(declared: String, missing: String?) throws {
+        #expect(InputNeeds.missing(in: wants, from: try JSON(validating: declared))?.text == missing)
+    }
+}
+
+/// The step was another than the test expects.
+private struct InputRoundsFailure: Error {}

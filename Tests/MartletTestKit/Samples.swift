@@ -1,0 +1,52 @@
+package import Catalog
+package import JSONSlice
+import Mesh
+
+extension Manifest {
+    /// A server's list of so many tools, each with a schema of its own.
+    package static func sample(tools count: Int, tag: String = "tool", padding: Int = 0) throws -> Manifest {
+        let entries = try (0..<count).map { index in
+            let definition = try JSON(
+                validating: """
+                    {"name":"\(tag)_\(index)","description":"\(String(repeating: "x", count: padding))",\
+                    "inputSchema":{"type":"object","properties":{"a":{"type":"number"}}}}
+                    """)
+            return try Entry(kind: .tool, definition: definition).orFail("an entry")
+        }
+        return Manifest(
+            entries: entries, instructions: "Use \(tag).",
+            capabilities: try JSON(validating: #"{"tools":{"listChanged":true}}"#),
+            serverInfo: try JSON(validating: #"{"name":"sample","version":"1.0"}"#))
+    }
+}
+
+extension SimulatedMesh {
+    /// Publishes a server with so many tools.
+    package func publish(
+        _ index: NodeIndex, _ name: Label, tools: Int, tag: String = "tool", padding: Int = 0
+    ) throws {
+        let manifest = try Manifest.sample(tools: tools, tag: tag, padding: padding)
+        let record = ServerRecord(key: ServerKey(owner: id(index), name: name), state: .up)
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.publish(record, manifest: manifest, at: now, using: &random)
+        }
+    }
+
+    package func withdraw(_ index: NodeIndex, _ name: Label) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.withdraw(server: name, at: now, using: &random)
+        }
+    }
+
+    package func define(_ index: NodeIndex, _ name: Label, _ definition: JSON) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.publish(virtualServer: name, definition: definition, at: now, using: &random)
+        }
+    }
+
+    package func remove(_ index: NodeIndex, _ name: Label) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.remove(virtualServer: name, at: now, using: &random)
+        }
+    }
+}

@@ -1,0 +1,448 @@
+package import Catalog
+package import Mesh
+
+/// Many nodes' own ``MeshCore``s on one thread in virtual time, over links with delay, loss, cuts and crashes.
+///
+/// The network is simulated, the rules are not: frames are encoded and decoded by the product's codec, silence is
+/// judged by its ``SilenceWatch``, and what a node keeps over a restart is what its core told its disk to keep.
+package final class SimulatedMesh {
+    package struct Network: Sendable {
+        /// One way, drawn anew for each frame; frames of one link stay in order.
+        package var delay: ClosedRange<Duration> = .milliseconds(1)...(.milliseconds(20))
+        /// Of a frame to be lost and sent again by TCP …
+        package var loss = 0.0
+        /// … which takes so long, and holds up what follows.
+        package var retransmission: Duration = .milliseconds(200)
+        /// Of documents to arrive twice.
+        package var duplication = 0.0
+
+        package init() {}
+    }
+
+    package typealias NodeIndex = Int
+
+    private struct Node {
+        var local: LocalNode
+        /// The networks it is attached to; two nodes can dial each other if they share one.
+        var segments: Set<String>
+        var core: MeshCore?
+        /// One more at each start, so that nothing planned for a former life reaches this one.
+        var epoch = 0
+        var disk = StoredState()
+        var documents: [DocumentKey: Document] = [:]
+        var watches: [LinkID: SilenceWatch] = [:]
+        var pausedUntil: Instant?
+    }
+
+    private struct Link {
+        var ends: (NodeIndex, NodeIndex)
+        /// Which ends have not closed yet.
+        var isOpen = (true, true)
+        var arrivesAfter = (Instant.zero, Instant.zero)
+        /// Sent while the two were cut off from each other.
+        var stalled: [(from: NodeIndex, bytes: [UInt8])] = []
+    }
+
+    private enum Event {
+        case tick(NodeIndex, epoch: Int)
+        case arrive(LinkID, at: NodeIndex, [UInt8])
+        case closed(LinkID, at: NodeIndex)
+        case dial(NodeIndex, epoch: Int, address: String, expecting: NodeID?)
+        case linkUp(LinkID, at: NodeIndex, epoch: Int, LinkFacts)
+    }
+
+    package let mesh: TestMesh
+    package var network = Network()
+    package private(set) var now = Instant.zero
+    package private(set) var notices: [(node: NodeIndex, MeshNotice)] = []
+    package private(set) var bytesSent = 0
+    package private(set) var framesSent = 0
+    /// Folds in all that was ever sent and when: equal for equal runs.
+    package private(set) var trace: UInt64 = 14_695_981_039_346_656_037
+
+    private let limits: MeshLimits
+    private var random: SplitMix64
+    private var nodes: [Node] = []
+    private var links: [LinkID: Link] = [:]
+    private var linkCount: UInt64 = 0
+    private var queue = EventQueue<Event>()
+    private var cuts: Set<[NodeIndex]> = []
+
+    package init(seed: UInt64, limits: MeshLimits = MeshLimits()) throws {
+        mesh = try TestMesh(seed: seed, .hashed)
+        random = SplitMix64(seed: seed ^ 0x5EED)
+        self.limits = limits
+    }
+
+    // MARK: Nodes
+
+    /// Adds a node that is enrolled but not started.
+    package func addNode(
+        _ label: Label, roles: Roles = .ordinary, segment: Label = "home", attachedTo segments: Set<String> = ["lan"],
+        relays: Bool = true
+    ) throws -> NodeIndex {
+        let index = nodes.count
+        var local = try mesh.node(
+            label, roles: roles, segment: segment, incarnation: 0, addresses: ["node\(index):7331"], using: &random)
+        local.relays = relays
+        nodes.append(Node(local: local, segments: segments))
+        return index
+    }
+
+    /// Adds and starts `count` nodes on one network that all know the first one's address.
+    package func addNodes(_ count: Int, roles: Roles = .ordinary) throws -> [NodeIndex] {
+        try (0..<count).map { _ in
+            let index = try addNode(Label("n\(nodes.count)").orFail(), roles: roles)
+            start(index)
+            if index > 0 { sight(index, address(0)) }
+            return index
+        }
+    }
+
+    package func id(_ index: NodeIndex) -> NodeID { nodes[index].local.id }
+    package func address(_ index: NodeIndex) -> String { "node\(index):7331" }
+    package func isRunning(_ index: NodeIndex) -> Bool { nodes[index].core != nil }
+    package var running: [NodeIndex] { nodes.indices.filter(isRunning) }
+
+    package func core(_ index: NodeIndex) throws -> MeshCore {
+        try nodes[index].core.orFail("node \(index), which does not run")
+    }
+
+    /// Starts a node from what is on its disk.
+    package func start(_ index: NodeIndex) {
+        nodes[index].epoch += 1
+        nodes[index].local.incarnation += 1
+        nodes[index].local.life = random.next()
+        nodes[index].core = MeshCore(
+            nodes[index].local, trust: mesh.trust, checker: mesh.checker, limits: limits)
+        handle(.started(disk(index).state), at: index)
+        let first = Duration.milliseconds(Int64.random(in: 0..<100, using: &random))
+        queue.plan(.tick(index, epoch: nodes[index].epoch), at: now + first)
+    }
+
+    /// The process dies; its sockets are reset by its kernel.
+    package func kill(_ index: NodeIndex) {
+        stop(index)
+        for (id, link) in links.sorted(by: { $0.key < $1.key }) where link.ends.0 == index || link.ends.1 == index {
+            hangUp(id, by: index)
+        }
+    }
+
+    /// The host goes without a word: power, or a pulled cable.
+    package func vanish(_ index: NodeIndex) { stop(index) }
+
+    /// Puts back an older state of the disk.
+    package func restoreDisk(_ index: NodeIndex, _ disk: StoredState, incarnation: UInt64) {
+        nodes[index].disk = disk
+        nodes[index].documents = Dictionary(uniqueKeysWithValues: disk.documents.map { ($0.key, $0) })
+        nodes[index].local.incarnation = incarnation
+    }
+
+    package func disk(_ index: NodeIndex) -> (state: StoredState, incarnation: UInt64) {
+        var state = nodes[index].disk
+        state.documents = Array(nodes[index].documents.values)
+        return (state, nodes[index].local.incarnation)
+    }
+
+    /// The node gets no CPU for a while; what was to happen happens after.
+    package func pause(_ index: NodeIndex, for duration: Duration) { nodes[index].pausedUntil = now + duration }
+
+    package func sight(_ index: NodeIndex, _ address: String) {
+        handle(.sighted(Candidate(address: address, source: .seed)), at: index)
+    }
+
+    /// Which servers the node's configuration names, for its next start.
+    package func configure(_ index: NodeIndex, servers: Set<Label>) { nodes[index].disk.ownServers = servers }
+
+    /// Lets an administrator of a running node do something.
+    package func act<Failure: Error>(
+        _ index: NodeIndex,
+        _ body: (inout MeshCore, Instant, inout SplitMix64) throws(Failure) -> [MeshEffect]
+    ) throws {
+        var core = try core(index)
+        nodes[index].core = nil
+        let effects: [MeshEffect]
+        do {
+            effects = try body(&core, now, &random)
+        } catch {
+            nodes[index].core = core
+            throw error
+        }
+        nodes[index].core = core
+        perform(effects, at: index)
+    }
+
+    // MARK: The network
+
+    /// Lets no byte through between any of `some` and any of `others`.
+    package func cut(_ some: [NodeIndex], from others: [NodeIndex]) {
+        for a in some { for b in others where a != b { cuts.insert([min(a, b), max(a, b)]) } }
+    }
+
+    package func heal() {
+        cuts = []
+        for id in links.keys.sorted() {
+            guard let stalled = links[id]?.stalled, !stalled.isEmpty else { continue }
+            links[id]?.stalled = []
+            for (from, bytes) in stalled { transmit(bytes, on: id, from: from) }
+        }
+    }
+
+    /// Breaks one link at both ends, at random.
+    package func breakSomeLink() {
+        guard let id = links.filter({ $0.value.isOpen == (true, true) }).keys.sorted().randomElement(using: &random),
+            let ends = links[id]?.ends
+        else { return }
+        queue.plan(.closed(id, at: ends.0), at: now)
+        queue.plan(.closed(id, at: ends.1), at: now)
+    }
+
+    // MARK: Time
+
+    package func run(for duration: Duration) {
+        let end = now + duration
+        while let next = queue.nextTime, next <= end { step() }
+        now = end
+    }
+
+    /// Runs until the condition holds, tested every 20 ms.
+    ///
+    /// - Returns: how long it took; `nil`: it did not hold within `longest`.
+    package func run(atMost longest: Duration, until condition: () throws -> Bool) rethrows -> Duration? {
+        let begin = now
+        while now - begin <= longest {
+            if try condition() { return now - begin }
+            run(for: .milliseconds(20))
+        }
+        return nil
+    }
+
+    /// Whether these nodes hold the same documents, manifests included.
+    package func agree(_ indices: [NodeIndex]) throws -> Bool {
+        guard let first = indices.first else { return true }
+        let rows = try core(first).documents.map(\.row)
+        for index in indices {
+            let core = try core(index)
+            guard core.documentCount == rows.count, core.documents.map(\.row) == rows else { return false }
+            for body in core.servers.values {
+                if let hash = body.manifest, core.manifest(hash) == nil { return false }
+            }
+        }
+        return true
+    }
+
+    /// Whether each of these nodes has a path to each other.
+    package func allReach(_ indices: [NodeIndex]) throws -> Bool {
+        for a in indices {
+            let core = try core(a)
+            for b in indices where a != b && core.route(to: id(b)) == nil { return false }
+        }
+        return true
+    }
+
+    private func step() {
+        guard let (time, event) = queue.takeNext() else { return }
+        now = time
+        if let index = target(of: event), let until = nodes[index].pausedUntil {
+            if until > now {
+                // Whatever arrived is read before timers fire.
+                if case .tick = event {
+                    queue.plan(event, at: until + .nanoseconds(1))
+                } else {
+                    queue.plan(event, at: until)
+                }
+                return
+            }
+            nodes[index].pausedUntil = nil
+        }
+        switch event {
+        case .tick(let index, let epoch): tick(index, epoch)
+        case .arrive(let link, let index, let bytes): arrive(link, index, bytes)
+        case .closed(let link, let index): close(link, at: index)
+        case .dial(let index, let epoch, let address, let expecting):
+            dial(index, epoch, address, expecting)
+        case .linkUp(let link, let index, let epoch, let facts):
+            guard nodes[index].epoch == epoch, nodes[index].core != nil, isOpen(link, at: index) else { return }
+            nodes[index].watches[link] = SilenceWatch(at: now)
+            handle(.linkUp(link, facts), at: index)
+        }
+    }
+
+    private func target(of event: Event) -> NodeIndex? {
+        switch event {
+        case .tick(let index, _), .arrive(_, let index, _), .closed(_, let index), .dial(let index, _, _, _),
+            .linkUp(_, let index, _, _):
+            index
+        }
+    }
+
+    // MARK: Parts
+
+    private func stop(_ index: NodeIndex) {
+        nodes[index].core = nil
+        nodes[index].watches = [:]
+        nodes[index].pausedUntil = nil
+    }
+
+    private func tick(_ index: NodeIndex, _ epoch: Int) {
+        guard nodes[index].epoch == epoch, nodes[index].core != nil else { return }
+        queue.plan(.tick(index, epoch: epoch), at: now + MeshLimits.tickEvery)
+        for link in nodes[index].watches.keys.sorted() {
+            switch nodes[index].watches[link]?.tick(at: now) {
+            case .sendHeartbeat: send(.heartbeat, on: link, from: index)
+            case .down:
+                hangUp(link, by: index)
+                close(link, at: index)
+            case .quiet, nil: break
+            }
+        }
+        handle(.tick, at: index)
+    }
+
+    private func handle(_ event: MeshEvent, at index: NodeIndex) {
+        guard var core = nodes[index].core else { return }
+        nodes[index].core = nil  // so that the copy is the only one and changes in place
+        let effects = core.handle(event, at: now, using: &random)
+        nodes[index].core = core
+        perform(effects, at: index)
+    }
+
+    private func perform(_ effects: [MeshEffect], at index: NodeIndex) {
+        for effect in effects {
+            switch effect {
+            case .persistIncarnation(let incarnation): nodes[index].local.incarnation = incarnation
+            case .store(let document): nodes[index].documents[document.key] = document
+            case .drop(let key): nodes[index].documents[key] = nil
+            case .storeManifest(let hash, let bytes): nodes[index].disk.manifests[hash] = bytes
+            case .dropManifest(let hash): nodes[index].disk.manifests[hash] = nil
+            case .send(let frame, let link): send(frame, on: link, from: index)
+            case .dial(let address, let expecting):
+                let handshake = delay() + delay() + delay()
+                queue.plan(
+                    .dial(index, epoch: nodes[index].epoch, address: address, expecting: expecting),
+                    at: now + handshake)
+            case .close(let link, let reason, let text):
+                send(.goodbye(reason, text: text), on: link, from: index)
+                hangUp(link, by: index)
+                queue.plan(.closed(link, at: index), at: now)
+            case .notice(let notice): notices.append((index, notice))
+            case .catalogChanged, .routesChanged: break
+            }
+        }
+    }
+
+    private func dial(_ index: NodeIndex, _ epoch: Int, _ address: String, _ expecting: NodeID?) {
+        guard nodes[index].epoch == epoch, let core = nodes[index].core else { return }
+        func fail(_ problem: DialProblem) {
+            handle(.dialFailed(address: address, expecting: expecting, problem), at: index)
+        }
+        guard let other = nodes.indices.first(where: { self.address($0) == address }),
+            let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true, canPass(index, other)
+        else { return fail(.unreachable("no answer")) }
+        guard other != index else { return fail(.myself) }
+        guard expecting == nil || expecting == id(other) else { return fail(.otherNode(id(other))) }
+
+        linkCount += 1
+        let link = LinkID(linkCount)
+        links[link] = Link(ends: (index, other))
+        queue.plan(
+            .linkUp(
+                link, at: other, epoch: nodes[other].epoch,
+                LinkFacts(hello: core.hello, openedByMe: false, address: nil)), at: now)
+        queue.plan(
+            .linkUp(
+                link, at: index, epoch: epoch,
+                LinkFacts(hello: peer.hello, openedByMe: true, address: address)), at: now)
+    }
+
+    private func canPass(_ a: NodeIndex, _ b: NodeIndex) -> Bool {
+        (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments)) && !cuts.contains([min(a, b), max(a, b)])
+    }
+
+    private func isOpen(_ link: LinkID, at index: NodeIndex) -> Bool {
+        guard let link = links[link] else { return false }
+        return link.ends.0 == index ? link.isOpen.0 : link.isOpen.1
+    }
+
+    private func send(_ frame: Frame, on link: LinkID, from index: NodeIndex) {
+        guard isOpen(link, at: index), let ends = links[link]?.ends else { return }
+        nodes[index].watches[link]?.sent()
+        let bytes = frame.encoded
+        bytesSent += bytes.count
+        framesSent += 1
+        fold(UInt64(bitPattern: now.nanoseconds))
+        fold(link.number << 1 | (ends.0 == index ? 0 : 1))
+        for byte in bytes { trace = (trace ^ UInt64(byte)) &* 1_099_511_628_211 }
+        transmit(bytes, on: link, from: index)
+        if case .documents = frame, chance(network.duplication) { transmit(bytes, on: link, from: index) }
+    }
+
+    private func transmit(_ bytes: [UInt8], on id: LinkID, from index: NodeIndex) {
+        guard var link = links[id] else { return }
+        let other = link.ends.0 == index ? link.ends.1 : link.ends.0
+        guard canPass(index, other) else {
+            links[id]?.stalled.append((index, bytes))
+            return
+        }
+        var arrival = now + delay()
+        if chance(network.loss) { arrival = arrival + network.retransmission }
+        if link.ends.0 == index {
+            arrival = max(arrival, link.arrivesAfter.0)
+            link.arrivesAfter.0 = arrival
+        } else {
+            arrival = max(arrival, link.arrivesAfter.1)
+            link.arrivesAfter.1 = arrival
+        }
+        links[id] = link
+        queue.plan(.arrive(id, at: other, bytes), at: arrival)
+    }
+
+    private func arrive(_ link: LinkID, _ index: NodeIndex, _ bytes: [UInt8]) {
+        guard nodes[index].core != nil, isOpen(link, at: index) else { return }
+        nodes[index].watches[link]?.heard()
+        var decoder = FrameDecoder()
+        decoder.append(bytes)
+        do {
+            while let frame = try decoder.next() {
+                if frame.isForCore { handle(.received(frame, from: link), at: index) }
+            }
+        } catch {
+            notices.append((index, .peerMisbehaved(id(index), "\(error)")))
+            hangUp(link, by: index)
+            close(link, at: index)
+        }
+    }
+
+    /// One end closes; the other learns of it after what was sent before, if anything reaches it at all.
+    private func hangUp(_ id: LinkID, by index: NodeIndex) {
+        guard var link = links[id] else { return }
+        let isFirst = link.ends.0 == index
+        let other = isFirst ? link.ends.1 : link.ends.0
+        if isFirst { link.isOpen.0 = false } else { link.isOpen.1 = false }
+        links[id] = link
+        guard canPass(index, other) else { return }
+        let after = isFirst ? link.arrivesAfter.0 : link.arrivesAfter.1
+        queue.plan(.closed(id, at: other), at: max(now + delay(), after))
+    }
+
+    private func close(_ id: LinkID, at index: NodeIndex) {
+        guard var link = links[id] else { return }
+        if link.ends.0 == index { link.isOpen.0 = false } else { link.isOpen.1 = false }
+        links[id] = link.isOpen == (false, false) ? nil : link
+        nodes[index].watches[id] = nil
+        handle(.linkDown(id), at: index)
+    }
+
+    private func delay() -> Duration {
+        let span = network.delay.upperBound - network.delay.lowerBound
+        return network.delay.lowerBound + span * Int.random(in: 0...1000, using: &random) / 1000
+    }
+
+    private func chance(_ probability: Double) -> Bool {
+        probability > 0 && Double.random(in: 0..<1, using: &random) < probability
+    }
+
+    private func fold(_ word: UInt64) {
+        trace = (trace ^ word) &* 1_099_511_628_211
+    }
+}

@@ -1,0 +1,162 @@
+import Catalog
+import Crypto
+import Foundation
+import JSONSlice
+import Logging
+import Mesh
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import MeshTransport
+
+@Suite(.timeLimit(.minutes(1)))
+struct JoinTests {
+    private func attempt(_ token: JoinToken, label: String = "new") throws -> JoinAttempt {
+        try JoinAttempt(token: token, nodeKey: .init(), label: #require(Label(label)))
+    }
+
+    private func join(
+        _ attempt: JoinAttempt, found: [String] = [], patience: Duration = .zero
+    ) async throws -> JoinedCredentials {
+        try await MeshJoin.join(
+            attempt, found: { found }, patience: patience, group: MultiThreadedEventLoopGroup.singleton,
+            log: Logger(label: "join") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test func `a token lets a node in, which then links and is called`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first()
+        try await running([a]) { runner in
+            let token = try await a.service.makeToken()
+            let joined = try await join(attempt(JoinToken(text: token.text)))
+            #expect(joined.trust == mesh.founder.credentials.trust)
+            #expect(joined.enrolment.label.text == "new")
+            #expect(joined.enrolment.roles == .ordinary)
+            #expect(joined.enrolment.segment == a.enrolment.segment)
+
+            let b = try TestNode(
+                joined.credentials, joined.enrolment, listen: false, seeds: [joined.address])
+            try await runner.start(b)
+            try await a.untilReaches(b)
+            try await b.untilReaches(a)
+            #expect(try await a.call(b, params: .emptyObject).result != nil)
+        }
+    }
+
+    @Test func `a token is good once, and the same request repeated gets the same answer`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken()
+            let first = try attempt(token)
+            let joined = try await join(first)
+            let again = try await join(first)
+            #expect(again.credentials.chain == joined.credentials.chain)
+            #expect(again.enrolment == joined.enrolment)
+            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(token, label: "third")) }
+            guard case .refused(.usedUp, _)? = failure else {
+                Issue.record("refused as \(String(describing: failure))")
+                return
+            }
+        }
+    }
+
+    @Test func `an expired, a withdrawn and a foreign token are refused, each with its reason`() async throws {
+        let a = try TestMesh().first()
+        let other = try TestMesh().first()
+        try await running([a, other]) { _ in
+            let expired = try await a.service.makeToken(ttl: .zero)
+            await #expect(throws: JoinFailure.refused(.expired, text: JoinRefusal.expired.description)) {
+                try await join(attempt(expired))
+            }
+            let withdrawn = try await a.service.makeToken()
+            try await a.service.revokeToken(withdrawn.id)
+            await #expect(throws: JoinFailure.refused(.revokedToken, text: JoinRefusal.revokedToken.description)) {
+                try await join(attempt(withdrawn))
+            }
+            var foreign = try await other.service.makeToken()
+            foreign.addresses = [try await a.address()]
+            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(foreign)) }
+            #expect("\(failure.map { "\($0)" } ?? "")".contains("another mesh"))
+        }
+    }
+
+    @Test func `a label that is carried already is refused`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken(uses: 2)
+            _ = try await join(attempt(token, label: "twin"))
+            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(token, label: "twin")) }
+            guard case .refused(.labelTaken, _)? = failure else {
+                Issue.record("refused as \(String(describing: failure))")
+                return
+            }
+        }
+    }
+
+    @Test func `a made-up secret does not get in`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            var token = try await a.service.makeToken()
+            token.secret = [UInt8](repeating: 7, count: JoinToken.secretBytes)
+            await #expect(throws: JoinFailure.refused(.unknownToken, text: JoinRefusal.unknownToken.description)) {
+                try await join(attempt(token))
+            }
+        }
+    }
+
+    @Test func `with nobody there, each address tried is told`() async throws {
+        let a = try TestMesh().first(listen: false)
+        try await running([a]) { _ in
+            var token = try await a.service.makeToken()
+            token.addresses = ["127.0.0.1:1"]
+            let failure = await #expect(throws: JoinFailure.self) {
+                try await join(attempt(token), found: ["127.0.0.1:2"])
+            }
+            guard case .nobodyReachable(let tried)? = failure else {
+                Issue.record("failed as \(String(describing: failure))")
+                return
+            }
+            #expect(tried.map(\.address) == ["127.0.0.1:1", "127.0.0.1:2"])
+        }
+    }
+
+    @Test func `a node that sees only a relay is let in by the issuer behind it`() async throws {
+        let mesh = try TestMesh()
+        let b = try mesh.node("b")
+        try await running([b]) { runner in
+            let address = try await b.address()
+            let a = try mesh.first(listen: false, seeds: [address])
+            try await runner.start(a)
+            try await b.untilReaches(a)
+            let token = try await a.service.makeToken(segment: Label("far"))
+            #expect(token.addresses.isEmpty)
+            let joined = try await join(attempt(token), found: [address])
+            #expect(joined.enrolment.segment.text == "far")
+            #expect(joined.enrolment.issuer == a.id)
+        }
+    }
+
+    @Test func `guests beyond the eighth hear that it is busy`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken()
+            let hub = a.service.hub
+            try await a.service.loop.submit { hub.guestsHere = MeshHub.guestsMax }.get()
+            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(token)) }
+            guard case .nobodyReachable(let tried)? = failure else {
+                Issue.record("failed as \(String(describing: failure))")
+                return
+            }
+            #expect(tried.first?.why == JoinRefusal.busy.description)
+        }
+    }
+
+    @Test func `only an issuer makes tokens`() async throws {
+        let mesh = try TestMesh()
+        let b = try mesh.node("b")
+        try await running([b]) { _ in
+            await #expect(throws: MeshServiceError.self) { try await b.service.makeToken() }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+import Catalog
+import Crypto
+import Foundation
+import JSONSlice
+import Logging
+import MCPModel
+import Mesh
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import MeshTransport
+
+/// A mesh of real services on loopback sockets, with real certificates.
+final class TestMesh: Sendable {
+    let founder: MeshOfOne
+
+    init(founder: String = "a") throws { self.founder = try MeshOfOne.founded(label: founder) }
+
+    /// The first node: issuer, all roles.
+    func first(listen: Bool = true, seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo) throws
+        -> TestNode
+    {
+        try TestNode(
+            founder.credentials, founder.enrolment,
+            issuer: IssuerCredentials(authority: founder.issuer, grant: founder.enrolment.grant),
+            listen: listen, seeds: seeds, serve: serve)
+    }
+
+    /// A further node, enrolled without the ceremony of a join.
+    func node(
+        _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
+        seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo
+    ) throws -> TestNode {
+        let nodeKey = Curve25519.Signing.PrivateKey()
+        let leafKey = P256.Signing.PrivateKey()
+        let id = NodeID(ofKey: nodeKey.publicKey.rawRepresentation)
+        let credentials = try NodeCredentials(
+            nodeKey: nodeKey, leafKey: leafKey,
+            chain: founder.issuer.issueLeaf(for: id, key: leafKey.publicKey, at: Date()),
+            root: founder.root.certificate.bytes)
+        let enrolment = try Enrolment(
+            of: credentials.signer.key, label: #require(Label(label)), roles: roles,
+            segment: #require(Label("here")), serial: 2, grant: founder.enrolment.grant,
+            by: founder.credentials.signer)
+        return try TestNode(credentials, enrolment, listen: listen, relays: relays, seeds: seeds, serve: serve)
+    }
+}
+
+/// One service and what the tests want to know of it.
+final class TestNode: Sendable {
+    typealias Serve = @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+
+    let service: MeshService
+    let enrolment: Enrolment
+    private let changes: ChangeFeed
+
+    var id: NodeID { service.me.id }
+    var label: String { enrolment.label.text }
+
+    init(
+        _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
+        listen: Bool, relays: Bool = true, seeds: [String] = [], serve: @escaping Serve = TestNode.echo
+    ) throws {
+        let changes = ChangeFeed()
+        self.changes = changes
+        self.enrolment = enrolment
+        service = try MeshService(
+            MeshServiceConfiguration(
+                listen: listen ? MeshAddress(host: "127.0.0.1", port: 0) : nil, seeds: seeds, relays: relays,
+                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: 1),
+            credentials: credentials, enrolment: enrolment, issuer: issuer, storage: .none,
+            group: MultiThreadedEventLoopGroup.singleton, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            serve: serve, changed: { changes.tell($0) })
+    }
+
+    /// Where others may dial it.
+    func address() async throws -> String {
+        try await service.started()
+        return try #require(await service.listening).description
+    }
+
+    /// Publishes a server `tools` with one tool.
+    func publishTools() async throws {
+        let definition = try JSON(validating: #"{"name":"say","inputSchema":{"type":"object"}}"#)
+        try await service.publish(
+            ServerRecord(key: toolsKey(), state: .up),
+            manifest: Manifest(
+                entries: [#require(Entry(kind: .tool, definition: definition))], instructions: nil,
+                capabilities: .emptyObject, serverInfo: .emptyObject))
+    }
+
+    func toolsKey() throws -> ServerKey { ServerKey(owner: id, name: try #require(Label("tools"))) }
+
+    /// Waits until what the node shows fits; fails the test when it never does.
+    func until(
+        _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+        _ holds: @escaping @Sendable (CatalogSnapshot) -> Bool
+    ) async throws {
+        let feed = changes.subscribe()
+        if holds(service.snapshot) { return }
+        let inTime = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await snapshot in feed where holds(snapshot) { return true }
+                return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
+        try #require(inTime, "\(label) never came to: \(what)", sourceLocation: sourceLocation)
+    }
+
+    func untilReaches(_ other: TestNode, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let id = other.id
+        try await until("reaching \(other.label)", sourceLocation: sourceLocation) { snapshot in
+            if case .reachable? = snapshot.nodes[id]?.reachability { true } else { false }
+        }
+    }
+
+    /// Calls `tools` of another node and waits for the end.
+    func call(
+        _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
+        timeLeft: Duration = .seconds(20)
+    ) async throws -> [CallEvent] {
+        try await outgoing(owner, params: params, issuer: issuer, subject: subject, timeLeft: timeLeft).events()
+    }
+
+    /// Starts a call and hands over what comes of it.
+    func outgoing(
+        _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
+        timeLeft: Duration = .seconds(20)
+    ) throws -> RunningCall {
+        var random = SystemRandomNumberGenerator()
+        let request = CallRequest(
+            id: CallID(using: &random), method: Method.toolsCall, params: params, client: ClientFacts(),
+            timeLeft: timeLeft)
+        let call = OutgoingMeshCall(
+            server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)
+        return RunningCall { service.call(call, $0) }
+    }
+
+    /// Answers each call with its params and who made it.
+    static let echo: Serve = { call, sink in
+        sink(.notification(method: "notifications/progress", params: .emptyObject))
+        sink(
+            .result(
+                .object([
+                    ("params", call.request.params), ("server", .string(call.server.text)),
+                    ("subject", .string(call.principal.subject)),
+                    ("entryNode", .string(call.principal.entryNode.description)),
+                ])))
+        return .finished
+    }
+}
+
+/// Snapshots as they are published, to whoever asks.
+private final class ChangeFeed: Sendable {
+    private let listeners = Mutex<[AsyncStream<CatalogSnapshot>.Continuation]>([])
+
+    func tell(_ snapshot: CatalogSnapshot) {
+        for listener in listeners.withLock({ $0 }) { listener.yield(snapshot) }
+    }
+
+    func subscribe() -> AsyncStream<CatalogSnapshot> {
+        let (stream, continuation) = AsyncStream<CatalogSnapshot>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        listeners.withLock { $0.append(continuation) }
+        return stream
+    }
+}
+
+/// A call under way.
+struct RunningCall {
+    let handle: CallHandle
+    private let stream: AsyncStream<CallEvent>
+
+    init(_ start: (@escaping CallSink) -> CallHandle) {
+        let (stream, continuation) = AsyncStream<CallEvent>.makeStream()
+        self.stream = stream
+        handle = start { event in
+            continuation.yield(event)
+            if event.isFinal { continuation.finish() }
+        }
+    }
+
+    /// All events, the final one last.
+    func events() async -> [CallEvent] {
+        var events: [CallEvent] = []
+        for await event in stream { events.append(event) }
+        return events
+    }
+}
+
+extension [CallEvent] {
+    var result: JSON? { if case .result(let json)? = last { json } else { nil } }
+    var failure: CallFailure? { if case .failure(let failure)? = last { failure } else { nil } }
+}
+
+/// Runs services as long as the body runs; all have said goodbye when this returns.
+func running(
+    _ nodes: [TestNode], _ body: @Sendable (borrowing NodeRunner) async throws -> Void
+) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        let (joining, continuation) = AsyncStream<TestNode>.makeStream()
+        for node in nodes { group.addTask { try await node.service.run() } }
+        group.addTask {
+            try await withThrowingTaskGroup(of: Void.self) { later in
+                for await node in joining { later.addTask { try await node.service.run() } }
+                try await later.waitForAll()
+            }
+        }
+        let runner = NodeRunner(continuation)
+        do {
+            for node in nodes { try await node.service.started() }
+            try await body(runner)
+        } catch {
+            group.cancelAll()
+            continuation.finish()
+            throw error
+        }
+        continuation.finish()
+        group.cancelAll()
+        try await group.waitForAll()
+    }
+}
+
+/// Starts further services within ``running(_:_:)``.
+struct NodeRunner: ~Copyable, Sendable {
+    private let joining: AsyncStream<TestNode>.Continuation
+
+    fileprivate init(_ joining: AsyncStream<TestNode>.Continuation) { self.joining = joining }
+
+    func start(_ node: TestNode) async throws {
+        joining.yield(node)
+        try await node.service.started()
+    }
+}
