@@ -78,7 +78,7 @@ let package = Package(
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Vault", "MCPTransport",
                 "MeshTransport", "Discovery", "Storage", yams, log, crypto,
             ]),
-        target("Admin", ["Gateway", "JSONSlice", "MCPModel", "Catalog", "Composition", "MCPTransport", log]),
+        target("Admin", ["Gateway", "JSONSlice", "MCPModel", "MCPTransport", "HTTPWire", log]),
         .executableTarget(
             name: "martlet",
             dependencies: ["Admin", "Gateway", "JSONSlice", "MCPTransport", log, arguments],

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPWire
 package import JSONSlice
 import MCPModel
 import MCPTransport
@@ -69,7 +70,8 @@ package final class AdminClient: Sendable {
 
     private func ask(_ method: String, _ path: String, _ body: JSON?) async throws -> JSON {
         let request = try self.request(method, path, body)
-        let (head, bytes): (_, [UInt8])
+        let head: HTTPResponseHead
+        let bytes: [UInt8]
         do {
             (head, bytes) = try await http.collect(request)
         } catch {
@@ -114,7 +116,7 @@ package final class AdminClient: Sendable {
                 }
                 for item in try parser.push(bytes) {
                     let json = try JSON(validating: item.data)
-                    switch item.event {
+                    switch item.type {
                     case "final": return json
                     case "failed": throw Self.failure(json, status: 200)
                     default: notice(json)

@@ -1,4 +1,5 @@
 import JSONSlice
+import MCPModel
 
 /// One server-sent event of a streamed admin answer: any notices, then `final` or `failed`.
 enum AdminEvent {
@@ -13,6 +14,6 @@ enum AdminEvent {
             case .final(let json): ("final", json)
             case .failed(let json): ("failed", json)
             }
-        return Array("event: \(name)\ndata: ".utf8) + data.onOneLine.bytes + Array("\n\n".utf8)
+        return SSEEvent(type: name, data: Array(data.onOneLine.bytes)).bytes
     }
 }

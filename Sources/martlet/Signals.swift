@@ -1,4 +1,4 @@
-import Dispatch
+@preconcurrency import Dispatch
 import Glibc
 
 /// SIGINT and SIGTERM as values, so that a command ends by returning, not by dying.

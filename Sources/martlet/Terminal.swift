@@ -28,11 +28,18 @@ enum Terminal {
                 }))
     }
 
-    static func say(_ text: String = "") { print(text) }
+    /// Written at once, not when a buffer is full: another program may be waiting for the line.
+    static func say(_ text: String = "") { emit(text, to: STDOUT_FILENO) }
 
-    static func complain(_ text: String) {
-        let line = Array((text + "\n").utf8)
-        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    static func complain(_ text: String) { emit(text, to: STDERR_FILENO) }
+
+    private static func emit(_ text: String, to descriptor: Int32) {
+        var rest = Array((text + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 || errno == EINTR else { return }
+            rest = rest.dropFirst(max(0, count))
+        }
     }
 
     private static func styled(_ text: String, _ code: String) -> String {

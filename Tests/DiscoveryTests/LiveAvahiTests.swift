@@ -29,23 +29,21 @@
             try await withRig { rig in
                 await #expect(processExitsWith: .success) { [rig = rig as Rig] in
                     try await Node.run(on: "a", of: rig) { node in
-                        try await node.wait { $0 == .publication(.published(name: "plant-a")) }
+                        try await node.wait { $0.publication == .published(name: "plant-a") }
                         let seen = try await rig.run("on", "b", "avahi-browse", "-rtp", "_martlet._tcp")
-                        let address = try await rig.run("address", "a", "1").trimmingCharacters(in: .newlines)
-                        #expect(seen.contains("\(address);7332;\"v=1-2\" \"id=\(Node.me)\""))
+                        #expect(seen.contains(";7332;\"v=1-2\" \"id=\(Node.me)\""))
 
                         let peer = try rig.start(
                             on: "b", "avahi-publish-service", "plant-b", "_martlet._tcp", "7000", "v=1",
                             "id=\(LiveAvahiTests.foreign)")
-                        let found = try await node.wait { $0.sighting?.node == LiveAvahiTests.foreign }
-                        let expected = try await rig.run("address", "b", "1").trimmingCharacters(
-                            in: .newlines)
-                        #expect(found.sighting?.address.description == "\(expected):7000")
-                        #expect(found.sighting?.advertisement.versions == 1...1)
+                        try await node.wait { $0.sightings.count == 1 }
+                        let found = try #require(node.discovery.now.sightings.first)
+                        #expect(found.node == LiveAvahiTests.foreign)
+                        #expect(try await found.address.description == "\(rig.address(of: "b", on: 1)):7000")
+                        #expect(found.advertisement.versions == 1...1)
 
                         peer.terminate()
-                        try await node.wait { if case .lost = $0 { true } else { false } }
-                        #expect(node.discovery.now.sightings.isEmpty, "least of all ourselves")
+                        try await node.wait { $0.sightings.isEmpty }
                     }
                 }
             }
@@ -55,19 +53,19 @@
             try await withRig { rig in
                 await #expect(processExitsWith: .success) { [rig = rig as Rig] in
                     try await Node.run(on: "a", of: rig) { node in
-                        try await node.wait { $0 == .publication(.published(name: "plant-a")) }
+                        try await node.wait { $0.publication == .published(name: "plant-a") }
                         try await rig.run("avahi", "a", "kill")
-                        try await node.wait { $0.isUnavailable }
-                        try await node.wait { $0 == .state(.connecting) }
+                        try await node.wait { $0.state == .connecting }
+                        #expect(node.discovery.now.publication == .pending)
                         try await rig.run("avahi", "a", "up")
-                        try await node.wait { $0 == .publication(.published(name: "plant-a")) }
+                        try await node.wait { $0.publication == .published(name: "plant-a") }
 
                         try await rig.run("bus", "a", "down")
-                        try await node.wait { $0.isUnavailable }
+                        try await node.wait { if case .unavailable = $0.state { true } else { false } }
                         try await rig.run("avahi", "a", "kill")
                         try await rig.run("bus", "a", "up")
                         try await rig.run("avahi", "a", "up")
-                        try await node.wait { $0 == .publication(.published(name: "plant-a")) }
+                        try await node.wait { $0.publication == .published(name: "plant-a") }
                         #expect(node.discovery.now.state == .running)
                     }
                 }
@@ -79,8 +77,10 @@
                 let holder = try rig.start(
                     on: "b", "avahi-publish-service", "plant-a", "_martlet._tcp", "7000")
                 await #expect(processExitsWith: .success) { [rig = rig as Rig] in
-                    try await Node.run(on: "a", of: rig) { node in
-                        try await node.wait { $0 == .publication(.published(name: "plant-a #2")) }
+                    try await Node.run(on: "a", of: rig, announcing: nil) { node in
+                        try await node.wait { $0.sightings.count == 1 }
+                        node.discovery.announce(try Node.announcement)
+                        try await node.wait { $0.publication == .published(name: "plant-a #2") }
                     }
                 }
                 holder.terminate()
@@ -114,14 +114,22 @@
             events = discovery.events.makeAsyncIterator()
         }
 
+        static var announcement: Announcement {
+            get throws {
+                Announcement(
+                    name: try #require(Label("plant-a")), port: 7332, families: .ipv4,
+                    advertisement: Advertisement(versions: 1...2, mesh: nil, node: me))
+            }
+        }
+
         /// Runs discovery over the bus of that host while `body` does.
-        static func run(on host: String, of rig: Rig, _ body: (Node) async throws -> Void) async throws {
+        static func run(
+            on host: String, of rig: Rig, announcing: Announcement? = try? announcement,
+            _ body: (Node) async throws -> Void
+        ) async throws {
             setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.busAddress(of: host), 1)
-            let announcement = try Announcement(
-                name: #require(Label("plant-a")), port: 7332, families: .ipv4,
-                advertisement: Advertisement(versions: 1...2, mesh: nil, node: me))
             let start = ContinuousClock.now
-            let discovery = AvahiDiscovery(me: me, announcing: announcement) {
+            let discovery = AvahiDiscovery(me: me, announcing: announcing) {
                 Instant(nanoseconds: Int64((ContinuousClock.now - start) / .nanoseconds(1)))
             }
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -131,22 +139,11 @@
             }
         }
 
-        @discardableResult
-        func wait(until isAwaited: (DiscoveryEvent) -> Bool) async throws -> DiscoveryEvent {
-            while let event = await events.next(isolation: nil) {
-                if isAwaited(event) { return event }
+        /// Returns as soon as things are as awaited; what came and went meanwhile does not matter.
+        func wait(until isAwaited: (Neighbourhood) -> Bool) async throws {
+            while !isAwaited(discovery.now) {
+                guard await events.next(isolation: nil) != nil else { throw Ended() }
             }
-            throw Ended()
-        }
-    }
-
-    extension DiscoveryEvent {
-        fileprivate var sighting: Sighting? {
-            if case .found(let sighting) = self { sighting } else { nil }
-        }
-
-        fileprivate var isUnavailable: Bool {
-            if case .state(.unavailable) = self { true } else { false }
         }
     }
 #endif

@@ -44,6 +44,10 @@ struct Rig: Sendable, Codable {
         return text
     }
 
+    func address(of host: String, on segment: Int) async throws -> String {
+        try await run("address", host, String(segment)).trimmingCharacters(in: .newlines)
+    }
+
     /// Starts a command on a host and leaves it running; ended by `terminate()`.
     func start(on host: String, _ command: String...) throws -> Process {
         let process = process(["on", host] + command)

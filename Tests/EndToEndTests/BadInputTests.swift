@@ -38,20 +38,51 @@ extension EndToEnd.BadInput {
         #expect(outcome.errors.contains("none.yaml"))
     }
 
-    @Test(.timeLimit(.minutes(2)))
-    func `a taken port is told with what to do`() async throws {
+    @Test(.timeLimit(.minutes(2)), arguments: ["mcp", "admin", "mesh"])
+    func `a taken port is told with what to do`(surface: String) async throws {
         let scratch = try Scratch()
-        let node = try await TestNode("first", in: scratch, yaml: quiet("first"))
-        let port = try #require(try await node.mcpAddress().split(separator: ":").last)
+        let node = try await TestNode("first", in: scratch, yaml: quiet("first", mesh: "127.0.0.1:0"))
+        let taken = try #require(try await node.ask("/v1/status")["listen"]?[surface]?.string)
+        let port = try #require(taken.split(separator: ":").last)
+        let surfaces = ["mcp", "admin", "mesh"].map { "\($0): \"127.0.0.1:\($0 == surface ? port : "0")\"" }
         let file = try scratch.write(
             """
-            listen: {mcp: "127.0.0.1:\(port)", admin: "127.0.0.1:0", mesh: none}
+            listen: {\(surfaces.joined(separator: ", "))}
             mesh: {mdns: off}
             """, to: "martlet.yaml")
         let outcome = try await refused(["--config", file], in: scratch)
-        #expect(outcome.errors.contains("\(port)"))
-        #expect(outcome.errors.contains("--port"))
+        #expect(outcome.errors.contains("\(port)"), "said: \(outcome.errors)")
+        #expect(outcome.errors.contains("--port"), "said: \(outcome.errors)")
         try await node.stop()
+    }
+
+    @Test func `a listener beyond loopback wants a caller's key first`() async throws {
+        let scratch = try Scratch()
+        let yaml = quiet("open").replacing("mcp: \"127.0.0.1:0\"", with: "mcp: \"0.0.0.0:0\"")
+        let file = try scratch.write(yaml, to: "martlet.yaml")
+        let outcome = try await refused(["--config", file], in: scratch)
+        #expect(outcome.errors.contains("martlet token create"), "said: \(outcome.errors)")
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `without D-Bus a node runs and says what is missing, unless mDNS is required`() async throws {
+        let scratch = try Scratch()
+        let nowhere = ["DBUS_SYSTEM_BUS_ADDRESS": "unix:path=\(scratch.path)/none"]
+        let auto = quiet("deaf", mesh: "127.0.0.1:0").replacing("mdns: off", with: "mdns: auto")
+        let node = try await TestNode("deaf", in: scratch, yaml: auto, environment: nowhere)
+        let checks = try await node.ask("/v1/doctor")["checks"]?.elements ?? []
+        let heard = try #require(checks.first { $0["what"]?.string == "mDNS" })
+        #expect(heard["verdict"]?.string == "warning" && heard["mend"] != nil, "\(heard.text)")
+        try await node.stop()
+
+        let file = try scratch.write(
+            quiet("picky", mesh: "127.0.0.1:0").replacing("mdns: off", with: "mdns: required"),
+            to: "martlet.yaml")
+        let outcome = try await Program.run(
+            [try #require(Binary.path), "up", "--config", file, "--data", "\(scratch.path)/picky"],
+            environment: nowhere.merging(["XDG_RUNTIME_DIR": scratch.path]) { $1 })
+        #expect(outcome.status != 0)
+        #expect(outcome.errors.contains("mDNS") || outcome.errors.contains("D-Bus"), "\(outcome.errors)")
     }
 
     @Test(.timeLimit(.minutes(2)))

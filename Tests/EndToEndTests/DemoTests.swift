@@ -36,7 +36,8 @@ extension EndToEnd.Demo {
             [binary, "call", "office--desk__echo", "text=hello", "--json", "--node", String(plant)],
             environment: environment)
         #expect(call.status != 0)
-        #expect(try JSON(validating: call.output).pointer("/error/data/reason")?.string == "owner_unreachable")
+        #expect(
+            try JSON(validating: call.output).pointer("/error/data/reason")?.string == "owner_unreachable")
 
         demo.signal(SIGINT)
         let outcome = try await demo.outcome(within: .seconds(15))

@@ -116,7 +116,8 @@ extension EndToEnd.OneNode {
         """
     }
 
-    private func status(of url: String, post body: String? = nil, headers: [String] = []) async throws -> Int {
+    private func status(of url: String, post body: String? = nil, headers: [String] = []) async throws -> Int
+    {
         var command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10", url]
         if let body {
             command += ["-H", "Content-Type: application/json", "-d", body]

@@ -1,2 +1,94 @@
-/// placeholder while the scripts are written
-struct PythonClient { static let isInstalled = true }
+import Foundation
+import JSONSlice
+
+/// The official Python client (PyPI `mcp`, in the releases of both eras), as agents use it: `Python/client.py`.
+struct PythonClient: Sendable, CustomStringConvertible {
+    /// Which release of the SDK; each lies in a virtual environment of its own, made by `scripts/test`.
+    enum Release: String, CaseIterable, Sendable {
+        case two = "mcp2"
+        case one = "mcp1"
+    }
+
+    let release: Release
+    let url: String
+    private let prefix: [String]
+
+    /// - Parameter prefix: put in front of its command, to run it on a host of a rig.
+    init(_ release: Release, at url: String, on prefix: [String]) {
+        self.release = release
+        self.url = url
+        self.prefix = prefix
+    }
+
+    var description: String { "\(release.rawValue) at \(url)" }
+
+    // MARK: Where it is
+
+    private static let environments =
+        ProcessInfo.processInfo.environment["MARTLET_VENVS"] ?? "\(Project.root)/.build/venvs"
+    private static let folder = "\(Project.root)/Tests/EndToEndTests/Python"
+
+    /// The interpreter of a release's environment.
+    private static func python(_ release: Release) -> String {
+        "\(environments)/\(release.rawValue)/bin/python"
+    }
+    static let timeServer = "\(environments)/time/bin/mcp-server-time"
+    /// A command that runs a script of ours on release 2.x.
+    static func script(_ name: String, _ arguments: String...) -> [String] {
+        [python(.two), "\(folder)/\(name)"] + arguments
+    }
+
+    /// Whether what these tests need of PyPI is here; where every test must run they run, and fail, without.
+    static let isInstalled: Bool = {
+        let missing = (Release.allCases.map(python) + [timeServer])
+            .first { !FileManager.default.isExecutableFile(atPath: $0) }
+        guard let missing, !isContinuousIntegration else { return true }
+        print("skipped: tests with clients and servers from PyPI: no \(missing); scripts/test makes it")
+        return false
+    }()
+
+    // MARK: What it does
+
+    /// All tools that it lists.
+    func tools() async throws -> [JSON] {
+        try await answer(of: try start("list"), within: .seconds(30))["tools"]?.elements ?? []
+    }
+
+    /// Calls a tool, which must answer.
+    ///
+    /// - Returns: the result.
+    func call(_ tool: String, _ arguments: JSON = .emptyObject) async throws -> JSON {
+        let answer = try await answer(calling: tool, arguments)
+        guard let result = answer["result"], result["isError"]?.bool != true else {
+            throw TestFailure("\(self): \(tool) answered \(answer.text)")
+        }
+        return result
+    }
+
+    /// Calls a tool.
+    ///
+    /// - Returns: `{"result": …}`, or `{"error": {"code": …, "message": …, "data": …}}`.
+    func answer(calling tool: String, _ arguments: JSON) async throws -> JSON {
+        try await answer(of: try start(calling: tool, arguments), within: .seconds(30))
+    }
+
+    /// Calls a tool and does not wait for the answer.
+    func start(calling tool: String, _ arguments: JSON) throws -> Program {
+        try start("call", tool, arguments.text)
+    }
+
+    /// What a started client printed when it ended.
+    func answer(of program: Program, within limit: Duration) async throws -> JSON {
+        let outcome = try await program.outcome(within: limit)
+        guard let answer = try? JSON(validating: outcome.output) else {
+            throw TestFailure("\(self) printed no JSON: \(outcome.output)\(outcome.errors)")
+        }
+        return answer
+    }
+
+    private func start(_ arguments: String...) throws -> Program {
+        try Program(
+            prefix + [Self.python(release), "\(Self.folder)/client.py"] + arguments.prefix(1) + [url]
+                + arguments.dropFirst())
+    }
+}

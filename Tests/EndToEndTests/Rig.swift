@@ -73,6 +73,9 @@ struct Rig: Sendable {
         return outcome.output
     }
 
+    /// Starts a host's avahi-daemon (`up`), or ends it with (`down`) or without (`kill`) a goodbye.
+    func avahi(on host: String, _ order: String) async throws { try await run(["avahi", host, order]) }
+
     /// In a task of its own: a test that ran out of time is cancelled, and its rig must go all the same.
     private func down() async throws {
         _ = try await Task { try await run(["down"]) }.value

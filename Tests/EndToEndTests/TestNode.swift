@@ -119,14 +119,16 @@ final class TestNode: Sendable {
 
     /// How this node sees another: `reachable`, `unreachable`, or `nil` when it does not know it.
     func state(of label: String) async throws -> String? {
-        try await ask("/v1/status")["peers"]?.elements.first { $0["label"]?.string == label }?["state"]?.string
+        try await ask("/v1/status")["peers"]?.elements.first { $0["label"]?.string == label }?["state"]?
+            .string
     }
 
     /// Asks the admin surface with curl: a fraction of what the CLI costs to start, for tests that measure.
     ///
     /// - Parameter body: sent by POST; without one it is a GET.
     func ask(_ path: String, _ body: JSON? = nil) async throws -> JSON {
-        let running = try JSON(validating: try String(contentsOfFile: "\(dataFolder)/node.json", encoding: .utf8))
+        let running = try JSON(
+            validating: try String(contentsOfFile: "\(dataFolder)/node.json", encoding: .utf8))
         let admin = try #require(running["admin"]?.string)
         let token = try String(contentsOfFile: "\(dataFolder)/admin.token", encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)

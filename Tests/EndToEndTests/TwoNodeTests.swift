@@ -15,7 +15,9 @@ extension EndToEnd.TwoNodes {
         return (a, b)
     }
 
-    private func again(_ name: String, in scratch: Scratch, mesh: String = "127.0.0.1:0") async throws -> TestNode {
+    private func again(_ name: String, in scratch: Scratch, mesh: String = "127.0.0.1:0") async throws
+        -> TestNode
+    {
         try await TestNode(name, in: scratch, yaml: quiet(name, mesh: mesh))
     }
 
@@ -56,7 +58,8 @@ extension EndToEnd.TwoNodes {
         let reason = try JSON(validating: failed.output).pointer("/error/data/reason")?.string
         #expect(reason == "owner_unreachable")
         let listed = try await b.json("catalog", "search", "add")
-        #expect(listed["entries"]?[0]?["state"]?.string == "unreachable", "a silent owner's entries stay listed")
+        #expect(
+            listed["entries"]?[0]?["state"]?.string == "unreachable", "a silent owner's entries stay listed")
 
         let back = try await again("a", in: scratch, mesh: mesh)
         try await eventually("b reaches a again", within: .seconds(20)) {
@@ -85,6 +88,26 @@ extension EndToEnd.TwoNodes {
         #expect(c.errors.contains("used"), "said: \(c.errors)")
         try await b.stop()
         try await a.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a token past its life, or for another mesh than one's own, is refused`() async throws {
+        let scratch = try Scratch()
+        let (a, b) = try await pair(in: scratch)
+        let alone = try await again("c", in: scratch)
+        let short = try await a.joinToken("--ttl", "1s")
+        try await Task.sleep(for: .milliseconds(1_100))  // the life itself is what is tested
+        let late = try await alone.martlet("mesh", "join", short)
+        #expect(late.status != 0 && late.errors.contains("expired"), "said: \(late.errors)")
+
+        // Meshes never merge: who is in one with others leaves it first.
+        let token = try await alone.joinToken()
+        for node in [a, b] {
+            let refused = try await node.martlet("mesh", "join", token)
+            #expect(refused.status != 0 && refused.errors.contains("mesh leave"), "said: \(refused.errors)")
+        }
+        #expect(try await a.state(of: "b") == "reachable")
+        for node in [alone, b, a] { try await node.stop() }
     }
 
     @Test(.timeLimit(.minutes(2)))

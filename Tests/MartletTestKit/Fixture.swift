@@ -30,6 +30,7 @@ package enum Fixture {
 
 package struct FixtureError: Error, CustomStringConvertible {
     package var description: String
+    package init(description: String) { self.description = description }
 }
 
 package enum Hex {

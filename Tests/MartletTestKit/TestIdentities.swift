@@ -98,6 +98,7 @@ extension Label: ExpressibleByStringLiteral {
 /// What a test needs and does not get.
 package struct Missing: Error, CustomStringConvertible {
     package var description: String
+    package init(description: String) { self.description = description }
 }
 
 extension Optional {

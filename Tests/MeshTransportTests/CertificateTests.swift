@@ -142,7 +142,9 @@ import Testing
         }
     }
 
-    @Test func `a self-signed stranger is a guest where guests are welcome and nobody elsewhere`() async throws {
+    @Test func `a self-signed stranger is a guest where guests are welcome and nobody elsewhere`()
+        async throws
+    {
         let mesh = try meshOfOne()
         let guest = try DERCertificate.guest(key: P256.Signing.PrivateKey(), at: now)
         let verifier = verifier(for: mesh.root.certificate)
@@ -155,8 +157,9 @@ import Testing
     @Test func `a request is taken only if signed by the key it names`() throws {
         let key = P256.Signing.PrivateKey()
         let request = try CertificateRequest(key: key)
-        #expect(try CertificateRequest(checking: request.bytes).publicKey.rawRepresentation
-            == key.publicKey.rawRepresentation)
+        #expect(
+            try CertificateRequest(checking: request.bytes).publicKey.rawRepresentation
+                == key.publicKey.rawRepresentation)
         var forged = request.bytes
         forged[forged.count - 1] ^= 1
         #expect(throws: CertificateError.self) { try CertificateRequest(checking: forged) }

@@ -53,7 +53,9 @@ struct JoinTests {
             let again = try await join(first)
             #expect(again.credentials.chain == joined.credentials.chain)
             #expect(again.enrolment == joined.enrolment)
-            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(token, label: "third")) }
+            let failure = await #expect(throws: JoinFailure.self) {
+                try await join(attempt(token, label: "third"))
+            }
             guard case .refused(.usedUp, _)? = failure else {
                 Issue.record("refused as \(String(describing: failure))")
                 return
@@ -61,7 +63,8 @@ struct JoinTests {
         }
     }
 
-    @Test func `an expired, a withdrawn and a foreign token are refused, each with its reason`() async throws {
+    @Test func `an expired, a withdrawn and a foreign token are refused, each with its reason`() async throws
+    {
         let a = try TestMesh().first()
         let other = try TestMesh().first()
         try await running([a, other]) { _ in
@@ -71,7 +74,9 @@ struct JoinTests {
             }
             let withdrawn = try await a.service.makeToken()
             try await a.service.revokeToken(withdrawn.id)
-            await #expect(throws: JoinFailure.refused(.revokedToken, text: JoinRefusal.revokedToken.description)) {
+            await #expect(
+                throws: JoinFailure.refused(.revokedToken, text: JoinRefusal.revokedToken.description)
+            ) {
                 try await join(attempt(withdrawn))
             }
             var foreign = try await other.service.makeToken()
@@ -86,7 +91,9 @@ struct JoinTests {
         try await running([a]) { _ in
             let token = try await a.service.makeToken(uses: 2)
             _ = try await join(attempt(token, label: "twin"))
-            let failure = await #expect(throws: JoinFailure.self) { try await join(attempt(token, label: "twin")) }
+            let failure = await #expect(throws: JoinFailure.self) {
+                try await join(attempt(token, label: "twin"))
+            }
             guard case .refused(.labelTaken, _)? = failure else {
                 Issue.record("refused as \(String(describing: failure))")
                 return
@@ -99,7 +106,9 @@ struct JoinTests {
         try await running([a]) { _ in
             var token = try await a.service.makeToken()
             token.secret = [UInt8](repeating: 7, count: JoinToken.secretBytes)
-            await #expect(throws: JoinFailure.refused(.unknownToken, text: JoinRefusal.unknownToken.description)) {
+            await #expect(
+                throws: JoinFailure.refused(.unknownToken, text: JoinRefusal.unknownToken.description)
+            ) {
                 try await join(attempt(token))
             }
         }

@@ -36,7 +36,8 @@ struct LinkTests {
             try await runner.start(b)
             try await b.untilReaches(a)
             try await a.untilReaches(b)
-            let events = try await b.call(a, params: JSON(validating: #"{"name":"say", "arguments":{"x":1}}"#))
+            let events = try await b.call(
+                a, params: JSON(validating: #"{"name":"say", "arguments":{"x":1}}"#))
             #expect(events.count == 2)
             guard case .notification("notifications/progress", _)? = events.first else {
                 Issue.record("no progress came first")

@@ -41,7 +41,8 @@ struct OpenSSLOpinionTests {
         #expect(leaf.contains("CA:FALSE"))
         #expect(leaf.contains("TLS Web Server Authentication, TLS Web Client Authentication"))
         #expect(leaf.contains("ASN1 OID: prime256v1"))
-        let intermediate = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("intermediate")]).output
+        let intermediate = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("intermediate")])
+            .output
         #expect(intermediate.contains("CA:TRUE, pathlen:0"))
         #expect(intermediate.contains("URI:spiffe://\(folder.mesh).mesh\n"))
         let root = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("root")]).output

@@ -139,7 +139,9 @@ private final class Wire {
     @Test func `a link that goes down takes all its streams with it`() throws {
         let wire = Wire()
         var broken = 0
-        for _ in 0..<5 { try wire.a.open(.call, header: []).reader = StreamReader(broken: { _ in broken += 1 }) }
+        for _ in 0..<5 {
+            try wire.a.open(.call, header: []).reader = StreamReader(broken: { _ in broken += 1 })
+        }
         wire.a.fail()
         #expect(broken == 5 && wire.a.count == 0)
         #expect(throws: LinkError.closed) { try wire.a.open(.call, header: []) }

@@ -19,7 +19,8 @@ final class TestMesh: Sendable {
     init(founder: String = "a") throws { self.founder = try MeshOfOne.founded(label: founder) }
 
     /// The first node: issuer, all roles.
-    func first(listen: Bool = true, seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo) throws
+    func first(listen: Bool = true, seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo)
+        throws
         -> TestNode
     {
         try TestNode(
@@ -44,7 +45,8 @@ final class TestMesh: Sendable {
             of: credentials.signer.key, label: #require(Label(label)), roles: roles,
             segment: #require(Label("here")), serial: 2, grant: founder.enrolment.grant,
             by: founder.credentials.signer)
-        return try TestNode(credentials, enrolment, listen: listen, relays: relays, seeds: seeds, serve: serve)
+        return try TestNode(
+            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, serve: serve)
     }
 }
 
@@ -61,17 +63,19 @@ final class TestNode: Sendable {
 
     init(
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
-        listen: Bool, relays: Bool = true, seeds: [String] = [], serve: @escaping Serve = TestNode.echo
+        listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], incarnation: UInt64 = 1,
+        storage: MeshStorage = .none, serve: @escaping Serve = TestNode.echo
     ) throws {
         let changes = ChangeFeed()
         self.changes = changes
         self.enrolment = enrolment
         service = try MeshService(
             MeshServiceConfiguration(
-                listen: listen ? MeshAddress(host: "127.0.0.1", port: 0) : nil, seeds: seeds, relays: relays,
-                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: 1),
-            credentials: credentials, enrolment: enrolment, issuer: issuer, storage: .none,
-            group: MultiThreadedEventLoopGroup.singleton, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, seeds: seeds, relays: relays,
+                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation),
+            credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
+            group: MultiThreadedEventLoopGroup.singleton,
+            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             serve: serve, changed: { changes.tell($0) })
     }
 
@@ -95,7 +99,8 @@ final class TestNode: Sendable {
 
     /// Waits until what the node shows fits; fails the test when it never does.
     func until(
-        _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+        _ what: String, within limit: Duration = .seconds(15),
+        sourceLocation: SourceLocation = #_sourceLocation,
         _ holds: @escaping @Sendable (CatalogSnapshot) -> Bool
     ) async throws {
         let feed = changes.subscribe()
@@ -127,7 +132,8 @@ final class TestNode: Sendable {
         _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
         timeLeft: Duration = .seconds(20)
     ) async throws -> [CallEvent] {
-        try await outgoing(owner, params: params, issuer: issuer, subject: subject, timeLeft: timeLeft).events()
+        try await outgoing(owner, params: params, issuer: issuer, subject: subject, timeLeft: timeLeft)
+            .events()
     }
 
     /// Starts a call and hands over what comes of it.
@@ -167,7 +173,8 @@ private final class ChangeFeed: Sendable {
     }
 
     func subscribe() -> AsyncStream<CatalogSnapshot> {
-        let (stream, continuation) = AsyncStream<CatalogSnapshot>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let (stream, continuation) = AsyncStream<CatalogSnapshot>.makeStream(
+            bufferingPolicy: .bufferingNewest(1))
         listeners.withLock { $0.append(continuation) }
         return stream
     }

@@ -86,7 +86,7 @@ extension Backend {
         }
     }
 
-    private func initialize(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+    func initialize(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
         let params: JSON = [
             "protocolVersion": .string(ProtocolRevision.newestLegacy.rawValue), "capabilities": .emptyObject,
             "clientInfo": clientInfo,

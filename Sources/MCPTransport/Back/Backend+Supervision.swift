@@ -43,15 +43,15 @@ extension Backend {
     /// One connection from start to end.
     private func live() async -> (BackendFault, upFor: Duration) {
         let link: any BackendLink
+        let greeting: Greeting
         do throws(BackendFault) {
-            link = try await connect()
+            (link, greeting) = try await meet()
         } catch {
-            return (error, .zero)
+            return (withLastWords(error), .zero)
         }
         var upSince: ContinuousClock.Instant?
         var fault: BackendFault
         do throws(BackendFault) {
-            let greeting = try await greet(link)
             let listing = try await list(link, greeting)
             publish(listing, link, greeting)
             upSince = .now
@@ -67,27 +67,76 @@ extension Backend {
             state.reason = fault.detail
         }
         if let ending = await link.close(), fault.kind != .cancelled { fault.detail += "; \(ending)" }
-        if fault.kind != .cancelled, let line = state.withLock({ $0.recentLines.last }) {
-            fault.detail += "; its last words: \(line)"
-        }
-        return (fault, upFor)
+        return (withLastWords(fault), upFor)
     }
 
-    private func connect() async throws(BackendFault) -> any BackendLink {
+    private func withLastWords(_ fault: BackendFault) -> BackendFault {
+        guard fault.kind != .cancelled, let line = state.withLock({ $0.recentLines.last }) else {
+            return fault
+        }
+        return BackendFault(fault.kind, "\(fault.detail); its last words: \(line)")
+    }
+
+    /// Connects and greets; a URL that knows neither modern requests nor `initialize` is tried as HTTP+SSE of
+    /// 2024-11-05 (mcp-spec §3.2), and as such first from then on.
+    private func meet() async throws(BackendFault) -> (any BackendLink, Greeting) {
+        let news = hearing()
+        var refusal: BackendFault?
+        if !state.withLock({ $0.speaksEvents }) {
+            let link = try await connect(news)
+            do throws(BackendFault) {
+                return (link, try await greet(link))
+            } catch {
+                let ending = await link.close()
+                guard case .refused(let status) = error.kind, [400, 404, 405].contains(status),
+                    case .http = target
+                else { throw BackendFault(error.kind, error.detail + (ending.map { "; \($0)" } ?? "")) }
+                refusal = error
+            }
+        }
+        guard case .http(let url, let headers) = target else {
+            throw BackendFault(.notReached, "it has no URL")
+        }
+        let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
+        do throws(BackendFault) {
+            let link = try await EventLink.open(
+                door, client: http, limits: limits, on: group.next(), news: news)
+            do throws(BackendFault) {
+                let greeting = try await initialize(link)
+                state.withLock { $0.speaksEvents = true }
+                return (link, greeting)
+            } catch {
+                _ = await link.close()
+                throw error
+            }
+        } catch {
+            state.withLock { $0.speaksEvents = false }
+            throw refusal ?? error
+        }
+    }
+
+    /// Takes the news of one link, until the next link's are taken.
+    private func hearing() -> @Sendable (LinkNews) -> Void {
         let generation = state.withLock { state in
             state.generation += 1
             state.recentLines = []
             return state.generation
         }
-        let news: @Sendable (LinkNews) -> Void = { [weak self] in self?.hear($0, generation) }
+        return { [weak self] in self?.hear($0, generation) }
+    }
+
+    private func connect(
+        _ news: @escaping @Sendable (LinkNews) -> Void
+    ) async throws(BackendFault) -> any BackendLink {
         switch target {
         case .stdio(let command, let args, let env, let directory):
             return try await StdioLink.start(
                 command: command, args: args, environment: env, directory: directory, secrets: secrets,
                 limits: limits, on: group, news: news)
         case .http(let url, let headers):
-            return try HTTPLink(
-                url: url, headers: headers, secrets: secrets, client: http, limits: limits, news: news)
+            return HTTPLink(
+                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                news: news)
         }
     }
 
@@ -128,7 +177,13 @@ extension Backend {
     private func watch(
         _ link: any BackendLink, _ greeting: Greeting, _ listing: BackendListing
     ) async -> BackendFault {
-        await withTaskGroup { tasks in
+        let isTold =
+            greeting.revision.era == .legacy
+            && ListChange.allCases.allSatisfy { change in
+                greeting.capabilities[change.capability].map { $0["listChanged"]?.bool == true } ?? true
+            }
+        state.withLock { $0.isTold = isTold }
+        return await withTaskGroup { tasks in
             tasks.addTask { () -> BackendFault? in
                 await link.attend()
                 // Whatever told of changes has ended.
@@ -199,7 +254,6 @@ extension Backend {
             greeting.capabilities[$0.capability]?["listChanged"]?.bool == true
         }
         let announced = ListChange.allCases.filter { greeting.capabilities[$0.capability] != nil }
-        state.withLock { $0.isTold = wanted.count == announced.count && greeting.revision.era == .legacy }
         guard greeting.revision.era == .modern, !wanted.isEmpty else { return }
         let params: JSON = ["notifications": .object(wanted.map { ($0.filterMember, true) })]
         var backoff = Backoff(from: limits.backoffMin, to: limits.backoffMax)

@@ -26,6 +26,8 @@ package final class Backend: Sendable {
         var isAuthNeeded = false
         /// The era the backend spoke when last it spoke; asked for first next time.
         var rememberedEra: Era?
+        /// Whether its URL turned out to be one of 2024-11-05.
+        var speaksEvents = false
         /// Calls that wait for a new session or fresh definitions to be sent again.
         var parked: [BackendCall] = []
         var callsOpen = 0

@@ -6,8 +6,7 @@ import Synchronization
 
 /// A backend behind a URL that speaks Streamable HTTP, modern (mcp-spec §2.3) or legacy (§4.2).
 ///
-/// Headers with secrets are put together anew for each request and kept by nobody. A legacy stream that breaks is
-/// not resumed: the call's outcome is unknown then.
+/// A legacy stream that breaks is not resumed: the call's outcome is unknown then.
 final class HTTPLink: BackendLink {
     private struct State: Sendable {
         var revision: ProtocolRevision?
@@ -21,26 +20,17 @@ final class HTTPLink: BackendLink {
     /// How long the end of a session may take; nobody waits for it.
     private static let farewell = Duration.seconds(2)
 
-    private let url: HTTPURL
-    private let headers: [(String, SecretText)]
-    private let secrets: @Sendable (String) throws -> [UInt8]
+    private let door: AuthorizedURL
     private let client: HTTPClient
     private let limits: BackendLimits
     private let news: @Sendable (LinkNews) -> Void
     private let state = Mutex(State())
 
     init(
-        url: String, headers: [(String, SecretText)],
-        secrets: @escaping @Sendable (String) throws -> [UInt8], client: HTTPClient, limits: BackendLimits,
+        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
         news: @escaping @Sendable (LinkNews) -> Void
-    ) throws(BackendFault) {
-        do throws(HTTPURLError) {
-            self.url = try HTTPURL(url)
-        } catch {
-            throw BackendFault(.notReached, "\(error)")
-        }
-        self.headers = headers
-        self.secrets = secrets
+    ) {
+        self.door = door
         self.client = client
         self.limits = limits
         self.news = news
@@ -106,31 +96,20 @@ final class HTTPLink: BackendLink {
         _ method: String, body: [UInt8]?, mirrored: MirroredHeaders?, isHandshake: Bool, isEndless: Bool,
         timeout: Duration? = nil
     ) throws(BackendFault) -> HTTPClientRequest {
-        var fields: [(String, String)] = []
-        do {
-            for (name, text) in headers {
-                fields.append((name, String(decoding: try text.opened(with: secrets), as: UTF8.self)))
-            }
-        } catch {
-            throw BackendFault(.sealed, "a secret of its headers cannot be opened: \(error)")
-        }
-        // What the protocol needs wins over what was configured.
-        let set = { (name: String, value: String) in
-            fields.removeAll { $0.0.lowercased() == name.lowercased() }
-            fields.append((name, value))
-        }
-        set("Accept", body == nil ? "text/event-stream" : "application/json, text/event-stream")
-        if body != nil { set("Content-Type", "application/json") }
+        var fields = [
+            ("Accept", body == nil ? "text/event-stream" : "application/json, text/event-stream")
+        ]
+        if body != nil { fields.append(("Content-Type", "application/json")) }
         if let mirrored {
-            for field in mirrored.fields { set(field.name, field.value) }
+            for field in mirrored.fields { fields.append((field.name, field.value)) }
         } else if !isHandshake {
             let (revision, sessionID) = state.withLock { ($0.revision, $0.sessionID) }
             // 2025-03-26 does not know the header, and lets it be.
-            if let revision { set(MirroredHeaders.protocolVersion, revision.rawValue) }
-            if let sessionID { set(MCPFront.sessionHeader, sessionID) }
+            if let revision { fields.append((MirroredHeaders.protocolVersion, revision.rawValue)) }
+            if let sessionID { fields.append((MCPFront.sessionHeader, sessionID)) }
         }
-        return HTTPClientRequest(
-            url, method: method, headers: fields, body: body ?? [],
+        return try door.request(
+            method, fields: fields, body: body ?? [],
             timeout: isEndless ? nil : timeout ?? limits.callMax)
     }
 
@@ -183,7 +162,7 @@ final class HTTPLink: BackendLink {
             let outgoing = try? outgoing(
                 "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true)
         else { return false }
-        let ended = StreamEnd()
+        let ended = Once<Bool>()
         let parser = Mutex(SSEParser(limit: limits.bodyBytesMax))
         let handle = client.send(outgoing) { [weak self] event in
             switch event {
@@ -192,17 +171,17 @@ final class HTTPLink: BackendLink {
                     head.status == 200
                     && head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
                 // 404: the session is gone, and the next request will open another.
-                if !isStream { ended.finish(mayRetry: head.status >= 500 || head.status == 404) }
+                if !isStream { ended.finish(head.status >= 500 || head.status == 404) }
             case .body(let bytes):
                 guard let events = parser.withLock({ try? $0.push(bytes) }) else {
-                    return ended.finish(mayRetry: false)
+                    return ended.finish(false)
                 }
                 for event in events { self?.takeFromStream(event) }
             case .end, .failed:
-                ended.finish(mayRetry: true)
+                ended.finish(true)
             }
         }
-        let mayRetry = await ended.wait()
+        let mayRetry = await ended.wait(cancelled: false)
         handle.cancel()
         return mayRetry
     }
@@ -236,38 +215,5 @@ final class HTTPLink: BackendLink {
             _ = client.send(outgoing) { _ in }
         }
         return nil
-    }
-}
-
-/// The end of a stream, awaited once.
-private final class StreamEnd: Sendable {
-    private struct State: Sendable {
-        var mayRetry: Bool?
-        var waiter: CheckedContinuation<Bool, Never>?
-    }
-
-    private let state = Mutex(State())
-
-    func finish(mayRetry: Bool) {
-        state.withLock { state in
-            guard state.mayRetry == nil else { return CheckedContinuation<Bool, Never>?.none }
-            state.mayRetry = mayRetry
-            defer { state.waiter = nil }
-            return state.waiter
-        }?.resume(returning: mayRetry)
-    }
-
-    func wait() async -> Bool {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let known: Bool? = state.withLock { state in
-                    if state.mayRetry == nil { state.waiter = continuation }
-                    return state.mayRetry
-                }
-                if let known { continuation.resume(returning: known) }
-            }
-        } onCancel: {
-            finish(mayRetry: false)
-        }
     }
 }

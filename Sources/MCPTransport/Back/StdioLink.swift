@@ -7,21 +7,19 @@ import Synchronization
 
 /// A backend that is our child and speaks over its standard input and output (mcp-spec §2.6).
 final class StdioLink: BackendLink {
-    private struct State: Sendable {
-        var pipe: LinePipe?
-        var open: [Int: @Sendable (LinkEvent) -> Void] = [:]
-        /// Why nothing can be sent any more.
-        var ended: BackendFault?
-    }
-
     /// How often a child is looked at whose output is still open: its own children may hold it.
     private static let lookInterval = Duration.seconds(1)
+
+    /// How long the rest of what an ended child wrote to its standard error is waited for.
+    private static let lastWords = Duration.milliseconds(200)
 
     private let child: ChildProcess
     private let limits: BackendLimits
     private let news: @Sendable (LinkNews) -> Void
-    private let state = Mutex(State())
-    private let errorPipe = Mutex<LinePipe?>(nil)
+    private let requests: OpenRequests
+    private let output: PipeBox
+    private let errorPipe = PipeBox()
+    private let errorsRead = Once<Void>()
 
     private init(
         _ child: ChildProcess, _ limits: BackendLimits, _ news: @escaping @Sendable (LinkNews) -> Void
@@ -29,6 +27,9 @@ final class StdioLink: BackendLink {
         self.child = child
         self.limits = limits
         self.news = news
+        let output = PipeBox()
+        self.output = output
+        requests = OpenRequests(news: news) { output.pipe?.write($0.json.onOneLine.bytes) }
     }
 
     static func start(
@@ -88,10 +89,10 @@ final class StdioLink: BackendLink {
         _ = try await LinePipe.open(
             input: descriptors.output, output: descriptors.input, on: loop,
             lineBytesMax: limits.lineBytesMax, backlogMax: limits.backlogMax,
-            onOpen: { [weak self] pipe in self?.state.withLock { $0.pipe = pipe } },
+            onOpen: { [weak self] pipe in self?.output.set(pipe) },
             onLine: { [weak self] in self?.take($0) },
             onEnd: { [weak self] in
-                self?.ended(BackendFault(.lost, "the process closed its output"), isNews: true)
+                self?.requests.end(BackendFault(.lost, "the process closed its output"), isNews: true)
             })
         let news = self.news
         let bytesMax = limits.stderrLineBytesMax
@@ -102,96 +103,30 @@ final class StdioLink: BackendLink {
                 if case .line(let bytes) = line {
                     news(.line(String(decoding: bytes.prefix(bytesMax), as: UTF8.self)))
                 }
-            }, onEnd: {})
-        errorPipe.withLock { $0 = errors }
+            }, onEnd: { [errorsRead] in errorsRead.finish(()) })
+        errorPipe.set(errors)
     }
 
     // MARK: Out
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
-        let ready: Result<LinePipe, BackendFault> = state.withLock { state in
-            if let ended = state.ended { return .failure(BackendFault(.notReached, ended.detail)) }
-            guard let pipe = state.pipe else { return .failure(BackendFault(.notReached, "it is starting")) }
-            state.open[request.number] = sink
-            return .success(pipe)
-        }
-        switch ready {
-        case .failure(let fault):
-            sink(.fault(fault))
-            return .finished
-        case .success(let pipe):
-            let message = RPCMessage.request(
-                id: RPCID(request.number), method: request.method, params: request.params)
-            pipe.write(message.json.onOneLine.bytes)
-            return CallHandle { [weak self] in self?.cancel(request.number) }
-        }
+        guard requests.admit(request, sink) else { return .finished }
+        write(.request(id: RPCID(request.number), method: request.method, params: request.params))
+        return CallHandle { [weak self] in self?.requests.cancel(request.number) }
     }
 
-    func notify(_ method: String, _ params: JSON?) {
-        write(RPCMessage.notification(method: method, params: params))
-    }
+    func notify(_ method: String, _ params: JSON?) { write(.notification(method: method, params: params)) }
 
-    private func write(_ message: RPCMessage) {
-        state.withLock { $0.pipe }?.write(message.json.onOneLine.bytes)
-    }
-
-    private func cancel(_ number: Int) {
-        guard state.withLock({ $0.open.removeValue(forKey: number) }) != nil else { return }
-        notify(Method.cancelled, ["requestId": .number(number)])
-    }
+    private func write(_ message: RPCMessage) { output.pipe?.write(message.json.onOneLine.bytes) }
 
     // MARK: In
 
     private func take(_ line: LineSplitter.Line) {
-        guard case .line(let bytes) = line else {
-            return ended(
-                BackendFault(.broken, "it wrote a line of more than \(limits.lineBytesMax) bytes"),
-                isNews: true)
-        }
-        guard let document = try? JSON(validating: bytes), document.kind == .object else {
-            let shown = String(decoding: bytes.prefix(limits.stderrLineBytesMax), as: UTF8.self)
-            return news(.line("(no message) \(shown)"))
-        }
-        do throws(RPCError) {
-            take(try RPCMessage(document))
-        } catch {
-            guard let number = RPCMessage.readableID(in: document)?.json.int, document["method"] == nil,
-                let sink = state.withLock({ $0.open.removeValue(forKey: number) })
-            else { return news(.line("(no valid message) \(error.message)")) }
-            sink(.fault(BackendFault(.broken, "its answer is no valid message: \(error.message)")))
-        }
-    }
-
-    private func take(_ message: RPCMessage) {
-        switch message {
-        case .response(let id, let result): finish(id, .result(result))
-        case .errorResponse(let id?, let error): finish(id, .error(error))
-        case .errorResponse(nil, let error):
-            news(.line("(error without an id) \(RPCError(reading: error))"))
-        case .request(let id, let method, _):
-            write(LinkAnswer.toRequest(id, method))
-        case .notification(let method, let params):
-            notification(method, params ?? .emptyObject)
-        }
-    }
-
-    private func finish(_ id: RPCID, _ event: LinkEvent) {
-        // An answer to what was cancelled or timed out meanwhile finds nobody.
-        guard let number = id.json.int else { return }
-        state.withLock { $0.open.removeValue(forKey: number) }?(event)
-    }
-
-    private func notification(_ method: String, _ params: JSON) {
-        let event = LinkEvent.notification(method: method, params: params)
-        if let number = params["_meta"]?[MetaKey.subscriptionId]?.int {
-            state.withLock { $0.open[number] }?(event)
-        } else if let change = ListChange(method: method) {
-            news(.changed(change))
-        } else if method == Method.progress, let number = params["progressToken"]?.int {
-            state.withLock { $0.open[number] }?(event)
-        } else if method == Method.message {
-            // It names no request; only if one alone is running can it be meant.
-            state.withLock { $0.open.count == 1 ? $0.open.first?.value : nil }?(event)
+        switch line {
+        case .line(let bytes): requests.take(bytes)
+        case .tooLong:
+            let what = "it wrote a line of more than \(limits.lineBytesMax) bytes"
+            requests.end(BackendFault(.broken, what), isNews: true)
         }
     }
 
@@ -204,33 +139,38 @@ final class StdioLink: BackendLink {
             try? await Task.sleep(for: Self.lookInterval)
             let now = child.state
             guard now == .running else {
-                return ended(BackendFault(.lost, "the process \(now)"), isNews: true)
+                return requests.end(BackendFault(.lost, "the process \(now)"), isNews: true)
             }
         }
     }
 
     func close() async -> String? {
-        ended(BackendFault(.lost, "the connection was closed"), isNews: false)
-        let (pipe, errors) = (state.withLock { $0.pipe }, errorPipe.withLock { $0 })
+        requests.end(BackendFault(.lost, "the connection was closed"), isNews: false)
+        let (pipe, errors) = (output.pipe, errorPipe.pipe)
         // Closing its input is how a server is asked to end; what it still says is of no interest.
         pipe?.closeOutput()
         let last = await child.end(closeGrace: limits.closeGrace, terminateGrace: limits.terminateGrace)
         pipe?.close()
-        errors?.close()
+        // Its last words may still be in the pipe, and a process that left its group may hold it open.
+        if let errors {
+            let timer = errors.loop.scheduleTask(in: TimeAmount(Self.lastWords)) { [errorsRead] in
+                errorsRead.finish(())
+            }
+            await errorsRead.wait(cancelled: ())
+            timer.cancel()
+            errors.close()
+        }
         return "the process \(last)"
     }
+}
 
-    private func ended(_ fault: BackendFault, isNews: Bool) {
-        let open: [@Sendable (LinkEvent) -> Void]? = state.withLock { state in
-            guard state.ended == nil else { return nil }
-            state.ended = fault
-            defer { state.open = [:] }
-            return Array(state.open.values)
-        }
-        guard let open else { return }
-        for sink in open { sink(.fault(BackendFault(.lost, fault.detail))) }
-        if isNews { news(.lost(fault)) }
-    }
+/// A pipe that comes after those who use it.
+private final class PipeBox: Sendable {
+    private let box = Mutex<LinePipe?>(nil)
+
+    var pipe: LinePipe? { box.withLock { $0 } }
+
+    func set(_ pipe: LinePipe) { box.withLock { $0 = pipe } }
 }
 
 /// What a backend is answered when it asks us for something.

@@ -36,10 +36,11 @@ package struct HostPolicy: Hashable, Sendable {
         }
     }
 
-    /// The same, and the address that a listener is bound to.
+    /// The same, and the address that a listener is bound to. 0.0.0.0 and :: name no host: browsers that take
+    /// them for this machine are being led astray.
     package func including(_ address: ListenAddress) -> HostPolicy {
         var policy = self
-        policy.hosts.insert(address.host)
+        if !["0.0.0.0", "::"].contains(address.host) { policy.hosts.insert(address.host) }
         return policy
     }
 

@@ -36,10 +36,12 @@ enum CallAdmission {
         guard header.ownerIncarnation == incarnation else {
             throw CallFailure(
                 .ownerUnreachable,
-                "the call is for life \(header.ownerIncarnation) of this node, which is now in \(incarnation)")
+                "the call is for life \(header.ownerIncarnation) of this node, which is now in \(incarnation)"
+            )
         }
         guard header.principal.entryNode == peer else {
-            throw CallFailure(.denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
+            throw CallFailure(
+                .denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
         }
         guard let roles else {
             throw CallFailure(.notConfirmed, "the enrolment of \(peer) has not arrived here yet; try again")
@@ -92,7 +94,9 @@ final class IncomingCall {
 
     private func received(_ chunk: StreamChunk) {
         stream.consumed(chunk.bytes.count)
-        guard handle == nil, !isOver else { return stream.reset(.protocolError, "more than one record of params") }
+        guard handle == nil, !isOver else {
+            return stream.reset(.protocolError, "more than one record of params")
+        }
         do {
             guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
                 return

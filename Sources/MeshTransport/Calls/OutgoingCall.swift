@@ -130,7 +130,8 @@ final class OutgoingCall {
             if event.isFinal { finish(event) } else { sink(event) }
         } catch {
             abandon(
-                .outcomeUnknown, "\(ownerName) answered in a way that cannot be read: \(error)", .protocolError)
+                .outcomeUnknown, "\(ownerName) answered in a way that cannot be read: \(error)",
+                .protocolError)
         }
     }
 
@@ -146,7 +147,8 @@ final class OutgoingCall {
         case .reset(.refused, let text): fail(.denied, "\(ownerName) refused the call: \(text)")
         default:
             fail(
-                .outcomeUnknown, "the call to \(ownerName) broke off (\(why)) after it was sent; it may have run",
+                .outcomeUnknown,
+                "the call to \(ownerName) broke off (\(why)) after it was sent; it may have run",
                 hint: "check at the owner before you try again")
         }
     }

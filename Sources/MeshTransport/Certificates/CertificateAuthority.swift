@@ -99,7 +99,8 @@ package struct CertificateAuthority: Sendable {
         }
         guard let trust = self.root.rootTrust,
             intermediate.parsed.spiffeName == .authority(of: trust.mesh),
-            self.root.parsed.publicKey.isValidSignature(intermediate.parsed.signature, for: intermediate.parsed)
+            self.root.parsed.publicKey.isValidSignature(
+                intermediate.parsed.signature, for: intermediate.parsed)
         else { throw .notAnAuthority("it was not made by this mesh's root") }
         self.trust = trust
     }

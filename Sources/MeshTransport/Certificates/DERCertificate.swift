@@ -15,7 +15,8 @@ package struct DERCertificate: Sendable, Hashable {
 
     package init(_ bytes: [UInt8]) throws(CertificateError) {
         guard bytes.count <= Self.bytesMax else {
-            throw .unreadable(what: "a certificate", why: "it has \(bytes.count) bytes, over \(Self.bytesMax)")
+            throw .unreadable(
+                what: "a certificate", why: "it has \(bytes.count) bytes, over \(Self.bytesMax)")
         }
         do {
             parsed = try Certificate(derEncoded: bytes)

@@ -81,7 +81,8 @@ package struct MeshOfOne: Sendable {
         do {
             let grant = try IssuerGrant(to: credentials.signer.key, by: root.signer)
             let enrolment = try Enrolment(
-                of: credentials.signer.key, label: label, roles: .all, segment: segment, serial: 1, grant: grant,
+                of: credentials.signer.key, label: label, roles: .all, segment: segment, serial: 1,
+                grant: grant,
                 by: credentials.signer)
             return MeshOfOne(root: root, issuer: issuer, credentials: credentials, enrolment: enrolment)
         } catch {

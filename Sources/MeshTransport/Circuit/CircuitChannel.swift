@@ -24,7 +24,7 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
     private let writable = Atomic<Bool>(true)
 
     /// Set once in `init`, where it needs `self`. It lets go of this channel when its handlers are removed.
-    private var _pipeline: ChannelPipeline!
+    private var handlers: ChannelPipeline!
     private var isOpen = true
     private var autoRead = true
     private var allowsHalfClosure = false
@@ -39,7 +39,7 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
         self.parent = parent
         self.eventLoop = eventLoop
         closePromise = eventLoop.makePromise()
-        _pipeline = ChannelPipeline(channel: self)
+        handlers = ChannelPipeline(channel: self)
     }
 
     /// Starts the flow of events; handlers must be in place.
@@ -199,12 +199,13 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
 
     // MARK: Channel
 
-    var pipeline: ChannelPipeline { _pipeline }
+    var pipeline: ChannelPipeline { handlers }
     var closeFuture: EventLoopFuture<Void> { closePromise.futureResult }
     var localAddress: SocketAddress? { nil }
     var remoteAddress: SocketAddress? { nil }
     var isWritable: Bool { writable.load(ordering: .relaxed) }
     var isActive: Bool { active.load(ordering: .relaxed) }
+    // swift-format-ignore: NoLeadingUnderscores
     var _channelCore: any ChannelCore { self }
 
     func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> EventLoopFuture<Void> {

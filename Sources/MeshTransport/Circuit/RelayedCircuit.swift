@@ -42,7 +42,8 @@ final class RelayedCircuit {
     }
 
     func start() {
-        downstream.reader = reader(from: downstream, to: upstream) { [weak self] in self?.downstreamBroke($0) }
+        downstream.reader = reader(from: downstream, to: upstream) { [weak self] in self?.downstreamBroke($0)
+        }
         upstream.reader = reader(from: upstream, to: downstream) { [weak self] in self?.upstreamBroke($0) }
     }
 

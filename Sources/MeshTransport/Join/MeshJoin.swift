@@ -28,7 +28,9 @@ package enum MeshJoin {
         let end = clock.now + patience
         var tried: [String: String] = [:]
         while true {
-            let addresses = (attempt.token.addresses + found()).filter { tried[$0] != nil || tried.count < addressesMax }
+            let addresses = (attempt.token.addresses + found()).filter {
+                tried[$0] != nil || tried.count < addressesMax
+            }
             for address in addresses {
                 do throws(AttemptProblem) {
                     return try await once(attempt, at: address, floor: floor, loop: group.next())
@@ -44,7 +46,8 @@ package enum MeshJoin {
             }
             guard clock.now + roundPause < end else {
                 throw JoinFailure.nobodyReachable(
-                    tried.sorted { $0.key < $1.key }.map { JoinFailure.Tried(address: $0.key, why: $0.value) })
+                    tried.sorted { $0.key < $1.key }.map { JoinFailure.Tried(address: $0.key, why: $0.value) }
+                )
             }
             try await Task.sleep(for: roundPause)
         }
@@ -104,7 +107,8 @@ package enum MeshJoin {
         _ channel: any Channel, _ attempt: JoinAttempt, _ floor: Date, _ outcome: EventLoopPromise<JoinGrant>
     ) throws {
         let verifier = PeerVerifier(
-            anchor: .fingerprint(attempt.token.rootFingerprint, mesh: attempt.token.mesh), me: nil, floor: floor)
+            anchor: .fingerprint(attempt.token.rootFingerprint, mesh: attempt.token.mesh), me: nil,
+            floor: floor)
         let guestKey = P256.Signing.PrivateKey()
         let verdict = HandshakeVerdict()
         let outer = try LinkTLS.joining(as: guestKey, verifier: verifier, expecting: nil, verdict)

@@ -31,7 +31,9 @@ final class Backlog: Sendable {
     /// The core has taken one.
     func take() {
         let left = waiting.subtract(1, ordering: .sequentiallyConsistent).newValue
-        guard left <= Self.framesMax / 2, paused.exchange(false, ordering: .sequentiallyConsistent) else { return }
+        guard left <= Self.framesMax / 2, paused.exchange(false, ordering: .sequentiallyConsistent) else {
+            return
+        }
         resume()
     }
 }

@@ -142,7 +142,9 @@ final class StreamMultiplexer {
     // MARK: Private parts
 
     private func accept(_ id: StreamID, _ kind: StreamKind, _ header: [UInt8]) throws(LinkError) {
-        guard id & 1 == theirParity, id > lastTheirs else { throw .violation("stream \(id) opened out of turn") }
+        guard id & 1 == theirParity, id > lastTheirs else {
+            throw .violation("stream \(id) opened out of turn")
+        }
         lastTheirs = id
         guard streams.count - ours < Self.streamsMax else {
             return emit(.reset(id, .limited, text: "more than \(Self.streamsMax) streams on one link"))

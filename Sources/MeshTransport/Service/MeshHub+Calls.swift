@@ -72,8 +72,12 @@ extension MeshHub {
     }
 
     func circuitLinkDown(_ link: LinkHandler, _ why: LinkError, wasUp: Bool) {
-        guard link.setup.openedByMe, let path = link.setup.circuit, let owner = link.setup.expecting else { return }
-        if case .circuitBroken(let hint) = why, let next = NodeID(hint) { maskLink(to: next, on: path + [owner]) }
+        guard link.setup.openedByMe, let path = link.setup.circuit, let owner = link.setup.expecting else {
+            return
+        }
+        if case .circuitBroken(let hint) = why, let next = NodeID(hint) {
+            maskLink(to: next, on: path + [owner])
+        }
         switch callLinks[owner] {
         case .up(link.setup.id, _)?:
             callLinks[owner] = nil
@@ -125,7 +129,8 @@ extension MeshHub {
         guard !isStopping else {
             return IncomingCall.refuse(
                 CallFailure(
-                    .ownerUnreachable, "\(setup.name) is shutting down; the call was not run", node: setup.name,
+                    .ownerUnreachable, "\(setup.name) is shutting down; the call was not run",
+                    node: setup.name,
                     callID: header.call), on: stream)
         }
         do throws(CallFailure) {

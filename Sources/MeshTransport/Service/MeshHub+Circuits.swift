@@ -19,7 +19,8 @@ extension MeshHub {
 
     /// Opens a stream to the first node of a path and asks it to lead on.
     func openCircuitStream(_ purpose: CircuitPurpose, path: [NodeID]) throws(LinkError) -> LinkStream {
-        guard let first = path.first, let header = CircuitHeader(purpose: purpose, source: setup.me, path: path)
+        guard let first = path.first,
+            let header = CircuitHeader(purpose: purpose, source: setup.me, path: path)
         else { throw .circuitBroken("the path is no path") }
         guard let carrier = directLink(to: first), let streams = carrier.streams else {
             throw .circuitBroken(first.description)
@@ -48,7 +49,8 @@ extension MeshHub {
     }
 
     private func relay(_ upstream: LinkStream, to next: NodeID, _ header: CircuitHeader) {
-        guard let downstream = try? directLink(to: next)?.streams?.open(.circuit, header: header.canonicalBytes)
+        guard
+            let downstream = try? directLink(to: next)?.streams?.open(.circuit, header: header.canonicalBytes)
         else { return upstream.reset(.nextUnreachable, next.description) }
         let circuit = RelayedCircuit(
             header, from: upstream, to: downstream, at: next, now: setup.now, observe: relayObserver
@@ -63,11 +65,14 @@ extension MeshHub {
         case .link:
             guard beginHandshake() else { return stream.reset(.limited, "too many handshakes at once") }
             let link = LinkHandler(
-                linkSetup(openedByMe: false, address: nil, expecting: nil, circuit: [peer], verdict: verdict), owner: self)
+                linkSetup(openedByMe: false, address: nil, expecting: nil, circuit: [peer], verdict: verdict),
+                owner: self)
             link.whenGreeted = { [weak self] in self?.endHandshake() }
             do {
                 try run(link, behind: setup.tls.accepting(verdict), over: stream)
             } catch {
+                link.whenGreeted?()
+                link.whenGreeted = nil
                 stream.reset(.internalError)
             }
         case .join:

@@ -11,7 +11,9 @@ extension MeshHub {
         loop.preconditionInEventLoop()
         guard !isStopping else { return }
         guard let target = MeshAddress(address) else {
-            offer(.event(.dialFailed(
+            offer(
+                .event(
+                    .dialFailed(
                         address: address, expecting: expecting, .unreachable("\(address) is no host:port"))))
             return
         }
@@ -39,7 +41,8 @@ extension MeshHub {
         let tls = try setup.tls.dialling(expecting, verdict)
         let link = LinkHandler(
             linkSetup(
-                openedByMe: true, address: address, expecting: expecting, circuit: nil, verdict: verdict), owner: self)
+                openedByMe: true, address: address, expecting: expecting, circuit: nil, verdict: verdict),
+            owner: self)
         try channel.pipeline.syncOperations.addHandlers([tls, link])
         keep(channel)
     }
@@ -73,7 +76,8 @@ extension MeshHub {
 func connectProblem(_ error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:
-        error.connectionErrors.first.map { connectProblem($0.error) } ?? "the name \(error.host) leads nowhere"
+        error.connectionErrors.first.map { connectProblem($0.error) }
+            ?? "the name \(error.host) leads nowhere"
     case let error as IOError: error.description
     case ChannelError.connectTimeout: "no answer in \(LinkTimes.connectMax)"
     default: String(describing: error)
@@ -134,7 +138,8 @@ final class Doorkeeper: ChannelInboundHandler, RemovableChannelHandler {
         case (MeshProtocol.link?, .success(.member)?):
             let link = LinkHandler(
                 hub.linkSetup(
-                    openedByMe: false, address: nil, expecting: nil, circuit: nil, verdict: verdict), owner: hub)
+                    openedByMe: false, address: nil, expecting: nil, circuit: nil, verdict: verdict),
+                owner: hub)
             try pipeline.addHandler(link, position: .after(self))
         case (MeshProtocol.join?, .success?):
             guard hub.seatGuest(on: context.channel) else {

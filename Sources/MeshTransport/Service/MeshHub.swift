@@ -114,7 +114,9 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         sweeper?.cancel()
         for (_, circuit) in relayed { circuit.end(.goingAway, "\(setup.name) is shutting down") }
         // Those inside circuits first: their goodbyes travel over the others.
-        let inOrder = links.values.sorted { ($0.setup.circuit != nil ? 0 : 1) < ($1.setup.circuit != nil ? 0 : 1) }
+        let inOrder = links.values.sorted {
+            ($0.setup.circuit != nil ? 0 : 1) < ($1.setup.circuit != nil ? 0 : 1)
+        }
         for link in inOrder { link.sayGoodbye(.shuttingDown, "\(setup.name) is shutting down") }
         let open = connections.values.map(\.closeFuture)
         listener?.close(promise: nil)
@@ -140,7 +142,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     ) -> LinkSetup {
         defer { nextLink += 1 }
         return LinkSetup(
-            id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting, circuit: circuit, verdict: verdict,
+            id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
+            circuit: circuit, verdict: verdict,
             hello: Hello(
                 versions: versions, node: setup.me, incarnation: incarnation, life: life, software: software),
             now: setup.now)
@@ -253,7 +256,9 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         }
         sweepCallLinks(at: now)
         for link in links.values {
-            guard let retiresBy = link.retiresBy, now > retiresBy || link.streams?.count == 0 else { continue }
+            guard let retiresBy = link.retiresBy, now > retiresBy || link.streams?.count == 0 else {
+                continue
+            }
             link.sayGoodbye(.duplicate, "another link between these two nodes stands")
         }
     }

@@ -134,7 +134,8 @@ extension MeshService {
                 admission?.noteGiven(label, to: node)
                 log.notice("node admitted", metadata: ["mesh.peer": "\(node)", "mesh.label": "\(label)"])
             case .refused(let refusal, let text):
-                log.notice("join refused", metadata: ["mesh.refusal": "\(refusal)", "mesh.reason": "\(text)"])
+                log.notice(
+                    "join refused", metadata: ["mesh.refusal": "\(refusal)", "mesh.reason": "\(text)"])
             case .close:
                 orders.append(.dismissGuest(id))
             }

@@ -28,11 +28,13 @@ extension MeshService {
     }
 
     /// What is known without asking anybody.
-    private static func atOnce(_ call: OutgoingMeshCall, _ node: NodeRecord?, at now: Instant) -> CallFailure? {
+    private static func atOnce(_ call: OutgoingMeshCall, _ node: NodeRecord?, at now: Instant) -> CallFailure?
+    {
         let id = call.request.id
         guard let node else {
             return CallFailure(
-                .ownerUnreachable, "node \(call.server.owner), which owns \(call.server.name), is not known here",
+                .ownerUnreachable,
+                "node \(call.server.owner), which owns \(call.server.name), is not known here",
                 hint: "martlet peers", callID: id)
         }
         guard call.request.params.bytes.count <= RecordAssembler.recordMax else {
@@ -51,7 +53,8 @@ extension MeshService {
                 hint: "martlet path \(node.label)", node: node.label.text, callID: id)
         case .me:
             return CallFailure(
-                .unknownEntry, "\(call.server) is this node's own; it is not called through the mesh", callID: id)
+                .unknownEntry, "\(call.server) is this node's own; it is not called through the mesh",
+                callID: id)
         }
     }
 }

@@ -1,6 +1,6 @@
 package import Catalog
 import FoundationEssentials
-package import JSONSlice
+import JSONSlice
 package import Logging
 package import MCPModel
 package import Mesh
@@ -12,7 +12,7 @@ package import NIOCore
 /// pass through here: ``call(_:_:)`` reads the published board and goes to the loop.
 package actor MeshService {
     /// Shows of the last so many notices what a person should see.
-    private static let noticesMax = 50
+    static let noticesMax = 50
     /// A burst of documents makes one snapshot, not hundreds; later ones wait for the next event or tick.
     private static let publishEvery = Duration.milliseconds(20)
     private static let candidatesEveryTicks = 10
@@ -23,21 +23,21 @@ package actor MeshService {
     nonisolated let me: LocalNode
     nonisolated let configuration: MeshServiceConfiguration
     nonisolated let log: Logger
-    let credentials: NodeCredentials
+    nonisolated let credentials: NodeCredentials
     let storage: MeshStorage
     let now: @Sendable () -> Instant
-    private let changed: @Sendable (CatalogSnapshot) -> Void
+    let changed: @Sendable (CatalogSnapshot) -> Void
     private let inputs: AsyncStream<MeshInput>
-    private let offerings: AsyncStream<MeshInput>.Continuation
+    nonisolated let offerings: AsyncStream<MeshInput>.Continuation
 
-    private var core: MeshCore
+    var core: MeshCore
     private var hasStarted = false
     private var hasStopped = false
     private var waitingForStart: [CheckedContinuation<Void, any Error>] = []
-    private var pending: [MeshEffect] = []
+    var pending: [MeshEffect] = []
     private var boundAddress: MeshAddress?
-    private var snapshotDirty = false
-    private var publishedAt = Instant.zero
+    var snapshotDirty = false
+    var publishedAt = Instant.zero
     private var ticks = 0
 
     var admission: AdmissionOffice?
@@ -53,10 +53,19 @@ package actor MeshService {
         serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle,
         changed: @escaping @Sendable (CatalogSnapshot) -> Void = { _ in }
     ) throws {
+        guard enrolment.node == credentials.signer.key else {
+            throw MeshServiceError.wrongEnrolment("it is for node \(enrolment.node.id), not \(credentials.id)")
+        }
+        do throws(EnrolmentProblem) {
+            try enrolment.check(under: credentials.trust, by: .real)
+        } catch {
+            throw MeshServiceError.wrongEnrolment(error.description)
+        }
         var random = SystemRandomNumberGenerator()
         me = LocalNode(
             signer: credentials.signer, enrolment: enrolment, incarnation: configuration.incarnation,
-            life: random.next(), addresses: [], software: configuration.software, relays: configuration.relays)
+            life: random.next(), addresses: [], software: configuration.software, relays: configuration.relays
+        )
         self.configuration = configuration
         self.credentials = credentials
         self.storage = storage
@@ -114,7 +123,9 @@ package actor MeshService {
     /// Ends ``run()``, gracefully.
     package nonisolated func stop() { offerings.yield(.stop) }
 
-    /// Waits until the node takes part: documents loaded, port open.
+    /// Waits until ``run()`` has come so far that the node takes part: documents loaded, port open.
+    ///
+    /// - Throws: ``MeshServiceError/stopped`` when it ends before that.
     package func started() async throws {
         if hasStarted { return }
         if hasStopped { throw MeshServiceError.stopped }
@@ -150,7 +161,8 @@ package actor MeshService {
         handle(
             .started(
                 StoredState(
-                    documents: kept.documents, manifests: kept.manifests, ownServers: configuration.ownServers,
+                    documents: kept.documents, manifests: kept.manifests,
+                    ownServers: configuration.ownServers,
                     remembered: remembered)))
         try await carryOut()
         publishSnapshot()
@@ -191,7 +203,7 @@ package actor MeshService {
         if snapshotDirty, now() - publishedAt >= Self.publishEvery { publishSnapshot() }
     }
 
-    private func handle(_ event: MeshEvent) {
+    func handle(_ event: MeshEvent) {
         var random = SystemRandomNumberGenerator()
         pending += core.handle(event, at: now(), using: &random)
     }
@@ -203,149 +215,6 @@ package actor MeshService {
         board.write { $0.candidates = addresses }
     }
 
-    // MARK: Effects
-
-    /// Carries out what the core ordered, in its order: what must be on disk is, before anything later leaves.
-    private func carryOut() async throws {
-        while !pending.isEmpty {
-            let effects = pending
-            pending = []
-            var changes: [MeshStorage.Change] = []
-            var orders: [HubOrder] = []
-            for effect in effects {
-                if let change = MeshStorage.Change(effect) {
-                    give(&orders)
-                    changes.append(change)
-                    continue
-                }
-                try await store(&changes)
-                take(effect, &orders)
-            }
-            try await store(&changes)
-            give(&orders)
-        }
-    }
-
-    private func take(_ effect: MeshEffect, _ orders: inout [HubOrder]) {
-        switch effect {
-        case .send(let frame, let link): orders.append(.send(frame, link))
-        case .dial(let address, let expecting): orders.append(.dial(address, expecting))
-        case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
-        case .catalogChanged, .routesChanged: snapshotDirty = true
-        case .notice(let notice): tell(notice)
-        case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest: break  // done before
-        }
-    }
-
-    private func store(_ changes: inout [MeshStorage.Change]) async throws {
-        guard !changes.isEmpty else { return }
-        let batch = changes
-        changes = []
-        do {
-            try await storage.apply(batch)
-        } catch {
-            let carriesIncarnation = batch.contains { if case .incarnation = $0 { true } else { false } }
-            // Documents can be had again from peers; an incarnation said and then forgotten cannot be mended.
-            guard !carriesIncarnation else { throw MeshServiceError.storage("\(error)") }
-            log.error("mesh documents not stored", metadata: ["error": "\(error)", "count": "\(batch.count)"])
-        }
-        for case .incarnation(let incarnation) in batch {
-            let hub = hub
-            loop.execute { hub.raiseIncarnation(to: incarnation) }
-        }
-    }
-
-    func give(_ orders: inout [HubOrder]) {
-        guard !orders.isEmpty else { return }
-        let batch = orders
-        orders = []
-        let hub = hub
-        loop.execute { for order in batch { hub.carryOut(order) } }
-    }
-
-    private func tell(_ notice: MeshNotice) {
-        log.warning("mesh notice", metadata: ["mesh.notice": "\(notice)"])
-        board.write { content in
-            content.notices.append(notice)
-            if content.notices.count > Self.noticesMax { content.notices.removeFirst() }
-        }
-    }
-
-    private func publishSnapshot() {
-        snapshotDirty = false
-        publishedAt = now()
-        let snapshot = core.catalogSnapshot()
-        let departed = Set(core.nodes.filter { $0.value.standing == .left }.keys)
-        board.write { content in
-            content.snapshot = snapshot
-            content.departed = departed
-        }
-        changed(snapshot)
-    }
-
-    // MARK: What this node says
-
-    /// Runs one order of an administrator on the core; its effects are carried out by ``run()``, after all that
-    /// were ordered before.
-    private func order<Failure: Error>(
-        _ body: (inout MeshCore, Instant, inout SystemRandomNumberGenerator) throws(Failure) -> [MeshEffect]
-    ) throws(Failure) {
-        var random = SystemRandomNumberGenerator()
-        pending += try body(&core, now(), &random)
-        offerings.yield(.effectsWaiting)
-    }
-
-    /// Publishes one of this node's servers, or its changed state.
-    ///
-    /// - Parameter manifest: all that it offers; `nil`: what was published before stays.
-    package func publish(_ record: ServerRecord, manifest: Manifest?) async throws {
-        try await started()
-        try order { core, now, random throws(PublishProblem) in
-            try core.publish(record, manifest: manifest, at: now, using: &random)
-        }
-    }
-
-    /// Deletes one of this node's servers for everybody.
-    package func withdraw(server name: Label) async throws {
-        try await started()
-        try order { core, now, random throws(PublishProblem) in
-            try core.withdraw(server: name, at: now, using: &random)
-        }
-    }
-
-    /// Defines a virtual server for the whole mesh.
-    package func publishVirtualServer(_ name: Label, definition: JSON) async throws {
-        try await started()
-        try order { core, now, random throws(PublishProblem) in
-            try core.publish(virtualServer: name, definition: definition, at: now, using: &random)
-        }
-    }
-
-    package func removeVirtualServer(_ name: Label) async throws {
-        try await started()
-        try order { core, now, random throws(PublishProblem) in
-            try core.remove(virtualServer: name, at: now, using: &random)
-        }
-    }
-
-    /// Says to all that this node leaves for good; ``stop()`` should follow once that has spread.
-    package func leave() async throws {
-        try await started()
-        handle(.leaving)
-        offerings.yield(.effectsWaiting)
-    }
-
-    /// An address where a peer may be.
-    package nonisolated func sighted(_ candidate: Candidate) { offerings.yield(.event(.sighted(candidate))) }
-
-    /// mDNS took an address back, or configuration dropped it.
-    package nonisolated func vanished(address: String, source: CandidateSource) {
-        offerings.yield(.event(.vanished(address: address, source)))
-    }
-
-    func holder(of label: Label) -> NodeID? { core.holder(of: label) }
-    var ownAddresses: [String] { core.me.addresses }
-
     // MARK: What anybody may read
 
     package nonisolated var snapshot: CatalogSnapshot { board.snapshot }
@@ -355,38 +224,4 @@ package actor MeshService {
     package nonisolated var candidates: [Neighbourhood.KnownAddress] { board.candidates }
     /// What a person should see, the latest last.
     package nonisolated var notices: [MeshNotice] { board.notices }
-}
-
-/// What the core's owner asks of the loop.
-enum HubOrder: Sendable {
-    case send(Frame, LinkID)
-    case dial(String, NodeID?)
-    case close(LinkID, GoodbyeReason, String)
-    case tellGuest(GuestID, JoinMessage)
-    case dismissGuest(GuestID)
-}
-
-extension MeshHub {
-    func carryOut(_ order: HubOrder) {
-        switch order {
-        case .send(let frame, let link): send(frame, on: link)
-        case .dial(let address, let expecting): dial(address, expecting: expecting)
-        case .close(let link, let reason, let text): close(link, reason, text)
-        case .tellGuest(let guest, let message): guests[guest]?.send(message)
-        case .dismissGuest(let guest): guests[guest]?.close()
-        }
-    }
-}
-
-extension MeshStorage.Change {
-    fileprivate init?(_ effect: MeshEffect) {
-        switch effect {
-        case .persistIncarnation(let incarnation): self = .incarnation(incarnation)
-        case .store(let document): self = .document(document)
-        case .drop(let key): self = .dropDocument(key)
-        case .storeManifest(let hash, let bytes): self = .manifest(hash, bytes)
-        case .dropManifest(let hash): self = .dropManifest(hash)
-        case .send, .dial, .close, .catalogChanged, .routesChanged, .notice: return nil
-        }
-    }
 }

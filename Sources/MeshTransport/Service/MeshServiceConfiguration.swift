@@ -75,6 +75,8 @@ package struct IssuerCredentials: Sendable {
 package enum MeshServiceError: Error, Sendable, CustomStringConvertible {
     case cannotListen(MeshAddress, String)
     case storage(String)
+    /// The enrolment does not fit the node's key and mesh.
+    case wrongEnrolment(String)
     case notIssuer
     case stopped
 
@@ -83,6 +85,7 @@ package enum MeshServiceError: Error, Sendable, CustomStringConvertible {
         case .cannotListen(let address, let why):
             "cannot listen for peers on \(address): \(why); choose another with `listen.mesh` or `up --port`"
         case .storage(let why): "the mesh's documents cannot be stored: \(why)"
+        case .wrongEnrolment(let why): "this node's enrolment cannot be used: \(why); join the mesh anew"
         case .notIssuer: "this node's enrolment lacks the role issuer; make the token on a node that has it"
         case .stopped: "the mesh has stopped on this node"
         }

@@ -67,7 +67,8 @@ package final class LinkTLS: Sendable {
         let context = contexts.withLock { $0.dialling }
         let verifier = verifier
         return try NIOSSLClientHandler(context: context, serverHostname: nil) { presented, promise in
-            Self.verify(presented, with: verifier, expecting: expected, guestsWelcome: false, verdict, promise)
+            Self.verify(
+                presented, with: verifier, expecting: expected, guestsWelcome: false, verdict, promise)
         }
     }
 
@@ -124,7 +125,8 @@ package final class LinkTLS: Sendable {
 
     private static func verify(
         _ presented: [NIOSSLCertificate], with verifier: PeerVerifier, expecting expected: NodeID?,
-        guestsWelcome: Bool, _ verdict: HandshakeVerdict, _ promise: EventLoopPromise<NIOSSLVerificationResultWithMetadata>
+        guestsWelcome: Bool, _ verdict: HandshakeVerdict,
+        _ promise: EventLoopPromise<NIOSSLVerificationResultWithMetadata>
     ) {
         promise.completeWithTask {
             do throws(PeerRefusal) {

@@ -78,7 +78,8 @@ package struct PeerVerifier: Sendable {
             guard let mesh = root.rootTrust?.mesh else { throw .noSingleName }
             return (root, mesh)
         case .fingerprint(let hash, let mesh):
-            guard let root = certificates.first(where: { $0.rootTrust?.rootFingerprint == hash }), root.rootTrust?.mesh == mesh
+            guard let root = certificates.first(where: { $0.rootTrust?.rootFingerprint == hash }),
+                root.rootTrust?.mesh == mesh
             else { throw .notOfThisMesh(mesh) }
             return (root, mesh)
         }

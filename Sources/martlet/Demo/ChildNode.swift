@@ -16,8 +16,10 @@ final class ChildNode: Sendable {
         self.name = name
         self.folder = folder
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw CommandFailure("cannot make a pipe: \(Self.reason(errno))") }
+        guard pipe(&ends) == 0 else { throw CommandFailure("cannot make a pipe: \(Self.reason(errno))") }
         lifeline = ends[1]
+        // No later child may hold this one's lifeline; the demo starts its children one after the other.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
 
         var actions = posix_spawn_file_actions_t()

@@ -1,4 +1,5 @@
 import Admin
+import FoundationEssentials
 import Glibc
 import JSONSlice
 
@@ -140,6 +141,6 @@ final class DemoMesh {
     }
 
     private func removeTree(_ path: String) {
-        nftw(path, { path, _, _, _ in path.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+        try? FileManager.default.removeItem(atPath: path)
     }
 }

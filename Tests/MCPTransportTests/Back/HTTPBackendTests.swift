@@ -145,6 +145,77 @@ struct HTTPBackendTests {
         }
     }
 
+    @Test func `a backend of 2024-11-05 is found behind its stream`() async throws {
+        try await FrontRig.with(admits: { $0.method == "GET" || $0.path.hasSuffix("/messages") }) { front in
+            let target = BackendTarget.http(url: front.url("/servers/any/sse"), headers: [])
+            try await BackendRig.with(target) { rig in
+                let listing = try await rig.listing()
+                #expect(listing.entries.filter { $0.list == .tools }.count == 5)
+                #expect(await rig.tool("echo", ["text": "old"]).text == "old")
+                let told = await rig.tool(
+                    "countdown", ["steps": 3, "delayMs": 1], client: ClientFacts(wantsProgress: true))
+                #expect(told.notifications.count == 2)
+                front.front.close()
+                let reason = try await rig.reason(.down)
+                #expect(reason.contains("stream ended"))
+                _ = try await rig.listing()
+                #expect(await rig.tool("echo", ["text": "new"]).text == "new")
+            }
+        }
+    }
+
+    @Test(arguments: Speaks.allCases)
+    func `a backend that does not tell of changes is asked`(speaks: Speaks) async throws {
+        let tools = Mutex<[JSON]>([])
+        var service = ServiceProbe().service
+        service.describe = { _, _ in
+            EndpointDescription(serverInfo: ["name": "quiet", "version": "1"], capabilities: ["tools": [:]])
+        }
+        service.list = { _, _, _, _ in .success(ListPage(items: tools.withLock { $0 }, ttl: .zero)) }
+        var limits = BackendRig.limits
+        (limits.pollInterval, limits.pollMin) = (.milliseconds(10), .milliseconds(10))
+        try await with(speaks, service, limits: limits) { _, rig in
+            let before = try await rig.listing()
+            #expect(before.entries.isEmpty)
+            tools.withLock { $0 = [["name": "new", "inputSchema": ["type": "object"]]] }
+            let after = try await rig.listing()
+            #expect(after.entries.count == 1)
+        }
+    }
+
+    @Test func `a tool whose header annotation breaks a rule is left out, and its headers are sent`()
+        async throws
+    {
+        var service = FrontRig.sample
+        let seen = Mutex<[String]>([])
+        let property = { @Sendable (type: String) -> JSON in ["type": .string(type), "x-mcp-header": "Host"] }
+        let tool = { @Sendable (name: String, type: String) -> JSON in
+            [
+                "name": .string(name),
+                "inputSchema": ["type": "object", "properties": ["host": property(type)]],
+            ]
+        }
+        service.list = { _, _, kind, _ in
+            .success(ListPage(items: kind == .tools ? [tool("good", "string"), tool("bad", "number")] : []))
+        }
+        service.definition = { _, _, _, name in tool(name, "string") }
+        service.call = { call, sink in
+            sink(.result(["resultType": "complete", "content": []]))
+            return .finished
+        }
+        service.authorize = { exchange in
+            seen.withLock { $0 += exchange.headers.all("mcp-param-host") }
+            return .allowed(.anonymous)
+        }
+        try await with(.modern, service) { _, rig in
+            let listing = try await rig.listing()
+            #expect(listing.entries.map { $0.definition["name"]?.string } == ["good"])
+            #expect(listing.remarks.first?.contains("bad") == true)
+            #expect(await rig.tool("good", ["host": "nas"]).result != nil)
+        }
+        #expect(seen.withLock { $0 } == ["nas"])
+    }
+
     @Test func `secrets are opened into headers`() async throws {
         let seen = Mutex<Set<String>>([])
         var service = FrontRig.sample

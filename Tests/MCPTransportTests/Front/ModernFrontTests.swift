@@ -264,6 +264,23 @@ struct ModernFrontTests {
         }
     }
 
+    @Test func `a listen ends with a result when the front closes`() async throws {
+        let probe = ServiceProbe()
+        try await FrontRig.with(probe.service) { rig in
+            let events = try rig.stream(
+                "POST", "/mcp", headers: FrontRig.modernHeaders("subscriptions/listen"),
+                body: FrontRig.modernBody(
+                    "subscriptions/listen", ["notifications": ["toolsListChanged": true]], id: 8))
+            #expect(
+                try await events.next()?["method"]?.string
+                    == "notifications/subscriptions/acknowledged")
+            rig.front.close()
+            let last = try #require(try await events.next())
+            #expect(last["id"]?.int == 8 && last["result"]?["resultType"]?.string == "complete")
+            #expect(try await events.next() == nil)
+        }
+    }
+
     @Test func `who is refused hears why and what to send`() async throws {
         try await FrontRig.with(ServiceProbe().service) { rig in
             let answer = try await rig.send(

@@ -32,6 +32,14 @@ struct HostPolicyTests {
         #expect(policy.admits(origin: origin) == expected)
     }
 
+    @Test(arguments: ["0.0.0.0", "::"])
+    func `listening everywhere does not make everywhere our name`(host: String) {
+        let policy = HostPolicy().including(ListenAddress(host: host, port: 7330))
+        #expect(!policy.admits(host: "0.0.0.0:7330"))
+        #expect(!policy.admits(host: "[::]:7330"))
+        #expect(policy.admits(host: "localhost:7330"))
+    }
+
     @Test
     func `the address a client reached us at is ours`() {
         #expect(policy.admits(host: "192.168.7.7:7330", localAddress: "192.168.7.7"))

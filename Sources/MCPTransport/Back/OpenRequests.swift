@@ -1,0 +1,117 @@
+import JSONSlice
+import MCPModel
+import Synchronization
+
+/// The requests that run on a link where all messages share one channel: stdio, and HTTP+SSE of 2024-11-05.
+///
+/// Takes each message of the backend to the request it belongs to, answers what the backend asks, and fails
+/// everything when the channel ends.
+final class OpenRequests: Sendable {
+    typealias Sink = @Sendable (LinkEvent) -> Void
+
+    private struct State: Sendable {
+        var open: [Int: (sink: Sink, isEndless: Bool)] = [:]
+        /// Why nothing can be sent any more.
+        var ended: BackendFault?
+    }
+
+    /// Bytes of what is no message that are shown to a person.
+    private static let shownBytesMax = 1_024
+
+    private let news: @Sendable (LinkNews) -> Void
+    private let write: @Sendable (RPCMessage) -> Void
+    private let state = Mutex(State())
+
+    /// - Parameter write: sends a message to the backend.
+    init(news: @escaping @Sendable (LinkNews) -> Void, write: @escaping @Sendable (RPCMessage) -> Void) {
+        self.news = news
+        self.write = write
+    }
+
+    /// Takes a request in, to be sent next.
+    ///
+    /// - Returns: `false` when the channel has ended; the sink was told.
+    func admit(_ request: LinkRequest, _ sink: @escaping Sink) -> Bool {
+        let ended = state.withLock { state in
+            if state.ended == nil { state.open[request.number] = (sink, request.isEndless) }
+            return state.ended
+        }
+        if let ended { sink(.fault(BackendFault(.notReached, ended.detail))) }
+        return ended == nil
+    }
+
+    /// Ends one request with what it did not get from the backend.
+    func fail(_ number: Int, _ fault: BackendFault) { remove(number)?(.fault(fault)) }
+
+    /// Forgets a request, and tells the backend that nobody waits for its answer.
+    func cancel(_ number: Int) {
+        guard remove(number) != nil else { return }
+        write(.notification(method: Method.cancelled, params: ["requestId": .number(number)]))
+    }
+
+    /// Ends all requests: what had been sent may have been done.
+    func end(_ fault: BackendFault, isNews: Bool) {
+        let open: [Sink]? = state.withLock { state in
+            guard state.ended == nil else { return nil }
+            state.ended = fault
+            defer { state.open = [:] }
+            return state.open.values.map(\.sink)
+        }
+        guard let open else { return }
+        for sink in open { sink(.fault(BackendFault(.lost, fault.detail))) }
+        if isNews { news(.lost(fault)) }
+    }
+
+    // MARK: What the backend says
+
+    func take(_ bytes: [UInt8]) {
+        guard let document = try? JSON(validating: bytes), document.kind == .object else {
+            let shown = String(decoding: bytes.prefix(Self.shownBytesMax), as: UTF8.self)
+            return news(.line("(no message) \(shown)"))
+        }
+        do throws(RPCError) {
+            take(try RPCMessage(document))
+        } catch {
+            guard let number = RPCMessage.readableID(in: document)?.json.int, document["method"] == nil,
+                let sink = remove(number)
+            else { return news(.line("(no valid message) \(error.message)")) }
+            sink(.fault(BackendFault(.broken, "its answer is no valid message: \(error.message)")))
+        }
+    }
+
+    private func take(_ message: RPCMessage) {
+        switch message {
+        // An answer to what was cancelled or timed out meanwhile finds nobody.
+        case .response(let id, let result): id.json.int.flatMap(remove)?(.result(result))
+        case .errorResponse(let id?, let error): id.json.int.flatMap(remove)?(.error(error))
+        case .errorResponse(nil, let error):
+            news(.line("(error without an id) \(RPCError(reading: error))"))
+        case .request(let id, let method, _): write(LinkAnswer.toRequest(id, method))
+        case .notification(let method, let params): notification(method, params ?? .emptyObject)
+        }
+    }
+
+    private func notification(_ method: String, _ params: JSON) {
+        let sink: Sink?
+        if let number = params["_meta"]?[MetaKey.subscriptionId]?.int {
+            sink = state.withLock { $0.open[number]?.sink }
+        } else if let change = ListChange(method: method) {
+            return news(.changed(change))
+        } else if method == Method.progress, let number = params["progressToken"]?.int {
+            sink = state.withLock { $0.open[number]?.sink }
+        } else if method == Method.message {
+            // It names no request; only if one alone is running can it be meant.
+            sink = state.withLock { state in
+                let calls = state.open.values.filter { !$0.isEndless }
+                return calls.count == 1 ? calls.first?.sink : nil
+            }
+        } else {
+            sink = nil
+        }
+        sink?(.notification(method: method, params: params))
+    }
+
+    private func remove(_ number: Int) -> Sink? {
+        state.withLock { $0.open.removeValue(forKey: number)?.sink }
+    }
+}

@@ -1,0 +1,117 @@
+import Catalog
+import Mesh
+
+extension MeshService {
+    /// Carries out what the core ordered, in its order: what must be on disk is, before anything later leaves.
+    func carryOut() async throws {
+        while !pending.isEmpty {
+            let effects = pending
+            pending = []
+            var changes: [MeshStorage.Change] = []
+            var orders: [HubOrder] = []
+            for effect in effects {
+                if let change = MeshStorage.Change(effect) {
+                    give(&orders)
+                    changes.append(change)
+                    continue
+                }
+                try await store(&changes)
+                take(effect, &orders)
+            }
+            try await store(&changes)
+            give(&orders)
+        }
+    }
+
+    private func take(_ effect: MeshEffect, _ orders: inout [HubOrder]) {
+        switch effect {
+        case .send(let frame, let link): orders.append(.send(frame, link))
+        case .dial(let address, let expecting): orders.append(.dial(address, expecting))
+        case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
+        case .catalogChanged, .routesChanged: snapshotDirty = true
+        case .notice(let notice): tell(notice)
+        case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest: break  // done before
+        }
+    }
+
+    private func store(_ changes: inout [MeshStorage.Change]) async throws {
+        guard !changes.isEmpty else { return }
+        let batch = changes
+        changes = []
+        do {
+            try await storage.apply(batch)
+        } catch {
+            let carriesIncarnation = batch.contains { if case .incarnation = $0 { true } else { false } }
+            // Documents can be had again from peers; an incarnation said and then forgotten cannot be mended.
+            guard !carriesIncarnation else { throw MeshServiceError.storage("\(error)") }
+            log.error(
+                "mesh documents not stored", metadata: ["error": "\(error)", "count": "\(batch.count)"])
+        }
+        for case .incarnation(let incarnation) in batch {
+            let hub = hub
+            loop.execute { hub.raiseIncarnation(to: incarnation) }
+        }
+    }
+
+    func give(_ orders: inout [HubOrder]) {
+        guard !orders.isEmpty else { return }
+        let batch = orders
+        orders = []
+        let hub = hub
+        loop.execute { for order in batch { hub.carryOut(order) } }
+    }
+
+    private func tell(_ notice: MeshNotice) {
+        log.warning("mesh notice", metadata: ["mesh.notice": "\(notice)"])
+        board.write { content in
+            content.notices.append(notice)
+            if content.notices.count > Self.noticesMax { content.notices.removeFirst() }
+        }
+    }
+
+    func publishSnapshot() {
+        snapshotDirty = false
+        publishedAt = now()
+        let snapshot = core.catalogSnapshot()
+        let departed = Set(core.nodes.filter { $0.value.standing == .left }.keys)
+        board.write { content in
+            content.snapshot = snapshot
+            content.departed = departed
+        }
+        changed(snapshot)
+    }
+}
+
+/// What the core's owner asks of the loop.
+enum HubOrder: Sendable {
+    case send(Frame, LinkID)
+    case dial(String, NodeID?)
+    case close(LinkID, GoodbyeReason, String)
+    case tellGuest(GuestID, JoinMessage)
+    case dismissGuest(GuestID)
+}
+
+extension MeshHub {
+    func carryOut(_ order: HubOrder) {
+        switch order {
+        case .send(let frame, let link): send(frame, on: link)
+        case .dial(let address, let expecting): dial(address, expecting: expecting)
+        case .close(let link, let reason, let text): close(link, reason, text)
+        case .tellGuest(let guest, let message): guests[guest]?.send(message)
+        case .dismissGuest(let guest): guests[guest]?.close()
+        }
+    }
+}
+
+extension MeshStorage.Change {
+    fileprivate init?(_ effect: MeshEffect) {
+        switch effect {
+        case .persistIncarnation(let incarnation): self = .incarnation(incarnation)
+        case .store(let document): self = .document(document)
+        case .drop(let key): self = .dropDocument(key)
+        case .storeManifest(let hash, let bytes): self = .manifest(hash, bytes)
+        case .dropManifest(let hash): self = .dropManifest(hash)
+        case .send, .dial, .close, .catalogChanged, .routesChanged, .notice: return nil
+        }
+    }
+}

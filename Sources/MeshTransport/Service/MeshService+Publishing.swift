@@ -1,0 +1,67 @@
+package import Catalog
+package import JSONSlice
+package import Mesh
+
+/// What this node says to the mesh.
+extension MeshService {
+    /// Runs one order of an administrator on the core; its effects are carried out by ``run()``, after all that
+    /// were ordered before.
+    private func order<Failure: Error>(
+        _ body: (inout MeshCore, Instant, inout SystemRandomNumberGenerator) throws(Failure) -> [MeshEffect]
+    ) throws(Failure) {
+        var random = SystemRandomNumberGenerator()
+        pending += try body(&core, now(), &random)
+        offerings.yield(.effectsWaiting)
+    }
+
+    /// Publishes one of this node's servers, or its changed state.
+    ///
+    /// - Parameter manifest: all that it offers; `nil`: what was published before stays.
+    package func publish(_ record: ServerRecord, manifest: Manifest?) async throws {
+        try await started()
+        try order { core, now, random throws(PublishProblem) in
+            try core.publish(record, manifest: manifest, at: now, using: &random)
+        }
+    }
+
+    /// Deletes one of this node's servers for everybody.
+    package func withdraw(server name: Label) async throws {
+        try await started()
+        try order { core, now, random throws(PublishProblem) in
+            try core.withdraw(server: name, at: now, using: &random)
+        }
+    }
+
+    /// Defines a virtual server for the whole mesh.
+    package func publishVirtualServer(_ name: Label, definition: JSON) async throws {
+        try await started()
+        try order { core, now, random throws(PublishProblem) in
+            try core.publish(virtualServer: name, definition: definition, at: now, using: &random)
+        }
+    }
+
+    package func removeVirtualServer(_ name: Label) async throws {
+        try await started()
+        try order { core, now, random throws(PublishProblem) in
+            try core.remove(virtualServer: name, at: now, using: &random)
+        }
+    }
+
+    /// Says to all that this node leaves for good; ``stop()`` should follow once that has spread.
+    package func leave() async throws {
+        try await started()
+        handle(.leaving)
+        offerings.yield(.effectsWaiting)
+    }
+
+    /// An address where a peer may be.
+    package nonisolated func sighted(_ candidate: Candidate) { offerings.yield(.event(.sighted(candidate))) }
+
+    /// mDNS took an address back, or configuration dropped it.
+    package nonisolated func vanished(address: String, source: CandidateSource) {
+        offerings.yield(.event(.vanished(address: address, source)))
+    }
+
+    func holder(of label: Label) -> NodeID? { core.holder(of: label) }
+    var ownAddresses: [String] { core.me.addresses }
+}

@@ -1,0 +1,193 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Mesh
+import Testing
+
+struct CallCodingTests {
+    private let header = CallHeader(
+        call: CallID(high: 1, low: 2), owner: NodeID(high: 3, low: 4), ownerIncarnation: 5, server: "files",
+        entry: CallHeader.SeenEntry(kind: .tool, hash: ContentHash(of: [1])), method: "tools/call",
+        virtualServer: "team",
+        principal: WirePrincipal(issuer: "https://id.example", subject: "ada", entryNode: NodeID(high: 6, low: 7)),
+        timeLeftMS: 30_000,
+        client: ClientFacts(
+            capabilities: ["elicitation": [:]], info: ["name": "client"], logLevel: "info", wantsProgress: true,
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+
+    @Test func `a call's header comes back as it was`() throws {
+        #expect(try CallHeader(canonical: header.canonicalBytes) == header)
+        var bare = header
+        bare.entry = nil
+        bare.virtualServer = nil
+        bare.client = ClientFacts()
+        #expect(try CallHeader(canonical: bare.canonicalBytes) == bare)
+    }
+
+    @Test func `a header cut anywhere, or with more behind it, is refused`() {
+        let bytes = header.canonicalBytes
+        for count in bytes.indices {
+            #expect(throws: WireError.self) { try CallHeader(canonical: bytes.prefix(count)) }
+        }
+        #expect(throws: WireError.trailing(bytes: 1)) { try CallHeader(canonical: bytes + [0]) }
+    }
+
+    static let records: [CallRecord] = [
+        .params(["name": "read", "arguments": ["path": "/etc/hosts"]]),
+        .notification(method: "notifications/progress", params: ["progress": 1]),
+        .result(["resultType": "complete", "content": []]),
+        .error(["code": -32602, "message": "no"]),
+        .failure(
+            CallFailure(
+                .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
+                callID: CallID(high: 8, low: 9))),
+        .failure(CallFailure(.outcomeUnknown, "the link broke")),
+    ]
+
+    @Test(arguments: records.indices)
+    func `a record comes back as it was, in chunks of any size`(index: Int) throws {
+        let record = Self.records[index]
+        for size in [1, 7, 16 * 1024] {
+            var assembler = RecordAssembler()
+            var payload = record.payload[...]
+            var whole: CallRecord?
+            while !payload.isEmpty {
+                let chunk = payload.prefix(size)
+                payload = payload.dropFirst(size)
+                #expect(whole == nil)
+                whole = try assembler.take(kind: record.kind.rawValue, isLast: payload.isEmpty, chunk)
+            }
+            let read = try whole.orFail("the whole record")
+            #expect(read.kind == record.kind)
+            #expect(read.payload == record.payload)
+        }
+    }
+
+    @Test func `a record that changes its kind, grows too large or is no JSON is refused`() throws {
+        var assembler = RecordAssembler(max: 10)
+        _ = try assembler.take(kind: 3, isLast: false, [UInt8](repeating: 0x20, count: 6))
+        #expect(throws: WireError.self) { try assembler.take(kind: 4, isLast: false, []) }
+        #expect(throws: WireError.tooLong("record", max: 10)) {
+            try assembler.take(kind: 3, isLast: false, [UInt8](repeating: 0x20, count: 5))
+        }
+        var other = RecordAssembler()
+        #expect(throws: WireError.self) { try other.take(kind: 3, isLast: true, Array("{".utf8)) }
+        #expect(throws: WireError.self) { try other.take(kind: 99, isLast: true, []) }
+    }
+}
+
+struct StreamWindowTests {
+    @Test func `a sender sends what it was granted and not a byte more`() throws {
+        var window = SendWindow(100)
+        #expect(window.take(upTo: 60) == 60)
+        #expect(window.take(upTo: 60) == 40)
+        #expect(window.take(upTo: 60) == 0)
+        try window.grant(10)
+        #expect(window.take(upTo: 60) == 10)
+        #expect(throws: WireError.self) { try window.grant(.max) }
+    }
+
+    @Test func `a receiver grants half a window at a time and refuses what it did not allow`() throws {
+        var window = ReceiveWindow(100)
+        try window.arrived(100)
+        #expect(throws: WireError.self) { try window.arrived(1) }
+        #expect(window.consumed(49) == nil)
+        #expect(window.consumed(1) == 50)
+        try window.arrived(50)
+        #expect(throws: WireError.self) { try window.arrived(1) }
+    }
+
+    @Test(arguments: UInt64(1)...30)
+    func `streams take turns, keep their order and lose nothing`(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var outflow = Outflow()
+        var sent: [StreamID: [UInt8]] = [:]
+        var received: [StreamID: [UInt8]] = [:]
+        var records: [StreamID: Int] = [:]
+        var ended: Set<StreamID> = []
+        let streams: [StreamID] = [1, 3, 5]
+        for stream in streams {
+            outflow.open(stream)
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let bytes = random.bytes(Int.random(in: 0...60_000, using: &random))
+                sent[stream, default: []] += bytes
+                records[stream, default: 0] += 1
+                outflow.send(stream, kind: 2, isLast: true, bytes)
+            }
+            outflow.end(stream)
+        }
+        var stalls = 0
+        while ended.count < streams.count, stalls < 10_000 {
+            guard let frame = outflow.next() else {
+                stalls += 1
+                try outflow.grant(streams.randomElement(using: &random).orFail(), 3000)
+                continue
+            }
+            switch frame {
+            case .data(let stream, _, let isLast, let chunk):
+                #expect(chunk.count <= Frame.chunkBytes)
+                received[stream, default: []] += chunk
+                if isLast { records[stream, default: 0] -= 1 }
+            case .end(let stream): #expect(ended.insert(stream).inserted)
+            default: Issue.record("\(frame)")
+            }
+        }
+        #expect(ended == Set(streams))
+        for stream in streams {
+            #expect(received[stream] ?? [] == sent[stream] ?? [])
+            #expect(records[stream] == 0)
+        }
+        #expect(outflow.waitingBytes == 0)
+        #expect(outflow.next() == nil)
+    }
+
+    @Test func `a long answer does not hold up a short one`() {
+        var outflow = Outflow()
+        outflow.open(1)
+        outflow.open(3)
+        outflow.send(1, kind: 3, isLast: true, [UInt8](repeating: 0, count: 200_000))
+        outflow.send(3, kind: 3, isLast: true, [1])
+        let order = (0..<3).compactMap { _ in outflow.next()?.stream }
+        #expect(order == [1, 3, 1])
+    }
+
+    @Test func `the link's own credit bounds all streams together`() throws {
+        var outflow = Outflow()
+        let count = SendWindow.linkInitial / SendWindow.streamInitial + 4
+        for stream in 0..<UInt64(count) {
+            outflow.open(stream * 2 + 1)
+            outflow.send(stream * 2 + 1, kind: 3, isLast: true, [UInt8](repeating: 0, count: SendWindow.streamInitial))
+        }
+        var bytes = 0
+        while case .data(_, _, _, let chunk)? = outflow.next() { bytes += chunk.count }
+        #expect(bytes == SendWindow.linkInitial)
+        try outflow.grant(0, UInt32(SendWindow.streamInitial * 4))
+        while case .data(_, _, _, let chunk)? = outflow.next() { bytes += chunk.count }
+        #expect(bytes == count * SendWindow.streamInitial)
+    }
+
+    @Test func `a stream that was reset takes what it had to send with it`() {
+        var outflow = Outflow()
+        outflow.open(1)
+        outflow.send(1, kind: 3, isLast: true, [1, 2, 3])
+        outflow.close(1)
+        #expect(outflow.next() == nil)
+        #expect(outflow.waitingBytes == 0)
+    }
+}
+
+struct ManifestCodecTests {
+    @Test func `a manifest comes back as it was`() throws {
+        let manifest = try Manifest.sample(tools: 20, padding: 30)
+        #expect(try ManifestCodec.decode(ManifestCodec.encode(manifest)) == manifest)
+        #expect(try ManifestCodec.decode(ManifestCodec.encode(.empty)) == .empty)
+    }
+
+    @Test func `a definition without a name is refused`() throws {
+        var bytes = try ManifestCodec.encode(try Manifest.sample(tools: 1))
+        let at = try bytes.indices.first { Array(bytes[$0...].prefix(6)) == Array("\"name\"".utf8) && $0 > 60 }.orFail()
+        bytes[at + 1] = UInt8(ascii: "m")
+        #expect(throws: WireError.self) { try ManifestCodec.decode(bytes) }
+    }
+}

@@ -1,0 +1,125 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Mesh
+import Testing
+
+/// The bytes on the wire, fixed by files that another implementation could be written against.
+struct GoldenTests {
+    static let frames: [(name: String, frame: Frame)] = {
+        let id = NodeID(high: 0x0102_0304_0506_0708, low: 0x1112_1314_1516_1718)
+        let other = NodeID(high: 1, low: 2)
+        let row = DocumentRow(
+            key: .server(id, "files"), version: DocumentVersion(incarnation: 3, life: 0xABCD, sequence: 9),
+            hash: ContentHash(of: [1]))
+        let hash = ContentHash(of: [2])
+        return [
+            (
+                "hello",
+                .hello(
+                    Hello(
+                        versions: 1...2, features: 5, node: id, incarnation: 7, life: 0xFEED_FACE,
+                        software: "martlet 0.1"))
+            ),
+            ("heartbeat", .heartbeat),
+            ("goodbye", .goodbye(.full, text: "try 10.0.0.2:7331")),
+            ("documents", .documents([[1, 2, 3], []])),
+            ("announce", .announce([row])),
+            ("pull", .pull([.node(id), .virtualServer(other, "team")])),
+            ("digest", .digest(Digest(count: 12, root: hash))),
+            ("digest-rows", .digestRows(DigestPage(after: .links(other), rows: [row], isLast: true))),
+            ("digest-rows-first", .digestRows(DigestPage(after: nil, rows: [], isLast: true))),
+            ("manifest-pull", .manifestPull(ManifestPull(manifest: hash, firstPage: 16, pageCount: 16))),
+            ("manifest-page", .manifestPage(ManifestPage(manifest: hash, index: 2, bytes: [9, 8, 7]))),
+            ("manifest-absent", .manifestAbsent(hash)),
+            ("open", .open(3, .circuit, header: [4, 5])),
+            ("data", .data(3, kind: 1, isLast: true, Array("{}".utf8))),
+            ("end", .end(3)),
+            ("reset", .reset(3, .cancelled, text: "the client has gone")),
+            ("credit", .credit(0, bytes: 131_072)),
+        ]
+    }()
+
+    @Test(arguments: frames.map(\.name))
+    func `a frame is written and read as its golden bytes`(name: String) throws {
+        let frame = try Self.frames.first { $0.name == name }.orFail().frame
+        let golden = try Fixture.vectors("mesh/frames.txt")[name].orFail("vector \(name)")
+        #expect(frame.encoded == golden)
+        var decoder = FrameDecoder()
+        decoder.append(golden)
+        #expect(try decoder.next() == frame)
+    }
+
+    @Test func `every golden frame has a test`() throws {
+        #expect(try Set(Fixture.vectors("mesh/frames.txt").keys) == Set(Self.frames.map(\.name)))
+    }
+
+    @Test func `documents are written, signed and read as their golden bytes`() throws {
+        let golden = try Fixture.vectors("mesh/documents.txt")
+        let made = try GoldenDocuments(grant: IssuerGrant(canonical: golden["grant"].orFail()))
+        for (name, bytes) in made.vectors {
+            #expect(Hex.encode(bytes) == Hex.encode(try golden[name].orFail("vector \(name)")), "\(name)")
+        }
+        #expect(Set(made.vectors.keys) == Set(golden.keys))
+
+        var store = DocumentStore(
+            trust: try MeshTrust(rootKey: golden["root-key"].orFail()).orFail(), checker: .real,
+            limits: MeshLimits())
+        for name in ["node", "links", "server", "virtual-server"] {
+            let document = try Document.decode(golden[name].orFail()).orFail()
+            #expect(store.take(document) == .taken(replacing: nil, evicted: []), "\(name)")
+            #expect(document.encodedCount == golden[name]?.count)
+        }
+        let deleted = try Document.decode(golden["server-deleted"].orFail()).orFail()
+        #expect(store.take(deleted) == .taken(replacing: try Document.decode(golden["server"].orFail()), evicted: []))
+        #expect(deleted.encoded.count < 200)
+    }
+}
+
+/// The documents of the fixture, from fixed keys. The grant is taken from the file: ECDSA signs differently each time.
+struct GoldenDocuments {
+    var vectors: [String: [UInt8]] = [:]
+
+    init(grant given: IssuerGrant? = nil) throws {
+        let root = try RootSigner(scalar: Array(repeating: 1, count: 32)).orFail()
+        let issuer = try Signer(seed: Array(repeating: 2, count: 32)).orFail()
+        let node = try Signer(seed: Array(repeating: 3, count: 32)).orFail()
+        let grant = try given ?? IssuerGrant(to: issuer.key, by: root)
+        let enrolment = try Enrolment(
+            of: node.key, label: "lab", roles: [.member, .entry, .operator], segment: "home", serial: 5,
+            grant: grant, by: issuer)
+        vectors["root-key"] = root.trust.rootKey
+        vectors["grant"] = grant.canonicalBytes
+        vectors["enrolment"] = enrolment.canonicalBytes
+
+        func add(_ name: String, _ key: DocumentKey, _ sequence: UInt64, _ body: [UInt8]?) throws {
+            vectors[name] = try Document(
+                key, version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: sequence),
+                body: body, mesh: root.trust.mesh, by: node
+            ).encoded
+        }
+        let id = node.key.id
+        try add(
+            "node", .node(id), 1,
+            NodeBody(
+                enrolment: enrolment, addresses: ["10.0.0.1:7331", "[fd00::1]:7331"], versions: 1...1,
+                software: "martlet 0.1"
+            ).canonicalBytes)
+        try add(
+            "links", .links(id), 2,
+            LinksBody(links: [
+                NodeID(high: 1, low: 1): ListedLink(roundTrip: RoundTripClass(level: 3), relays: true),
+                NodeID(high: 1, low: 0): ListedLink(roundTrip: RoundTripClass(level: 0), relays: false),
+            ]).canonicalBytes)
+        let record = ServerRecord(
+            key: ServerKey(owner: id, name: "files"), title: "Files", tags: ["disk"], state: .degraded,
+            stateReason: "slow", revision: "2025-11-25", auth: .ready, manifest: ContentHash(of: [7]))
+        try add("server", .server(id, "files"), 3, ServerBody(record, manifestBytes: 1234).canonicalBytes)
+        try add("server-deleted", .server(id, "files"), 4, nil)
+        try add(
+            "virtual-server", .virtualServer(id, "team"), 5,
+            VirtualServerBody(counter: 2, replaces: ContentHash(of: [8]), definition: ["use": []])
+                .canonicalBytes)
+    }
+}
