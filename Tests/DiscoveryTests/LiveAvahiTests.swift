@@ -72,7 +72,7 @@
             }
         }
 
-        @Test func `a name that another host holds gets a number behind it`() async throws {
+        @Test func `a name that is taken gets a number behind it`() async throws {
             try await withRig { rig in
                 let holder = try rig.start(
                     on: "b", "avahi-publish-service", "plant-a", "_martlet._tcp", "7000")

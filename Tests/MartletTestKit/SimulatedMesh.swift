@@ -78,12 +78,14 @@ package final class SimulatedMesh {
 
     /// Adds a node that is enrolled but not started.
     package func addNode(
-        _ label: Label, roles: Roles = .ordinary, segment: Label = "home", attachedTo segments: Set<String> = ["lan"],
+        _ label: Label, roles: Roles = .ordinary, segment: Label = "home",
+        attachedTo segments: Set<String> = ["lan"],
         relays: Bool = true
     ) throws -> NodeIndex {
         let index = nodes.count
         var local = try mesh.node(
-            label, roles: roles, segment: segment, incarnation: 0, addresses: ["node\(index):7331"], using: &random)
+            label, roles: roles, segment: segment, incarnation: 0, addresses: ["node\(index):7331"],
+            using: &random)
         local.relays = relays
         nodes.append(Node(local: local, segments: segments))
         return index
@@ -123,7 +125,8 @@ package final class SimulatedMesh {
     /// The process dies; its sockets are reset by its kernel.
     package func kill(_ index: NodeIndex) {
         stop(index)
-        for (id, link) in links.sorted(by: { $0.key < $1.key }) where link.ends.0 == index || link.ends.1 == index {
+        for (id, link) in links.sorted(by: { $0.key < $1.key })
+        where link.ends.0 == index || link.ends.1 == index {
             hangUp(id, by: index)
         }
     }
@@ -145,7 +148,9 @@ package final class SimulatedMesh {
     }
 
     /// The node gets no CPU for a while; what was to happen happens after.
-    package func pause(_ index: NodeIndex, for duration: Duration) { nodes[index].pausedUntil = now + duration }
+    package func pause(_ index: NodeIndex, for duration: Duration) {
+        nodes[index].pausedUntil = now + duration
+    }
 
     package func sight(_ index: NodeIndex, _ address: String) {
         handle(.sighted(Candidate(address: address, source: .seed)), at: index)
@@ -190,7 +195,9 @@ package final class SimulatedMesh {
 
     /// Breaks one link at both ends, at random.
     package func breakSomeLink() {
-        guard let id = links.filter({ $0.value.isOpen == (true, true) }).keys.sorted().randomElement(using: &random),
+        guard
+            let id = links.filter({ $0.value.isOpen == (true, true) }).keys.sorted().randomElement(
+                using: &random),
             let ends = links[id]?.ends
         else { return }
         queue.plan(.closed(id, at: ends.0), at: now)
@@ -262,7 +269,9 @@ package final class SimulatedMesh {
         case .dial(let index, let epoch, let address, let expecting):
             dial(index, epoch, address, expecting)
         case .linkUp(let link, let index, let epoch, let facts):
-            guard nodes[index].epoch == epoch, nodes[index].core != nil, isOpen(link, at: index) else { return }
+            guard nodes[index].epoch == epoch, nodes[index].core != nil, isOpen(link, at: index) else {
+                return
+            }
             nodes[index].watches[link] = SilenceWatch(at: now)
             handle(.linkUp(link, facts), at: index)
         }
@@ -337,7 +346,8 @@ package final class SimulatedMesh {
             handle(.dialFailed(address: address, expecting: expecting, problem), at: index)
         }
         guard let other = nodes.indices.first(where: { self.address($0) == address }),
-            let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true, canPass(index, other)
+            let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
+            canPass(index, other)
         else { return fail(.unreachable("no answer")) }
         guard other != index else { return fail(.myself) }
         guard expecting == nil || expecting == id(other) else { return fail(.otherNode(id(other))) }
@@ -356,7 +366,8 @@ package final class SimulatedMesh {
     }
 
     private func canPass(_ a: NodeIndex, _ b: NodeIndex) -> Bool {
-        (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments)) && !cuts.contains([min(a, b), max(a, b)])
+        (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments))
+            && !cuts.contains([min(a, b), max(a, b)])
     }
 
     private func isOpen(_ link: LinkID, at index: NodeIndex) -> Bool {

@@ -38,13 +38,16 @@ package struct TestMesh: Sendable {
         grant = try IssuerGrant(to: issuer.key, by: root)
     }
 
-    package func signer(using random: inout SplitMix64) throws -> Signer { try Self.signer(&random, signatures) }
+    package func signer(using random: inout SplitMix64) throws -> Signer {
+        try Self.signer(&random, signatures)
+    }
 
     package func enrolment(
         of signer: Signer, label: Label, roles: Roles = .ordinary, segment: Label = "home", serial: UInt64 = 1
     ) throws -> Enrolment {
         try Enrolment(
-            of: signer.key, label: label, roles: roles, segment: segment, serial: serial, grant: grant, by: issuer)
+            of: signer.key, label: label, roles: roles, segment: segment, serial: serial, grant: grant,
+            by: issuer)
     }
 
     package func node(

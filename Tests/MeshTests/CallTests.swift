@@ -10,10 +10,12 @@ struct CallCodingTests {
         call: CallID(high: 1, low: 2), owner: NodeID(high: 3, low: 4), ownerIncarnation: 5, server: "files",
         entry: CallHeader.SeenEntry(kind: .tool, hash: ContentHash(of: [1])), method: "tools/call",
         virtualServer: "team",
-        principal: WirePrincipal(issuer: "https://id.example", subject: "ada", entryNode: NodeID(high: 6, low: 7)),
+        principal: WirePrincipal(
+            issuer: "https://id.example", subject: "ada", entryNode: NodeID(high: 6, low: 7)),
         timeLeftMS: 30_000,
         client: ClientFacts(
-            capabilities: ["elicitation": [:]], info: ["name": "client"], logLevel: "info", wantsProgress: true,
+            capabilities: ["elicitation": [:]], info: ["name": "client"], logLevel: "info",
+            wantsProgress: true,
             traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
 
     @Test func `a call's header comes back as it was`() throws {
@@ -157,7 +159,8 @@ struct StreamWindowTests {
         let count = SendWindow.linkInitial / SendWindow.streamInitial + 4
         for stream in 0..<UInt64(count) {
             outflow.open(stream * 2 + 1)
-            outflow.send(stream * 2 + 1, kind: 3, isLast: true, [UInt8](repeating: 0, count: SendWindow.streamInitial))
+            outflow.send(
+                stream * 2 + 1, kind: 3, isLast: true, [UInt8](repeating: 0, count: SendWindow.streamInitial))
         }
         var bytes = 0
         while case .data(_, _, _, let chunk)? = outflow.next() { bytes += chunk.count }
@@ -186,7 +189,9 @@ struct ManifestCodecTests {
 
     @Test func `a definition without a name is refused`() throws {
         var bytes = try ManifestCodec.encode(try Manifest.sample(tools: 1))
-        let at = try bytes.indices.first { Array(bytes[$0...].prefix(6)) == Array("\"name\"".utf8) && $0 > 60 }.orFail()
+        let at = try bytes.indices.first {
+            Array(bytes[$0...].prefix(6)) == Array("\"name\"".utf8) && $0 > 60
+        }.orFail()
         bytes[at + 1] = UInt8(ascii: "m")
         #expect(throws: WireError.self) { try ManifestCodec.decode(bytes) }
     }

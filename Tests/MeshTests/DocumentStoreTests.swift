@@ -22,14 +22,17 @@ struct DocumentStoreTests {
     }
 
     private func document(
-        _ key: DocumentKey, _ body: [UInt8]?, by node: LocalNode, incarnation: UInt64 = 1, sequence: UInt64 = 1
+        _ key: DocumentKey, _ body: [UInt8]?, by node: LocalNode, incarnation: UInt64 = 1,
+        sequence: UInt64 = 1
     ) throws -> Document {
         try Document(
-            key, version: DocumentVersion(incarnation: incarnation, life: node.life, sequence: sequence), body: body,
+            key, version: DocumentVersion(incarnation: incarnation, life: node.life, sequence: sequence),
+            body: body,
             mesh: mesh.trust.mesh, by: node.signer)
     }
 
-    private func nodeDocument(_ node: LocalNode, showing enrolment: Enrolment? = nil, sequence: UInt64 = 1) throws
+    private func nodeDocument(_ node: LocalNode, showing enrolment: Enrolment? = nil, sequence: UInt64 = 1)
+        throws
         -> Document
     {
         let body = NodeBody(
@@ -37,10 +40,13 @@ struct DocumentStoreTests {
         return try document(.node(node.id), body.canonicalBytes, by: node, sequence: sequence)
     }
 
-    private func server(_ node: LocalNode, _ name: Label, sequence: UInt64, state: ServerState = .up) throws -> Document {
+    private func server(_ node: LocalNode, _ name: Label, sequence: UInt64, state: ServerState = .up) throws
+        -> Document
+    {
         let record = ServerRecord(key: ServerKey(owner: node.id, name: name), state: state)
         return try document(
-            .server(node.id, name), ServerBody(record, manifestBytes: 0).canonicalBytes, by: node, sequence: sequence)
+            .server(node.id, name), ServerBody(record, manifestBytes: 0).canonicalBytes, by: node,
+            sequence: sequence)
     }
 
     private var definition: [UInt8] {
@@ -60,7 +66,8 @@ struct DocumentStoreTests {
         _ = store.take(try nodeDocument(chief))
         let record = ServerRecord(key: ServerKey(owner: chief.id, name: "files"), state: .up)
         let forged = try document(
-            .server(chief.id, "files"), ServerBody(record, manifestBytes: 0).canonicalBytes, by: member, sequence: 9)
+            .server(chief.id, "files"), ServerBody(record, manifestBytes: 0).canonicalBytes, by: member,
+            sequence: 9)
         #expect(store.take(forged) == .refused(.badSignature))
         #expect(store.servers.isEmpty)
     }
@@ -174,13 +181,17 @@ struct DocumentStoreTests {
     func `any order of delivery ends in the same store`(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let quick = try TestMesh(seed: 3, .hashed)
-        let nodes = try (0..<3).map { try quick.node(try Label("n\($0)").orFail(), roles: .all, using: &random) }
+        let nodes = try (0..<3).map {
+            try quick.node(try Label("n\($0)").orFail(), roles: .all, using: &random)
+        }
         var sent: [Document] = []
         for node in nodes {
             for sequence in UInt64(1)...12 {
                 let version = DocumentVersion(
-                    incarnation: UInt64.random(in: 1...2, using: &random), life: node.life, sequence: sequence)
-                let key: DocumentKey = [.node(node.id), .server(node.id, "a"), .server(node.id, "b")]
+                    incarnation: UInt64.random(in: 1...2, using: &random), life: node.life, sequence: sequence
+                )
+                let key: DocumentKey =
+                    [.node(node.id), .server(node.id, "a"), .server(node.id, "b")]
                     .randomElement(using: &random) ?? .node(node.id)
                 let record = ServerRecord(key: ServerKey(owner: node.id, name: "a"), state: .up)
                 let body: [UInt8]? =
@@ -218,11 +229,14 @@ struct DocumentStoreTests {
         limits.serversPerOrigin = 5000
         var mine = DocumentStore(trust: quick.trust, checker: quick.checker, limits: limits)
         var theirs = mine
-        let body = NodeBody(enrolment: node.enrolment, addresses: [], versions: 1...1, software: "").canonicalBytes
+        let body = NodeBody(enrolment: node.enrolment, addresses: [], versions: 1...1, software: "")
+            .canonicalBytes
         var lacking: Set<DocumentKey> = []
         var ahead: Set<DocumentKey> = []
         for sequence in UInt64(0)..<1300 {
-            let key = sequence == 0 ? DocumentKey.node(node.id) : .server(node.id, try Label("s\(sequence)").orFail())
+            let key =
+                sequence == 0
+                ? DocumentKey.node(node.id) : .server(node.id, try Label("s\(sequence)").orFail())
             let document = try Document(
                 key, version: DocumentVersion(incarnation: 1, life: 1, sequence: sequence + 1),
                 body: sequence == 0 ? body : nil, mesh: quick.trust.mesh, by: node.signer)

@@ -96,7 +96,10 @@ struct CanonicalCodingTests {
         #expect(throws: WireError.truncated("things")) { try decoder.count(max: .max, "things") }
     }
 
-    @Test(arguments: [[UInt8]]([[0, 0, 0, 1, 0xFF], [0, 0, 0, 2, 0xC0, 0x80], [0, 0, 0, 3, 0xED, 0xA0, 0x80]]))
+    @Test(
+        arguments: [[UInt8]]([
+            [0, 0, 0, 1, 0xFF], [0, 0, 0, 2, 0xC0, 0x80], [0, 0, 0, 3, 0xED, 0xA0, 0x80],
+        ]))
     func `text that is not UTF-8 is refused`(bytes: [UInt8]) {
         var decoder = CanonicalDecoder(bytes)
         #expect(throws: WireError.invalid("text")) { try decoder.text(max: 10, "text") }

@@ -72,7 +72,9 @@ struct GoldenTests {
             #expect(document.encodedCount == golden[name]?.count)
         }
         let deleted = try Document.decode(golden["server-deleted"].orFail()).orFail()
-        #expect(store.take(deleted) == .taken(replacing: try Document.decode(golden["server"].orFail()), evicted: []))
+        #expect(
+            store.take(deleted)
+                == .taken(replacing: try Document.decode(golden["server"].orFail()), evicted: []))
         #expect(deleted.encoded.count < 200)
     }
 }
@@ -95,7 +97,8 @@ struct GoldenDocuments {
 
         func add(_ name: String, _ key: DocumentKey, _ sequence: UInt64, _ body: [UInt8]?) throws {
             vectors[name] = try Document(
-                key, version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: sequence),
+                key,
+                version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: sequence),
                 body: body, mesh: root.trust.mesh, by: node
             ).encoded
         }

@@ -51,13 +51,16 @@ struct JoinExchangeTests {
         ledger.add(token, at: .zero)
     }
 
-    private func request(_ signer: Signer? = nil, label: Label = "laptop", csr: [UInt8] = [1, 2, 3]) throws -> JoinRequest {
+    private func request(_ signer: Signer? = nil, label: Label = "laptop", csr: [UInt8] = [1, 2, 3]) throws
+        -> JoinRequest
+    {
         try JoinRequest(csr: csr, label: label, mesh: mesh.trust.mesh, by: signer ?? joiner)
     }
 
     private func grant(_ order: JoinOrder) throws -> JoinGrant {
         let enrolment = try Enrolment(
-            of: order.request.nodeKey, label: order.label, roles: order.roles, segment: order.segment, serial: 2,
+            of: order.request.nodeKey, label: order.label, roles: order.roles, segment: order.segment,
+            serial: 2,
             grant: mesh.grant, by: mesh.issuer)
         return JoinGrant(
             chain: [[1], [2]], rootCertificate: [3], rootKey: mesh.trust.rootKey, enrolment: enrolment)
@@ -65,7 +68,8 @@ struct JoinExchangeTests {
 
     /// Runs a whole exchange, every message through its codec.
     private mutating func join(
-        _ request: JoinRequest, token: JoinToken? = nil, at now: Instant = .zero, joinerSees: ContentHash? = nil,
+        _ request: JoinRequest, token: JoinToken? = nil, at now: Instant = .zero,
+        joinerSees: ContentHash? = nil,
         holder: (Label) -> NodeID? = { _ in nil }, altering: (JoinGrant) -> JoinGrant = { $0 }
     ) throws -> (result: Result<JoinGrant, JoinError>, desk: [JoinDesk.Step]) {
         var side = Joiner(
@@ -74,6 +78,7 @@ struct JoinExchangeTests {
         var desk = JoinDesk(trust: mesh.trust, ownLeaf: leaf, checker: .real)
         var toDesk = [side.opening]
         var all: [JoinDesk.Step] = []
+        var result: Result<JoinGrant, JoinError>?
         while let message = toDesk.popLast() {
             var steps = desk.receive(
                 try reread(message), ledger: &ledger, holder: holder, at: now, using: &random)
@@ -89,16 +94,16 @@ struct JoinExchangeTests {
                         case .send(let answer): toDesk.append(answer)
                         case .joined(let grant, let trust):
                             #expect(trust == mesh.trust)
-                            return (.success(grant), all)
+                            result = .success(grant)
                         }
                     } catch {
-                        return (.failure(error), all)
+                        result = .failure(error)
                     }
                 case .storeUse, .admitted, .refused, .close: break
                 }
             }
         }
-        throw Missing(description: "an end of the exchange")
+        return (try result.orFail("an end of the exchange"), all)
     }
 
     private func reread(_ message: JoinMessage) throws -> JoinMessage {
@@ -178,12 +183,15 @@ struct JoinExchangeTests {
         _ = try join(try request()).result.get()
         let other = try mesh.signer(using: &random)
         #expect(refusal(try join(try request(other), token: second).result) == .labelTaken)
-        #expect(try join(try request(other, label: "desk"), token: second).result.get().enrolment.label == "desk")
+        #expect(
+            try join(try request(other, label: "desk"), token: second).result.get().enrolment.label == "desk")
     }
 
     @Test mutating func `a joiner takes nothing but what its token promised`() throws {
         let (mesh, joiner) = (mesh, joiner)
-        func altered(roles: Roles = .ordinary, segment: Label = "home", label: Label = "laptop") throws -> JoinGrant {
+        func altered(roles: Roles = .ordinary, segment: Label = "home", label: Label = "laptop") throws
+            -> JoinGrant
+        {
             let enrolment = try Enrolment(
                 of: joiner.key, label: label, roles: roles, segment: segment, serial: 9, grant: mesh.grant,
                 by: mesh.issuer)
@@ -202,10 +210,13 @@ struct JoinExchangeTests {
     }
 
     @Test mutating func `an issuer that cannot make the certificate gives the use back`() throws {
-        var side = Joiner(token: token, request: try request(), issuerLeaf: leaf, checker: .real, using: &random)
+        var side = Joiner(
+            token: token, request: try request(), issuerLeaf: leaf, checker: .real, using: &random)
         var desk = JoinDesk(trust: mesh.trust, ownLeaf: leaf, checker: .real)
-        let steps = desk.receive(side.opening, ledger: &ledger, holder: { _ in nil }, at: .zero, using: &random)
-        guard case .send(let challenge)? = steps.first, case .send(let answer) = try side.receive(challenge) else {
+        let steps = desk.receive(
+            side.opening, ledger: &ledger, holder: { _ in nil }, at: .zero, using: &random)
+        guard case .send(let challenge)? = steps.first, case .send(let answer) = try side.receive(challenge)
+        else {
             throw Missing(description: "a challenge and its answer")
         }
         let order = desk.receive(answer, ledger: &ledger, holder: { _ in nil }, at: .zero, using: &random)

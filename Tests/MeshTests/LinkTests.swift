@@ -63,7 +63,9 @@ struct LinkGraphTests {
     }
 
     @Test(arguments: UInt64(1)...100)
-    func `whatever the nodes list, no path loops, is too long, or uses a link that is not there`(seed: UInt64) throws {
+    func `whatever the nodes list, no path loops, is too long, or uses a link that is not there`(seed: UInt64)
+        throws
+    {
         var random = SplitMix64(seed: seed)
         var listed: [NodeID: LinksBody] = [:]
         for a in ids {
@@ -149,7 +151,8 @@ struct CircuitTests {
     private let ids = (0...9).map { NodeID(high: 0, low: UInt64($0)) }
 
     private func decide(
-        _ path: [Int], at me: Int, from peer: Int, linked: [Int] = [1, 2, 3], relays: Bool = true, open: Int = 0
+        _ path: [Int], at me: Int, from peer: Int, linked: [Int] = [1, 2, 3], relays: Bool = true,
+        open: Int = 0
     ) throws -> RelayDecision {
         let header = try CircuitHeader(purpose: .link, source: ids[0], path: path.map { ids[$0] }).orFail()
         return RelayDecision(

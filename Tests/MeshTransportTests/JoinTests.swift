@@ -161,6 +161,48 @@ struct JoinTests {
         }
     }
 
+    @Test(arguments: [
+        [0, 0, 0x20, 1],  // a message of 8 KiB and one byte
+        [0, 0, 0, 2, 99, 99],  // of no known kind
+        Array("GET / HTTP/1.1\r\n\r\n".utf8),
+    ])
+    func `a guest that does not speak the join protocol is shown the door`(said: [UInt8]) async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken()
+            let answer = try await rudely(said, to: #require(MeshAddress(try await a.address())), token)
+            var decoder = JoinMessageDecoder()
+            decoder.append(answer)
+            guard case .refusal(.badRequest, _)? = try decoder.next() else {
+                Issue.record("answered with \(answer.count) bytes")
+                return
+            }
+            // Nobody else is the worse for it.
+            _ = try await join(attempt(token))
+        }
+    }
+
+    /// Says something as a guest, and returns all that was answered until the other side closed.
+    private func rudely(_ said: [UInt8], to address: MeshAddress, _ token: JoinToken) async throws -> [UInt8]
+    {
+        let verifier = PeerVerifier(
+            anchor: .fingerprint(token.rootFingerprint, mesh: token.mesh), me: nil, floor: .distantPast)
+        let (answers, continuation) = AsyncStream<[UInt8]>.makeStream()
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try LinkTLS.joining(
+                        as: .init(), verifier: verifier, expecting: nil, HandshakeVerdict())
+                    try channel.pipeline.syncOperations.addHandlers([tls, Ear(continuation)])
+                }
+            }
+            .connect(host: address.host, port: address.port).get()
+        channel.writeAndFlush(ByteBuffer(bytes: said), promise: nil)
+        var all: [UInt8] = []
+        for await answer in answers { all += answer }
+        return all
+    }
+
     @Test func `only an issuer makes tokens`() async throws {
         let mesh = try TestMesh()
         let b = try mesh.node("b")
@@ -168,4 +210,19 @@ struct JoinTests {
             await #expect(throws: MeshServiceError.self) { try await b.service.makeToken() }
         }
     }
+}
+
+/// Passes on what it hears, until the connection closes.
+private final class Ear: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let heard: AsyncStream<[UInt8]>.Continuation
+
+    init(_ heard: AsyncStream<[UInt8]>.Continuation) { self.heard = heard }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        heard.yield(Array(unwrapInboundIn(data).readableBytesView))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { heard.finish() }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }

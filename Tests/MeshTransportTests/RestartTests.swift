@@ -108,7 +108,8 @@ private final class Disk: Sendable {
     var storage: MeshStorage {
         MeshStorage(
             load: { self.kept.withLock { $0 } },
-            apply: { changes in self.kept.withLock { for change in changes { Self.apply(change, to: &$0) } } })
+            apply: { changes in self.kept.withLock { for change in changes { Self.apply(change, to: &$0) } } }
+        )
     }
 
     private static func apply(_ change: MeshStorage.Change, to kept: inout MeshStorage.Kept) {

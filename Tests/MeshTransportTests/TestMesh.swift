@@ -71,7 +71,8 @@ final class TestNode: Sendable {
         self.enrolment = enrolment
         service = try MeshService(
             MeshServiceConfiguration(
-                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, seeds: seeds, relays: relays,
+                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, seeds: seeds,
+                relays: relays,
                 ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,

@@ -130,7 +130,8 @@ struct ConvergenceTests {
         }
     }
 
-    @Test func `a server that left the configuration while its node was down is gone when it starts`() throws {
+    @Test func `a server that left the configuration while its node was down is gone when it starts`() throws
+    {
         let mesh = try SimulatedMesh(seed: 3)
         let nodes = try mesh.addNodes(2)
         try mesh.publish(nodes[0], "files", tools: 1)
@@ -181,7 +182,9 @@ struct ConvergenceTests {
         let mesh = try SimulatedMesh(seed: 5)
         let nodes = try mesh.addNodes(2)
         mesh.run(for: .seconds(1))
-        for number in 0..<900 { try mesh.publish(nodes[0], try Label("s\(number)").orFail(), tools: 1, tag: "t\(number)") }
+        for number in 0..<900 {
+            try mesh.publish(nodes[0], try Label("s\(number)").orFail(), tools: 1, tag: "t\(number)")
+        }
         mesh.run(for: .seconds(5))
         #expect(try mesh.agree(nodes))
         let late = try mesh.addNode("late")

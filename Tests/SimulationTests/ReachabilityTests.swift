@@ -19,7 +19,9 @@ struct ReachabilityTests {
         let mesh = try SimulatedMesh(seed: 1)
         let (a, b, c) = try chain(mesh)
         try mesh.publish(c, "files", tools: 4)
-        #expect(try mesh.run(atMost: .seconds(5)) { try mesh.allReach([a, b, c]) && mesh.agree([a, b, c]) } != nil)
+        #expect(
+            try mesh.run(atMost: .seconds(5)) { try mesh.allReach([a, b, c]) && mesh.agree([a, b, c]) } != nil
+        )
         #expect(try mesh.core(a).route(to: mesh.id(c)) == [mesh.id(b), mesh.id(c)])
         #expect(try mesh.core(c).route(to: mesh.id(a)) == [mesh.id(b), mesh.id(a)])
         #expect(try mesh.core(a).linkedPeers == [mesh.id(b)])
@@ -39,7 +41,9 @@ struct ReachabilityTests {
         #expect(try mesh.core(a).route(to: mesh.id(b)) == [mesh.id(b)])
     }
 
-    @Test func `a killed node is known everywhere within half a second, and what it offers stays listed`() throws {
+    @Test func `a killed node is known everywhere within half a second, and what it offers stays listed`()
+        throws
+    {
         let mesh = try SimulatedMesh(seed: 3)
         mesh.network.loss = 0.05
         let nodes = try mesh.addNodes(20)

@@ -8,12 +8,23 @@ extension MeshSeat {
     static let requiredMax = Duration.seconds(10)
 
     func makeDiscovery() -> AvahiDiscovery? {
-        guard settings.configuration.mesh.mdns != .off else {
-            state.withLock { $0.withoutDiscovery = "off" }
-            return nil
-        }
+        guard settings.configuration.mesh.mdns != .off else { return nil }
         // What to announce is known once the listener has its port.
         return AvahiDiscovery(me: id, announcing: nil, now: { MeshClock.now() })
+    }
+
+    /// Where the configuration says `mesh.mdns: required`, a node without a daemon does not come up.
+    func requireDiscovery() async throws {
+        guard settings.configuration.mesh.mdns == .required else { return }
+        let deadline = ContinuousClock.now + Self.requiredMax
+        while neighbourhood?.state != .running {
+            guard ContinuousClock.now < deadline else {
+                throw Refusal(
+                    .unavailable, "mesh.mdns is required, and mDNS is \(discoveryText)",
+                    hint: "install and start avahi-daemon and dbus, or set mesh.mdns: auto")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     /// Publishes this node; one that only dials out listens to others and is silent itself.
@@ -60,7 +71,7 @@ extension MeshSeat {
 
     /// One word or two for `status`.
     var discoveryText: String {
-        guard let neighbourhood else { return state.withLock { $0.withoutDiscovery } ?? "off" }
+        guard let neighbourhood else { return "off" }
         switch neighbourhood.state {
         case .off: return "off"
         case .unavailable(let reason): return "unavailable (\(reason))"

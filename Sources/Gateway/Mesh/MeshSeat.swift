@@ -23,8 +23,8 @@ final class MeshSeat: Sendable {
         var listenAddress: String?
         var catalogChanged: (@Sendable (CatalogSnapshot) -> Void)?
         var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
-        /// Why discovery by mDNS is not there at all.
-        var withoutDiscovery: String?
+        /// Whether the first service has started.
+        var isStarted = false
     }
 
     /// How long a join or a leave waits for the service of the new mesh.
@@ -151,10 +151,19 @@ final class MeshSeat: Sendable {
         }
     }
 
+    /// Returns when this node takes part in its mesh and, where mDNS is required, hears and is heard.
+    func waitUntilStarted() async throws {
+        while !state.withLock({ $0.isStarted }) { try await Task.sleep(for: .milliseconds(2)) }
+        try await requireDiscovery()
+    }
+
     private func noteListener(of service: MeshService) async throws {
         try await service.started()
         let address = await service.listening
-        state.withLock { $0.listenAddress = address?.description }
+        state.withLock { state in
+            state.listenAddress = address?.description
+            state.isStarted = true
+        }
         log.notice("The mesh listens.", metadata: ["mesh.listen": "\(address?.description ?? "none")"])
         if let address, let discovery = state.withLock({ $0.discovery }) { announce(address, by: discovery) }
     }

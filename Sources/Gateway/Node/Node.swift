@@ -139,6 +139,7 @@ package final class Node: Sendable {
     package func waitUntilReady() async throws { try await ready.wait() }
 
     private func startServers() async throws {
+        try await seat.waitUntilStarted()
         let configured = settings.configuration.servers
         for definition in configured {
             await supervisor.put(definition, from: .configuration(file: settings.configFile ?? "the configuration"))
@@ -199,20 +200,14 @@ package final class Node: Sendable {
 
 /// Set once, when a node has done what it does at its start.
 final class ReadySign: Sendable {
-    private let state = Mutex<(isSet: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+    private let state = Mutex(false)
 
-    var isSet: Bool { state.withLock { $0.isSet } }
+    var isSet: Bool { state.withLock { $0 } }
 
-    func set() {
-        let waiting = state.withLock { state in
-            state.isSet = true
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        for continuation in waiting { continuation.resume() }
-    }
+    func set() { state.withLock { $0 = true } }
 
+    /// - Throws: `CancellationError` when the waiting task is cancelled, as it is when the node fails to start.
     func wait() async throws {
-        while !isSet { try await Task.sleep(for: .milliseconds(5)) }
+        while !isSet { try await Task.sleep(for: .milliseconds(2)) }
     }
 }

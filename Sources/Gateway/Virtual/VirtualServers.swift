@@ -23,6 +23,9 @@ actor VirtualServers {
         var note: String?
     }
 
+    /// How long an answer waits for the definition to show; it stands all the same.
+    private static let seenMax = Duration.seconds(2)
+
     private let board: CatalogBoard
     private let assembly: CatalogAssembly
     private let shelf: VirtualShelf
@@ -87,7 +90,18 @@ actor VirtualServers {
         guard problems.isEmpty else { throw Refusal(.invalid, problems.joined(separator: "\n")) }
         var applied: [Applied] = []
         for (name, definition) in resolved { applied.append(try await apply(definition, as: name)) }
+        await seen(resolved)
         return applied
+    }
+
+    /// Waits until this node itself shows what was applied, so that the answer can say what clients will list.
+    private func seen(_ definitions: [(Label, ResolvedDefinition)]) async {
+        let deadline = ContinuousClock.now + Self.seenMax
+        while ContinuousClock.now < deadline {
+            let shown = board.snapshot.virtualServers
+            if definitions.allSatisfy({ shown[$0.0]?.definition == $0.1.json }) { return }
+            do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+        }
     }
 
     private func apply(_ definition: ResolvedDefinition, as name: Label) async throws -> Applied {

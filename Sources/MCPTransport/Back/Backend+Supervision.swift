@@ -210,13 +210,15 @@ extension Backend {
         _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing
     ) async -> BackendFault {
         var (greeting, listing) = (first, listed)
+        var listedAt = ContinuousClock.now
         while true {
             var news = await inbox.wait(for: pollInterval(greeting), on: group.next())
             if Task.isCancelled { return BackendFault(.cancelled, "the gateway stopped it") }
             if let lost = news.lost { return lost }
-            if news.isChanged {
+            if news.isChanged || news.isSuspect {
                 // What changes together is listed once.
-                try? await Task.sleep(for: limits.changeWindow)
+                let rest = limits.relistMin - listedAt.duration(to: .now)
+                try? await Task.sleep(for: max(limits.changeWindow, rest))
                 let more = inbox.take()
                 if let lost = more.lost { return lost }
                 news.isSessionGone = news.isSessionGone || more.isSessionGone
@@ -232,6 +234,7 @@ extension Backend {
                 }
                 if fresh != listing || news.isSessionGone { publish(fresh, link, greeting) }
                 listing = fresh
+                listedAt = .now
                 resendParked()
             } catch {
                 return error

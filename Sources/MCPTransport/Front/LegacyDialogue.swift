@@ -34,13 +34,19 @@ final class LegacyDialogue: Sendable {
         var waitsSince: ContinuousClock.Instant?
     }
 
+    private struct Stream: Sendable {
+        var number: Int
+        var push: @Sendable (JSON) -> Void
+        var end: @Sendable () -> Void
+    }
+
     private struct State: Sendable {
         var session: LegacySession
         var open: [RPCID: OpenCall] = [:]
         /// Requests of ours that the client has not answered, and the client's request each belongs to.
         var asked: [RPCID: RPCID] = [:]
         var lastNumber = 0
-        var stream: (number: Int, push: @Sendable (JSON) -> Void)?
+        var stream: Stream?
         var watch: WatchToken?
         var isClosed = false
 
@@ -278,17 +284,24 @@ final class LegacyDialogue: Sendable {
 
     // MARK: The session's own stream
 
-    /// Makes `push` the way for what belongs to no request, in place of an earlier one.
+    /// Makes `push` the way for what belongs to no request, in place of an earlier one, which ends.
     ///
+    /// - Parameter end: called when this way is not used any more: another took its place, or the session is over.
     /// - Returns: a number that names this attachment to ``detach(_:)``.
-    func attach(_ push: @escaping @Sendable (JSON) -> Void) -> Int {
-        let attached: (number: Int, untold: [ListChange], isFirst: Bool) = state.withLock { state in
-            let number = state.nextNumber()
-            let isFirst = state.watch == nil && !state.isClosed
-            if isFirst { state.watch = WatchToken.none }
-            state.stream = (number, push)
-            return (number, state.session.takeUntold(), isFirst)
-        }
+    func attach(
+        _ push: @escaping @Sendable (JSON) -> Void, end: @escaping @Sendable () -> Void = {}
+    ) -> Int {
+        let attached: (number: Int, old: Stream?, untold: [ListChange], isFirst: Bool, isClosed: Bool) =
+            state.withLock { state in
+                let number = state.nextNumber()
+                let isFirst = state.watch == nil && !state.isClosed
+                if isFirst { state.watch = WatchToken.none }
+                let old = state.stream
+                state.stream = state.isClosed ? nil : Stream(number: number, push: push, end: end)
+                return (number, old, state.session.takeUntold(), isFirst, state.isClosed)
+            }
+        attached.old?.end()
+        if attached.isClosed { end() }
         for change in attached.untold { tell(change, push) }
         if attached.isFirst {
             let watch = service.watch(endpoint, caller) { [weak self] change in self?.changed(change) }
@@ -339,7 +352,7 @@ final class LegacyDialogue: Sendable {
 
     /// Ends the session: whatever runs in it is cancelled.
     func close() {
-        let rest: (calls: [OpenCall], watch: WatchToken?) = state.withLock { state in
+        let rest: (calls: [OpenCall], watch: WatchToken?, stream: Stream?) = state.withLock { state in
             state.isClosed = true
             defer {
                 state.open = [:]
@@ -347,9 +360,10 @@ final class LegacyDialogue: Sendable {
                 state.stream = nil
                 state.watch = nil
             }
-            return (Array(state.open.values), state.watch)
+            return (Array(state.open.values), state.watch, state.stream)
         }
         rest.watch?.cancel()
+        rest.stream?.end()
         for call in rest.calls {
             call.handle?.cancel()
             call.reply(.none)

@@ -83,7 +83,12 @@ extension MCPFront {
         // Clients wait for the first byte before they trust the stream.
         exchange.write(SSEEvent.keepAlive)
         streams.insert(exchange)
-        let number = dialogue.attach { exchange.write(SSEEvent(message: $0).bytes) }
+        let number = dialogue.attach(
+            { exchange.write(SSEEvent(message: $0).bytes) },
+            end: { [streams] in
+                streams.remove(exchange)
+                exchange.end()
+            })
         exchange.onClose { dialogue.detach(number) }
     }
 

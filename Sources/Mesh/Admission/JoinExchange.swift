@@ -16,7 +16,8 @@ package enum JoinError: Error, Hashable, Sendable, CustomStringConvertible {
         case .refused(let refusal, let text): text.isEmpty ? "\(refusal)" : text
         case .unexpectedMessage: "the other side does not follow the order of a join"
         case .issuerUnproven: "whoever answers does not hold the token's secret; nothing was accepted from it"
-        case .notAsPromised(let what): "the issuer gave \(what) other than the token says; nothing was accepted"
+        case .notAsPromised(let what):
+            "the issuer gave \(what) other than the token says; nothing was accepted"
         case .badEnrolment(let problem): "\(problem)"
         }
     }
@@ -225,7 +226,8 @@ package struct JoinDesk: Sendable {
         }
         let label = token.label ?? request.label
         if let other = holder(label) ?? ledger.holder(of: label), other != request.nodeKey.id {
-            return refuse(.labelTaken, "the label \(label) is carried by \(other); choose another with `--label`")
+            return refuse(
+                .labelTaken, "the label \(label) is carried by \(other); choose another with `--label`")
         }
         ledger.reserve(id, request: request.hash, JoinLedger.Claim(node: request.nodeKey.id, label: label))
         let order = JoinOrder(

@@ -16,7 +16,8 @@ package enum JoinRefusal: UInt8, Error, Hashable, Sendable, CaseIterable, Custom
 
     package var description: String {
         switch self {
-        case .unknownToken: "the issuer does not know this token (made before its last restart?); make a new one"
+        case .unknownToken:
+            "the issuer does not know this token (made before its last restart?); make a new one"
         case .expired: "the token has expired; make a new one with `martlet token`"
         case .usedUp: "the token was used already; make a new one with `martlet token`"
         case .otherMesh: "the token is for another mesh"
@@ -54,7 +55,8 @@ package struct JoinRequest: Hashable, Sendable, Canonical {
     /// Signs a CSR with the node key.
     package init(csr: [UInt8], label: Label, mesh: MeshID, by signer: Signer) throws(SigningFailure) {
         self.init(
-            csr: csr, nodeKey: signer.key, nodeSignature: try signer.sign(Self.signedBytes(csr: csr, mesh: mesh)),
+            csr: csr, nodeKey: signer.key,
+            nodeSignature: try signer.sign(Self.signedBytes(csr: csr, mesh: mesh)),
             label: label)
     }
 
@@ -198,7 +200,8 @@ package enum JoinMessage: Hashable, Sendable {
         let message: JoinMessage
         switch number {
         case .knock:
-            message = .knock(mesh: try decoder.fingerprint("mesh id"), issuer: try decoder.fingerprint("issuer"))
+            message = .knock(
+                mesh: try decoder.fingerprint("mesh id"), issuer: try decoder.fingerprint("issuer"))
         case .enter: message = .enter
         case .begin:
             let mesh: MeshID = try decoder.fingerprint("mesh id")

@@ -47,5 +47,7 @@ struct JoinTranscript: Sendable {
 
 extension RandomNumberGenerator {
     /// That many random bytes, for nonces and secrets.
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
+    }
 }

@@ -137,7 +137,8 @@ package struct JoinTokenID: Hashable, Sendable, CustomStringConvertible {
     package let bytes: [UInt8]
 
     package init(secret: [UInt8]) {
-        bytes = Array(ContentHash(of: Array("martlet/1 join token id".utf8) + secret).bytes.prefix(Self.byteCount))
+        bytes = Array(
+            ContentHash(of: Array("martlet/1 join token id".utf8) + secret).bytes.prefix(Self.byteCount))
     }
 
     /// - Returns: `nil` unless there are exactly 16 bytes.

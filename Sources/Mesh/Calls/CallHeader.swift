@@ -98,7 +98,8 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         principal = try decoder.value(WirePrincipal.self)
         timeLeftMS = try decoder.uint32("time left")
         let capabilities = try decoder.json(max: Self.clientJSONMax, "client capabilities")
-        let info = try decoder.bool("client info") ? try decoder.json(max: Self.clientJSONMax, "client info") : nil
+        let info =
+            try decoder.bool("client info") ? try decoder.json(max: Self.clientJSONMax, "client info") : nil
         let logLevel =
             try decoder.bool("log level") ? try decoder.text(max: Self.logLevelMax, "log level") : nil
         let wantsProgress = try decoder.bool("progress")

@@ -45,7 +45,8 @@ package struct MeshLimits: Hashable, Sendable {
     /// Handshakes in flight; each costs about 1.5 ms of CPU.
     package var dialsAtOnce = 4
     package var dialBackoffFirst: Duration = .milliseconds(500)
-    package var dialBackoffMax: Duration = .seconds(60)
+    /// Short enough for a healed network to be found soon, long enough for an address that never answers.
+    package var dialBackoffMax: Duration = .seconds(8)
     /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
     package var dialTimeout: Duration = .seconds(30)
 

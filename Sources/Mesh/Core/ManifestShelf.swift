@@ -54,8 +54,13 @@ struct ManifestShelf: Sendable {
     init(limits: MeshLimits) { self.limits = limits }
 
     subscript(hash: ContentHash) -> Held? { held[hash] }
-    var hashes: Set<ContentHash> { Set(held.keys) }
-    func isUsed(_ hash: ContentHash) -> Bool { users[hash] != nil }
+
+    /// Lets go of what no live server names.
+    mutating func dropUnused() -> [ContentHash] {
+        let unused = held.keys.filter { users[$0] == nil }.sorted()
+        for hash in unused { held[hash] = nil }
+        return unused
+    }
 
     mutating func hold(_ hash: ContentHash, _ item: Held) { held[hash] = item }
 
@@ -84,7 +89,9 @@ struct ManifestShelf: Sendable {
     }
 
     /// Whether all manifests of an owner together stay within its share.
-    func isWithinShare(_ owner: NodeID) -> Bool { bytesStated[owner, default: 0] <= limits.manifestBytesPerOrigin }
+    func isWithinShare(_ owner: NodeID) -> Bool {
+        bytesStated[owner, default: 0] <= limits.manifestBytesPerOrigin
+    }
 
     /// Wants a manifest that is not held, first from the neighbour that showed its document.
     mutating func want(_ hash: ContentHash, size: Int, from link: LinkID?) {

@@ -19,7 +19,8 @@ package enum PublishProblem: Error, Hashable, Sendable, CustomStringConvertible 
         case .manifestTooLarge(let error): "the server's list is too large for the mesh: \(error)"
         case .definitionTooLarge(let bytes, let max):
             "the definition has \(bytes) bytes, at most \(max) are allowed; split it into two virtual servers"
-        case .tooMany(let kind, let max): "this node publishes \(max) documents of kind \(kind) already, the most allowed"
+        case .tooMany(let kind, let max):
+            "this node publishes \(max) documents of kind \(kind) already, the most allowed"
         case .needsRole(let roles):
             "this node's enrolment lacks the role \(roles); do it on a node that has it (`martlet peers`)"
         case .unknownVirtualServer(let name): "there is no virtual server \(name)"
@@ -69,7 +70,9 @@ extension MeshCore {
         // Of an earlier life it is said anew: a peer may hold something of that life that we lost.
         let key = DocumentKey.server(me.id, record.key.name)
         if known != body || store[key]?.version.incarnation != me.incarnation {
-            publish(key, body: body.canonicalBytes, using: &random)
+            if let failure = publish(key, body: body.canonicalBytes, using: &random) {
+                throw .signing(failure)
+            }
         }
         return flush(using: &random)
     }
@@ -81,7 +84,9 @@ extension MeshCore {
     ) throws(PublishProblem) -> [MeshEffect] {
         try checkMayPublish(at: now)
         if store.servers[ServerKey(owner: me.id, name: name)] != nil {
-            publish(.server(me.id, name), body: nil, using: &random)
+            if let failure = publish(.server(me.id, name), body: nil, using: &random) {
+                throw .signing(failure)
+            }
         }
         return flush(using: &random)
     }
@@ -102,7 +107,7 @@ extension MeshCore {
         }
         let standing = standingVirtualServer(name)
         if let standing, standing.definition == definition { return flush(using: &random) }
-        publish(name, definition, replacing: standing, using: &random)
+        try publish(name, definition, replacing: standing, using: &random)
         return flush(using: &random)
     }
 
@@ -115,27 +120,36 @@ extension MeshCore {
         guard let standing = standingVirtualServer(name), standing.definition != nil else {
             throw .unknownVirtualServer(name)
         }
-        publish(name, nil, replacing: standing, using: &random)
+        try publish(name, nil, replacing: standing, using: &random)
         return flush(using: &random)
     }
 
     // MARK: Signing
 
     /// Signs and spreads this node's next word under a key.
-    mutating func publish(_ key: DocumentKey, body: [UInt8]?, using random: inout some RandomNumberGenerator) {
-        guard !isClone else { return }
+    ///
+    /// - Returns: why it could not be signed; told as a notice too.
+    @discardableResult
+    mutating func publish(
+        _ key: DocumentKey, body: [UInt8]?, using random: inout some RandomNumberGenerator
+    ) -> SigningFailure? {
+        guard !isClone else { return nil }
         do throws(SigningFailure) {
             let version = DocumentVersion(incarnation: me.incarnation, life: me.life, sequence: sequence + 1)
             let document = try Document(key, version: version, body: body, mesh: trust.mesh, by: me.signer)
             sequence += 1
             switch store.take(document) {
-            case .taken: learn(document, from: nil, using: &random)
+            case .taken(_, let evicted):
+                for key in evicted { outbox.persist(.drop(key)) }
+                learn(document, from: nil, using: &random)
             case .refused(let refusal): outbox.tell(.notice(.refused(key, refusal, from: me.id)))
             case .known, .outdated, .equivocation: break
             }
         } catch {
             outbox.tell(.notice(.cannotSign(error)))
+            return error
         }
+        return nil
     }
 
     mutating func publishNode(using random: inout some RandomNumberGenerator) {
@@ -155,7 +169,9 @@ extension MeshCore {
     }
 
     mutating func publishLinksIfDue(using random: inout some RandomNumberGenerator) {
-        guard hasStarted, linksDirty, linksPublishedAt.map({ now - $0 >= limits.linksEvery }) ?? true else { return }
+        guard hasStarted, linksDirty, linksPublishedAt.map({ now - $0 >= limits.linksEvery }) ?? true else {
+            return
+        }
         publishLinks(using: &random)
     }
 
@@ -189,7 +205,8 @@ extension MeshCore {
     }
 
     /// Another life of this node was seen under an incarnation that is not below ours: a restored backup, or a clone.
-    private mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator) {
+    private mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator)
+    {
         guard !isClone else { return }
         otherLives = otherLives.filter { now - $0.at < limits.cloneWithin } + [(version.life, now)]
         // A former self was ahead once; only somebody who lives gets ahead again.
@@ -224,13 +241,14 @@ extension MeshCore {
     private mutating func publish(
         _ name: Label, _ definition: JSON?, replacing standing: VirtualServerBody?,
         using random: inout some RandomNumberGenerator
-    ) {
+    ) throws(PublishProblem) {
         // Above all that was ever said of the name, also by who is not believed now.
         let highest = (store.virtualServers[name] ?? [:]).values.map(\.counter).max() ?? 0
         let body = VirtualServerBody(
             counter: highest == .max ? .max : highest + 1, replaces: standing?.definitionHash,
             definition: definition)
-        publish(.virtualServer(me.id, name), body: body.canonicalBytes, using: &random)
+        let key = DocumentKey.virtualServer(me.id, name)
+        if let failure = publish(key, body: body.canonicalBytes, using: &random) { throw .signing(failure) }
     }
 
     private mutating func checkMayPublish(at now: Instant) throws(PublishProblem) {

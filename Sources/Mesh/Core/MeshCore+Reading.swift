@@ -49,7 +49,8 @@ extension MeshCore {
                 roundTrip: link.flatMap { neighbourhood.links[$0]?.roundTrip },
                 heardAt: heardAt[id] ?? .zero)
         }
-        for (key, body) in store.servers where present[key.owner] != nil && store.equivocations[key.owner] == nil {
+        for (key, body) in store.servers
+        where present[key.owner] != nil && store.equivocations[key.owner] == nil {
             snapshot.servers[key] = CatalogSnapshot.KnownServer(
                 record: body.record(key), manifest: body.manifest.flatMap { shelf[$0]?.manifest })
         }

@@ -54,7 +54,9 @@ extension MeshCore {
             graphDirty = true
             wanted = nil
             guard key.origin != me.id else { return }
-            if routes[key.origin] == nil, unreachableSince[key.origin] == nil { unreachableSince[key.origin] = now }
+            if routes[key.origin] == nil, unreachableSince[key.origin] == nil {
+                unreachableSince[key.origin] = now
+            }
             let body = store.nodes[key.origin]
             let addresses = body?.standing == .present ? body?.addresses ?? [] : []
             neighbourhood.documented(key.origin, addresses, at: now, using: &random)
@@ -73,7 +75,8 @@ extension MeshCore {
     // MARK: Documents
 
     private mutating func receive(
-        _ encoded: [[UInt8]], from link: LinkID, _ peer: NodeID, using random: inout some RandomNumberGenerator
+        _ encoded: [[UInt8]], from link: LinkID, _ peer: NodeID,
+        using random: inout some RandomNumberGenerator
     ) {
         var documents: [Document] = []
         for bytes in encoded {
@@ -158,7 +161,9 @@ extension MeshCore {
 
     // MARK: Manifests
 
-    private mutating func useManifest(_ server: ServerKey, _ hash: ContentHash?, size: Int, from link: LinkID?) {
+    private mutating func useManifest(
+        _ server: ServerKey, _ hash: ContentHash?, size: Int, from link: LinkID?
+    ) {
         if let dropped = shelf.use(server, hash, size: size) { outbox.persist(.dropManifest(dropped)) }
         guard let hash, server.owner != me.id, shelf[hash] == nil else { return }
         guard shelf.isWithinShare(server.owner) else {

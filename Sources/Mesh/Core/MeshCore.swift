@@ -121,7 +121,8 @@ package struct MeshCore: Sendable {
             me.incarnation = newest + 1
             outbox.persist(.persistIncarnation(me.incarnation))
         }
-        for (hash, bytes) in stored.manifests.sorted(by: { $0.key < $1.key }) where ContentHash(of: bytes) == hash {
+        for (hash, bytes) in stored.manifests.sorted(by: { $0.key < $1.key })
+        where ContentHash(of: bytes) == hash {
             if let manifest = try? ManifestCodec.decode(bytes) {
                 shelf.hold(hash, ManifestShelf.Held(bytes: bytes, manifest: manifest))
             }
@@ -131,15 +132,14 @@ package struct MeshCore: Sendable {
             guard case .taken = store.take(document) else { continue }
             noteContent(of: document, from: nil, using: &random)
         }
-        for hash in shelf.hashes.sorted() where !shelf.isUsed(hash) {
-            outbox.persist(.dropManifest(hash))
-        }
+        for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
 
         publishNode(using: &random)
         publishLinks(using: &random)
-        for key in store.servers.keys.sorted() where key.owner == me.id && !stored.ownServers.contains(key.name) {
+        for key in store.servers.keys.sorted()
+        where key.owner == me.id && !stored.ownServers.contains(key.name) {
             publish(.server(me.id, key.name), body: nil, using: &random)
         }
         graphDirty = true
@@ -249,6 +249,9 @@ package struct MeshCore: Sendable {
         outbox.noteRouteChange()
         outbox.noteCatalogChange()
         wanted = nil
+        // Whoever is reached again by way of others can mostly be dialled again too.
+        let regained = Set(found.keys).subtracting(routes.keys).subtracting(neighbourhood.peers)
+        if !regained.isEmpty { neighbourhood.encourage(regained, at: now) }
         routes = found
         noteUnreachable()
     }

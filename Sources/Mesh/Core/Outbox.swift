@@ -74,7 +74,8 @@ struct Outbox: Sendable {
         var size = 0
         for document in documents {
             let bytes = document.encoded
-            if !batch.isEmpty, size + bytes.count + 4 > Document.bytesMax || batch.count == Frame.documentsMax {
+            if !batch.isEmpty, size + bytes.count + 4 > Document.bytesMax || batch.count == Frame.documentsMax
+            {
                 batches.append(batch)
                 batch = []
                 size = 0

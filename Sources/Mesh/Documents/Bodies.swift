@@ -21,7 +21,8 @@ package struct NodeBody: Hashable, Sendable, Canonical {
     package static let addressMax = 260
 
     package init(
-        standing: Standing = .present, enrolment: Enrolment, addresses: [String], versions: ClosedRange<UInt16>,
+        standing: Standing = .present, enrolment: Enrolment, addresses: [String],
+        versions: ClosedRange<UInt16>,
         software: String
     ) {
         self.standing = standing
@@ -33,7 +34,9 @@ package struct NodeBody: Hashable, Sendable, Canonical {
     }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
-        guard let standing = Standing(rawValue: try decoder.byte("standing")) else { throw .invalid("standing") }
+        guard let standing = Standing(rawValue: try decoder.byte("standing")) else {
+            throw .invalid("standing")
+        }
         self.standing = standing
         enrolment = try decoder.value(Enrolment.self)
         addresses = []
@@ -172,7 +175,9 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         self.state = state
         stateReason = try decoder.text(max: Self.reasonMax, "reason")
         revision = try decoder.text(max: Self.tagMax, "revision")
-        guard let auth = AuthState(rawValue: try decoder.byte("auth state")) else { throw .invalid("auth state") }
+        guard let auth = AuthState(rawValue: try decoder.byte("auth state")) else {
+            throw .invalid("auth state")
+        }
         self.auth = auth
         manifest = try decoder.bool("manifest") ? try decoder.hash("manifest") : nil
         manifestBytes = try decoder.uint32("manifest size")

@@ -17,7 +17,8 @@ package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible
         case .badEnrolment(let problem): "\(problem)"
         case .badSignature: "its signature is not its origin's"
         case .beyondRole(let needs, let has): "its origin would need the role \(needs), it has \(has)"
-        case .tooMany(let kind, let max): "its origin has \(max) documents of kind \(kind) already, the most allowed"
+        case .tooMany(let kind, let max):
+            "its origin has \(max) documents of kind \(kind) already, the most allowed"
         }
     }
 }

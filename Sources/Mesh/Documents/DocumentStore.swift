@@ -273,7 +273,9 @@ package struct DocumentStore: Sendable {
             counts[origin, default: Counts()].all -= 1
             documents[key] = nil
             if let name = key.name, key.kind == .virtualServer { virtualServers[name]?[origin] = nil }
-            if let name = key.name, key.kind == .server { servers[ServerKey(owner: origin, name: name)] = nil }
+            if let name = key.name, key.kind == .server {
+                servers[ServerKey(owner: origin, name: name)] = nil
+            }
             if key.kind == .links { links[origin] = nil }
         }
         return gone

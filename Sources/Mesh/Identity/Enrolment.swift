@@ -85,12 +85,14 @@ package struct Enrolment: Hashable, Sendable, Canonical {
         guard mesh == trust.mesh, grant.mesh == trust.mesh else { throw .otherMesh(mesh) }
         guard grant.isValid(under: trust, by: checker) else { throw .grantNotByRoot(issuer: issuer) }
         let message = Self.message(
-            mesh: mesh, node: node, label: label, roles: roles, segment: segment, serial: serial, issuer: issuer)
+            mesh: mesh, node: node, label: label, roles: roles, segment: segment, serial: serial,
+            issuer: issuer)
         guard checker.node(grant.issuer, signature, message) else { throw .notSignedByIssuer(issuer: issuer) }
     }
 
     private static func message(
-        mesh: MeshID, node: NodeKey, label: Label, roles: Roles, segment: Label, serial: UInt64, issuer: NodeID
+        mesh: MeshID, node: NodeKey, label: Label, roles: Roles, segment: Label, serial: UInt64,
+        issuer: NodeID
     ) -> [UInt8] {
         var encoder = SigningPurpose.enrolment.encoder(for: mesh)
         encoder.put(node)

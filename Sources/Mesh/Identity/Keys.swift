@@ -74,7 +74,8 @@ package struct Signer: Sendable {
             let key = NodeKey(raw: Array(secret.publicKey.rawRepresentation))
         else { return nil }
         self.init(key: key) { message throws(SigningFailure) in
-            guard let made = try? secret.signature(for: message), let signature = Signature(bytes: Array(made))
+            guard let made = try? secret.signature(for: message),
+                let signature = Signature(bytes: Array(made))
             else { throw SigningFailure("the Ed25519 key gave no signature") }
             return signature
         }
@@ -126,7 +127,9 @@ package struct SignatureChecker: Sendable {
     /// Ed25519 and ECDSA P-256 by swift-crypto; the only checker outside tests.
     package static let real = SignatureChecker(
         node: { key, signature, message in
-            guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: key.raw) else { return false }
+            guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: key.raw) else {
+                return false
+            }
             return key.isValidSignature(signature.bytes, for: message)
         },
         root: { key, signature, message in

@@ -67,7 +67,9 @@ package struct Neighbourhood: Sendable {
     package func link(to peer: NodeID) -> LinkID? { standing[peer] }
     package func peer(of link: LinkID) -> NodeID? { links[link]?.facts.peer }
     package var addresses: [KnownAddress] {
-        candidates.values.sorted { ($0.address, $0.node?.description ?? "") < ($1.address, $1.node?.description ?? "") }
+        candidates.values.sorted {
+            ($0.address, $0.node?.description ?? "") < ($1.address, $1.node?.description ?? "")
+        }
     }
 
     /// A link came up. Of two links to one peer both ends keep the same: that of the peer's later life, then the
@@ -169,7 +171,8 @@ package struct Neighbourhood: Sendable {
         makeRoom()
         guard candidates.count < limits.candidates else { return }
         candidates[key] = KnownAddress(
-            address: candidate.address, node: candidate.node, mesh: candidate.mesh, sources: [candidate.source],
+            address: candidate.address, node: candidate.node, mesh: candidate.mesh,
+            sources: [candidate.source],
             nextDial: soon)
     }
 
@@ -215,6 +218,15 @@ package struct Neighbourhood: Sendable {
         candidates[key] = known
     }
 
+    /// Gives nodes that seem to be back a new chance at once.
+    package mutating func encourage(_ nodes: Set<NodeID>, at now: Instant) {
+        for (key, known) in candidates where known.dialledAt == nil {
+            guard let node = known.reaches, nodes.contains(node), known.failures > 1 else { continue }
+            candidates[key]?.failures = 1
+            candidates[key]?.nextDial = min(known.nextDial, now + limits.dialBackoffFirst)
+        }
+    }
+
     /// Whom to dial now. Nobody who is linked, nobody of another mesh, a few at a time.
     ///
     /// - Parameters:
@@ -234,14 +246,18 @@ package struct Neighbourhood: Sendable {
         guard room > 0 else { return [] }
 
         let due = candidates.filter { _, candidate in
-            guard candidate.nextDial <= now, candidate.dialledAt == nil, (candidate.mesh ?? mesh) == mesh else {
+            guard candidate.nextDial <= now, candidate.dialledAt == nil, (candidate.mesh ?? mesh) == mesh
+            else {
                 return false
             }
             // An address that led back here may be another's by now; it is tried, but seldom.
             guard let node = candidate.reaches, node != me else { return true }
             return standing[node] == nil && (standing.isEmpty || wanted.contains(node) || !isKnown(node))
         }
-        .sorted { a, b in a.value.nextDial == b.value.nextDial ? Self.order(a.key, b.key) : a.value.nextDial < b.value.nextDial }
+        .sorted { a, b in
+            a.value.nextDial == b.value.nextDial
+                ? Self.order(a.key, b.key) : a.value.nextDial < b.value.nextDial
+        }
         var dials: [(address: String, expecting: NodeID?)] = []
         for (key, candidate) in due where room > 0 {
             if let node = candidate.reaches, !busy.insert(node).inserted { continue }
@@ -254,7 +270,8 @@ package struct Neighbourhood: Sendable {
 
     private mutating func noteReached(_ facts: LinkFacts, at now: Instant) {
         guard let address = facts.address else { return }
-        for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer) {
+        for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
+        {
             candidates[key]?.dialledAt = nil
             candidates[key]?.failures = 0
             candidates[key]?.lastProblem = nil
@@ -268,7 +285,8 @@ package struct Neighbourhood: Sendable {
         guard candidates.count >= limits.candidates else { return }
         let worst = candidates.filter { !$0.value.sources.contains(.seed) && $0.value.dialledAt == nil }
             .max { a, b in
-                a.value.failures == b.value.failures ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
+                a.value.failures == b.value.failures
+                    ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
             }
         if let worst { candidates[worst.key] = nil }
     }

@@ -27,7 +27,9 @@ package enum StandingPeers {
         let far = Dictionary(grouping: others.filter { segments[$0] != segment }) { segments[$0] ?? segment }
         for (other, nodes) in far {
             let pair = [segment.text, other.text].sorted().joined(separator: "/")
-            let salt = pair.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+            let salt = pair.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
+                ($0 ^ UInt64($1)) &* 1_099_511_628_211
+            }
             let bridges = ranked(near + [me]) { rank(NodePair($0, $0)) ^ salt }.prefix(bridgesPerPair)
             let across = ranked(nodes) { rank(NodePair(me, $0)) }
             if bridges.contains(me) { wanted.formUnion(across.prefix(1)) }

@@ -125,7 +125,8 @@ package struct CanonicalDecoder: Sendable {
         }
     }
 
-    package mutating func slice(fixed count: Int, _ what: StaticString) throws(WireError) -> ArraySlice<UInt8> {
+    package mutating func slice(fixed count: Int, _ what: StaticString) throws(WireError) -> ArraySlice<UInt8>
+    {
         guard count <= bytesLeft else { throw .truncated("\(what)") }
         defer { position += count }
         return bytes[position..<(position + count)]
@@ -175,7 +176,8 @@ package struct CanonicalDecoder: Sendable {
         return hash
     }
 
-    package mutating func fingerprint<Subject>(_ what: StaticString) throws(WireError) -> Fingerprint<Subject> {
+    package mutating func fingerprint<Subject>(_ what: StaticString) throws(WireError) -> Fingerprint<Subject>
+    {
         Fingerprint(high: try uint64(what), low: try uint64(what))
     }
 

@@ -208,7 +208,8 @@ package enum Frame: Hashable, Sendable {
     /// Whether ``MeshCore`` takes it (documents, repair, manifests); the others are the link's own.
     package var isForCore: Bool {
         switch self {
-        case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage, .manifestAbsent:
+        case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage,
+            .manifestAbsent:
             true
         case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit: false
         }

@@ -5,12 +5,12 @@ import NIOSSL
 import NIOTLS
 
 extension MeshHub {
+    var hasRoomForGuest: Bool { guestsHere < Self.guestsMax && !isStopping }
+
     /// Takes one of the few places for guests, for as long as the channel is open.
-    func seatGuest(on channel: any Channel) -> Bool {
-        guard guestsHere < Self.guestsMax, !isStopping else { return false }
+    func seatGuest(on channel: any Channel) {
         guestsHere += 1
         channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in self?.guestsHere -= 1 }
-        return true
     }
 
     /// Puts the issuer's desk at the end of a channel, behind the TLS that the joiner opens with it.

@@ -5,7 +5,8 @@ import Synchronization
 /// One link as `status` shows it.
 package struct LinkStatus: Hashable, Sendable {
     package var peer: NodeID
-    /// Ids crossed on the way, the peer not counted; empty: a direct link.
+    /// Ids crossed on the way, the peer not counted; empty: a direct link. Of a circuit that the peer opened, only
+    /// the last is known.
     package var via: [NodeID]
     package var openedByMe: Bool
     /// What was dialled; `nil` for an accepted link.

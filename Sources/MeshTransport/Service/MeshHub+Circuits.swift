@@ -73,19 +73,19 @@ extension MeshHub {
             } catch {
                 link.whenGreeted?()
                 link.whenGreeted = nil
-                stream.reset(.internalError)
             }
         case .join:
-            let channel = CircuitChannel(over: stream, parent: nil, eventLoop: loop)
-            guard setup.isIssuer, seatGuest(on: channel) else {
+            guard setup.isIssuer, hasRoomForGuest else {
                 return stream.reset(.refused, "no joins here now")
             }
+            let channel = CircuitChannel(over: stream, parent: nil, eventLoop: loop)
+            seatGuest(on: channel)
             keep(channel)
             do {
                 try admit(on: channel, after: nil)
                 channel.activate()
             } catch {
-                stream.reset(.internalError)
+                channel.close(promise: nil)
             }
         }
     }
@@ -93,8 +93,13 @@ extension MeshHub {
     /// Runs a link's pipeline over a stream, as it runs over a socket.
     private func run(_ link: LinkHandler, behind tls: NIOSSLHandler, over stream: LinkStream) throws {
         let channel = CircuitChannel(over: stream, parent: nil, eventLoop: loop)
-        try channel.pipeline.syncOperations.addHandlers([tls, link])
         keep(channel)
+        do {
+            try channel.pipeline.syncOperations.addHandlers([tls, link])
+        } catch {
+            channel.close(promise: nil)
+            throw error
+        }
         channel.activate()
     }
 }

@@ -142,11 +142,12 @@ final class Doorkeeper: ChannelInboundHandler, RemovableChannelHandler {
                 owner: hub)
             try pipeline.addHandler(link, position: .after(self))
         case (MeshProtocol.join?, .success?):
-            guard hub.seatGuest(on: context.channel) else {
+            guard hub.hasRoomForGuest else {
                 let busy = try JoinMessage.refusal(.busy, text: "").encoded()
                 context.writeAndFlush(NIOAny(ByteBuffer(bytes: busy)), promise: nil)
                 throw LinkError.overloaded
             }
+            hub.seatGuest(on: context.channel)
             try pipeline.addHandler(GuestHandler(hub: hub), position: .after(self))
         default:
             throw LinkError.refused(.guestOutsideJoin)

@@ -54,7 +54,8 @@ package actor MeshService {
         changed: @escaping @Sendable (CatalogSnapshot) -> Void = { _ in }
     ) throws {
         guard enrolment.node == credentials.signer.key else {
-            throw MeshServiceError.wrongEnrolment("it is for node \(enrolment.node.id), not \(credentials.id)")
+            throw MeshServiceError.wrongEnrolment(
+                "it is for node \(enrolment.node.id), not \(credentials.id)")
         }
         do throws(EnrolmentProblem) {
             try enrolment.check(under: credentials.trust, by: .real)

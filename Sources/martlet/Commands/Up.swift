@@ -33,21 +33,48 @@ struct Up: AsyncParsableCommand {
         word.announce(dataFolder: settings.dataFolder)
         defer { word.withdraw(dataFolder: settings.dataFolder) }
 
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await node.run() }
-            group.addTask { await admin.run() }
-            group.addTask { await Signals.wait() }
-            if untilStdinCloses { group.addTask { await StandardInput.waitForEnd() } }
-            try await node.waitUntilReady()
-            if let importFile {
-                let text = try InputFile.text(at: importFile)
-                ImportReport.print(try await node.importServers(document: text))
+        try await withThrowingTaskGroup(of: TaskKind.self) { group in
+            group.addTask {
+                try await node.run()
+                return .lasting
             }
-            Banner.print(await node.status(), settings: settings)
-            try await group.next()
+            group.addTask {
+                await admin.run()
+                return .lasting
+            }
+            group.addTask {
+                await Signals.wait()
+                return .lasting
+            }
+            if untilStdinCloses {
+                group.addTask {
+                    await StandardInput.waitForEnd()
+                    return .lasting
+                }
+            }
+            group.addTask {
+                try await greet(node, settings)
+                return .greeting
+            }
+            // The first lasting task to end ends all: a signal, or a node that failed.
+            while let ended = try await group.next(), ended != .lasting {}
             group.cancelAll()
         }
         await admin.close()
+    }
+
+    private enum TaskKind {
+        case lasting
+        case greeting
+    }
+
+    private func greet(_ node: Node, _ settings: LaunchSettings) async throws {
+        try await node.waitUntilReady()
+        if let importFile {
+            let text = try InputFile.text(at: importFile)
+            ImportReport.print(try await node.importServers(document: text))
+        }
+        Banner.print(await node.status(), settings: settings)
     }
 
     private func settings() throws -> LaunchSettings {

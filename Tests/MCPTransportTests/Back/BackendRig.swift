@@ -22,6 +22,7 @@ final class BackendRig: Sendable {
         limits.backoffMin = .milliseconds(20)
         limits.backoffMax = .milliseconds(50)
         limits.changeWindow = .milliseconds(5)
+        limits.relistMin = .milliseconds(5)
         limits.closeGrace = .milliseconds(300)
         limits.terminateGrace = .milliseconds(300)
         return limits

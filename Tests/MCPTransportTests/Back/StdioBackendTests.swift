@@ -87,6 +87,17 @@ struct StdioBackendTests {
         }
     }
 
+    @Test func `a child is asked to end by the end of its input`() async throws {
+        let folder = try #require(mkdtemp(strdup("/tmp/martlet-test-XXXXXX")).map { String(cString: $0) })
+        defer {
+            unlink("\(folder)/mark")
+            rmdir(folder)
+        }
+        let target = shell(Self.script + "\ntouch mark", directory: folder)
+        try await BackendRig.with(target) { rig in _ = try await rig.listing() }
+        #expect(access("\(folder)/mark", F_OK) == 0)
+    }
+
     @Test func `what a legacy child asks of the client is refused`() async throws {
         try await BackendRig.with(shell(Self.script)) { rig in
             _ = try await rig.listing()

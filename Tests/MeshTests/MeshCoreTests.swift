@@ -1,0 +1,308 @@
+import Catalog
+import JSONSlice
+import MartletTestKit
+import Mesh
+import Testing
+
+/// One node's core, with real signatures, and a peer that says whatever a test wants.
+struct MeshCoreTests {
+    let mesh: TestMesh
+    let node: LocalNode
+    let peer: LocalNode
+    let link = LinkID(1)
+    var core: MeshCore
+    var random = SplitMix64(seed: 5)
+    var now = Instant.zero + .seconds(1)
+
+    init() throws {
+        mesh = try TestMesh(seed: 31)
+        node = try mesh.node("lab", roles: .all, using: &random)
+        peer = try mesh.node("peer", roles: .all, using: &random)
+        core = mesh.core(node)
+    }
+
+    private mutating func begin() -> [MeshEffect] {
+        let started = core.handle(.started(StoredState()), at: now, using: &random)
+        let hello = Hello(versions: 1...1, node: peer.id, incarnation: 1, life: peer.life, software: "")
+        let facts = LinkFacts(hello: hello, openedByMe: false, address: nil)
+        return started + core.handle(.linkUp(link, facts), at: now, using: &random)
+    }
+
+    private mutating func receive(_ frame: Frame) -> [MeshEffect] {
+        core.handle(.received(frame, from: link), at: now, using: &random)
+    }
+
+    private func document(
+        _ key: DocumentKey, _ body: [UInt8]?, by node: LocalNode, incarnation: UInt64 = 1,
+        life: UInt64? = nil,
+        sequence: UInt64 = 1
+    ) throws -> Document {
+        try Document(
+            key,
+            version: DocumentVersion(incarnation: incarnation, life: life ?? node.life, sequence: sequence),
+            body: body, mesh: mesh.trust.mesh, by: node.signer)
+    }
+
+    private func nodeBody(_ node: LocalNode) -> [UInt8] {
+        NodeBody(enrolment: node.enrolment, addresses: [], versions: 1...1, software: "").canonicalBytes
+    }
+
+    private func notices(_ effects: [MeshEffect]) -> [MeshNotice] {
+        effects.compactMap { if case .notice(let notice) = $0 { notice } else { nil } }
+    }
+
+    private func frames(_ effects: [MeshEffect]) -> [Frame] {
+        effects.compactMap { if case .send(let frame, _) = $0 { frame } else { nil } }
+    }
+
+    @Test mutating func `what a node says is on disk before it is sent`() throws {
+        _ = begin()
+        let record = ServerRecord(key: ServerKey(owner: node.id, name: "files"), state: .up)
+        let effects = try core.publish(
+            record, manifest: try .sample(tools: 2), at: now, using: &random)
+        let stored = effects.indices.filter {
+            switch effects[$0] {
+            case .store, .storeManifest: true
+            default: false
+            }
+        }
+        let sent = try effects.firstIndex { if case .send = $0 { true } else { false } }.orFail()
+        #expect(stored.count == 2)
+        #expect(try stored.max().orFail() < sent)
+        #expect(effects.contains(.catalogChanged))
+        // The same again is no news.
+        #expect(try core.publish(record, manifest: try .sample(tools: 2), at: now, using: &random).isEmpty)
+    }
+
+    @Test mutating func `a server that goes down keeps what it offers`() throws {
+        _ = begin()
+        let key = ServerKey(owner: node.id, name: "files")
+        _ = try core.publish(
+            ServerRecord(key: key, state: .up), manifest: try .sample(tools: 2), at: now, using: &random)
+        _ = try core.publish(
+            ServerRecord(key: key, state: .down, stateReason: "it exited"), manifest: nil, at: now,
+            using: &random)
+        let known = try core.catalogSnapshot().servers[key].orFail()
+        #expect(known.record.state == .down)
+        #expect(known.manifest?.entries.count == 2)
+    }
+
+    @Test mutating func `only an operator defines virtual servers`() throws {
+        var random = SplitMix64(seed: 8)
+        let plain = try mesh.node("plain", using: &random)
+        var core = mesh.core(plain)
+        _ = core.handle(.started(StoredState()), at: now, using: &random)
+        #expect(throws: PublishProblem.needsRole(.operator)) {
+            try core.publish(virtualServer: "team", definition: [:], at: now, using: &random)
+        }
+        #expect(throws: PublishProblem.notOwner(ServerKey(owner: peer.id, name: "files"))) {
+            try core.publish(
+                ServerRecord(key: ServerKey(owner: peer.id, name: "files")), manifest: nil, at: now,
+                using: &random)
+        }
+    }
+
+    @Test mutating func `the definition with the greatest counter stands, whoever signed it`() throws {
+        _ = begin()
+        _ = try core.publish(virtualServer: "team", definition: ["v": 1], at: now, using: &random)
+        let body = VirtualServerBody(counter: 5, replaces: nil, definition: ["v": 2])
+        let theirs = try document(.virtualServer(peer.id, "team"), body.canonicalBytes, by: peer, sequence: 2)
+        let known = try document(.node(peer.id), nodeBody(peer), by: peer)
+        _ = receive(.documents([theirs.encoded, known.encoded]))
+        #expect(core.catalogSnapshot().virtualServers["team"]?.definition == ["v": 2])
+        _ = try core.publish(virtualServer: "team", definition: ["v": 3], at: now, using: &random)
+        let standing = try core.catalogSnapshot().virtualServers["team"].orFail()
+        #expect(standing.counter == 6)
+        #expect(standing.author == node.id)
+    }
+
+    @Test mutating func `a document that is no news goes no further`() throws {
+        _ = begin()
+        let known = try document(.node(peer.id), nodeBody(peer), by: peer)
+        #expect(receive(.documents([known.encoded])).contains(.store(known)))
+        #expect(receive(.documents([known.encoded])).isEmpty)
+    }
+
+    @Test mutating func `a refused document is told with its reason, not stored, not passed on`() throws {
+        _ = begin()
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let forged = try document(.node(node.id), nodeBody(node), by: peer, incarnation: 9)
+        let effects = receive(.documents([forged.encoded, [1, 2, 3]]))
+        #expect(
+            notices(effects) == [
+                .refused(nil, .malformed(.truncated("origin")), from: peer.id),
+                .refused(.node(node.id), .badSignature, from: peer.id),
+            ])
+        #expect(frames(effects).isEmpty)
+    }
+
+    @Test mutating func `an origin whose enrolment is refused is not asked for again and again`() throws {
+        _ = begin()
+        let stranger = try TestMesh(seed: 99).node("stranger", using: &random)
+        let node = try document(.node(stranger.id), nodeBody(stranger), by: stranger)
+        let links = try document(.links(stranger.id), LinksBody().canonicalBytes, by: stranger, sequence: 2)
+        let asked = frames(receive(.documents([links.encoded])))
+        #expect(asked == [.pull([.node(stranger.id), .links(stranger.id)])])
+        #expect(frames(receive(.documents([node.encoded, links.encoded]))).isEmpty)
+        #expect(frames(receive(.documents([links.encoded]))).isEmpty)
+    }
+
+    @Test mutating func `a node that meets its own later life goes above it, on disk before a word`() throws {
+        _ = begin()
+        let former = try document(
+            .links(node.id), LinksBody().canonicalBytes, by: node, incarnation: 7, life: 1)
+        let effects = receive(.documents([former.encoded]))
+        #expect(effects.first == .persistIncarnation(8))
+        #expect(core.incarnation(of: node.id) == 8)
+        #expect(core.hello.incarnation == 8)
+        #expect(notices(effects) == [.sawOwnOtherLife(incarnation: 8)])
+    }
+
+    @Test mutating func `a machine that runs with this node's key stops both`() throws {
+        _ = begin()
+        var effects: [MeshEffect] = []
+        for _ in 0..<3 {
+            let incarnation = try core.incarnation(of: node.id).orFail() + 1
+            let clone = try document(
+                .links(node.id), LinksBody().canonicalBytes, by: node, incarnation: incarnation, life: 1)
+            effects = receive(.documents([clone.encoded]))
+        }
+        #expect(notices(effects) == [.clone])
+        #expect(core.isHeldAsClone)
+        #expect(throws: PublishProblem.clone) {
+            try core.withdraw(server: "files", at: now, using: &random)
+        }
+    }
+
+    @Test mutating func `an origin that signs two bodies under one version is held back`() throws {
+        _ = begin()
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let key = ServerKey(owner: peer.id, name: "files")
+        let bodies = [ServerState.up, .down].map {
+            ServerBody(ServerRecord(key: key, state: $0), manifestBytes: 0).canonicalBytes
+        }
+        let both = try bodies.map { try document(.server(peer.id, "files"), $0, by: peer, sequence: 2) }
+        _ = receive(.documents([both[0].encoded]))
+        #expect(core.catalogSnapshot().servers[key] != nil)
+        let effects = receive(.documents([both[1].encoded]))
+        #expect(notices(effects) == [.equivocation(.server(peer.id, "files"), both[0].version)])
+        #expect(core.catalogSnapshot().servers[key] == nil)
+        let proof = try core.equivocations[peer.id].orFail()
+        #expect(Set([proof.first.hash, proof.second.hash]) == Set(both.map(\.hash)))
+    }
+
+    @Test mutating func `a peer that announces without end fills no memory`() throws {
+        var limits = MeshLimits()
+        limits.pullsAtOnce = 100
+        core = mesh.core(node, limits: limits)
+        _ = begin()
+        var asked = 0
+        for number in 0..<50 {
+            let rows = (0..<100).map { index in
+                DocumentRow(
+                    key: .links(NodeID(high: UInt64(number), low: UInt64(index))),
+                    version: DocumentVersion(incarnation: 1, life: 1, sequence: 1), hash: ContentHash(of: []))
+            }
+            for case .pull(let keys) in frames(receive(.announce(rows))) { asked += keys.count }
+        }
+        #expect(asked == 100)
+    }
+
+    @Test
+    mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
+        throws
+    {
+        _ = begin()
+        let other = Frame.digest(Digest(count: 0, root: ContentHash(of: [0])))
+        #expect(!frames(receive(other)).isEmpty)
+        #expect(frames(receive(other)).isEmpty)
+        now = now + .seconds(10)
+        #expect(!frames(receive(other)).isEmpty)
+    }
+
+    @Test mutating func `pages that do not make the manifest are thrown away and it is asked of another`()
+        throws
+    {
+        _ = begin()
+        let second = LinkID(2)
+        let third = try mesh.node("third", using: &random)
+        let hello = Hello(versions: 1...1, node: third.id, incarnation: 1, life: 1, software: "")
+        _ = core.handle(
+            .linkUp(second, LinkFacts(hello: hello, openedByMe: false, address: nil)), at: now, using: &random
+        )
+        let bytes = try ManifestCodec.encode(try .sample(tools: 2))
+        let hash = ContentHash(of: bytes)
+        var record = ServerRecord(key: ServerKey(owner: peer.id, name: "files"), state: .up)
+        record.manifest = hash
+        let effects = receive(
+            .documents([
+                try document(.node(peer.id), nodeBody(peer), by: peer).encoded,
+                try document(
+                    .server(peer.id, "files"), ServerBody(record, manifestBytes: bytes.count).canonicalBytes,
+                    by: peer, sequence: 2
+                ).encoded,
+            ]))
+        let pull = Frame.manifestPull(ManifestPull(manifest: hash, firstPage: 0, pageCount: 16))
+        #expect(effects.contains(.send(pull, link)))
+
+        var wrong = bytes
+        wrong[20] ^= 1
+        let spoilt = receive(.manifestPage(ManifestPage(manifest: hash, index: 0, bytes: wrong)))
+        #expect(notices(spoilt).count == 1)
+        #expect(spoilt.contains(.send(pull, second)))
+        let page = Frame.manifestPage(ManifestPage(manifest: hash, index: 0, bytes: bytes))
+        let whole = core.handle(.received(page, from: second), at: now, using: &random)
+        #expect(whole.contains(.storeManifest(hash, bytes)))
+        #expect(core.manifest(hash)?.entries.count == 2)
+    }
+
+    @Test mutating func `a node that left is listed no more, and its name is free`() throws {
+        _ = begin()
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        #expect(core.holder(of: "peer") == peer.id)
+        let gone = NodeBody(
+            standing: .left, enrolment: peer.enrolment, addresses: [], versions: 1...1, software: "")
+        _ = receive(
+            .documents([try document(.node(peer.id), gone.canonicalBytes, by: peer, sequence: 2).encoded]))
+        #expect(core.holder(of: "peer") == nil)
+        #expect(core.catalogSnapshot().nodes[peer.id] == nil)
+    }
+
+    @Test mutating func `two nodes enrolled under one label are both shown with their ids`() throws {
+        _ = begin()
+        let twin = try mesh.node("peer", using: &random)
+        let effects = receive(
+            .documents([
+                try document(.node(peer.id), nodeBody(peer), by: peer).encoded,
+                try document(.node(twin.id), nodeBody(twin), by: twin).encoded,
+            ]))
+        #expect(notices(effects) == [.labelClash("peer", [peer.id, twin.id].sorted())])
+        let labels = core.catalogSnapshot().nodes.mapValues(\.label.text)
+        #expect(labels[peer.id] == "peer-\(peer.id.description.prefix(6))")
+        #expect(labels[twin.id] == "peer-\(twin.id.description.prefix(6))")
+        #expect(labels[node.id] == "lab")
+    }
+
+    @Test mutating func `a node of another mesh is listed, never dialled`() throws {
+        _ = begin()
+        let foreign = Candidate(
+            address: "10.0.0.9:7331", source: .sighting, node: NodeID(high: 9, low: 9),
+            mesh: MeshID(high: 1, low: 1))
+        let own = Candidate(
+            address: "10.0.0.8:7331", source: .sighting, node: NodeID(high: 8, low: 8), mesh: mesh.trust.mesh)
+        for candidate in [foreign, own] { _ = core.handle(.sighted(candidate), at: now, using: &random) }
+        var dialled: [String] = []
+        for _ in 0..<300 {
+            now = now + MeshLimits.tickEvery
+            for case .dial(let address, let expecting) in core.handle(.tick, at: now, using: &random) {
+                dialled.append(address)
+                _ = core.handle(
+                    .dialFailed(address: address, expecting: expecting, .unreachable("refused")), at: now,
+                    using: &random)
+            }
+        }
+        #expect(Set(dialled) == ["10.0.0.8:7331"])
+        #expect((4...12).contains(dialled.count))  // in 30 s, backing off
+        #expect(core.addresses.count == 2)
+    }
+}
