@@ -102,7 +102,7 @@ let package = Package(
         tests("VaultTests", ["Vault", "MartletTestKit"]),
         tests("SecondOpinionTests", ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
         tests("HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
-        tests("MCPTransportTests", ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit"] + nio),
+        tests("MCPTransportTests", ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit", tls, log, x509, crypto] + nio),
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
         tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),

@@ -75,7 +75,7 @@
         @Test func `a name that is taken gets a number behind it`() async throws {
             try await withRig { rig in
                 let holder = try rig.start(
-                    on: "b", "avahi-publish-service", "plant-a", "_martlet._tcp", "7000")
+                    on: "a", "avahi-publish-service", "plant-a", "_martlet._tcp", "7000")
                 await #expect(processExitsWith: .success) { [rig = rig as Rig] in
                     try await Node.run(on: "a", of: rig, announcing: nil) { node in
                         try await node.wait { $0.sightings.count == 1 }

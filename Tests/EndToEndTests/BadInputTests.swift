@@ -122,7 +122,7 @@ extension EndToEnd.BadInput {
         arguments: [
             (command: ["/no/such/program"], says: "/no/such/program"),
             (command: ["sh", "-c", "echo gone wrong >&2; exit 3"], says: "3"),
-            (command: ["sh", "-c", "while read line; do echo nonsense; done"], says: ""),
+            (command: ["sh", "-c", "while read line; do echo nonsense; done"], says: "nonsense"),
         ])
     func `a backend that cannot be had is told, and the node runs on`(
         command: [String], says: String

@@ -54,15 +54,16 @@ struct PythonClient: Sendable, CustomStringConvertible {
         try await answer(of: try start("list"), within: .seconds(30))["tools"]?.elements ?? []
     }
 
+    /// The revision of MCP that it and the node agreed on.
+    func revision() async throws -> String? {
+        try await answer(of: try start("info"), within: .seconds(30))["revision"]?.string
+    }
+
     /// Calls a tool, which must answer.
     ///
-    /// - Returns: the result.
-    func call(_ tool: String, _ arguments: JSON = .emptyObject) async throws -> JSON {
-        let answer = try await answer(calling: tool, arguments)
-        guard let result = answer["result"], result["isError"]?.bool != true else {
-            throw TestFailure("\(self): \(tool) answered \(answer.text)")
-        }
-        return result
+    /// - Returns: the texts of its result.
+    func call(_ tool: String, _ arguments: JSON = .emptyObject) async throws -> String {
+        try text(of: try await answer(calling: tool, arguments))
     }
 
     /// Calls a tool.
@@ -70,6 +71,31 @@ struct PythonClient: Sendable, CustomStringConvertible {
     /// - Returns: `{"result": …}`, or `{"error": {"code": …, "message": …, "data": …}}`.
     func answer(calling tool: String, _ arguments: JSON) async throws -> JSON {
         try await answer(of: try start(calling: tool, arguments), within: .seconds(30))
+    }
+
+    /// Asks several things over one connection.
+    ///
+    /// - Parameter commands: `["list"]`, `["info"]` or `["call", TOOL, {…}]`.
+    /// - Returns: one answer for each.
+    func answers(to commands: [JSON]) async throws -> [JSON] {
+        let program = try Program(
+            prefix + [Self.python(release), "\(Self.folder)/client.py", "run", url],
+            input: commands.map { $0.text + "\n" }.joined())
+        let outcome = try await program.outcome(within: .seconds(60))
+        let answers = try outcome.output.split(separator: "\n").map { try JSON(validating: String($0)) }
+        guard answers.count == commands.count else {
+            throw TestFailure("\(self) did not answer everything: \(outcome.output)\(outcome.errors)")
+        }
+        return answers
+    }
+
+    /// The texts of a result; an error or a tool's failure is thrown.
+    func text(of answer: JSON) throws -> String {
+        guard let result = answer["result"], result["isError"]?.bool != true else {
+            throw TestFailure("\(self) was answered \(answer.text)")
+        }
+        let blocks = result["content"]?.elements ?? []
+        return blocks.compactMap { $0["text"]?.string }.joined(separator: "\n")
     }
 
     /// Calls a tool and does not wait for the answer.

@@ -44,8 +44,8 @@ struct Rig: Sendable {
     ) async throws -> Result {
         let scratch = try Scratch()
         let rig = Rig(folder: "\(scratch.path)/rig")
-        try await rig.run(["up"] + hosts)
         do {
+            try await rig.run(["up"] + hosts)
             let result = try await body(rig)
             try await rig.down()
             return result

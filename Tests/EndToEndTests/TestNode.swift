@@ -83,17 +83,17 @@ final class TestNode: Sendable {
     }
 
     /// One command of the CLI against this node.
-    func martlet(_ arguments: String..., input: String? = nil) async throws -> Program.Outcome {
+    func martlet(_ arguments: String..., input: String = "") async throws -> Program.Outcome {
         try await martlet(arguments, input: input)
     }
 
-    func martlet(_ arguments: [String], input: String? = nil) async throws -> Program.Outcome {
+    func martlet(_ arguments: [String], input: String = "") async throws -> Program.Outcome {
         let binary = try #require(Binary.path)
         return try await Program.run(prefix + [binary] + arguments, environment: environment, input: input)
     }
 
     /// The same, which must succeed, with `--json`.
-    func json(_ arguments: String..., input: String? = nil) async throws -> JSON {
+    func json(_ arguments: String..., input: String = "") async throws -> JSON {
         let outcome = try await martlet(arguments + ["--json"], input: input)
         guard outcome.status == 0 else {
             let command = arguments.joined(separator: " ")

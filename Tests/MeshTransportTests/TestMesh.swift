@@ -142,9 +142,9 @@ final class TestNode: Sendable {
         _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
         timeLeft: Duration = .seconds(20)
     ) throws -> RunningCall {
-        var random = SystemRandomNumberGenerator()
         let request = CallRequest(
-            id: CallID(using: &random), method: Method.toolsCall, params: params, client: ClientFacts(),
+            id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: Method.toolsCall,
+            params: params, client: ClientFacts(),
             timeLeft: timeLeft)
         let call = OutgoingMeshCall(
             server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)

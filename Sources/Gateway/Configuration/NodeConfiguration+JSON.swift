@@ -15,6 +15,7 @@ extension NodeConfiguration {
                 [
                     "mcp": .string(listen.mcp.description), "admin": .string(listen.admin.description),
                     "mesh": .string(listen.mesh?.description ?? "none"),
+                    "hosts": .array(listen.hosts.map(JSON.string)),
                 ]
             ),
             ("names", ["max": .number(nameLengthMax)]),

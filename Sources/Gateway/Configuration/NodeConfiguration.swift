@@ -70,7 +70,11 @@ package struct ListenSettings: Hashable, Sendable {
     package var admin: HostPort
     /// `nil`: the node only dials out.
     package var mesh: HostPort?
+    /// Names by which clients reach the HTTP listeners, besides their addresses and `localhost`; a request for
+    /// any other is refused, so that a page in a browser cannot reach the node by DNS rebinding.
+    package var hosts: [String]
 
+    package static let hostsMax = 64
     package static let mcpDefault = HostPort(host: "127.0.0.1", port: 7330)
     package static let adminDefault = HostPort(host: "127.0.0.1", port: 7331)
     package static let meshDefault = HostPort(host: "0.0.0.0", port: 7332)
@@ -82,6 +86,9 @@ package struct ListenSettings: Hashable, Sendable {
             text == "none" ? .closed : HostPort(text).map(Door.at)
         }
         self.mesh = (mesh ?? .at(Self.meshDefault)).address
+        hosts = section.list("hosts", of: "a host name", atMost: Self.hostsMax) { text in
+            HostPort("\(text):0") == nil ? nil : text
+        }
     }
 
     private enum Door {

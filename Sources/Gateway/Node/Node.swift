@@ -107,7 +107,9 @@ package final class Node: Sendable {
         let service = NodeService.make(board: board, router: router, watchers: watchers, door: door, label: label)
         let front = MCPFront(service: service, log: log, isReady: { ready.isSet })
         self.front = front
-        listener = try await Self.bind(configuration.listen.mcp, as: "mcp", log: log) { front.handle($0) }
+        listener = try await Self.bind(
+            configuration.listen.mcp, as: "mcp", hosts: configuration.listen.hosts, log: log
+        ) { front.handle($0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
             serve: OwnerDesk(local: local, label: label, isShared: { assembly.isShared($0) }).serve)
@@ -176,7 +178,8 @@ package final class Node: Sendable {
 
     /// Binds the admin surface where the configuration wants it.
     package func bindAdmin(_ handler: @escaping @Sendable (HTTPExchange) -> Void) async throws -> HTTPListener {
-        let listener = try await Self.bind(settings.configuration.listen.admin, as: "admin", log: log, handler: handler)
+        let listen = settings.configuration.listen
+        let listener = try await Self.bind(listen.admin, as: "admin", hosts: listen.hosts, log: log, handler: handler)
         admin.withLock { $0 = listener.address.description }
         return listener
     }
@@ -185,15 +188,21 @@ package final class Node: Sendable {
     var adminAddress: String? { admin.withLock { $0 } }
 
     private static func bind(
-        _ address: HostPort, as what: String, log: Logger, handler: @escaping @Sendable (HTTPExchange) -> Void
+        _ address: HostPort, as what: String, hosts: [String], log: Logger,
+        handler: @escaping @Sendable (HTTPExchange) -> Void
     ) async throws -> HTTPListener {
         do {
             return try await HTTPListener.bind(
-                ListenAddress(host: address.host, port: address.port), group: EventLoops.shared, log: log, handler: handler)
+                ListenAddress(host: address.host, port: address.port), group: EventLoops.shared,
+                hosts: HostPolicy(names: hosts), log: log, handler: handler)
         } catch {
+            var message = "\(error)"
+            if case .inUse(let taken) = error, let holder = PortHolder(port: taken.port) {
+                message = "\(taken) is taken by \(holder)"
+            }
             throw Refusal(
-                .conflict, "\(error)",
-                hint: "`martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)")
+                .conflict, message,
+                hint: "stop that one, or choose other ports: `martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)")
         }
     }
 }

@@ -242,8 +242,8 @@ extension Backend {
         }
     }
 
-    /// When to list again if nobody says so. A backend that tells of its changes is asked rarely, to notice a change
-    /// that got lost on the way.
+    /// When to list again if nobody says so. A backend that tells of its changes is asked rarely, to notice a
+    /// change that got lost on the way.
     private func pollInterval(_ greeting: Greeting) -> Duration {
         let (isTold, ttl) = state.withLock { ($0.isTold, $0.ttl) }
         let step = isTold ? limits.pollInterval * 10 : max(ttl ?? limits.pollInterval, limits.pollMin)

@@ -4,12 +4,13 @@ package import MCPModel
 package import NIOCore
 import Synchronization
 
-/// The gateway's end of one MCP server: finds its era, lists what it offers, carries calls to it, and brings it
-/// back when it goes.
+/// The gateway's end of one MCP server: finds its era, lists what it offers, carries calls to it, and brings
+/// it back when it goes.
 ///
 /// ``run()`` supervises and is ordinary structured concurrency; calls are callbacks on event loops. Towards the
-/// backend the gateway declares no capabilities of a client at `initialize`, so a legacy backend cannot ask callers for
-/// anything (what it asks anyway is refused); modern backends see each caller's own capabilities, and their
+/// backend the gateway declares no capabilities of a client at `initialize`, so a legacy backend cannot ask
+/// callers for anything (what it asks anyway is refused); modern backends see each caller's own capabilities,
+/// and their
 /// `input_required` results pass through.
 package final class Backend: Sendable {
     struct Connection: Sendable {

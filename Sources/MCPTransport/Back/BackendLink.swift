@@ -85,7 +85,8 @@ protocol BackendLink: Sendable {
     func notify(_ method: String, _ params: JSON?)
     /// The handshake is over: what is to be sent with every later request is known.
     func settle(_ revision: ProtocolRevision)
-    /// What has to be done besides, for as long as the link lives; returns when cancelled or when nothing is left.
+    /// What has to be done besides, for as long as the link lives; returns when cancelled or when nothing is
+    /// left.
     func attend() async
     /// Ends it, open requests included.
     ///

@@ -67,7 +67,8 @@ package struct BackendListing: Sendable, Equatable {
 
 /// The bounds of a backend, each with its reason.
 package struct BackendLimits: Hashable, Sendable {
-    /// Calls that run at once; more are refused as `limited`, so that one slow backend cannot pile up callers.
+    /// Calls that run at once; more are refused as `limited`, so that one slow backend cannot pile up
+    /// callers.
     package var callsMax = 256
     /// The longest a call may take, whatever its caller and its progress say.
     package var callMax: Duration = .seconds(10 * 60)

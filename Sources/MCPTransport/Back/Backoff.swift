@@ -1,5 +1,5 @@
-/// How long to wait before the next attempt: twice as long after every failure, up to a bound, and never the same
-/// time for all who failed together.
+/// How long to wait before the next attempt: twice as long after every failure, up to a bound, and never the
+/// same time for all who failed together.
 package struct Backoff: Hashable, Sendable {
     private let shortest: Duration
     private let longest: Duration

@@ -2,8 +2,8 @@ import CProcess
 import NIOCore
 import NIOPosix
 
-/// What a child inherits of this process's environment: enough to find programs, a home and a language, and no
-/// secret that happens to be there.
+/// What a child inherits of this process's environment: enough to find programs, a home and a language, and
+/// no secret that happens to be there.
 package enum ChildEnvironment {
     package static let inherited = [
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM",
@@ -18,8 +18,9 @@ package enum ChildEnvironment {
 
 /// A child in a process group of its own.
 ///
-/// It is reaped only after its whole group was told to end, so that its id cannot meanwhile belong to another.
-/// A node that is killed outright leaves its children without input, which ends every server that obeys MCP;
+/// It is reaped only after its whole group was told to end, so that its id cannot meanwhile belong to
+/// another. A node that is killed outright leaves its children without input, which ends every server that
+/// obeys MCP;
 /// `PR_SET_PDEATHSIG` cannot be had with `posix_spawn`, and a guard process for the others is still to come.
 final class ChildProcess: Sendable {
     struct Descriptors: Sendable {
@@ -79,8 +80,8 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// Ends the child, whose input was closed before: waits, asks its group to end, waits, kills the group. Runs to its end
-    /// even in a cancelled task.
+    /// Ends the child, whose input was closed before: waits, asks its group to end, waits, kills the group.
+    /// Runs to its end even in a cancelled task.
     ///
     /// - Returns: how it ended.
     func end(closeGrace: Duration, terminateGrace: Duration) async -> State {

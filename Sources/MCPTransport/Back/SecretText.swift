@@ -1,6 +1,7 @@
 import MCPModel
 
-/// A text that may name secrets of the vault: what a header or a variable of a child's environment is made of.
+/// A text that may name secrets of the vault: what a header or a variable of a child's environment is made
+/// of.
 ///
 /// Holds no secret: values are opened for one use, put where they belong and forgotten.
 package struct SecretText: Hashable, Sendable, CustomStringConvertible {
@@ -19,7 +20,8 @@ package struct SecretText: Hashable, Sendable, CustomStringConvertible {
     /// Plain text, whatever it looks like.
     package init(plain text: String) { self.init(parts: [.text(text)]) }
 
-    /// Text in which `${secret:NAME}` stands for a secret. Anything else is itself, an unclosed `${secret:` too.
+    /// Text in which `${secret:NAME}` stands for a secret. Anything else is itself, an unclosed `${secret:`
+    /// too.
     package init(_ template: String) {
         var parts: [Part] = []
         var rest = template[...]

@@ -1,7 +1,7 @@
 /// The bounds of a front, each with its reason.
 package struct FrontLimits: Hashable, Sendable {
-    /// Legacy sessions held at once; each costs a few hundred bytes and whatever it runs. A client that forgets
-    /// its sessions must not fill the memory.
+    /// Legacy sessions held at once; each costs a few hundred bytes and whatever it runs. A client that
+    /// forgets its sessions must not fill the memory.
     package var sessionsMax = 1_000
     /// A session nobody speaks in for this long is gone (the client sees 404 and initializes again).
     package var sessionIdle: Duration = .seconds(30 * 60)
@@ -13,7 +13,8 @@ package struct FrontLimits: Hashable, Sendable {
     package var batchMax = 64
     /// How often an open stream carries a comment, so that proxies do not take it for dead.
     package var keepAlive: Duration = .seconds(15)
-    /// How long a legacy client may take to answer what a call asks it for: a person may be filling in a form.
+    /// How long a legacy client may take to answer what a call asks it for: a person may be filling in a
+    /// form.
     package var inputWait: Duration = .seconds(10 * 60)
     /// One line of stdio: larger than any sane message, smaller than memory.
     package var lineBytesMax = 16 * 1024 * 1024

@@ -4,8 +4,8 @@ package import MCPModel
 /// Plays the multi-round-trip requests of 2026-07-28 with a client of a legacy revision (mcp-spec §5.2).
 ///
 /// A modern call that needs something of its client ends with `input_required` and is issued again with the
-/// answers; a legacy client is asked with real requests of the server instead. This value decides what to ask,
-/// takes the answers in any order, and says when to issue the call again, and with which params.
+/// answers; a legacy client is asked with real requests of the server instead. This value decides what to
+/// ask, takes the answers in any order, and says when to issue the call again, and with which params.
 package struct InputRounds: Sendable {
     /// Rounds of one call: a backend that keeps asking must not keep a call alive for ever.
     package static let roundsMax = 16

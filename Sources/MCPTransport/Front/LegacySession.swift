@@ -13,7 +13,8 @@ package struct LegacySession: Hashable, Sendable {
     /// Lists that changed while no stream was there to tell it.
     package private(set) var untold: Set<ListChange> = []
 
-    /// Reads the params of `initialize`. A revision that is not a legacy one is answered with the newest that is.
+    /// Reads the params of `initialize`. A revision that is not a legacy one is answered with the newest that
+    /// is.
     package init(initialize params: JSON?) {
         revision = EraBridge.negotiated(requested: params?["protocolVersion"]?.string)
         clientInfo = params?["clientInfo"]?.detached

@@ -1,7 +1,7 @@
 /// Cuts a stream of bytes into lines, each at most so long (mcp-spec §2.6: one message per line).
 ///
-/// A line over the bound is left out as a whole and reported once, so that one monstrous message costs no more
-/// than itself. A carriage return before the line feed belongs to the line end.
+/// A line over the bound is left out as a whole and reported once, so that one monstrous message costs no
+/// more than itself. A carriage return before the line feed belongs to the line end.
 package struct LineSplitter: Sendable {
     package enum Line: Hashable, Sendable {
         case line([UInt8])

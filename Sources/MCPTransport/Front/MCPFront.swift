@@ -13,9 +13,9 @@ import Synchronization
 /// | `/healthz`, `/readyz` | for load balancers; open to everyone |
 ///
 /// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body
-/// (mcp-spec §3.2). Modern requests are stateless; legacy ones live in sessions that belong to one caller and one
-/// endpoint. A broken legacy stream cannot be resumed yet (`Last-Event-ID` is ignored, no event ids are sent, as
-/// the revisions allow); the call goes on and its answer is lost.
+/// (mcp-spec §3.2). Modern requests are stateless; legacy ones live in sessions that belong to one caller and
+/// one endpoint. A broken legacy stream cannot be resumed yet (`Last-Event-ID` is ignored, no event ids are
+/// sent, as the revisions allow); the call goes on and its answer is lost.
 package final class MCPFront: Sendable {
     let service: MCPService
     let limits: FrontLimits
@@ -150,7 +150,8 @@ package final class MCPFront: Sendable {
         _ description: EndpointDescription
     ) {
         let answer = HTTPAnswer(exchange, streams: streams)
-        // Over HTTP a client of this revision has nothing to notify of; what it sends is accepted and means nothing.
+        // Over HTTP a client of this revision has nothing to notify of; what it sends is accepted and means
+        // nothing.
         if case .notification = message { return answer.finishEmpty() }
         let request: ModernRequest
         do throws(ModernRefusal) {

@@ -9,7 +9,8 @@ package struct MCPService: Sendable {
     package var authorize: @Sendable (_ request: HTTPExchange) -> Authorization
     /// What stands at an endpoint for this caller; `nil`: nothing does (HTTP 404).
     package var describe: @Sendable (EndpointName, Caller) -> EndpointDescription?
-    /// One page of a list, in final names. A cursor is whatever an earlier page's `nextCursor` said, or hostile.
+    /// One page of a list, in final names. A cursor is whatever an earlier page's `nextCursor` said, or
+    /// hostile.
     package var list:
         @Sendable (EndpointName, Caller, EntryListKind, _ cursor: String?) -> Result<ListPage, RPCError>
     /// Starts a call. The sink may be called before this returns, and on any thread.
@@ -17,7 +18,8 @@ package struct MCPService: Sendable {
     /// Tells of every later change of a list at this endpoint as this caller sees it, until cancelled.
     package var watch:
         @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken
-    /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`: unknown.
+    /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`:
+    /// unknown.
     package var definition: @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON?
 
     package init(
@@ -155,7 +157,8 @@ package struct ListPage: Hashable, Sendable {
     package var items: [JSON]
     /// Opaque to the client; `nil` on the last page.
     package var nextCursor: String?
-    /// How long a client may reuse the page. It is always private to the caller: what one may see, another may not.
+    /// How long a client may reuse the page. It is always private to the caller: what one may see, another
+    /// may not.
     package var ttl: Duration
 
     package init(items: [JSON], nextCursor: String? = nil, ttl: Duration = .seconds(30)) {
@@ -171,7 +174,8 @@ package struct EndpointCall: Sendable {
     package var caller: Caller
     /// `tools/call`, `resources/read`, `prompts/get` or `completion/complete`.
     package var method: String
-    /// The client's params in the endpoint's names; `_meta` without the members that belong to the connection.
+    /// The client's params in the endpoint's names; `_meta` without the members that belong to the
+    /// connection.
     package var params: JSON
     package var client: ClientFacts
 

@@ -83,8 +83,8 @@ struct ModernDialogue: Sendable {
 
     // MARK: Subscriptions
 
-    /// Honours what the endpoint can notify of: its lists. Subscriptions to single resources are not among what
-    /// we acknowledge.
+    /// Honours what the endpoint can notify of: its lists. Subscriptions to single resources are not among
+    /// what we acknowledge.
     private func listen(
         _ request: ModernRequest, _ description: EndpointDescription, _ reply: @escaping Reply
     ) -> CallHandle {

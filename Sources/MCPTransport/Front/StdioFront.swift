@@ -3,8 +3,9 @@ import MCPModel
 package import NIOCore
 import Synchronization
 
-/// Serves one endpoint of a service to one client over line-delimited JSON (mcp-spec §2.6), in the era that the
-/// client opens with: a request with modern `_meta` is served as such, `initialize` opens the legacy session.
+/// Serves one endpoint of a service to one client over line-delimited JSON (mcp-spec §2.6), in the era that
+/// the client opens with: a request with modern `_meta` is served as such, `initialize` opens the legacy
+/// session.
 package struct StdioFront: Sendable {
     private let service: MCPService
     private let endpoint: EndpointName

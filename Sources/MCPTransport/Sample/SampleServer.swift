@@ -2,8 +2,8 @@ import JSONSlice
 import MCPModel
 package import NIOCore
 
-/// The MCP server inside the binary: something to try a new node with, and a second side for tests. Everything it
-/// says is true, and nothing it does leaves the process.
+/// The MCP server inside the binary: something to try a new node with, and a second side for tests.
+/// Everything it says is true, and nothing it does leaves the process.
 ///
 /// | entry | what it does |
 /// | --- | --- |

@@ -52,6 +52,8 @@ package struct MeshLimits: Hashable, Sendable {
 
     /// A links document at most that often; downs at once (mesh-design §3).
     package var linksEvery: Duration = .milliseconds(200)
+    /// Routes are found anew at most that often when news of others' links pour in; this node's own count at once.
+    package var routesEvery: Duration = .milliseconds(50)
     package var repairEvery: Duration = .seconds(10)
     /// Documents up to this size go out unasked.
     package var smallDocumentBytes = 512

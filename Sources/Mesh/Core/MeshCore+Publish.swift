@@ -199,7 +199,8 @@ extension MeshCore {
                 publish(document.key, body: body?.canonicalBytes, using: &random)
             }
             return true
-        case (.virtualServer, _): return false  // a definition signed by us is still one: taken as from anybody
+        // A definition that we once signed is still one: taken as from anybody.
+        case (.virtualServer, _): return false
         case (.server, nil): return true
         }
     }

@@ -32,6 +32,8 @@ package struct MeshCore: Sendable {
     /// Who should have a standing link with us; `nil`: to be found anew.
     var wanted: Set<NodeID>?
     var graphDirty = false
+    /// When routes were last found; `nil`: they must be found now.
+    var routesFoundAt: Instant?
     var routes: [NodeID: Route] = [:]
     var unreachableSince: [NodeID: Instant] = [:]
     var heardAt: [NodeID: Instant] = [:]
@@ -196,6 +198,7 @@ package struct MeshCore: Sendable {
         case .keep:
             linksDirty = true
             graphDirty = true
+            routesFoundAt = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
             if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
         }
@@ -207,6 +210,7 @@ package struct MeshCore: Sendable {
         pulls = pulls.filter { $0.value.link != link }
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
         graphDirty = true
+        routesFoundAt = nil
         // A link that is gone is told at once: it is how the others learn that somebody is.
         publishLinks(using: &random)
         // What that neighbour was about to give us, another has.
@@ -231,11 +235,13 @@ package struct MeshCore: Sendable {
         if masks.count >= limits.masks { masks.removeFirst() }
         masks.append((pair, now + limits.maskFor))
         graphDirty = true
+        routesFoundAt = nil
     }
 
     private mutating func findRoutesIfDirty() {
-        guard graphDirty else { return }
+        guard graphDirty, routesFoundAt.map({ now - $0 >= limits.routesEvery }) ?? true else { return }
         graphDirty = false
+        routesFoundAt = now
         let direct = neighbourhood.listed(relays: me.relays)
         let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
         let masked = Set(masks.map(\.pair))

@@ -217,6 +217,47 @@ struct HTTPBackendTests {
         #expect(seen.withLock { $0 } == ["nas"])
     }
 
+    @Test func `headers refused as stale are mended by listing again, and the call is sent once more`()
+        async throws
+    {
+        let annotation = Mutex<JSON>(["type": "string"])
+        var service = FrontRig.sample
+        let tool = { @Sendable () -> JSON in
+            [
+                "name": "where",
+                "inputSchema": ["type": "object", "properties": ["host": annotation.withLock { $0 }]],
+            ]
+        }
+        let calls = Mutex(0)
+        service.list = { _, _, kind, _ in .success(ListPage(items: kind == .tools ? [tool()] : [])) }
+        service.definition = { _, _, _, _ in tool() }
+        service.call = { _, sink in
+            calls.withLock { $0 += 1 }
+            sink(.result(["resultType": "complete", "content": [["type": "text", "text": "done"]]]))
+            return .finished
+        }
+        try await with(.modern, service) { _, rig in
+            _ = try await rig.listing()
+            annotation.withLock { $0 = ["type": "string", "x-mcp-header": "Host"] }
+            #expect(await rig.tool("where", ["host": "nas"]).text == "done")
+        }
+        #expect(calls.withLock { $0 } == 1)
+    }
+
+    @Test func `more calls than the limit are refused, not queued`() async throws {
+        let probe = ServiceProbe()
+        var limits = BackendRig.limits
+        limits.callsMax = 1
+        try await with(.modern, probe.service, limits: limits) { _, rig in
+            _ = try await rig.listing()
+            let handle = rig.backend.call(BackendRig.request("tools/call", ["name": "x"])) { _ in }
+            await probe.wait(for: "call")
+            #expect(await rig.tool("y").failure?.reason == .limited)
+            handle.cancel()
+            await probe.wait(for: "cancel")
+        }
+    }
+
     @Test func `secrets are opened into headers`() async throws {
         let seen = Mutex<Set<String>>([])
         var service = FrontRig.sample

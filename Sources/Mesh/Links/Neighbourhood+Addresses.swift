@@ -1,0 +1,166 @@
+package import Catalog
+
+/// The addresses that may be dialled, from all sources in one list: whom to try next, and how patiently.
+extension Neighbourhood {
+    /// An own address is tried no oftener than one that failed so often.
+    private static let failuresOfMyself = 10
+
+    package mutating func sighted(
+        _ candidate: Candidate, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        guard candidate.node != me, candidate.address.utf8.count <= NodeBody.addressMax else { return }
+        let key = Key(address: candidate.address, node: candidate.node)
+        // Both ends sight each other at once: the smaller id dials first, so that mostly one link is made.
+        let wait = candidate.node.map { $0 < me } ?? false ? limits.dialBackoffFirst : .zero
+        let soon = now + wait + Self.jitter(.milliseconds(100), using: &random)
+        if var known = candidates[key] {
+            let isNews = known.sources.insert(candidate.source).inserted
+            known.mesh = candidate.mesh ?? known.mesh
+            if isNews { known.nextDial = min(known.nextDial, soon) }
+            candidates[key] = known
+            return
+        }
+        makeRoom()
+        guard candidates.count < limits.candidates else { return }
+        candidates[key] = KnownAddress(
+            address: candidate.address, node: candidate.node, mesh: candidate.mesh,
+            sources: [candidate.source],
+            nextDial: soon)
+    }
+
+    package mutating func vanished(_ address: String, _ source: CandidateSource) {
+        for key in candidates.keys where key.address == address {
+            candidates[key]?.sources.remove(source)
+            if candidates[key]?.sources.isEmpty == true { candidates[key] = nil }
+        }
+    }
+
+    /// Replaces the addresses that a node's own document gave.
+    package mutating func documented(
+        _ node: NodeID, _ addresses: [String], at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        guard node != me else { return }
+        for key in candidates.keys where key.node == node && !addresses.contains(key.address) {
+            candidates[key]?.sources.remove(.document)
+            if candidates[key]?.sources.isEmpty == true { candidates[key] = nil }
+        }
+        for address in addresses {
+            sighted(Candidate(address: address, source: .document, node: node), at: now, using: &random)
+        }
+    }
+
+    package mutating func dialFailed(
+        _ address: String, expecting node: NodeID?, _ problem: DialProblem, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) {
+        let key = Key(address: address, node: node)
+        guard var known = candidates[key] else { return }
+        known.dialledAt = nil
+        known.failures += 1
+        known.lastProblem = problem
+        switch problem {
+        case .otherNode(let other): known.leadsTo = other
+        case .myself:
+            known.leadsTo = me
+            known.failures = max(known.failures, Self.failuresOfMyself)
+        case .otherMesh(let mesh): known.mesh = mesh ?? known.mesh
+        case .unreachable, .refused: break
+        }
+        known.nextDial = now + backoff(after: known.failures, using: &random)
+        candidates[key] = known
+    }
+
+    /// Gives nodes that seem to be back a new chance at once.
+    package mutating func encourage(_ nodes: Set<NodeID>, at now: Instant) {
+        for (key, known) in candidates where known.dialledAt == nil {
+            guard let node = known.reaches, nodes.contains(node), known.failures > 1 else { continue }
+            candidates[key]?.failures = 1
+            candidates[key]?.nextDial = min(known.nextDial, now + limits.dialBackoffFirst)
+        }
+    }
+
+    /// Whom to dial now. Nobody who is linked, nobody of another mesh, a few at a time.
+    ///
+    /// - Parameters:
+    ///   - wanted: peers that should have a standing link.
+    ///   - isKnown: whether documents of a node are held; one without may be an island, and is always tried.
+    package mutating func dials(
+        wanted: Set<NodeID>, isKnown: (NodeID) -> Bool, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [(address: String, expecting: NodeID?)] {
+        for key in candidates.keys.sorted(by: Self.order) {
+            guard let at = candidates[key]?.dialledAt, now - at >= limits.dialTimeout else { continue }
+            dialFailed(key.address, expecting: key.node, .unreachable("no answer"), at: now, using: &random)
+        }
+        let inFlight = candidates.filter { $0.value.dialledAt != nil }
+        var busy = Set(inFlight.compactMap { $0.value.reaches })
+        var room = limits.dialsAtOnce - inFlight.count
+        guard room > 0 else { return [] }
+
+        let due = candidates.filter { _, candidate in
+            guard candidate.nextDial <= now, candidate.dialledAt == nil, (candidate.mesh ?? mesh) == mesh
+            else {
+                return false
+            }
+            // An address that led back here may be another's by now; it is tried, but seldom.
+            guard let node = candidate.reaches, node != me else { return true }
+            return standing[node] == nil && (standing.isEmpty || wanted.contains(node) || !isKnown(node))
+        }
+        .sorted { a, b in
+            a.value.nextDial == b.value.nextDial
+                ? Self.order(a.key, b.key) : a.value.nextDial < b.value.nextDial
+        }
+        var dials: [(address: String, expecting: NodeID?)] = []
+        for (key, candidate) in due where room > 0 {
+            if let node = candidate.reaches, !busy.insert(node).inserted { continue }
+            candidates[key]?.dialledAt = now
+            room -= 1
+            dials.append((key.address, key.node))
+        }
+        return dials
+    }
+
+    /// A lost link is tried again soon.
+    mutating func retry(_ peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        for key in candidates.keys.sorted(by: Self.order) where candidates[key]?.reaches == peer {
+            candidates[key]?.nextDial = now + Self.jitter(limits.dialBackoffFirst, using: &random)
+        }
+    }
+
+    mutating func noteReached(_ facts: LinkFacts, at now: Instant) {
+        guard let address = facts.address else { return }
+        for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
+        {
+            candidates[key]?.dialledAt = nil
+            candidates[key]?.failures = 0
+            candidates[key]?.lastProblem = nil
+            candidates[key]?.leadsTo = facts.peer
+            candidates[key]?.nextDial = now + limits.dialBackoffFirst
+        }
+    }
+
+    /// A full list loses the address that failed most; seeds stay.
+    private mutating func makeRoom() {
+        guard candidates.count >= limits.candidates else { return }
+        let worst = candidates.filter { !$0.value.sources.contains(.seed) && $0.value.dialledAt == nil }
+            .max { a, b in
+                a.value.failures == b.value.failures
+                    ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
+            }
+        if let worst { candidates[worst.key] = nil }
+    }
+
+    private func backoff(after failures: Int, using random: inout some RandomNumberGenerator) -> Duration {
+        let doubled = limits.dialBackoffFirst * (1 << min(failures - 1, 16))
+        let longest = min(doubled, limits.dialBackoffMax)
+        return longest / 2 + Self.jitter(longest / 2, using: &random)
+    }
+
+    private static func jitter(_ span: Duration, using random: inout some RandomNumberGenerator) -> Duration {
+        span * Int.random(in: 0...1000, using: &random) / 1000
+    }
+
+    private static func order(_ a: Key, _ b: Key) -> Bool {
+        (a.address, a.node?.description ?? "") < (b.address, b.node?.description ?? "")
+    }
+}
