@@ -40,7 +40,9 @@ struct Rig: Sendable, Codable {
             do { try process.run() } catch { ended.resume(throwing: error) }
         }
         let text = try String(contentsOf: printed, encoding: .utf8)
-        guard process.terminationStatus == 0 else { throw Failure(description: text) }
+        guard process.terminationStatus == 0 else {
+            throw Failure(description: text.trimmingCharacters(in: .newlines))
+        }
         return text
     }
 

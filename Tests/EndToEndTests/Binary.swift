@@ -9,11 +9,11 @@ enum Binary {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }()
 
+    /// Whether there is something to test; where every test must run they run, and fail, without.
     static let isBuilt: Bool = {
-        if path == nil {
-            print("skipped: no martlet binary; set MARTLET_BINARY or run `swift build -c release`")
-        }
-        return path != nil
+        guard path == nil, !isContinuousIntegration else { return true }
+        print("skipped: no martlet binary; set MARTLET_BINARY or run `swift build -c release`")
+        return false
     }()
 }
 

@@ -5,11 +5,15 @@ import Testing
 /// would only measure each other. Each nested suite is filled in a file of its name.
 @Suite(.serialized, .enabled(if: Binary.isBuilt))
 enum EndToEnd {
+    // The means first: what they find or do not find decides what the rest is worth.
+    struct SecretSearchItself {}
+    @Suite(.enabled(if: Rig.isPossible)) struct RigItself {}
+
     struct OneNode {}
     struct TwoNodes {}
     struct BadInput {}
     struct Demo {}
-    @Suite(.serialized, .enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }
 
 /// What stops a test: said in full, so that the log of a run is enough to see why.

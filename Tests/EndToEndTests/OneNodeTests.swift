@@ -108,6 +108,31 @@ extension EndToEnd.OneNode {
         try await node.stop()
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `a client that starts its server as a child gets the running node`() async throws {
+        let scratch = try Scratch()
+        let node = try await TestNode("child", in: scratch, yaml: quiet("child"))
+        _ = try await node.json("servers", "add", "sample")
+        let call = """
+            {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "sample__add", \
+            "arguments": {"a": 40, "b": 2}}}
+            """
+        let initialized = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}"
+        let first = initialize.replacing("\n", with: "")
+        let bridge = try node.start(["stdio"], input: "\(first)\n\(initialized)\n\(call)\n")
+        try await eventually("both requests are answered") {
+            guard bridge.isRunning else { throw TestFailure("it ended: \(bridge.errorText)") }
+            return bridge.outputText.split(separator: "\n").count { $0.contains("\"result\"") } == 2
+        }
+        let answers = try bridge.outputText.split(separator: "\n").map { try JSON(validating: String($0)) }
+        #expect(answers.first { $0["id"]?.int == 1 }?["result"]?["serverInfo"] != nil)
+        let sum = answers.first { $0["id"]?.int == 2 }?.pointer("/result/structuredContent/sum")
+        #expect(sum?.double == 42, "\(bridge.outputText)")
+        bridge.endInput()
+        #expect(try await bridge.outcome(within: .seconds(5)).status == 0)
+        try await node.stop()
+    }
+
     /// A legacy `initialize`, the one request that needs nothing before it.
     private var initialize: String {
         """

@@ -23,6 +23,8 @@ final class Program: Sendable {
     private let output = Printed()
     private let errors = Printed()
     private let ending = Ending()
+    /// The writing end of its standard input, while it is open.
+    private let input: Mutex<Int32?>
 
     var isRunning: Bool { ending.status == nil }
     var outputText: String { output.text }
@@ -30,9 +32,11 @@ final class Program: Sendable {
 
     /// - Parameters:
     ///   - environment: added to this process's own.
-    ///   - input: what it reads on its standard input, which then ends.
+    ///   - input: what it reads on its standard input first.
+    ///   - keepsInputOpen: whether its input goes on after that, until ``endInput()``.
     init(
-        _ command: [String], environment: [String: String] = [:], input: String = "", folder: String? = nil
+        _ command: [String], environment: [String: String] = [:], input: String = "",
+        keepsInputOpen: Bool = false, folder: String? = nil
     ) throws {
         self.command = command
         let environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -50,13 +54,21 @@ final class Program: Sendable {
             }
         }
         self.pid = pid
+        self.input = Mutex(keepsInputOpen ? into : nil)
         ending.watch(pid)
         output.collect(from: out)
         errors.collect(from: err)
-        Self.feed(Array(input.utf8), to: into)
+        Self.feed(Array(input.utf8), to: into, andClose: !keepsInputOpen)
     }
 
-    deinit { signal(SIGKILL) }
+    deinit {
+        signal(SIGKILL)
+        endInput()
+    }
+
+    func endInput() {
+        if let end = input.withLock({ $0.take() }) { close(end) }
+    }
 
     /// Runs to the end; a program that takes longer than `limit` is killed and fails the test.
     static func run(
@@ -121,7 +133,7 @@ final class Program: Sendable {
         return pid
     }
 
-    private static func feed(_ input: [UInt8], to end: Int32) {
+    private static func feed(_ input: [UInt8], to end: Int32, andClose: Bool) {
         // One that ends without reading has said why on its standard error.
         _ = ignoresBrokenPipes
         Thread.detachNewThread {
@@ -131,7 +143,7 @@ final class Program: Sendable {
                 guard count > 0 else { break }
                 rest = rest.dropFirst(count)
             }
-            close(end)
+            if andClose { close(end) }
         }
     }
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The rig itself: what the tests on segments take for granted.
-@Suite(.serialized, .enabled(if: Rig.isPossible)) struct RigTests {
+extension EndToEnd.RigItself {
     @Test(.timeLimit(.minutes(1)))
     func `hosts hear and reach one another on their own segments only`() async throws {
         try await Rig.with("a=1", "b=1,2", "c=2") { rig in

@@ -2,8 +2,9 @@ import Foundation
 import Testing
 
 /// That nothing is found means something only if what is there would have been.
-@Suite struct SecretSearchTests {
-    private let secret = "s3cr3t-" + UUID().uuidString + UUID().uuidString
+extension EndToEnd.SecretSearchItself {
+    private static let secret = "s3cr3t-" + UUID().uuidString + UUID().uuidString
+    private var secret: String { Self.secret }
 
     @Test(arguments: [
         "", "x", "Bearer ", "{\"authorization\":\"Bearer ",

@@ -92,7 +92,14 @@ final class TestNode: Sendable {
         return try await Program.run(prefix + [binary] + arguments, environment: environment, input: input)
     }
 
-    /// The same, which must succeed, with `--json`.
+    /// The same, left running with its standard input open.
+    func start(_ arguments: [String], input: String) throws -> Program {
+        let binary = try #require(Binary.path)
+        return try Program(
+            prefix + [binary] + arguments, environment: environment, input: input, keepsInputOpen: true)
+    }
+
+    /// The same as `martlet`, which must succeed, with `--json`.
     func json(_ arguments: String..., input: String = "") async throws -> JSON {
         let outcome = try await martlet(arguments + ["--json"], input: input)
         guard outcome.status == 0 else {

@@ -88,8 +88,10 @@ extension Neighbourhood {
         wanted: Set<NodeID>, isKnown: (NodeID) -> Bool, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [(address: String, expecting: NodeID?)] {
-        for key in candidates.keys.sorted(by: Self.order) {
-            guard let at = candidates[key]?.dialledAt, now - at >= limits.dialTimeout else { continue }
+        let unanswered = candidates.filter { _, known in
+            known.dialledAt.map { now - $0 >= limits.dialTimeout } ?? false
+        }
+        for key in unanswered.keys.sorted(by: Self.order) {
             dialFailed(key.address, expecting: key.node, .unreachable("no answer"), at: now, using: &random)
         }
         let inFlight = candidates.filter { $0.value.dialledAt != nil }
@@ -161,6 +163,11 @@ extension Neighbourhood {
     }
 
     private static func order(_ a: Key, _ b: Key) -> Bool {
-        (a.address, a.node?.description ?? "") < (b.address, b.node?.description ?? "")
+        a.address == b.address ? (a.node ?? .least) < (b.node ?? .least) : a.address < b.address
     }
+}
+
+extension NodeID {
+    /// Sorts before every other; stands where none is known.
+    fileprivate static let least = NodeID(high: 0, low: 0)
 }
