@@ -109,6 +109,8 @@ let package = Package(
         tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
         tests("AdminTests", ["Admin", "Gateway", "MartletTestKit"]),
         tests("TidyTests", ["MartletTestKit"]),
-        tests("EndToEndTests", ["MartletTestKit", "JSONSlice"]),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["MartletTestKit", "JSONSlice"], exclude: ["Python"],
+            swiftSettings: strict),
     ]
 )

@@ -165,7 +165,7 @@ package struct MeshCore: Sendable {
             }
         }
         let dials = neighbourhood.dials(
-            wanted: wantedPeers(), isKnown: { store.nodes[$0] != nil }, at: now, using: &random)
+            wanted: wantedPeers(), isKnown: { store.nodes.keys.contains($0) }, at: now, using: &random)
         for (address, expecting) in dials {
             outbox.tell(.dial(address: address, expecting: expecting))
         }

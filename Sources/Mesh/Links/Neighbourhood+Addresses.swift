@@ -162,7 +162,7 @@ extension Neighbourhood {
         span * Int.random(in: 0...1000, using: &random) / 1000
     }
 
-    private static func order(_ a: Key, _ b: Key) -> Bool {
+    static func order(_ a: Key, _ b: Key) -> Bool {
         a.address == b.address ? (a.node ?? .least) < (b.node ?? .least) : a.address < b.address
     }
 }

@@ -65,7 +65,7 @@ package struct Neighbourhood: Sendable {
     package func peer(of link: LinkID) -> NodeID? { links[link]?.facts.peer }
     package var addresses: [KnownAddress] {
         candidates.values.sorted {
-            ($0.address, $0.node?.description ?? "") < ($1.address, $1.node?.description ?? "")
+            Self.order(Key(address: $0.address, node: $0.node), Key(address: $1.address, node: $1.node))
         }
     }
 
