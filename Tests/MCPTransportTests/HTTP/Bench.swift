@@ -25,7 +25,7 @@ struct Bench {
     }
 
     static func run(
-        limits: HTTPLimits = .standard, hosts: HostPolicy = HostPolicy(),
+        host: String = "127.0.0.1", limits: HTTPLimits = .standard, hosts: HostPolicy = HostPolicy(),
         clientLimits: HTTPClientLimits = .standard, tls: (@Sendable () -> NIOSSLContext)? = nil,
         roots: [String] = [], handler: @escaping @Sendable (HTTPExchange) -> Void,
         _ body: (Bench) async throws -> Void
@@ -36,7 +36,7 @@ struct Bench {
         }
         let group = MultiThreadedEventLoopGroup.singleton
         let listener = try await HTTPListener.bind(
-            ListenAddress(host: "127.0.0.1", port: 0), group: group, limits: limits, hosts: hosts, tls: tls,
+            ListenAddress(host: host, port: 0), group: group, limits: limits, hosts: hosts, tls: tls,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, handler: handler)
         let client = HTTPClient(group: group, limits: clientLimits, additionalRoots: roots)
         let result: Result<Void, any Error>

@@ -12,14 +12,14 @@ struct HTTPTLSTests {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
             "root-\(UUID().uuidString).pem"
         ).path
-        try TestCertificate.pem.write(toFile: path, atomically: true, encoding: .utf8)
+        try TestCertificate.made.get().pem.write(toFile: path, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
         try await body(path)
     }
 
     @Test(arguments: ["localhost", "127.0.0.1"])
     func `a private root is trusted for the names it signed`(host: String) async throws {
-        let context = try TestCertificate.serverContext()
+        let context = try TestCertificate.made.get().serverContext()
         try await Self.withRoot { root in
             try await Bench.run(
                 tls: { context }, roots: [root], handler: { $0.respond(status: 200, body: $0.body) }
@@ -37,7 +37,7 @@ struct HTTPTLSTests {
 
     @Test
     func `an unknown root is not trusted, and nothing was sent`() async throws {
-        let context = try TestCertificate.serverContext()
+        let context = try TestCertificate.made.get().serverContext()
         try await Bench.run(tls: { context }, handler: { $0.respond(status: 200) }) { bench in
             let error = await #expect(throws: HTTPClientError.self) {
                 try await bench.client.collect(
@@ -57,7 +57,7 @@ struct HTTPTLSTests {
             group: MultiThreadedEventLoopGroup.singleton, additionalRoots: ["/no/such/root.pem"])
         let error = await #expect(throws: HTTPClientError.self) {
             try await client.collect(
-                HTTPClientRequest(HTTPURL("https://127.0.0.1:9/"), timeout: .seconds(20)))
+                HTTPClientRequest(HTTPURL("https://127.0.0.1:\(RawPeer.deadPort)/"), timeout: .seconds(20)))
         }
         #expect(error?.description.contains("/no/such/root.pem") == true)
         #expect(error?.notSent == true)
@@ -73,7 +73,7 @@ struct HTTPTLSTests {
             }
             #expect(error?.notSent == true)
         }
-        let context = try TestCertificate.serverContext()
+        let context = try TestCertificate.made.get().serverContext()
         try await Bench.run(tls: { context }, handler: { $0.respond(status: 200) }) { bench in
             await #expect(throws: HTTPClientError.self) { try await bench.get() }
         }

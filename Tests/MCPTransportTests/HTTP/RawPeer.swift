@@ -5,6 +5,9 @@ import NIOPosix
 ///
 /// For one task at a time: it keeps what it has read and not yet returned.
 final class RawPeer {
+    /// Reserved for a service that nobody runs (tcpmux, RFC 1078), and out of reach for those without privileges.
+    static let deadPort = 1
+
     private let channel: any Channel
     private var incoming: AsyncThrowingStream<ByteBuffer, any Error>.Iterator
     private var unread = ""
@@ -14,7 +17,7 @@ final class RawPeer {
         self.incoming = incoming.makeAsyncIterator()
     }
 
-    static func connect(port: Int) async throws -> RawPeer {
+    static func connect(host: String = "127.0.0.1", port: Int) async throws -> RawPeer {
         let (stream, continuation) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
@@ -22,7 +25,7 @@ final class RawPeer {
                     try channel.pipeline.syncOperations.addHandler(Feed(continuation))
                 }
             }
-            .connect(host: "127.0.0.1", port: port).get()
+            .connect(host: host, port: port).get()
         return RawPeer(channel, stream)
     }
 

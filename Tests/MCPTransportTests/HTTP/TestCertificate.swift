@@ -1,31 +1,38 @@
+import Crypto
+import Foundation
 import NIOSSL
+import X509
 
-/// A throw-away certificate of `localhost` and 127.0.0.1 that signs itself; its key is worth nothing.
-enum TestCertificate {
-    static let pem = """
-        -----BEGIN CERTIFICATE-----
-        MIIBbjCCAROgAwIBAgIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxtYXJ0bGV0
-        IHRlc3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBcxFTATBgNV
-        BAMMDG1hcnRsZXQgdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABDxQwYIb
-        cAwA0KS50XvG9aTFXq8AtgriSuIhW7dsI+Q7KVm1i4WyR+R3oL4Hj9EUe7aAPBQN
-        ZNCHumj+8EZ0+IijTjBMMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNV
-        HRMBAf8EBTADAQH/MB0GA1UdDgQWBBTNrRxBy6d+s2mFJkWycGZMnQ6zGDAKBggq
-        hkjOPQQDAgNJADBGAiEApbOZcZx+MrEroMgl8Qwy0UJk76s0mcOr4nKjh6j/FskC
-        IQDLN9+vrJW2c6pazIRYZLCo2lMmbZGJLfA8uBCh7qauUw==
-        -----END CERTIFICATE-----
-        """
+/// A certificate of `localhost` and 127.0.0.1 that signs itself, made anew with its key in each run of the tests.
+struct TestCertificate: Sendable {
+    static let made = Result { try TestCertificate() }
 
-    private static let key = """
-        -----BEGIN PRIVATE KEY-----
-        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3t5OOJXWpBK/2hF0
-        /wEPvThsi2GZjaaFddoZDmf/SAKhRANCAAQ8UMGCG3AMANCkudF7xvWkxV6vALYK
-        4kriIVu3bCPkOylZtYuFskfkd6C+B4/RFHu2gDwUDWTQh7po/vBGdPiI
-        -----END PRIVATE KEY-----
-        """
+    /// For clients that shall trust it.
+    let pem: String
+    private let keyPEM: String
 
-    static func serverContext() throws -> NIOSSLContext {
+    private init() throws {
+        let key = P256.Signing.PrivateKey()
+        let name = try DistinguishedName { CommonName("martlet test") }
+        let now = Date()
+        let certificate = try Certificate(
+            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
+            notValidBefore: now - 3_600, notValidAfter: now + 86_400, issuer: name, subject: name,
+            signatureAlgorithm: .ecdsaWithSHA256,
+            extensions: Certificate.Extensions {
+                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
+                SubjectAlternativeNames([
+                    .dnsName("localhost"), .ipAddress(.init(contentBytes: [127, 0, 0, 1])),
+                ])
+            },
+            issuerPrivateKey: .init(key))
+        pem = try certificate.serializeAsPEM().pemString
+        keyPEM = key.pemRepresentation
+    }
+
+    func serverContext() throws -> NIOSSLContext {
         let certificates = try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8))
-        let key = try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)
+        let key = try NIOSSLPrivateKey(bytes: Array(keyPEM.utf8), format: .pem)
         return try NIOSSLContext(
             configuration: .makeServerConfiguration(
                 certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(key)))
