@@ -217,7 +217,7 @@ extension TestNode {
             if let problem = service.candidates.first(where: { $0.address == address })?.lastProblem {
                 return problem
             }
-            try await Task.sleep(for: .milliseconds(50))
+            try await Task.sleep(for: .milliseconds(50))  // a condition with a deadline
         }
         return nil
     }

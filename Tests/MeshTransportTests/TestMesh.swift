@@ -112,7 +112,7 @@ final class TestNode: Sendable {
                 return false
             }
             group.addTask {
-                try? await Task.sleep(for: limit)
+                try? await Task.sleep(for: limit)  // the deadline itself
                 return false
             }
             defer { group.cancelAll() }

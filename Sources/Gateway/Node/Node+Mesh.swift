@@ -49,7 +49,25 @@ extension Node {
     private func afterMeshChange() async throws {
         await supervisor.publishAll()
         try await virtualServers.restoreAfterMeshChange()
+        await showOwnServers()
     }
+
+    /// Waits until the catalog shows this node's servers again, so that the answer is not ahead of what a client finds.
+    private func showOwnServers() async {
+        let deadline = ContinuousClock.now + Self.shownMax
+        let own = await supervisor.books.filter { $0.manifest != nil }.map { ($0.definition.name, $0.manifest) }
+        while ContinuousClock.now < deadline {
+            let snapshot = board.snapshot
+            let isShown = own.allSatisfy { name, manifest in
+                snapshot.servers[ServerKey(owner: snapshot.me, name: name)]?.manifest == manifest
+            }
+            if isShown { return }
+            do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+        }
+    }
+
+    /// How long an answer waits for that; it is true all the same.
+    private static let shownMax = Duration.seconds(2)
 
     private func optionalLabel(_ text: String?, _ what: String) throws(Refusal) -> Label? {
         guard let text else { return nil }

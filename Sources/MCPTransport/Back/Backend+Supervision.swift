@@ -120,6 +120,7 @@ extension Backend {
         let generation = state.withLock { state in
             state.generation += 1
             state.recentLines = []
+            state.isNoisy = false
             return state.generation
         }
         return { [weak self] in self?.hear($0, generation) }
@@ -142,17 +143,29 @@ extension Backend {
 
     private func hear(_ news: LinkNews, _ generation: Int) {
         switch news {
-        case .line(let line):
-            state.withLock { state in
-                state.recentLines.append(line)
-                if state.recentLines.count > limits.stderrLinesMax { state.recentLines.removeFirst() }
+        case .line(let line): keep(line)
+        case .noise(let text):
+            // Until the greeting is over nobody else would say why this takes so long; once is enough.
+            let isFirst = state.withLock { state in
+                guard state.generation == generation, state.connection == nil, !state.isNoisy else { return false }
+                state.isNoisy = true
+                return true
             }
-            events(.stderrLine(line))
+            if isFirst { events(.state(.starting, reason: "it says what is no message of MCP: \(text)")) }
+            keep("(no message) \(text)")
         case .changed:
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
         case .lost(let fault):
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
         }
+    }
+
+    private func keep(_ line: String) {
+        state.withLock { state in
+            state.recentLines.append(line)
+            if state.recentLines.count > limits.stderrLinesMax { state.recentLines.removeFirst() }
+        }
+        events(.stderrLine(line))
     }
 
     private func publish(_ listing: BackendListing, _ link: any BackendLink, _ greeting: Greeting) {

@@ -40,6 +40,8 @@ package final class Backend: Sendable {
         /// Whether the backend tells of all changes of its lists.
         var isTold = false
         var recentLines: [String] = []
+        /// Whether this link has said what is no message, and a person was told.
+        var isNoisy = false
     }
 
     package let name: String

@@ -75,6 +75,8 @@ enum LinkNews: Sendable {
     case lost(BackendFault)
     /// Something a person may want to read.
     case line(String)
+    /// It said something that is no message, where only messages belong.
+    case noise(String)
 }
 
 /// One live way to a backend: a child's pipes, or a URL.

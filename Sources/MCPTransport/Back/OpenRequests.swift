@@ -67,14 +67,14 @@ final class OpenRequests: Sendable {
     func take(_ bytes: [UInt8]) {
         guard let document = try? JSON(validating: bytes), document.kind == .object else {
             let shown = String(decoding: bytes.prefix(Self.shownBytesMax), as: UTF8.self)
-            return news(.line("(no message) \(shown)"))
+            return news(.noise(shown))
         }
         do throws(RPCError) {
             take(try RPCMessage(document))
         } catch {
             guard let number = RPCMessage.readableID(in: document)?.json.int, document["method"] == nil,
                 let sink = remove(number)
-            else { return news(.line("(no valid message) \(error.message)")) }
+            else { return news(.noise(error.message)) }
             sink(.fault(BackendFault(.broken, "its answer is no valid message: \(error.message)")))
         }
     }

@@ -18,8 +18,8 @@ package enum JoinRefusal: UInt8, Error, Hashable, Sendable, CaseIterable, Custom
         switch self {
         case .unknownToken:
             "the issuer does not know this token (made before its last restart?); make a new one"
-        case .expired: "the token has expired; make a new one with `martlet token`"
-        case .usedUp: "the token was used already; make a new one with `martlet token`"
+        case .expired: "the token has expired; make a new one with `martlet mesh token`"
+        case .usedUp: "the token was used already; make a new one with `martlet mesh token`"
         case .otherMesh: "the token is for another mesh"
         case .badProof: "the proof does not fit the token: somebody may stand between the two nodes"
         case .badRequest: "the request does not hold what it must"
@@ -27,7 +27,7 @@ package enum JoinRefusal: UInt8, Error, Hashable, Sendable, CaseIterable, Custom
         case .notIssuer: "this node is not the token's issuer and has no way to it now; try again"
         case .busy: "the issuer is busy with other joins; try again"
         case .failed: "the issuer could not make the certificate; see its log"
-        case .revokedToken: "the token was withdrawn; make a new one with `martlet token`"
+        case .revokedToken: "the token was withdrawn; make a new one with `martlet mesh token`"
         }
     }
 }

@@ -9,7 +9,7 @@ package enum JoinTokenError: Error, Hashable, Sendable, CustomStringConvertible 
 
     package var description: String {
         switch self {
-        case .notAToken: "this is no join token; `martlet token` on a node of the mesh prints one"
+        case .notAToken: "this is no join token; `martlet mesh token` on a node of the mesh prints one"
         case .damaged: "the join token is damaged or cut off; copy it again, all of one line"
         case .newerVersion: "the join token was made by a newer martlet; update this node first"
         }

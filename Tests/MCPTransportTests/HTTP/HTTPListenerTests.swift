@@ -173,7 +173,8 @@ struct HTTPListenerTests {
         if part == "body" { limits.bodyTimeout = .milliseconds(50) }
         try await Bench.run(limits: limits, handler: echo) { bench in
             let peer = try await RawPeer.connect(port: bench.port)
-            if !start.isEmpty { try await peer.send(start) }
+            // Patience may have ended before this is sent: then the answer is on its way, and sending fails.
+            if !start.isEmpty { try? await peer.send(start) }
             let answer = try await peer.readToEnd()
             #expect(answer.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
             #expect(answer.contains("the \(part) of the request"))
