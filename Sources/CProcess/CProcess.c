@@ -63,6 +63,10 @@ int cprocess_spawn(const char *path, char *const argv[], char *const envp[], con
     if ((error = posix_spawn_file_actions_adddup2(&actions, in[0], 0)) != 0) goto done;
     if ((error = posix_spawn_file_actions_adddup2(&actions, out[1], 1)) != 0) goto done;
     if ((error = posix_spawn_file_actions_adddup2(&actions, err[1], 2)) != 0) goto done;
+    // Not all that this process has open is close-on-exec: sockets of SwiftNIO are not. A child that held a
+    // listener would keep its port after we are gone; one that held a connection would keep it open after we
+    // closed it, and could read it.
+    if ((error = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) != 0) goto done;
     if (directory != NULL &&
         (error = posix_spawn_file_actions_addchdir_np(&actions, directory)) != 0) goto done;
     if ((error = posix_spawnattr_setpgroup(&attributes, 0)) != 0) goto done;

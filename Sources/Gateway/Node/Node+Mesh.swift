@@ -52,8 +52,8 @@ extension Node {
         await showOwnServers()
     }
 
-    /// Waits until the catalog shows this node's servers again, so that the answer is not ahead of what a client finds.
-    private func showOwnServers() async {
+    /// Waits until the catalog shows this node's servers as they are, so that an answer is not ahead of what a client finds.
+    func showOwnServers() async {
         let deadline = ContinuousClock.now + Self.shownMax
         let own = await supervisor.books.filter { $0.manifest != nil }.map { ($0.definition.name, $0.manifest) }
         while ContinuousClock.now < deadline {

@@ -37,6 +37,7 @@ extension Node {
         let label = try await ownServer(name)
         await supervisor.recheck(label)
         _ = await supervisor.settled(label)
+        await showOwnServers()
         return .object([("server", await report(of: label))])
     }
 
@@ -83,6 +84,7 @@ extension Node {
         try await ServerShelf(database).save(definition.name, definition: definition.json.text, at: .now())
         await supervisor.put(definition, from: .command)
         _ = await supervisor.settled(definition.name)
+        await showOwnServers()
         return .object([("server", await report(of: definition.name))])
     }
 
