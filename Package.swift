@@ -106,8 +106,8 @@ let package = Package(
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
         tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
-        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
-        tests("AdminTests", ["Admin", "Gateway", "MartletTestKit"]),
+        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "Mesh", "MeshTransport", "Storage", "Vault", "MartletTestKit", log]),
+        tests("AdminTests", ["Admin", "Gateway", "JSONSlice", "HTTPWire", "MCPTransport", "MartletTestKit", log]),
         tests("TidyTests", ["MartletTestKit"]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["MartletTestKit", "JSONSlice"], exclude: ["Python"],

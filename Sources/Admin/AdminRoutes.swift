@@ -3,17 +3,21 @@ import JSONSlice
 
 /// What the admin surface offers: every method and path, and what of the node's face answers it.
 struct AdminRoute: Sendable {
+    typealias Answer = @Sendable (Node, AdminRequest) async throws -> JSON
+    /// Server-sent events: `notice` any number of times, then the returned value as `final`.
+    typealias Work =
+        @Sendable (Node, AdminRequest, _ notice: @escaping @Sendable (JSON) -> Void) async throws -> JSON
+
     enum Handler: Sendable {
-        case answer(@Sendable (Node, AdminRequest) async throws -> JSON)
-        /// Server-sent events: `notice` any number of times, then the returned value as `final`.
-        case stream(@Sendable (Node, AdminRequest, _ notice: @escaping @Sendable (JSON) -> Void) async throws -> JSON)
+        case answer(Answer)
+        case stream(Work)
     }
 
     let method: String
     let pattern: [String]
     let handler: Handler
 
-    init(_ method: String, _ path: String, _ answer: @escaping @Sendable (Node, AdminRequest) async throws -> JSON) {
+    init(_ method: String, _ path: String, _ answer: @escaping Answer) {
         self.init(method, path, .answer(answer))
     }
 

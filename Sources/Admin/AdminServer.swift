@@ -22,6 +22,8 @@ package final class AdminServer: Sendable {
     private let listener = Mutex<HTTPListener?>(nil)
     private let token: AdminToken
     private let log: Logger
+    /// Requests that wait or run.
+    private let open = Mutex(0)
     private let jobs: AsyncStream<Job>
     private let intake: AsyncStream<Job>.Continuation
 
@@ -78,45 +80,74 @@ package final class AdminServer: Sendable {
         let job = Job(
             exchange: exchange, handler: route.handler,
             request: AdminRequest(parameters: parameters, query: query, body: body))
+        let hasRoom = open.withLock { open in
+            guard open < Self.requestsMax else { return false }
+            open += 1
+            return true
+        }
+        guard hasRoom else {
+            return refuse(
+                exchange, status: 503, code: "busy", message: "\(Self.requestsMax) requests are already waiting",
+                hint: "try again in a moment")
+        }
         if case .enqueued = intake.yield(job) { return }
-        refuse(
-            exchange, status: 503, code: "busy", message: "\(Self.requestsMax) requests are already waiting",
-            hint: "try again in a moment")
+        open.withLock { $0 -= 1 }
+        refuse(exchange, status: 503, code: "ending", message: "the node is ending")
     }
 
     /// Does the work of requests until cancelled.
     package func run() async {
         await withDiscardingTaskGroup { group in
             for await job in jobs {
-                group.addTask { await self.perform(job) }
+                group.addTask {
+                    await self.perform(job)
+                    self.open.withLock { $0 -= 1 }
+                }
             }
         }
     }
 
     private func perform(_ job: Job) async {
+        switch job.handler {
+        case .answer(let answer): await self.answer(job, by: answer)
+        case .stream(let work): await stream(job, by: work)
+        }
+    }
+
+    /// A change that was begun is carried through, whether or not its client waits for the answer.
+    private func answer(_ job: Job, by answer: AdminRoute.Answer) async {
         do {
-            switch job.handler {
-            case .answer(let answer):
-                respond(job.exchange, status: 200, body: try await answer(node, job.request))
-            case .stream(let work):
-                let exchange = job.exchange
-                exchange.startStream(
-                    status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
-                do {
-                    let final = try await work(node, job.request) { notice in
-                        exchange.write(AdminEvent.notice(notice).bytes)
-                    }
-                    exchange.write(AdminEvent.final(final).bytes)
-                } catch {
-                    exchange.write(AdminEvent.failed(Self.body(of: error)).bytes)
-                }
-                exchange.end()
-            }
+            respond(job.exchange, status: 200, body: try await answer(node, job.request))
         } catch let refusal as Refusal {
             respond(job.exchange, status: refusal.kind.status, body: Self.body(of: refusal))
         } catch {
             log.error("An admin request failed.", metadata: ["error": "\(error)", "path": "\(job.exchange.path)"])
             respond(job.exchange, status: 500, body: Self.body(of: error))
+        }
+    }
+
+    /// A call nobody waits for any more is cancelled.
+    private func stream(_ job: Job, by work: @escaping AdminRoute.Work) async {
+        let exchange = job.exchange
+        let (gone, sayGone) = AsyncStream<Never>.makeStream()
+        exchange.onClose { sayGone.finish() }
+        exchange.startStream(
+            status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let last: AdminEvent
+                do {
+                    last = .final(
+                        try await work(self.node, job.request) { exchange.write(AdminEvent.notice($0).bytes) })
+                } catch {
+                    last = .failed(Self.body(of: error))
+                }
+                exchange.write(last.bytes)
+                exchange.end()
+            }
+            group.addTask { for await _ in gone {} }
+            await group.next()
+            group.cancelAll()
         }
     }
 

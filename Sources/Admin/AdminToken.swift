@@ -4,11 +4,13 @@ package struct AdminToken: Sendable {
 
     package init(_ text: String) { self.text = Array(text.utf8) }
 
-    /// Whether an `Authorization` header carries it. Compares in time that does not depend on where texts differ.
+    /// Whether an `Authorization` header carries it; the scheme's case does not matter (RFC 9110 §11.1).
+    ///
+    /// Takes time that depends on the lengths of both texts only, not on where they differ.
     package func admits(authorization: String?) -> Bool {
-        let prefix = "Bearer "
-        guard let authorization, authorization.hasPrefix(prefix) else { return false }
-        let given = Array(authorization.dropFirst(prefix.count).utf8)
+        let scheme = "bearer "
+        guard let authorization, authorization.prefix(scheme.count).lowercased() == scheme else { return false }
+        let given = Array(authorization.dropFirst(scheme.count).utf8)
         var difference = given.count ^ text.count
         for index in text.indices {
             difference |= Int(text[index] ^ (index < given.count ? given[index] : 0))

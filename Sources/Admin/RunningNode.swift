@@ -55,8 +55,8 @@ package struct RunningNode: Hashable, Sendable {
     }
 
     /// All nodes of this user that run now, by admin address.
-    package static func all() -> [RunningNode] {
-        guard let folder = folder(), let listing = opendir(folder) else { return [] }
+    package static func all(in folder: String? = folder()) -> [RunningNode] {
+        guard let folder, let listing = opendir(folder) else { return [] }
         defer { closedir(listing) }
         var nodes: [RunningNode] = []
         while let item = readdir(listing) {
@@ -72,16 +72,16 @@ package struct RunningNode: Hashable, Sendable {
     }
 
     /// Leaves word of itself for other commands; failing to is no reason not to run.
-    package func announce(dataFolder: String) {
-        for path in places(dataFolder: dataFolder) { SmallFile.write(Array(json.bytes), to: path) }
+    package func announce(dataFolder: String, in folder: String? = folder()) {
+        for path in places(dataFolder, folder) { SmallFile.write(Array(json.bytes), to: path) }
     }
 
-    package func withdraw(dataFolder: String) {
-        for path in places(dataFolder: dataFolder) { unlink(path) }
+    package func withdraw(dataFolder: String, in folder: String? = folder()) {
+        for path in places(dataFolder, folder) { unlink(path) }
     }
 
-    private func places(dataFolder: String) -> [String] {
+    private func places(_ dataFolder: String, _ folder: String?) -> [String] {
         let port = admin.split(separator: ":").last.map(String.init) ?? admin
-        return ["\(dataFolder)/node.json"] + (Self.folder().map { ["\($0)/\(port).json"] } ?? [])
+        return ["\(dataFolder)/node.json"] + (folder.map { ["\($0)/\(port).json"] } ?? [])
     }
 }

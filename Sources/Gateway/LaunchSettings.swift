@@ -17,7 +17,7 @@ package struct LaunchSettings: Sendable {
     /// Finds and reads the configuration: `--config`, `MARTLET_CONFIG`, then the usual places.
     package static func load(configFile option: String?) throws -> LaunchSettings {
         let environment = Environment.all
-        let found = ConfigurationLookup.file(option: option, environment: environment) { access($0, R_OK) == 0 || access($0, F_OK) == 0 }
+        let found = ConfigurationLookup.file(option: option, environment: environment) { access($0, F_OK) == 0 }
         var configuration = NodeConfiguration.standard
         var file: String?
         switch found {

@@ -17,6 +17,8 @@ final class CallerDoor: Sendable {
     private struct State {
         var keys: [CredentialDigest: StoredCallerKey]
         var uses: [String: WallTime] = [:]
+        /// Names of keys that are on their way to the disk.
+        var coming: Set<String> = []
     }
 
     private let shelf: CallerKeyShelf
@@ -71,12 +73,8 @@ final class CallerDoor: Sendable {
     // MARK: The admin surface
 
     func create(name: String, lifeSeconds: Int?) async throws -> JSON {
-        guard state.withLock({ $0.keys.count }) < Self.keysMax else {
-            throw Refusal(.conflict, "there are already \(Self.keysMax) keys", hint: "revoke some: `martlet token list`")
-        }
-        guard !state.withLock({ $0.keys.values.contains { $0.label == name } }) else {
-            throw Refusal(.conflict, "a key named \(name) exists", hint: "revoke it first, or choose another name")
-        }
+        try reserve(name)
+        defer { state.withLock { _ = $0.coming.remove(name) } }
         var random = SystemRandomNumberGenerator()
         let made = ring.make(using: &random)
         let now = WallTime.now()
@@ -86,6 +84,23 @@ final class CallerDoor: Sendable {
         try await shelf.add(stored)
         state.withLock { $0.keys[stored.digest] = stored }
         return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
+    }
+
+    /// Sets a name aside, so that of two requests at once only one gets it.
+    private func reserve(_ name: String) throws(Refusal) {
+        let refusal: Refusal? = state.withLock { state in
+            if state.keys.count + state.coming.count >= Self.keysMax {
+                return Refusal(
+                    .conflict, "there are already \(Self.keysMax) keys", hint: "revoke some: `martlet token list`")
+            }
+            if state.coming.contains(name) || state.keys.values.contains(where: { $0.label == name }) {
+                return Refusal(
+                    .conflict, "a key named \(name) exists", hint: "revoke it first, or choose another name")
+            }
+            state.coming.insert(name)
+            return nil
+        }
+        if let refusal { throw refusal }
     }
 
     func list() -> JSON {
@@ -126,6 +141,7 @@ final class CallerDoor: Sendable {
     /// Writes down when keys were last used; called now and then, and at the end.
     func flushUses() async throws {
         let uses = state.withLock { state in
+            guard !state.uses.isEmpty else { return state.uses }
             defer { state.uses.removeAll() }
             for (digest, key) in state.keys {
                 if let used = state.uses[key.id] {

@@ -36,8 +36,13 @@ final class CatalogAssembly: Sendable {
 
     func forgetVirtualServer(_ name: Label) { change { $0.virtualServers[name] = nil } }
 
-    /// Whether the mesh knows of a server of this node.
-    func isShared(_ server: Label) -> Bool { state.withLock { $0.servers[server] == nil } }
+    /// Whether the mesh knows of a server of this node; not so while it is only about to be told.
+    func isShared(_ server: Label) -> Bool {
+        state.withLock { state in
+            state.servers[server] == nil
+                && state.mesh.servers[ServerKey(owner: state.mesh.me, name: server)] != nil
+        }
+    }
 
     func keepsVirtualServer(_ name: Label) -> Bool { state.withLock { $0.virtualServers[name] != nil } }
 

@@ -26,11 +26,13 @@ final class Watchers: Sendable {
     init(board: CatalogBoard) { self.board = board }
 
     func watch(_ endpoint: EndpointName, _ tell: @escaping @Sendable (ListChange) -> Void) -> WatchToken {
-        let view = board.view(endpoint)
+        makeView(of: endpoint)
         let id = state.withLock { state in
             state.next += 1
             state.watches[state.next] = Watch(endpoint: endpoint, tell: tell)
-            if !state.shown.keys.contains(endpoint) { state.shown.updateValue(view, forKey: endpoint) }
+            if !state.shown.keys.contains(endpoint) {
+                state.shown.updateValue(board.view(endpoint), forKey: endpoint)
+            }
             return state.next
         }
         return WatchToken { [self] in
@@ -46,9 +48,11 @@ final class Watchers: Sendable {
     /// To be called after each published snapshot.
     func snapshotChanged() {
         for endpoint in state.withLock({ Array($0.shown.keys) }) {
-            let now = board.view(endpoint)
+            makeView(of: endpoint)
             let news: [(tell: @Sendable (ListChange) -> Void, changes: [ListChange])] = state.withLock { state in
                 guard let before = state.shown[endpoint] else { return [] }
+                // Looked at under the lock: of two changes at once, the older must not be noted last.
+                let now = board.view(endpoint)
                 state.shown.updateValue(now, forKey: endpoint)
                 let changes = Self.changes(from: before, to: now)
                 guard !changes.isEmpty else { return [] }
@@ -57,6 +61,9 @@ final class Watchers: Sendable {
             for (tell, changes) in news { changes.forEach(tell) }
         }
     }
+
+    /// Has the board make a view, so that under the lock it is only looked up.
+    private func makeView(of endpoint: EndpointName) { _ = board.view(endpoint) }
 
     private static func changes(from before: EndpointView?, to now: EndpointView?) -> [ListChange] {
         switch (before, now) {

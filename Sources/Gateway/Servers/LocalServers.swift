@@ -90,16 +90,17 @@ final class LocalServers: Sendable {
             request.timeLeft = min(request.timeLeft, limits.timeout)
             let start = ContinuousClock.now
             return backend.call(request) { event in
-                if event.isFinal { self.finished(name, event, after: ContinuousClock.now - start) }
+                if event.isFinal { self.finished(name, backend, event, after: ContinuousClock.now - start) }
                 sink(event)
             }
         }
     }
 
-    private func finished(_ name: Label, _ event: CallEvent, after elapsed: Duration) {
+    private func finished(_ name: Label, _ backend: Backend, _ event: CallEvent, after elapsed: Duration) {
         slots.withLock { slots in
-            guard var slot = slots.removeValue(forKey: name) else { return }
-            slot.running = max(0, slot.running - 1)
+            // A call of a server that was replaced meanwhile had its place at the old one.
+            guard slots[name]?.backend === backend, var slot = slots.removeValue(forKey: name) else { return }
+            slot.running -= 1
             if case .failure = event {} else {
                 slot.roundTrips.append(elapsed)
                 if slot.roundTrips.count > Self.roundTripsMax { slot.roundTrips.removeFirst() }

@@ -109,8 +109,9 @@ actor VirtualServers {
         if current?.definition == definition.json { return Applied(name: name, outcome: "unchanged", note: scopeNote) }
         let record = VirtualServerRecord(
             name: name, author: board.me, counter: (current?.counter ?? 0) + 1, definition: definition.json)
-        try await shelf.save(name, definition: definition.json.text, counter: record.counter, at: .now())
+        // In this order: what the mesh refuses must not be stored, to be refused again at every start.
         try await define(record)
+        try await shelf.save(name, definition: definition.json.text, counter: record.counter, at: .now())
         return Applied(name: name, outcome: current == nil ? "defined" : "changed", note: scopeNote)
     }
 

@@ -319,8 +319,10 @@ struct HTTPClientTests {
         var limits = HTTPClientLimits.standard
         limits.connectionsPerOriginMax = 1
         limits.waitMax = .milliseconds(50)
-        try await Self.withServer([[]], limits: limits) { client, request in
-            let handle = client.send(request) { _ in }
+        try await Self.withServer([[.send(ok)]], limits: limits) { client, request in
+            // The one connection must stand before it can be busy, and to wait for it counts, too.
+            while (try? await client.collect(request)) == nil {}
+            let handle = client.send(request) { _ in }  // which the script does not answer
             let error = await #expect(throws: HTTPClientError.self) { try await client.collect(request) }
             #expect(error?.cause == .noFreeConnection(after: .milliseconds(50)))
             #expect(error?.notSent == true)

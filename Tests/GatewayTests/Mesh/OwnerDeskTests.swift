@@ -1,0 +1,78 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MCPTransport
+import MartletTestKit
+import Mesh
+import Testing
+
+@testable import Gateway
+@testable import MeshTransport
+
+struct OwnerDeskTests {
+    private let local = LocalServers()
+    private let entries: [Entry]
+
+    init() throws {
+        entries = try .tools("stamp") + .resources("file:///a")
+        let limits = LocalServers.Limits(timeout: .seconds(1), concurrency: 1)
+        for name in ["press", "diary"] as [Label] {
+            local.put(name, StillBackend.make(name.text), limits)
+            local.put(
+                Manifest(entries: entries, instructions: nil, capabilities: [:], serverInfo: [:]), of: name)
+        }
+    }
+
+    private func serve(
+        _ server: Label, _ method: String = Method.toolsCall, _ params: JSON = ["name": "stamp"],
+        seen: CallHeader.SeenEntry? = nil
+    ) -> Heard {
+        let desk = OwnerDesk(local: local, label: { "here" }, isShared: { $0 == "press" })
+        let heard = Heard()
+        _ = desk.serve(
+            IncomingMeshCall(
+                server: server,
+                request: CallRequest(
+                    id: CallID(high: 1, low: 2), method: method, params: params, client: ClientFacts(),
+                    timeLeft: .seconds(5)),
+                entry: seen, principal: .node(.there)), heard.sink)
+        return heard
+    }
+
+    @Test func `a server that is not shared is one that does not exist`() {
+        let (hidden, missing) = (serve("diary").failure, serve("nobody").failure)
+        #expect(hidden?.reason == .unknownEntry)
+        #expect(hidden?.node == "here")
+        #expect(hidden?.callID == CallID(high: 1, low: 2))
+        #expect(hidden?.detail.replacing("diary", with: "nobody") == missing?.detail)
+        #expect(hidden?.hint == missing?.hint)
+    }
+
+    @Test func `a definition other than the one the caller saw is not called`() throws {
+        let other = try [Entry].tools("stamp", description: "and now something else")
+        let seen = CallHeader.SeenEntry(kind: .tool, hash: try #require(other.first).hash)
+        let heard = serve("press", seen: seen)
+        #expect(heard.failure?.reason == .notConfirmed)
+        #expect(heard.failure?.node == "here")
+        #expect(heard.failure?.callID == CallID(high: 1, low: 2))
+    }
+
+    @Test func `an entry that is listed no more is not called`() throws {
+        let seen = CallHeader.SeenEntry(kind: .tool, hash: try #require(entries.first).hash)
+        #expect(
+            serve("press", Method.toolsCall, ["name": "gone"], seen: seen).failure?.reason == .notConfirmed)
+    }
+
+    @Test func `what the caller saw and what is listed being the same, the backend is asked`() throws {
+        let tool = CallHeader.SeenEntry(kind: .tool, hash: try #require(entries.first).hash)
+        #expect(serve("press", seen: tool).failure?.reason == .backendUnavailable)
+        let resource = CallHeader.SeenEntry(kind: .resource, hash: try #require(entries.last).hash)
+        let read = serve("press", Method.resourcesRead, ["uri": "file:///a"], seen: resource)
+        #expect(read.failure?.reason == .backendUnavailable)
+    }
+
+    @Test func `a resource that stands in no list is the backend's to know`() {
+        let heard = serve("press", Method.resourcesRead, ["uri": "file:///b"])
+        #expect(heard.failure?.reason == .backendUnavailable)
+    }
+}

@@ -1,0 +1,50 @@
+import Catalog
+import Crypto
+import Foundation
+import MartletTestKit
+import Mesh
+import MeshTransport
+import Testing
+
+@testable import Gateway
+
+struct MembershipTests {
+    private let nodeKey = Curve25519.Signing.PrivateKey()
+
+    private func membership() throws -> Membership {
+        let mesh = try MeshOfOne.found(nodeKey: nodeKey, label: "first", segment: "home", at: Date())
+        return Membership(
+            leafKey: mesh.credentials.leafKey, chain: mesh.credentials.chain, root: mesh.credentials.root,
+            enrolment: mesh.enrolment)
+    }
+
+    @Test func `what is written is read back, and is good for links`() throws {
+        let written = try membership()
+        let read = try Membership(canonical: written.canonicalBytes)
+        #expect(read.canonicalBytes == written.canonicalBytes)
+        #expect(read.leafKey.rawRepresentation == written.leafKey.rawRepresentation)
+        #expect(read.chain == written.chain && read.root == written.root)
+        #expect(read.enrolment == written.enrolment)
+        #expect(try read.credentials(nodeKey: nodeKey).chain == written.chain)
+    }
+
+    @Test func `another node cannot use it`() throws {
+        let written = try membership()
+        #expect(throws: CertificateError.self) { try written.credentials(nodeKey: .init()) }
+    }
+
+    @Test func `a file that was cut off or grew is no membership`() throws {
+        let bytes = try membership().canonicalBytes
+        for count in 0..<bytes.count {
+            #expect(throws: WireError.self) { try Membership(canonical: bytes.prefix(count)) }
+        }
+        #expect(throws: WireError.self) { try Membership(canonical: bytes + [0]) }
+    }
+
+    @Test func `a later version is not guessed at`() throws {
+        let bytes = try membership().canonicalBytes
+        #expect(throws: WireError.invalid("the membership's version")) {
+            try Membership(canonical: [2] + bytes.dropFirst())
+        }
+    }
+}

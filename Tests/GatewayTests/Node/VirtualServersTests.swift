@@ -1,0 +1,118 @@
+import Catalog
+import Composition
+import JSONSlice
+import MartletTestKit
+import Storage
+import Testing
+
+@testable import Gateway
+
+@Suite(.timeLimit(.minutes(1)))
+struct VirtualServersTests {
+    private let scratch = Scratch()
+    private let board = CatalogBoard(me: .here, nameLengthMax: 50)
+    private let assembly: CatalogAssembly
+
+    init() throws {
+        assembly = CatalogAssembly(board: board, watchers: Watchers(board: board))
+        assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp", "fold")))
+    }
+
+    private func servers(
+        _ shelf: VirtualShelf, isOperator: Bool = true,
+        publish: (@Sendable (VirtualServerRecord) async throws -> Void)? = nil
+    ) -> VirtualServers {
+        let (assembly, board) = (assembly, board)
+        return VirtualServers(
+            board: board, assembly: assembly, shelf: shelf, configured: [], configFile: nil,
+            nameLengthMax: 50,
+            actions: VirtualServers.Actions(
+                publish: publish ?? { record in
+                    // As the mesh does: what is published comes back as knowledge.
+                    var snapshot = board.snapshot
+                    snapshot.virtualServers[record.name] = record
+                    assembly.meshChanged(snapshot)
+                },
+                withdraw: { name in
+                    var snapshot = board.snapshot
+                    snapshot.virtualServers[name] = nil
+                    assembly.meshChanged(snapshot)
+                }, isOperator: { isOperator }))
+    }
+
+    private let yaml = "virtualServers: {ops: {use: [{tool: press/stamp, as: seal}]}}"
+
+    @Test(arguments: [true, false])
+    func `a definition is shown, kept over a restart, and told to the mesh where the role allows`(
+        isOperator: Bool
+    ) async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let applied = try await servers(shelf, isOperator: isOperator).apply(yaml: yaml, source: "test")
+        #expect(applied.map(\.outcome) == ["defined"])
+        #expect((applied.first?.note == nil) == isOperator)
+        #expect(board.view(.server("ops"))?.list(.tool).map(\.name) == ["seal"])
+        #expect(assembly.keepsVirtualServer("ops") == !isOperator)
+        #expect(try await shelf.all().map(\.name) == ["ops"])
+
+        assembly.forgetVirtualServer("ops")
+        assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp")))
+        #expect(board.view(.server("ops")) == nil)
+        try await servers(shelf, isOperator: isOperator).restore()
+        #expect(board.view(.server("ops"))?.list(.tool).map(\.name) == ["seal"])
+    }
+
+    @Test func `the same again is unchanged, another replaces it with a higher count`() async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = servers(shelf)
+        _ = try await servers.apply(yaml: yaml, source: "test")
+        #expect(try await servers.apply(yaml: yaml, source: "test").map(\.outcome) == ["unchanged"])
+        let other = "virtualServers: {ops: {use: [{from: press}]}}"
+        #expect(try await servers.apply(yaml: other, source: "test").map(\.outcome) == ["changed"])
+        #expect(try await shelf.all().map(\.counter) == [2])
+        #expect(board.view(.server("ops"))?.list(.tool).count == 2)
+    }
+
+    @Test func `a file with one mistake changes nothing`() async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = servers(shelf)
+        let refusal = await #expect(throws: Refusal.self) {
+            try await servers.apply(
+                yaml: "virtualServers: {ops: {use: [{from: press}]}, bad: {use: [{from: prss}]}}",
+                source: "test")
+        }
+        #expect(refusal?.message.contains("bad:") == true && refusal?.message.contains("press") == true)
+        #expect(board.snapshot.virtualServers.isEmpty)
+        #expect(try await shelf.all().isEmpty)
+    }
+
+    @Test func `what the mesh refuses is not stored`() async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = servers(shelf) { _ in throw Refusal(.conflict, "the mesh does not take it") }
+        await #expect(throws: Refusal.self) { try await servers.apply(yaml: yaml, source: "test") }
+        #expect(try await shelf.all().isEmpty)
+    }
+
+    @Test func `the name of a server of this node is taken`() async throws {
+        let servers = servers(VirtualShelf(try scratch.start().database))
+        let refusal = await #expect(throws: Refusal.self) {
+            try await servers.apply(yaml: "virtualServers: {press: {use: [{from: press}]}}", source: "test")
+        }
+        #expect(refusal?.message.contains("/servers/press/mcp") == true)
+    }
+
+    @Test func `what another node defined is removed there`() async throws {
+        assembly.meshChanged(
+            board.snapshot.with(
+                virtual: "theirs", ["use": [["from": .string("\(NodeID.here)/press")]]], by: .there))
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = servers(shelf)
+        let refusal = await #expect(throws: Refusal.self) { try await servers.remove("theirs") }
+        #expect(refusal?.kind == .forbidden)
+        let missing = await #expect(throws: Refusal.self) { try await servers.remove("nobody") }
+        #expect(missing?.kind == .notFound)
+        _ = try await servers.apply(yaml: yaml, source: "test")
+        try await servers.remove("ops")
+        #expect(board.view(.server("ops")) == nil)
+        #expect(try await shelf.all().isEmpty)
+    }
+}

@@ -1,0 +1,84 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Testing
+
+@testable import Gateway
+@testable import MCPTransport
+
+struct ServerBookTests {
+    private func book(isEnabled: Bool = true) -> ServerBook {
+        let definition = ServerDefinition(
+            name: "press",
+            transport: .stdio(command: "press", arguments: [], environment: [], directory: nil),
+            title: "The press", tags: ["loud"], isEnabled: isEnabled)
+        return ServerBook(definition: definition, origin: .command)
+    }
+
+    private func listing(_ definitions: JSON..., remarks: [String] = []) -> BackendListing {
+        BackendListing(
+            era: .legacy, revision: .v2025_06_18, serverInfo: ["name": "press"], instructions: "Stamp.",
+            capabilities: ["tools": [:]], entries: definitions.map { (.tools, $0) }, remarks: remarks)
+    }
+
+    private let stamp: JSON = ["name": "stamp", "inputSchema": ["type": "object"]]
+
+    @Test func `only what the mesh must hear of is news`() {
+        var book = book()
+        #expect(book.take(.state(.up, reason: "")))
+        #expect(!book.take(.state(.up, reason: "")))
+        #expect(book.take(.state(.down, reason: "it exited")))
+        #expect(book.take(.state(.down, reason: "it exited again")))
+        #expect(book.take(.listed(listing(stamp))))
+        #expect(!book.take(.listed(listing(stamp))))
+        #expect(!book.take(.stderrLine("hello")))
+    }
+
+    @Test func `a listing becomes a manifest, in its order`() {
+        var book = book()
+        _ = book.take(.listed(listing(["name": "b"], ["name": "a"])))
+        #expect(book.manifest?.entries.map(\.name) == ["b", "a"])
+        #expect(book.manifest?.instructions == "Stamp.")
+        #expect(book.revision == "2025-06-18")
+        #expect(book.remarks.isEmpty)
+    }
+
+    @Test func `what cannot be listed is left out and told`() {
+        var book = book()
+        let huge = JSON.object([
+            ("name", "huge"), ("description", .string(String(repeating: "x", count: Entry.bytesMax))),
+        ])
+        _ = book.take(.listed(listing(stamp, ["title": "no name"], huge, remarks: ["one more"])))
+        #expect(book.manifest?.entries.map(\.name) == ["stamp"])
+        #expect(book.remarks == ["one more", "2 entries were left out: no name, or over 256 KiB"])
+        _ = book.take(.listed(listing(stamp)))
+        #expect(book.remarks.isEmpty)
+    }
+
+    @Test func `the last lines of standard error are kept`() {
+        var book = book()
+        for line in 0..<ServerBook.stderrLinesMax + 5 { _ = book.take(.stderrLine("\(line)")) }
+        #expect(book.stderr.count == ServerBook.stderrLinesMax)
+        #expect(book.stderr.first == "5" && book.stderr.last == "\(ServerBook.stderrLinesMax + 4)")
+    }
+
+    @Test func `the record says how it fares and what is missing`() {
+        var book = book()
+        _ = book.take(.state(.authNeeded, reason: "401"))
+        let record = book.record(owner: .here)
+        #expect(record.key == ServerKey(owner: .here, name: "press"))
+        #expect(record.title == "The press" && record.tags == ["loud"])
+        #expect(record.state == .authNeeded && record.stateReason == "401" && record.auth == .missing)
+    }
+
+    @Test func `asked again it is starting, unless it is switched off`() {
+        var running = book()
+        _ = running.take(.state(.down, reason: "it exited"))
+        running.forgetHealth()
+        #expect(running.state == .starting)
+        var off = book(isEnabled: false)
+        off.forgetHealth()
+        #expect(off.state == .disabled && off.reason.contains("enabled: false"))
+    }
+}
