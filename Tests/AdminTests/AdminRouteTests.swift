@@ -42,7 +42,8 @@ struct AdminRouteTests {
             let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
             for match in text.matches(of: call) {
                 let method = match.output.1 == "call" ? "POST" : match.output.1.uppercased()
-                found.insert(Asked(method: method, path: match.output.2.replacing(/\\\([^)]*\)/, with: "x")))
+                let path = String(match.output.2).replacing(/\\\([^)]*\)/, with: "x")
+                found.insert(Asked(method: method, path: path))
             }
         }
         return found.sorted { $0.testDescription < $1.testDescription }
