@@ -70,8 +70,10 @@ struct HTTPClientTests {
             ports.withLock { _ = $0.insert(exchange.remotePort ?? 0) }
             exchange.respond(status: 200)
         }) { bench in
+            var limits = HTTPClientLimits.standard
+            limits.idleLife = .seconds(60)  // longer than a busy machine may pause between two of them
             let loop = MultiThreadedEventLoopGroup.singleton.next()
-            let client = HTTPClient(group: loop)
+            let client = HTTPClient(group: loop, limits: limits)
             for _ in 0..<20 {
                 _ = try await client.collect(HTTPClientRequest(bench.url(), timeout: .seconds(10)))
             }

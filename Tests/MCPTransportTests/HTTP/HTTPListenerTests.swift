@@ -349,8 +349,10 @@ struct HTTPListenerTests {
             #expect(try await busy.readToEnd().hasSuffix("4\r\ndone\r\n0\r\n\r\n"))
             #expect(try await stuck.readToEnd() == "")
             await closed
-            await #expect(throws: (any Error).self) {
-                try await RawPeer.connect(host: host, port: bench.port)
+            // A child that another test is just starting has a copy of the socket until its program runs.
+            while let late = try? await RawPeer.connect(host: host, port: bench.port) {
+                try? await late.close()
+                try Task.checkCancellation()
             }
             never.respond(status: 200)
         }
