@@ -50,6 +50,10 @@ package struct MeshLimits: Hashable, Sendable {
     /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
     package var dialTimeout: Duration = .seconds(30)
 
+    /// A node that left keeps a link for so long: time for its last word to be heard, or for the document that
+    /// shows it enrolled anew.
+    package var departedLinkMax: Duration = .seconds(5)
+
     /// A links document at most that often; downs at once (mesh-design §3).
     package var linksEvery: Duration = .milliseconds(200)
     /// Routes are found anew at most that often when news of others' links pour in; this node's own count at once.

@@ -59,6 +59,7 @@ extension MeshCore {
             }
             let body = store.nodes[key.origin]
             let addresses = body?.standing == .present ? body?.addresses ?? [] : []
+            departedAt[key.origin] = body?.standing == .left ? departedAt[key.origin] ?? now : nil
             neighbourhood.documented(key.origin, addresses, at: now, using: &random)
             tellClash(over: body?.enrolment.label)
         case (.links, _): graphDirty = true

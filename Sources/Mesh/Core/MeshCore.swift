@@ -37,6 +37,8 @@ package struct MeshCore: Sendable {
     var routes: [NodeID: Route] = [:]
     var unreachableSince: [NodeID: Instant] = [:]
     var heardAt: [NodeID: Instant] = [:]
+    /// When it became known here that a node has left.
+    var departedAt: [NodeID: Instant] = [:]
     var masks: [(pair: NodePair, until: Instant)] = []
 
     /// Which other lives of this node were seen to be ahead of it, and when; the latest last.
@@ -153,6 +155,7 @@ package struct MeshCore: Sendable {
         for link in neighbourhood.takeRetired(at: now) {
             outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
         }
+        closeLinksOfDeparted()
         pulls = pulls.filter { now - $0.value.at < limits.pullTimeout }
         if masks.contains(where: { $0.until <= now }) {
             masks.removeAll { $0.until <= now }
@@ -168,6 +171,17 @@ package struct MeshCore: Sendable {
             wanted: wantedPeers(), isKnown: { store.nodes.keys.contains($0) }, at: now, using: &random)
         for (address, expecting) in dials {
             outbox.tell(.dial(address: address, expecting: expecting))
+        }
+    }
+
+    /// A node that left may link up for a moment: it may have been enrolled anew, which its documents then say.
+    private mutating func closeLinksOfDeparted() {
+        guard !departedAt.isEmpty else { return }
+        for (id, link) in neighbourhood.links.sorted(by: { $0.key < $1.key }) {
+            guard let departed = departedAt[link.facts.peer],
+                now - max(link.since, departed) >= limits.departedLinkMax
+            else { continue }
+            outbox.tell(.close(id, .notEnrolled, text: "\(link.facts.peer) has left the mesh"))
         }
     }
 

@@ -3,8 +3,8 @@ package import Catalog
 /// One node's copy of everybody's documents: per key, the greatest version stands.
 ///
 /// Taking a document in is commutative and idempotent, which is what lets spread repeat and reorder: whatever the
-/// order, the same documents end in the same store. (One exception, open to a hostile origin only: beyond its
-/// caps, who came first stays.)
+/// order, the same documents end in the same store. (Two exceptions, open to a hostile origin only: beyond its
+/// caps, who came first stays; and of an origin that left and goes on under its old enrolment, the leave.)
 package struct DocumentStore: Sendable {
     package enum Outcome: Hashable, Sendable {
         /// New to us. `evicted`: of the same origin, now beyond its role.
@@ -90,6 +90,13 @@ package struct DocumentStore: Sendable {
             guard document.row.beats(held.row) else { return .equivocation(taken: false) }
             keep(document, body, replacing: held)
             return .equivocation(taken: true)
+        }
+        // Whoever left comes back by a later enrolment only, not by a restored disk.
+        if case .node(let node) = body, node.standing == .present,
+            let known = nodes[document.key.origin], known.standing == .left,
+            node.enrolment.serial <= known.enrolment.serial
+        {
+            return .refused(.departed(document.key.origin))
         }
         if let refusal = beyondCaps(document, body, held) { return .refused(refusal) }
         let rolesBefore = nodes[document.key.origin]?.enrolment.roles
