@@ -19,7 +19,8 @@ extension MeshSeat {
         secrets: SecretStore, log: Logger
     ) async throws -> MeshSeat {
         let seat = MeshSeat(
-            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets, log: log)
+            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets,
+            log: log)
         if let text = settings.joinToken {
             try await seat.enter(with: text)
         } else if let file = settings.configuration.mesh.joinTokenFile, try await seat.isAlone() {
@@ -53,7 +54,8 @@ extension MeshSeat {
                 if said != "\(error)" {
                     said = "\(error)"
                     log.notice(
-                        "Not in yet; trying again.", metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
+                        "Not in yet; trying again.",
+                        metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
                 }
             }
             try await Task.sleep(for: Self.retryEvery)
@@ -72,7 +74,9 @@ extension MeshSeat {
         }
         guard let service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
         guard service.isIssuer else {
-            throw Refusal(.unavailable, "the issuer's key cannot be opened: the vault is sealed", hint: "start with MARTLET_PASSPHRASE_FILE")
+            throw Refusal(
+                .unavailable, "the issuer's key cannot be opened: the vault is sealed",
+                hint: "start with MARTLET_PASSPHRASE_FILE")
         }
         let token = try await service.makeToken(
             roles: roles, segment: segment, label: label, uses: UInt16(clamping: uses), ttl: life)
@@ -133,11 +137,14 @@ extension MeshSeat {
             do {
                 return try await MeshJoin.join(attempt, found: found, group: EventLoops.shared, log: self.log)
             } catch let failure as JoinFailure {
-                throw Refusal(.failed, "\(failure)", hint: "`martlet mesh token` on a node of the mesh makes another token")
+                throw Refusal(
+                    .failed, "\(failure)",
+                    hint: "`martlet mesh token` on a node of the mesh makes another token")
             }
         }
         let membership = Membership(
-            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain, root: joined.credentials.root,
+            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain,
+            root: joined.credentials.root,
             enrolment: joined.enrolment)
         try await change(to: membership, joinedAt: joined.address)
         if let segment = settings.configuration.node.segment, segment != joined.enrolment.segment {
@@ -155,7 +162,8 @@ extension MeshSeat {
 
     /// Runs a join with mDNS looking for nodes of the token's mesh meanwhile.
     private func search<Result: Sendable>(
-        for token: JoinToken, _ body: @escaping @Sendable (_ found: @escaping @Sendable () -> [String]) async throws -> Result
+        for token: JoinToken,
+        _ body: @escaping @Sendable (_ found: @escaping @Sendable () -> [String]) async throws -> Result
     ) async throws -> Result {
         let running = state.withLock { $0.discovery }
         let own = running == nil ? makeDiscovery() : nil
@@ -184,6 +192,7 @@ extension MeshSeat {
     private func change(to membership: Membership, joinedAt address: String?) async throws {
         try folder.write(membership.canonicalBytes, to: .membership)
         try await DocumentShelf(database).removeAll()
+        try await JoinTokenShelf(database).removeAll()
         try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
         if !membership.enrolment.roles.contains(.issuer) {
             // The keys of the mesh of one that it was are good for nothing any more.
@@ -204,7 +213,9 @@ extension MeshSeat {
                 return
             }
             guard ContinuousClock.now < deadline else {
-                throw Refusal(.unavailable, "the mesh did not start again within \(Self.turnMax)", hint: "restart the node")
+                throw Refusal(
+                    .unavailable, "the mesh did not start again within \(Self.turnMax)",
+                    hint: "restart the node")
             }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -87,6 +87,15 @@ struct MeshDiskTests {
         #expect(try await disk(database).load().manifests == [named: bytes])
     }
 
+    @Test func `an incarnation that a start rose to is below that of the next`() async throws {
+        let database = try scratch.start().database
+        let meta = MetaShelf(database)
+        #expect(try await meta.nextIncarnation() == 1)
+        try await disk(database).apply([.incarnation(7)])
+        try await disk(database).apply([.incarnation(3)])
+        #expect(try await meta.nextIncarnation() == 8)
+    }
+
     @Test func `a token comes back with what is left of it, on this process's clock`() async throws {
         let database = try scratch.start().database
         let token = try token()
@@ -119,6 +128,19 @@ struct MeshDiskTests {
         let kept = try #require(try await disk(database).load().tokens.first)
         #expect(kept.usesLeft == 1)
         #expect(kept.granted == [request: grant])
+    }
+
+    @Test func `a use that the disk does not take is not taken for stored`() async throws {
+        let database = try scratch.start().database
+        let token = try token(uses: 1)
+        var random = SplitMix64(seed: 3)
+        var entry = JoinLedger.Entry(token: token, usesLeft: 0, expires: .zero + .seconds(900))
+        for (number, label) in [(7, "second"), (8, "third")] as [(UInt8, Label)] {
+            entry.granted[ContentHash(of: [number])] = JoinGrant(
+                chain: [[1], [2]], rootCertificate: [3], rootKey: mesh.trust.rootKey,
+                enrolment: try mesh.enrolment(of: try mesh.signer(using: &random), label: label))
+        }
+        await #expect(throws: Refusal.self) { try await disk(database).apply([.joinToken(entry)]) }
     }
 
     @Test func `a revoked token lets nobody in after a restart`() async throws {
