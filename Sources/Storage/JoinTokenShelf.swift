@@ -94,6 +94,13 @@ package struct JoinTokenShelf: Sendable {
         }
     }
 
+    /// Whether anybody was let in by one of the tokens kept.
+    package func hasAnswers() async throws -> Bool {
+        try await database.read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM join_answer)") ?? false
+        }
+    }
+
     /// Takes one use of the token for this request, and keeps the answer with it, in one transaction.
     ///
     /// - Parameters:

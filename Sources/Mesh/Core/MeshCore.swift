@@ -136,6 +136,11 @@ package struct MeshCore: Sendable {
             guard case .taken = store.take(document) else { continue }
             noteContent(of: document, from: nil, using: &random)
         }
+        if let said = store.nodes[me.id], said.standing == .left, said.enrolment.serial >= me.enrolment.serial
+        {
+            standing = .left
+            outbox.tell(.notice(.leftBefore))
+        }
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
