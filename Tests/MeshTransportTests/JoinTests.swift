@@ -189,6 +189,18 @@ struct JoinTests {
         }
     }
 
+    @Test func `the last word on a join is the issuer's, not that of whoever opens the door`() {
+        guard case .final(.refused(.usedUp, _)) = MeshJoin.problem(JoinError.refused(.usedUp, text: ""))
+        else {
+            Issue.record("the issuer is not believed")
+            return
+        }
+        guard case .elsewhere("no") = MeshJoin.problem(DoorProblem(why: "no")) else {
+            Issue.record("somebody at the door ended the join")
+            return
+        }
+    }
+
     @Test(arguments: [
         [0, 0, 0x20, 1],  // a message of 8 KiB and one byte
         [0, 0, 0, 2, 99, 99],  // of no known kind

@@ -99,6 +99,7 @@ private final class Wire {
     @Test(arguments: [
         Frame.open(2, .call, header: []),  // our own parity
         Frame.data(3, kind: 1, isLast: true, [1]),  // never opened
+        Frame.data(1, kind: 1, isLast: false, []),  // says nothing, costs nothing
         Frame.heartbeat,
     ])
     func `frames out of turn break the link`(frame: Frame) throws {

@@ -49,6 +49,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private(set) var roundTrip: Duration?
     private(set) var upSince: Instant?
     private(set) var streams: StreamMultiplexer?
+    let paramsBudget = ParamsBudget()
 
     init(_ setup: LinkSetup, owner: any LinkOwner) {
         self.setup = setup

@@ -66,7 +66,7 @@ final class LinkStream {
     /// Queues a record (or, with kind 0, bytes of a circuit); it leaves in chunks, as credit and the other
     /// streams allow.
     func send(_ bytes: [UInt8], kind: UInt8, isLast: Bool) {
-        guard !isOver, !isFinished, let mux else { return }
+        guard !isOver, !isFinished, !bytes.isEmpty || isLast, let mux else { return }
         guard mux.queue(bytes, kind: kind, isLast: isLast, on: self) else {
             return reset(.overflow, "more than \(StreamMultiplexer.waitingBytesMax) bytes wait on this link")
         }

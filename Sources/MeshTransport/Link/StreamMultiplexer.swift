@@ -72,6 +72,8 @@ final class StreamMultiplexer {
         case .open(let id, let kind, let header):
             try accept(id, kind, header)
         case .data(let id, let kind, let isLast, let bytes):
+            // It costs no credit, so any number could be sent, and says nothing.
+            guard !bytes.isEmpty || isLast else { throw LinkError.violation("an empty piece of a record") }
             try linkWindow.arrived(bytes.count)
             if let grant = linkWindow.consumed(bytes.count) { emit(.credit(0, bytes: grant)) }
             // A stream that is no longer here was reset by us while these bytes were under way.
