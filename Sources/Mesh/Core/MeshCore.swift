@@ -24,8 +24,8 @@ package struct MeshCore: Sendable {
     var linksDirty = false
     var linksPublishedAt: Instant?
     var nextRepair: Instant?
-    /// Documents asked for and not here yet.
-    var pulls: [DocumentKey: Pull] = [:]
+    /// Documents asked for and not here yet, by whom they were asked of.
+    var pulls: [LinkID: [DocumentKey: Pull]] = [:]
     /// When a link was last answered with all rows.
     var rowsSentAt: [LinkID: Instant] = [:]
 
@@ -48,7 +48,6 @@ package struct MeshCore: Sendable {
 
     struct Pull: Sendable {
         var row: DocumentRow
-        var link: LinkID
         var at: Instant
     }
 
@@ -161,7 +160,10 @@ package struct MeshCore: Sendable {
             outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
         }
         closeLinksOfDeparted()
-        pulls = pulls.filter { now - $0.value.at < limits.pullTimeout }
+        for link in pulls.keys {
+            pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
+            if pulls[link]?.isEmpty == true { pulls[link] = nil }
+        }
         if masks.contains(where: { $0.until <= now }) {
             masks.removeAll { $0.until <= now }
             graphDirty = true
@@ -226,7 +228,7 @@ package struct MeshCore: Sendable {
     private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         outbox.drop(link)
         rowsSentAt[link] = nil
-        pulls = pulls.filter { $0.value.link != link }
+        pulls[link] = nil
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
         graphDirty = true
         routesFoundAt = nil
