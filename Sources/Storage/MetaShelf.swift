@@ -12,12 +12,6 @@ package struct MetaName: Hashable, Sendable {
     package static let joinedAt = MetaName("mesh.joined-at")
     package static let vaultHeader = MetaName("vault.header")
     package static let callerPepper = MetaName("caller.pepper")
-    /// The certificate of the root that this node's mesh is pinned to, DER.
-    package static let meshRoot = MetaName("mesh.root")
-    package static let enrolment = MetaName("mesh.enrolment")
-    package static let leafChain = MetaName("mesh.leaf")
-    /// The least time that is still "now" (mesh-design §1), as far as it was seen in verified chains.
-    package static let timeFloor = MetaName("mesh.time-floor")
 }
 
 /// Small single values: what is read once at start and written rarely.

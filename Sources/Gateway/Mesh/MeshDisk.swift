@@ -6,9 +6,6 @@ import Storage
 
 /// The mesh's storage over this node's database.
 struct MeshDisk: Sendable {
-    /// Manifests that no document has named for so long are dropped: a server that comes back within the week is not fetched
-    /// again.
-    private static let manifestLife = Duration.seconds(7 * 86_400)
     /// Spent tokens are kept this long after they ran out, so that their holders hear why.
     private static let tokenLife = Duration.seconds(86_400)
 
@@ -44,11 +41,9 @@ struct MeshDisk: Sendable {
         }
         let named = Set(kept.documents.compactMap(Self.manifest))
         let time = WallTime.now()
-        _ = try await documents.keepManifests(
-            named, at: time, droppingUnusedSince: time.advanced(by: .zero - Self.manifestLife))
-        for hash in try await documents.manifestHashes() {
-            kept.manifests[hash] = try await documents.manifest(hash)
-        }
+        // Mostly dropped already, when the last document that named them went.
+        _ = try await documents.keepManifests(named, at: time, droppingUnusedSince: time)
+        for hash in named { kept.manifests[hash] = try await documents.manifest(hash) }
         kept.tokens = try await loadTokens(at: time)
         return kept
     }
@@ -91,8 +86,10 @@ struct MeshDisk: Sendable {
                         life: document.version.life, sequence: document.version.sequence,
                         bytes: document.encoded))
             case .dropDocument(let key): batch.removed.append(StoredDocument.Key(key))
-            case .manifest(let hash, let bytes): batch.manifests.append((hash, bytes))
-            case .dropManifest: break  // goes with age, at a start
+            case .manifest(let hash, let bytes):
+                batch.removedManifests.remove(hash)
+                batch.manifests.append((hash, bytes))
+            case .dropManifest(let hash): batch.removedManifests.insert(hash)
             case .joinToken(let entry): try await save(entry, at: time)
             case .incarnation(let incarnation): try await meta.raiseIncarnation(to: incarnation)
             }
