@@ -37,10 +37,14 @@ package struct DocumentChanges: Sendable {
     package var saved: [StoredDocument] = []
     package var removed: [StoredDocument.Key] = []
     package var manifests: [(hash: ContentHash, bytes: [UInt8])] = []
+    /// Go after all others were saved.
+    package var removedManifests: Set<ContentHash> = []
 
     package init() {}
 
-    package var isEmpty: Bool { saved.isEmpty && removed.isEmpty && manifests.isEmpty }
+    package var isEmpty: Bool {
+        saved.isEmpty && removed.isEmpty && manifests.isEmpty && removedManifests.isEmpty
+    }
 }
 
 /// The node's replica of the mesh: the last version of every document, and manifests by their hash.
@@ -101,14 +105,10 @@ package struct DocumentShelf: Sendable {
                         """,
                     arguments: [blob(manifest.hash.bytes), blob(manifest.bytes), now.milliseconds])
             }
-        }
-    }
-
-    /// Forgets every document but those of one origin (mesh-design §3: before a node joins anew).
-    package func removeAll(exceptFrom origin: NodeID) async throws {
-        try await database.write { database in
-            try database.execute(
-                sql: "DELETE FROM document WHERE origin <> ?", arguments: [blob(origin.bytes)])
+            for hash in changes.removedManifests {
+                try database.execute(
+                    sql: "DELETE FROM manifest WHERE hash = ?", arguments: [blob(hash.bytes)])
+            }
         }
     }
 

@@ -6,8 +6,8 @@ import GRDB
 package struct StoredJoinToken: Hashable, Sendable {
     /// Names the token without giving it away.
     package let id: [UInt8]
-    /// What the issuer needs to check a proof: the token, or its secret. It lives a quarter of an hour, lets
-    /// in whom the token was given to, and is overwritten on disk when the token is dropped.
+    /// What the issuer needs to check a proof: the token, or its secret. Good for as long as the token
+    /// lives, kept a day longer so that late holders hear why, and removed at once when it is revoked.
     package let material: [UInt8]
     package let roles: Roles
     package let segment: Label
@@ -94,6 +94,13 @@ package struct JoinTokenShelf: Sendable {
         }
     }
 
+    /// Whether anybody was let in by one of the tokens kept.
+    package func hasAnswers() async throws -> Bool {
+        try await database.read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM join_answer)") ?? false
+        }
+    }
+
     /// Takes one use of the token for this request, and keeps the answer with it, in one transaction.
     ///
     /// - Parameters:
@@ -133,6 +140,11 @@ package struct JoinTokenShelf: Sendable {
                 sql: "UPDATE join_token SET revoked = 1, material = x'' WHERE id = ?", arguments: [blob(id)])
             return database.changesCount > 0
         }
+    }
+
+    /// Drops every token with its answers: they let into a mesh that the node is no longer in.
+    package func removeAll() async throws {
+        try await database.write { try $0.execute(sql: "DELETE FROM join_token") }
     }
 
     /// Drops tokens, and their answers, that expired before a time; give joiners some minutes to ask again.

@@ -12,12 +12,6 @@ package struct MetaName: Hashable, Sendable {
     package static let joinedAt = MetaName("mesh.joined-at")
     package static let vaultHeader = MetaName("vault.header")
     package static let callerPepper = MetaName("caller.pepper")
-    /// The certificate of the root that this node's mesh is pinned to, DER.
-    package static let meshRoot = MetaName("mesh.root")
-    package static let enrolment = MetaName("mesh.enrolment")
-    package static let leafChain = MetaName("mesh.leaf")
-    /// The least time that is still "now" (mesh-design §1), as far as it was seen in verified chains.
-    package static let timeFloor = MetaName("mesh.time-floor")
 }
 
 /// Small single values: what is read once at start and written rarely.
@@ -52,25 +46,40 @@ package struct MetaShelf: Sendable {
     /// - Parameter floor: the greatest that a peer showed of this node; the result is above it.
     package func nextIncarnation(above floor: UInt64 = 0) async throws -> UInt64 {
         try await database.write { database in
-            let last = try database.meta(.incarnation).map { bytes in
-                guard bytes.count == 8 else {
-                    throw StorageError.damaged(detail: "the incarnation is no 64-bit number")
-                }
-                return bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            }
-            let greatest = max(last ?? 0, floor)
+            let greatest = max(try database.incarnation() ?? 0, floor)
             guard greatest < UInt64.max else {
                 throw StorageError.counterExhausted("the incarnation counter")
             }
             let next = greatest + 1
-            let bytes = (0..<8).map { UInt8(truncatingIfNeeded: next >> (56 - 8 * UInt64($0))) }
-            try database.setMeta(.incarnation, to: bytes)
+            try database.setIncarnation(next)
             return next
+        }
+    }
+
+    /// This start goes on under a greater number than it began with: on stable storage before it returns. A smaller
+    /// number than the stored one changes nothing.
+    package func raiseIncarnation(to incarnation: UInt64) async throws {
+        try await database.write { database in
+            if try database.incarnation() ?? 0 < incarnation { try database.setIncarnation(incarnation) }
         }
     }
 }
 
 extension Database {
+    fileprivate func incarnation() throws -> UInt64? {
+        try meta(.incarnation).map { bytes in
+            guard bytes.count == 8 else {
+                throw StorageError.damaged(detail: "the incarnation is no 64-bit number")
+            }
+            return bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        }
+    }
+
+    fileprivate func setIncarnation(_ incarnation: UInt64) throws {
+        let bytes = (0..<8).map { UInt8(truncatingIfNeeded: incarnation >> (56 - 8 * UInt64($0))) }
+        try setMeta(.incarnation, to: bytes)
+    }
+
     func meta(_ name: MetaName) throws -> [UInt8]? {
         try Row.fetchOne(self, sql: "SELECT value FROM meta WHERE key = ?", arguments: [name.text])?
             .bytes("value")

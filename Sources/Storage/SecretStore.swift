@@ -84,7 +84,7 @@ extension SecretStore {
 
     package func contains(_ name: SecretName) -> Bool { state.withLock { $0.secrets[name] != nil } }
 
-    /// One more at every change; goes into the node document, so that peers notice a rollback.
+    /// One more at every change. Peers could tell a rollback by it, were it in the node document, where it is not yet.
     package var counter: UInt64 { state.withLock { $0.header.counter } }
 }
 

@@ -23,8 +23,7 @@ extension SecretStoreError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .sealed(.passphraseMissing):
-            "the vault is sealed: its passphrase was not given; run `martlet vault unseal`, or start with "
-                + "MARTLET_PASSPHRASE_FILE"
+            "the vault is sealed: its passphrase was not given; start the node with MARTLET_PASSPHRASE_FILE"
         case .sealed(.keyFileMissing(let path)):
             "the vault is sealed: its key file \(path) is missing; put it back and start the node again"
         case .unknown(let name):

@@ -49,8 +49,8 @@ extension VaultError: CustomStringConvertible {
         case .noSlot(.passphrase):
             "the vault has no passphrase: it is opened by its key file; start without a passphrase"
         case .noSlot(.keyFile):
-            "the vault has no key file: it is opened by a passphrase; give one by MARTLET_PASSPHRASE_FILE "
-                + "or `martlet vault unseal`"
+            "the vault has no key file: it is opened by a passphrase; start the node with "
+                + "MARTLET_PASSPHRASE_FILE"
         case .keyFileSize(let found):
             "the vault's key file has \(found) bytes where \(KeySlot.keyFileBytes) belong; restore it"
         case .emptyPassphrase:

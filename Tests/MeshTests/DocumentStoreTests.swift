@@ -53,6 +53,22 @@ struct DocumentStoreTests {
         VirtualServerBody(counter: 1, replaces: nil, definition: ["use": []]).canonicalBytes
     }
 
+    @Test mutating func `signing two documents under one version is no way around the caps`() throws {
+        _ = store.take(try nodeDocument(member))
+        for (index, name) in (["a", "b", "c"] as [Label]).enumerated() {
+            _ = store.take(try server(member, name, sequence: UInt64(index) + 2))
+        }
+        let removed = try document(.server(member.id, "d"), nil, by: member, sequence: 9)
+        #expect(store.take(removed) == .taken(replacing: nil, evicted: []))
+        // One of these beats the removal by its hash.
+        for state in [ServerState.up, .down, .starting] {
+            let outcome = store.take(try server(member, "d", sequence: 9, state: state))
+            #expect(outcome == .equivocation(taken: false, evicted: []))
+        }
+        #expect(store.servers.count == 3)
+        #expect(store.equivocations[member.id] != nil)
+    }
+
     @Test mutating func `a document whose origin is unknown waits for its origin`() throws {
         let files = try server(member, "files", sequence: 2)
         #expect(store.take(files) == .refused(.unknownOrigin(member.id)))

@@ -208,6 +208,38 @@ struct MeshCoreTests {
         #expect(asked == 100)
     }
 
+    @Test mutating func `what one peer only claims to have is asked of another that shows something else`()
+        throws
+    {
+        var limits = MeshLimits()
+        limits.pullsAtOnce = 10
+        core = mesh.core(node, limits: limits)
+        _ = begin()
+        let second = try linkUp(2)
+        func row(_ number: UInt64, sequence: UInt64) -> DocumentRow {
+            DocumentRow(
+                key: .links(NodeID(high: 1, low: number)),
+                version: DocumentVersion(incarnation: 1, life: 1, sequence: sequence),
+                hash: ContentHash(of: []))
+        }
+        _ = receive(.announce((0..<20).map { row($0, sequence: 9) }))
+        let asked = frames(
+            core.handle(
+                .received(
+                    .announce([row(0, sequence: 9), row(1, sequence: 1), row(30, sequence: 1)]), from: second),
+                at: now, using: &random))
+        // The same word is asked for once; another one, and what the first peer had no place for, of the second.
+        #expect(asked == [.pull([row(1, sequence: 1).key, row(30, sequence: 1).key])])
+    }
+
+    private mutating func linkUp(_ number: UInt64) throws -> LinkID {
+        let other = try mesh.node("other", using: &random)
+        let hello = Hello(versions: 1...1, node: other.id, incarnation: 1, life: 1, software: "")
+        let facts = LinkFacts(hello: hello, openedByMe: false, address: nil)
+        _ = core.handle(.linkUp(LinkID(number), facts), at: now, using: &random)
+        return LinkID(number)
+    }
+
     @Test
     mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
         throws
@@ -256,6 +288,75 @@ struct MeshCoreTests {
         #expect(core.manifest(hash)?.entries.count == 2)
     }
 
+    @Test mutating func `manifests that nobody has leave their places to others`() throws {
+        var limits = MeshLimits()
+        limits.manifestFetches = 1
+        core = mesh.core(node, limits: limits)
+        _ = begin()
+        let bytes = try ManifestCodec.encode(try .sample(tools: 2))
+        let (lost, held) = (ContentHash(of: [1]), ContentHash(of: bytes))
+        var documents = [try document(.node(peer.id), nodeBody(peer), by: peer).encoded]
+        for (index, (name, hash)) in ([("a", lost), ("b", held)] as [(Label, ContentHash)]).enumerated() {
+            var record = ServerRecord(key: ServerKey(owner: peer.id, name: name), state: .up)
+            record.manifest = hash
+            documents.append(
+                try document(
+                    .server(peer.id, name), ServerBody(record, manifestBytes: bytes.count).canonicalBytes,
+                    by: peer, sequence: UInt64(index) + 2
+                ).encoded)
+        }
+        _ = receive(.documents(documents))
+        for _ in 0..<10 where core.manifest(held) == nil {
+            _ = receive(.manifestAbsent(lost))
+            now = now + limits.manifestTimeout
+            _ = core.handle(.tick, at: now, using: &random)
+            now = now + MeshLimits.tickEvery
+            _ = core.handle(.tick, at: now, using: &random)
+            _ = receive(.manifestPage(ManifestPage(manifest: held, index: 0, bytes: bytes)))
+        }
+        #expect(core.manifest(held)?.entries.count == 2)
+    }
+
+    @Test
+    mutating func `a node that left keeps its link for a moment, and comes back by a later enrolment only`()
+        throws
+    {
+        _ = begin()
+        let gone = NodeBody(
+            standing: .left, enrolment: peer.enrolment, addresses: [], versions: 1...1, software: "")
+        _ = receive(.documents([try document(.node(peer.id), gone.canonicalBytes, by: peer).encoded]))
+        // Its disk restored, it goes on as if nothing had been.
+        let restored = try document(.node(peer.id), nodeBody(peer), by: peer, sequence: 2)
+        #expect(
+            notices(receive(.documents([restored.encoded])))
+                == [.refused(.node(peer.id), .departed(peer.id), from: peer.id)])
+        func isClosed(_ effects: [MeshEffect]) -> Bool {
+            effects.contains { if case .close(link, .notEnrolled, _) = $0 { true } else { false } }
+        }
+        #expect(!isClosed(core.handle(.tick, at: now, using: &random)))
+        now = now + MeshLimits().departedLinkMax
+        #expect(isClosed(core.handle(.tick, at: now, using: &random)))
+
+        var back = peer
+        back.enrolment = try Enrolment(
+            of: peer.signer.key, label: "peer", roles: .ordinary, segment: peer.enrolment.segment,
+            serial: peer.enrolment.serial + 1, grant: mesh.grant, by: mesh.issuer)
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(back), by: back, sequence: 3).encoded]))
+        #expect(core.catalogSnapshot().nodes[peer.id] != nil)
+        #expect(!isClosed(core.handle(.tick, at: now, using: &random)))
+    }
+
+    @Test mutating func `a node that finds its own leave keeps to it`() throws {
+        _ = begin()
+        let gone = NodeBody(
+            standing: .left, enrolment: node.enrolment, addresses: [], versions: 1...1, software: "")
+        let said = try document(.node(node.id), gone.canonicalBytes, by: node, incarnation: 9, life: 1)
+        #expect(notices(receive(.documents([said.encoded]))) == [.leftBefore])
+        #expect(throws: PublishProblem.left) {
+            try core.withdraw(server: "files", at: now, using: &random)
+        }
+    }
+
     @Test mutating func `a node that left is listed no more, and its name is free`() throws {
         _ = begin()
         _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
@@ -281,6 +382,27 @@ struct MeshCoreTests {
         #expect(labels[peer.id] == "peer-\(peer.id.description.prefix(6))")
         #expect(labels[twin.id] == "peer-\(twin.id.description.prefix(6))")
         #expect(labels[node.id] == "lab")
+    }
+
+    @Test mutating func `links that come up and break at once are dialled less and less`() throws {
+        _ = begin()
+        let other = try mesh.node("other", using: &random)
+        let address = "10.0.0.8:7331"
+        _ = core.handle(
+            .sighted(Candidate(address: address, source: .sighting, node: other.id)), at: now, using: &random)
+        let hello = Hello(versions: 1...1, node: other.id, incarnation: 1, life: 1, software: "")
+        let facts = LinkFacts(hello: hello, openedByMe: true, address: address)
+        var links = 0
+        for _ in 0..<300 {
+            now = now + MeshLimits.tickEvery
+            for case .dial in core.handle(.tick, at: now, using: &random) {
+                links += 1
+                let id = LinkID(UInt64(100 + links))
+                _ = core.handle(.linkUp(id, facts), at: now, using: &random)
+                _ = core.handle(.linkDown(id), at: now, using: &random)
+            }
+        }
+        #expect((4...12).contains(links))  // in 30 s, as if nobody had answered
     }
 
     @Test mutating func `a node of another mesh is listed, never dialled`() throws {

@@ -12,8 +12,10 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct JoinTests {
-    private func attempt(_ token: JoinToken, label: String = "new") throws -> JoinAttempt {
-        try JoinAttempt(token: token, nodeKey: .init(), label: #require(Label(label)))
+    private func attempt(
+        _ token: JoinToken, label: String = "new", nodeKey: Curve25519.Signing.PrivateKey = .init()
+    ) throws -> JoinAttempt {
+        try JoinAttempt(token: token, nodeKey: nodeKey, label: #require(Label(label)))
     }
 
     private func join(
@@ -41,6 +43,32 @@ struct JoinTests {
             try await a.untilReaches(b)
             try await b.untilReaches(a)
             #expect(try await a.call(b, params: .emptyObject).result != nil)
+        }
+    }
+
+    @Test func `a node that left joins again and is there as before`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first()
+        try await running([a]) { runner in
+            let nodeKey = Curve25519.Signing.PrivateKey()
+            let joined = try await join(attempt(try await a.service.makeToken(), nodeKey: nodeKey))
+            let first = try TestNode(
+                joined.credentials, joined.enrolment, listen: false, seeds: [joined.address])
+            try await runner.start(first)
+            try await a.untilReaches(first)
+            try await first.service.leave()
+            try await a.until("b gone") { [id = first.id] in $0.nodes[id] == nil }
+            first.service.stop()
+
+            let back = try await join(attempt(try await a.service.makeToken(), nodeKey: nodeKey))
+            #expect(back.enrolment.serial > joined.enrolment.serial)
+            let second = try TestNode(
+                back.credentials, back.enrolment, listen: false, seeds: [back.address], incarnation: 2)
+            #expect(second.id == first.id)
+            try await runner.start(second)
+            try await a.untilReaches(second)
+            try await second.untilReaches(a)
+            #expect(try await a.call(second, params: .emptyObject).result != nil)
         }
     }
 
@@ -158,6 +186,18 @@ struct JoinTests {
                 return
             }
             #expect(tried.first?.why == JoinRefusal.busy.description)
+        }
+    }
+
+    @Test func `the last word on a join is the issuer's, not that of whoever opens the door`() {
+        guard case .final(.refused(.usedUp, _)) = MeshJoin.problem(JoinError.refused(.usedUp, text: ""))
+        else {
+            Issue.record("the issuer is not believed")
+            return
+        }
+        guard case .elsewhere("no") = MeshJoin.problem(DoorProblem(why: "no")) else {
+            Issue.record("somebody at the door ended the join")
+            return
         }
     }
 

@@ -99,6 +99,7 @@ private final class Wire {
     @Test(arguments: [
         Frame.open(2, .call, header: []),  // our own parity
         Frame.data(3, kind: 1, isLast: true, [1]),  // never opened
+        Frame.data(1, kind: 1, isLast: false, []),  // says nothing, costs nothing
         Frame.heartbeat,
     ])
     func `frames out of turn break the link`(frame: Frame) throws {
@@ -134,6 +135,24 @@ private final class Wire {
         #expect(why == .reset(.cancelled, text: "enough"))
         #expect(doomed.isOver && !other.isOver)
         #expect(wire.a.count == 1 && wire.b.count == 1)
+    }
+
+    @Test func `what no longer fits the link ends its stream with a word that says nothing of what ran`()
+        throws
+    {
+        let wire = Wire()
+        let stream = try wire.a.open(.call, header: [])
+        try wire.deliver()
+        var why: StreamBreak?
+        wire.accepted[0].stream.reader = StreamReader(broken: { why = $0 })
+        let most = [UInt8](repeating: 0, count: StreamMultiplexer.waitingBytesMax + 1)
+        stream.send(most, kind: 3, isLast: true)
+        try wire.deliver()
+        guard case .reset(.overflow, _)? = why else {
+            Issue.record("the stream ended as \(String(describing: why))")
+            return
+        }
+        #expect(wire.a.count == 0 && wire.b.count == 0)
     }
 
     @Test func `a link that goes down takes all its streams with it`() throws {

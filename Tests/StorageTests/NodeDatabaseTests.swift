@@ -19,7 +19,7 @@ struct NodeDatabaseTests {
 
     @Test func `every file of the database is private`() async throws {
         let (folder, database) = try scratch.start()
-        try await MetaShelf(database).set(.enrolment, to: [1])
+        try await MetaShelf(database).set(.callerPepper, to: [1])
         for name in ["martlet.db", "martlet.db-wal", "martlet.db-shm"] {
             #expect(try scratch.mode(of: "\(folder.path)/\(name)") == 0o600, "\(name)")
         }
@@ -52,7 +52,7 @@ struct NodeDatabaseTests {
     /// What another process sees at this moment is what a killed node leaves behind.
     @Test func `what was written is there after a crash`() async throws {
         let (_, database) = try scratch.start()
-        try await MetaShelf(database).set(.enrolment, to: [7])
+        try await MetaShelf(database).set(.callerPepper, to: [7])
         let copy = scratch.path + "/copy"
         try FileManager.default.createDirectory(
             atPath: copy, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -60,17 +60,17 @@ struct NodeDatabaseTests {
             try FileManager.default.copyItem(atPath: "\(scratch.data)/\(name)", toPath: "\(copy)/\(name)")
         }
         let restored = try NodeDatabase(in: DataFolder(path: copy))
-        #expect(try await MetaShelf(restored).get(.enrolment) == [7])
+        #expect(try await MetaShelf(restored).get(.callerPepper) == [7])
     }
 
     @Test func `a failed transaction leaves nothing`() async throws {
         let (_, database) = try scratch.start()
         await #expect(throws: StorageError.self) {
             try await database.write { database in
-                try database.setMeta(.enrolment, to: [1])
+                try database.setMeta(.callerPepper, to: [1])
                 try database.execute(sql: "INSERT INTO server (name) VALUES ('x')")
             }
         }
-        #expect(try await MetaShelf(database).get(.enrolment) == nil)
+        #expect(try await MetaShelf(database).get(.callerPepper) == nil)
     }
 }

@@ -33,14 +33,16 @@ struct ShelfTests {
     }
 
     @Test func `single values are kept, replaced and removed`() async throws {
-        try await live { try await MetaShelf($0).set([.meshRoot: [1], .enrolment: [2], .leafChain: []]) }
+        try await live {
+            try await MetaShelf($0).set([.joinedAt: [1], .callerPepper: [2], .vaultHeader: []])
+        }
         try await live { database async throws in
             let shelf = MetaShelf(database)
-            #expect(try await shelf.get(.meshRoot) == [1])
-            #expect(try await shelf.get(.leafChain) == [])
-            try await shelf.set([.meshRoot: [3], .enrolment: nil])
-            #expect(try await shelf.get(.meshRoot) == [3])
-            #expect(try await shelf.get(.enrolment) == nil)
+            #expect(try await shelf.get(.joinedAt) == [1])
+            #expect(try await shelf.get(.vaultHeader) == [])
+            try await shelf.set([.joinedAt: [3], .callerPepper: nil])
+            #expect(try await shelf.get(.joinedAt) == [3])
+            #expect(try await shelf.get(.callerPepper) == nil)
         }
     }
 
@@ -73,8 +75,8 @@ struct ShelfTests {
         try await live { database async throws in
             let shelf = DocumentShelf(database)
             #expect(try await shelf.loadAll() == [newer, foreign])
-            try await shelf.removeAll(exceptFrom: .me)
-            #expect(try await shelf.loadAll() == [newer])
+            try await shelf.removeAll()
+            #expect(try await shelf.loadAll().isEmpty)
         }
     }
 
@@ -110,6 +112,10 @@ struct ShelfTests {
             #expect(try await shelf.manifestHashes() == [hashes[1]])
             #expect(try await shelf.manifest(hashes[1]) == hashes[1].bytes + [1])
             #expect(try await shelf.manifest(hashes[0]) == nil)
+            var changes = DocumentChanges()
+            changes.removedManifests = [hashes[1]]
+            try await shelf.apply(changes, at: .noon)
+            #expect(try await shelf.manifestHashes().isEmpty)
         }
     }
 
@@ -230,6 +236,18 @@ struct JoinTokenTests {
         }
         #expect(results.count { $0 == .stored } == 3)
         #expect(results.count { $0 == .exhausted } == 17)
+    }
+
+    @Test func `whoever got an answer is remembered until the tokens go`() async throws {
+        let (_, database) = try scratch.start()
+        let shelf = JoinTokenShelf(database)
+        try await shelf.add(try token(uses: 1))
+        #expect(try await !shelf.hasAnswers())
+        _ = try await shelf.redeem(id, for: ContentHash(of: [1]), answer: [1], at: .noon)
+        #expect(try await shelf.hasAnswers())
+        try await shelf.removeAll()
+        #expect(try await !shelf.hasAnswers())
+        #expect(try await shelf.all().isEmpty)
     }
 
     @Test func `tokens long past are dropped with their answers`() async throws {

@@ -8,6 +8,8 @@ final class CatalogAssembly: Sendable {
     private struct State {
         var mesh: CatalogSnapshot
         var servers: [Label: CatalogSnapshot.KnownServer] = [:]
+        /// Own servers that other nodes may call.
+        var shared: Set<Label> = []
         var virtualServers: [Label: VirtualServerRecord] = [:]
     }
 
@@ -26,23 +28,39 @@ final class CatalogAssembly: Sendable {
     /// The mesh has learnt something.
     func meshChanged(_ snapshot: CatalogSnapshot) { change { $0.mesh = snapshot } }
 
+    /// A server stays on this node. To be said before the mesh is told to forget it.
     func keep(_ record: ServerRecord, _ manifest: Manifest?) {
-        change { $0.servers[record.key.name] = CatalogSnapshot.KnownServer(record: record, manifest: manifest) }
+        change { state in
+            state.shared.remove(record.key.name)
+            state.servers[record.key.name] = CatalogSnapshot.KnownServer(record: record, manifest: manifest)
+        }
     }
 
-    func forgetServer(_ name: Label) { change { $0.servers[name] = nil } }
+    /// Other nodes may call a server from now on. To be said before the mesh is told of it.
+    func share(_ name: Label) {
+        change { state in
+            state.shared.insert(name)
+            state.servers[name] = nil
+        }
+    }
 
-    func keep(_ virtualServer: VirtualServerRecord) { change { $0.virtualServers[virtualServer.name] = virtualServer } }
+    /// A server is gone. To be said before the mesh is told to forget it.
+    func forgetServer(_ name: Label) {
+        change { state in
+            state.shared.remove(name)
+            state.servers[name] = nil
+        }
+    }
+
+    func keep(_ virtualServer: VirtualServerRecord) {
+        change { $0.virtualServers[virtualServer.name] = virtualServer }
+    }
 
     func forgetVirtualServer(_ name: Label) { change { $0.virtualServers[name] = nil } }
 
-    /// Whether the mesh knows of a server of this node; not so while it is only about to be told.
-    func isShared(_ server: Label) -> Bool {
-        state.withLock { state in
-            state.servers[server] == nil
-                && state.mesh.servers[ServerKey(owner: state.mesh.me, name: server)] != nil
-        }
-    }
+    /// Whether other nodes may call a server of this node. Nothing is shared that was not marked so: of a server that
+    /// is only coming up, nobody has said yet whether it is private.
+    func isShared(_ server: Label) -> Bool { state.withLock { $0.shared.contains(server) } }
 
     func keepsVirtualServer(_ name: Label) -> Bool { state.withLock { $0.virtualServers[name] != nil } }
 

@@ -22,7 +22,9 @@ struct NodeIdentity: Sendable {
             guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) else {
                 throw Refusal(
                     .failed, "\(folder.path(of: .nodeKey)) holds no node key",
-                    hint: "restore it from a backup; without it this node is another one, and must be admitted anew")
+                    hint:
+                        "restore it from a backup; without it this node is another one, and must be admitted anew"
+                )
             }
             return key
         }
@@ -44,7 +46,9 @@ struct NodeIdentity: Sendable {
             } catch {
                 throw Refusal(
                     .failed, "\(folder.path(of: .membership)) cannot be used: \(error)",
-                    hint: "restore it together with node.key from one backup, or move it away and join the mesh anew")
+                    hint:
+                        "restore it together with node.key from one backup, or move it away and join the mesh anew"
+                )
             }
         }
         let membership = try await found(nodeKey: nodeKey, secrets: secrets, label: label, segment: segment)
@@ -53,43 +57,57 @@ struct NodeIdentity: Sendable {
     }
 
     /// Founds a mesh of one: root, issuer, and this node's own enrolment with every role.
+    ///
+    /// Its keys lie in the vault beside those of the mesh that the node is in, whose membership still holds.
     static func found(
         nodeKey: Curve25519.Signing.PrivateKey, secrets: SecretStore, label: Label, segment: Label
     ) async throws -> Membership {
         let mesh = try MeshOfOne.found(nodeKey: nodeKey, label: label, segment: segment, at: Date())
         let now = WallTime.now()
-        try await secrets.set(AuthorityKeys.root, to: mesh.root.key.rawRepresentation.secret(), kind: .own, at: now)
-        try await secrets.set(AuthorityKeys.issuer, to: mesh.issuer.key.rawRepresentation.secret(), kind: .own, at: now)
+        let keys = AuthorityKeys(of: mesh.enrolment.mesh)
+        try await secrets.set(keys.root, to: mesh.root.key.rawRepresentation.secret(), kind: .own, at: now)
+        try await secrets.set(
+            keys.issuer, to: mesh.issuer.key.rawRepresentation.secret(), kind: .own, at: now)
         return Membership(
             leafKey: mesh.credentials.leafKey, chain: mesh.credentials.chain, root: mesh.credentials.root,
             enrolment: mesh.enrolment)
     }
 }
 
-/// The vault's records of the keys that make other nodes.
-enum AuthorityKeys {
-    static let root = ownRecord("mesh-root")
-    static let issuer = ownRecord("mesh-issuer")
+/// The vault's records of the keys that make other nodes; of each mesh its own, so that founding the next one never
+/// overwrites what the present one needs.
+struct AuthorityKeys: Hashable, Sendable {
+    let root: SecretName
+    let issuer: SecretName
+
+    init(of mesh: MeshID) {
+        root = Self.ownRecord("mesh-root.\(mesh)")
+        issuer = Self.ownRecord("mesh-issuer.\(mesh)")
+    }
 
     /// This node's certificate authority, when it is an issuer and its vault is open.
-    static func authority(of membership: Membership, from secrets: SecretStore) throws -> CertificateAuthority {
+    static func authority(of membership: Membership, from secrets: SecretStore) throws -> CertificateAuthority
+    {
         guard membership.enrolment.roles.contains(.issuer) else {
             throw Refusal(
                 .forbidden, "this node has no role issuer, so it cannot admit others",
                 hint: "make the token on a node that has it; `martlet status` there shows its roles")
         }
-        guard membership.chain.count > 1 else { throw Refusal(.failed, "this node's certificate chain lacks its issuer") }
+        guard membership.chain.count > 1 else {
+            throw Refusal(.failed, "this node's certificate chain lacks its issuer")
+        }
         let key: [UInt8]
         do {
-            key = try secrets.open(issuer, for: .node).copied()
+            key = try secrets.open(AuthorityKeys(of: membership.enrolment.mesh).issuer, for: .node).copied()
         } catch {
             throw Refusal(.unavailable, "the issuer's key cannot be opened: \(error)")
         }
         return try CertificateAuthority(key: key, certificate: membership.chain[1], root: membership.root)
     }
 
-    private static func ownRecord(_ text: StaticString) -> SecretName {
-        guard let name = SecretName(own: "\(text)") else { preconditionFailure("\(text) is a valid record name") }
+    /// A mesh id is 26 characters of base32, so the names are short and plain enough.
+    private static func ownRecord(_ text: String) -> SecretName {
+        guard let name = SecretName(own: text) else { preconditionFailure("\(text) is a valid record name") }
         return name
     }
 }

@@ -6,20 +6,19 @@ import Storage
 
 /// The mesh's storage over this node's database.
 struct MeshDisk: Sendable {
-    /// Manifests that no document has named for so long are dropped: a server that comes back within the week is not fetched
-    /// again.
-    private static let manifestLife = Duration.seconds(7 * 86_400)
     /// Spent tokens are kept this long after they ran out, so that their holders hear why.
     private static let tokenLife = Duration.seconds(86_400)
 
     let documents: DocumentShelf
     let tokens: JoinTokenShelf
+    let meta: MetaShelf
     let now: @Sendable () -> Instant
     let log: Logger
 
     init(_ database: NodeDatabase, now: @escaping @Sendable () -> Instant, log: Logger) {
         documents = DocumentShelf(database)
         tokens = JoinTokenShelf(database)
+        meta = MetaShelf(database)
         self.now = now
         self.log = log
     }
@@ -33,18 +32,18 @@ struct MeshDisk: Sendable {
         for stored in try await documents.loadAll() {
             // What a later version wrote, or a damaged disk changed, is fetched again from peers.
             guard let document = try? Document.decode(stored.bytes) else {
-                log.warning("A stored document cannot be read and is left out.", metadata: ["origin": "\(stored.key.origin)"])
+                log.warning(
+                    "A stored document cannot be read and is left out.",
+                    metadata: ["origin": "\(stored.key.origin)"])
                 continue
             }
             kept.documents.append(document)
         }
         let named = Set(kept.documents.compactMap(Self.manifest))
         let time = WallTime.now()
-        _ = try await documents.keepManifests(
-            named, at: time, droppingUnusedSince: time.advanced(by: .zero - Self.manifestLife))
-        for hash in try await documents.manifestHashes() {
-            kept.manifests[hash] = try await documents.manifest(hash)
-        }
+        // Mostly dropped already, when the last document that named them went.
+        _ = try await documents.keepManifests(named, at: time, droppingUnusedSince: time)
+        for hash in named { kept.manifests[hash] = try await documents.manifest(hash) }
         kept.tokens = try await loadTokens(at: time)
         return kept
     }
@@ -58,7 +57,9 @@ struct MeshDisk: Sendable {
         _ = try await tokens.prune(expiredBefore: time.advanced(by: .zero - Self.tokenLife))
         var entries: [JoinLedger.Entry] = []
         for stored in try await tokens.all() {
-            guard let token = try? JoinToken(text: String(decoding: stored.material, as: UTF8.self)) else { continue }
+            guard let token = try? JoinToken(text: String(decoding: stored.material, as: UTF8.self)) else {
+                continue
+            }
             let left = Duration.milliseconds(stored.expires.milliseconds - time.milliseconds)
             var entry = JoinLedger.Entry(
                 token: token, usesLeft: UInt16(clamping: stored.usesLeft), expires: now() + left)
@@ -82,12 +83,15 @@ struct MeshDisk: Sendable {
                 batch.saved.append(
                     StoredDocument(
                         key: StoredDocument.Key(document.key), incarnation: document.version.incarnation,
-                        life: document.version.life, sequence: document.version.sequence, bytes: document.encoded))
+                        life: document.version.life, sequence: document.version.sequence,
+                        bytes: document.encoded))
             case .dropDocument(let key): batch.removed.append(StoredDocument.Key(key))
-            case .manifest(let hash, let bytes): batch.manifests.append((hash, bytes))
-            case .dropManifest: break  // goes with age, at a start
+            case .manifest(let hash, let bytes):
+                batch.removedManifests.remove(hash)
+                batch.manifests.append((hash, bytes))
+            case .dropManifest(let hash): batch.removedManifests.insert(hash)
             case .joinToken(let entry): try await save(entry, at: time)
-            case .incarnation: break  // counted by the seat before each service starts
+            case .incarnation(let incarnation): try await meta.raiseIncarnation(to: incarnation)
             }
         }
         try await documents.apply(batch, at: time)
@@ -108,7 +112,14 @@ struct MeshDisk: Sendable {
                     issued: time, expires: time.advanced(by: .seconds(Int64(entry.token.lifeSeconds)))))
         }
         for (request, grant) in entry.granted {
-            _ = try await tokens.redeem(id, for: request, answer: grant.canonicalBytes, at: time)
+            let redemption = try await tokens.redeem(id, for: request, answer: grant.canonicalBytes, at: time)
+            switch redemption {
+            case .stored, .repeated: break
+            case .unknown, .revoked, .expired, .exhausted:
+                throw Refusal(
+                    .conflict,
+                    "a use of join token \(entry.token.id) cannot be stored: it is \(redemption) on disk")
+            }
         }
     }
 }

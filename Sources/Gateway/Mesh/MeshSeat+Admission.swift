@@ -19,7 +19,8 @@ extension MeshSeat {
         secrets: SecretStore, log: Logger
     ) async throws -> MeshSeat {
         let seat = MeshSeat(
-            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets, log: log)
+            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets,
+            log: log)
         if let text = settings.joinToken {
             try await seat.enter(with: text)
         } else if let file = settings.configuration.mesh.joinTokenFile, try await seat.isAlone() {
@@ -37,7 +38,7 @@ extension MeshSeat {
             return
         }
         try await requireAlone()
-        try await admit(with: token)
+        try await enter(try await ask(with: token))
     }
 
     private func enterUnattended(tokenFile: String) async throws {
@@ -53,7 +54,8 @@ extension MeshSeat {
                 if said != "\(error)" {
                     said = "\(error)"
                     log.notice(
-                        "Not in yet; trying again.", metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
+                        "Not in yet; trying again.",
+                        metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
                 }
             }
             try await Task.sleep(for: Self.retryEvery)
@@ -72,7 +74,9 @@ extension MeshSeat {
         }
         guard let service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
         guard service.isIssuer else {
-            throw Refusal(.unavailable, "the issuer's key cannot be opened: the vault is sealed", hint: "start with MARTLET_PASSPHRASE_FILE")
+            throw Refusal(
+                .unavailable, "the issuer's key cannot be opened: the vault is sealed",
+                hint: "start with MARTLET_PASSPHRASE_FILE")
         }
         let token = try await service.makeToken(
             roles: roles, segment: segment, label: label, uses: UInt16(clamping: uses), ttl: life)
@@ -86,28 +90,76 @@ extension MeshSeat {
 
     func join(tokenText: String) async throws {
         let token = try Self.token(from: tokenText)
-        guard token.mesh != mesh else {
-            throw Refusal(.conflict, "this node is already a member of that mesh, \(mesh)")
+        try await changing {
+            guard token.mesh != mesh else {
+                throw Refusal(.conflict, "this node is already a member of that mesh, \(mesh)")
+            }
+            let old = try running()
+            try await requireAlone()
+            let joined = try await ask(with: token)
+            try await between(old) {
+                // While this node asked, it may have let somebody in itself.
+                try await requireAlone()
+                try await enter(joined)
+            }
+            try await turn(from: old)
         }
-        try await requireAlone()
-        let old = service
-        try await admit(with: token)
-        try await turn(from: old)
     }
 
     func leave() async throws {
-        guard try await !isAlone() else {
-            throw Refusal(.conflict, "this node is a mesh of one; there is nothing to leave")
+        try await changing {
+            guard try await !isAlone() else {
+                throw Refusal(.conflict, "this node is a mesh of one; there is nothing to leave")
+            }
+            let old = try running()
+            try requireOtherIssuer(beside: old.snapshot)
+            let identity = state.withLock { $0.identity }
+            // Before the word of leaving, which cannot be taken back: a sealed vault would not take the new keys.
+            let membership = try await NodeIdentity.found(
+                nodeKey: identity.nodeKey, secrets: secrets, label: identity.membership.enrolment.label,
+                segment: settings.configuration.node.segment ?? .defaultSegment)
+            // It goes out on links that are still up: the service says goodbye after it.
+            try await old.leave()
+            try await between(old) { try await change(to: membership, joinedAt: nil) }
+            try await turn(from: old)
         }
-        guard let old = service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
-        try await old.leave()
-        let identity = state.withLock { $0.identity }
-        let membership = try await NodeIdentity.found(
-            nodeKey: identity.nodeKey, secrets: secrets, label: identity.membership.enrolment.label,
-            segment: settings.configuration.node.segment ?? .defaultSegment)
-        // The word of leaving goes out on links that are still up: the service says goodbye after it.
-        try await change(to: membership, joinedAt: nil)
-        try await turn(from: old)
+    }
+
+    // MARK: - One change at a time
+
+    /// Holds the one right to change the membership.
+    private func changing(_ body: () async throws -> Void) async throws {
+        let isFirst = state.withLock { state in
+            defer { state.isChanging = true }
+            return !state.isChanging
+        }
+        guard isFirst else {
+            throw Refusal(
+                .conflict, "this node is just joining or leaving a mesh", hint: "wait until that has ended")
+        }
+        defer { state.withLock { $0.isChanging = false } }
+        try await body()
+    }
+
+    /// Ends a service and does something before the next one starts: nothing is written or admitted meanwhile.
+    private func between(_ old: MeshService, _ body: () async throws -> Void) async throws {
+        state.withLock { $0.isHeld = true }
+        defer { state.withLock { $0.isHeld = false } }
+        old.stop()
+        let deadline = ContinuousClock.now + Self.turnMax
+        while service === old {
+            guard ContinuousClock.now < deadline else {
+                throw Refusal(
+                    .unavailable, "the mesh did not stop within \(Self.turnMax)", hint: "restart the node")
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        try await body()
+    }
+
+    private func running() throws(Refusal) -> MeshService {
+        guard let service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
+        return service
     }
 
     // MARK: -
@@ -115,7 +167,22 @@ extension MeshSeat {
     /// Whether this node never admitted anybody and is in nobody's mesh.
     func isAlone() async throws -> Bool {
         guard enrolment.issuer == id else { return false }
+        // Whoever got an answer is a member, though it may not have shown itself yet.
+        guard try await !JoinTokenShelf(database).hasAnswers() else { return false }
         return try await DocumentShelf(database).loadAll().allSatisfy { $0.key.origin == id }
+    }
+
+    /// Whoever is left behind without an issuer can admit nobody, and ends when its certificates do.
+    private func requireOtherIssuer(beside snapshot: CatalogSnapshot) throws(Refusal) {
+        let others = snapshot.nodes.filter { $0.key != id }
+        guard roles.contains(.issuer), !others.isEmpty,
+            !others.contains(where: { $0.value.roles.contains(.issuer) })
+        else { return }
+        throw Refusal(
+            .conflict,
+            "this node is the only issuer of mesh \(mesh): leaving would end admission for the \(others.count) "
+                + "other nodes, and their certificates could not be renewed",
+            hint: "have the other nodes leave first")
     }
 
     private func requireAlone() async throws {
@@ -126,18 +193,25 @@ extension MeshSeat {
         }
     }
 
-    private func admit(with token: JoinToken) async throws {
+    /// Asks the token's issuer to be let in; changes nothing here.
+    private func ask(with token: JoinToken) async throws -> JoinedCredentials {
         let attempt = try JoinAttempt(
             token: token, nodeKey: state.withLock { $0.identity.nodeKey }, label: settings.ownLabel)
-        let joined = try await search(for: token) { found in
+        return try await search(for: token) { found in
             do {
                 return try await MeshJoin.join(attempt, found: found, group: EventLoops.shared, log: self.log)
             } catch let failure as JoinFailure {
-                throw Refusal(.failed, "\(failure)", hint: "`martlet mesh token` on a node of the mesh makes another token")
+                throw Refusal(
+                    .failed, "\(failure)",
+                    hint: "`martlet mesh token` on a node of the mesh makes another token")
             }
         }
+    }
+
+    private func enter(_ joined: JoinedCredentials) async throws {
         let membership = Membership(
-            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain, root: joined.credentials.root,
+            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain,
+            root: joined.credentials.root,
             enrolment: joined.enrolment)
         try await change(to: membership, joinedAt: joined.address)
         if let segment = settings.configuration.node.segment, segment != joined.enrolment.segment {
@@ -155,7 +229,8 @@ extension MeshSeat {
 
     /// Runs a join with mDNS looking for nodes of the token's mesh meanwhile.
     private func search<Result: Sendable>(
-        for token: JoinToken, _ body: @escaping @Sendable (_ found: @escaping @Sendable () -> [String]) async throws -> Result
+        for token: JoinToken,
+        _ body: @escaping @Sendable (_ found: @escaping @Sendable () -> [String]) async throws -> Result
     ) async throws -> Result {
         let running = state.withLock { $0.discovery }
         let own = running == nil ? makeDiscovery() : nil
@@ -180,23 +255,31 @@ extension MeshSeat {
         }
     }
 
-    /// Makes another membership this node's: on disk first, then in memory.
+    /// Makes another membership this node's: on disk first, then in memory. No service may run meanwhile.
+    ///
+    /// A crash in the middle leaves what belongs to the old mesh; the new one takes none of it for its own.
     private func change(to membership: Membership, joinedAt address: String?) async throws {
+        let old = mesh
         try folder.write(membership.canonicalBytes, to: .membership)
+        state.withLock { $0.identity.membership = membership }
         try await DocumentShelf(database).removeAll()
+        try await JoinTokenShelf(database).removeAll()
         try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
-        if !membership.enrolment.roles.contains(.issuer) {
-            // The keys of the mesh of one that it was are good for nothing any more.
-            for key in [AuthorityKeys.root, AuthorityKeys.issuer] where secrets.contains(key) {
+        // The keys of a mesh that it has left are good for nothing any more.
+        let keys = AuthorityKeys(of: old)
+        for key in [keys.root, keys.issuer] where secrets.contains(key) {
+            do {
                 try await secrets.remove(key)
+            } catch {
+                log.warning(
+                    "A key of the mesh that was left stays in the vault.",
+                    metadata: ["mesh.id": "\(old)", "reason": "\(error)"])
             }
         }
-        state.withLock { $0.identity.membership = membership }
     }
 
-    /// Has the running service end, and waits for the one of the new mesh.
-    private func turn(from old: MeshService?) async throws {
-        old?.stop()
+    /// Waits for the service of the new mesh.
+    private func turn(from old: MeshService) async throws {
         let deadline = ContinuousClock.now + Self.turnMax
         while true {
             if let now = service, now !== old {
@@ -204,7 +287,9 @@ extension MeshSeat {
                 return
             }
             guard ContinuousClock.now < deadline else {
-                throw Refusal(.unavailable, "the mesh did not start again within \(Self.turnMax)", hint: "restart the node")
+                throw Refusal(
+                    .unavailable, "the mesh did not start again within \(Self.turnMax)",
+                    hint: "restart the node")
             }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -80,7 +80,9 @@ extension MeshSeat {
         }
     }
 
-    private static func isLoopback(_ host: String) -> Bool { host.hasPrefix("127.") || host == "::1" || host == "localhost" }
+    private static func isLoopback(_ host: String) -> Bool {
+        host.hasPrefix("127.") || host == "::1" || host == "localhost"
+    }
 
     // MARK: Doctor
 
@@ -91,18 +93,25 @@ extension MeshSeat {
         var findings: [Finding] = []
         let isOff = settings.configuration.mesh.mdns == .off
         switch neighbourhood?.state {
-        case nil, .off?: findings.append(Finding("mDNS", isOff ? .ok : .warning, isOff ? "off by configuration" : "off"))
+        case nil, .off?:
+            findings.append(Finding("mDNS", isOff ? .ok : .warning, isOff ? "off by configuration" : "off"))
         case .unavailable(let reason)?:
             findings.append(
                 Finding(
                     "mDNS", .warning, reason,
-                    mend: "install and start avahi-daemon and dbus, or name peers under mesh.seeds and set mesh.mdns: off"))
+                    mend:
+                        "install and start avahi-daemon and dbus, or name peers under mesh.seeds and set mesh.mdns: off"
+                ))
         case .connecting?:
-            findings.append(Finding("mDNS", .warning, "D-Bus answers, avahi-daemon does not", mend: "start avahi-daemon; the node goes on by itself"))
+            findings.append(
+                Finding(
+                    "mDNS", .warning, "D-Bus answers, avahi-daemon does not",
+                    mend: "start avahi-daemon; the node goes on by itself"))
         case .running?:
             let seen = neighbourhood?.sightings ?? []
             let places = seen.map { "\($0.address) on \($0.interfaceName)" }.joined(separator: ", ")
-            findings.append(Finding("mDNS", .ok, seen.isEmpty ? "running, nobody seen" : "running, sees \(places)"))
+            findings.append(
+                Finding("mDNS", .ok, seen.isEmpty ? "running, nobody seen" : "running, sees \(places)"))
         }
         findings.append(
             Finding(
@@ -110,21 +119,26 @@ extension MeshSeat {
                 "\(mesh), this node is \(label) with roles \(roles), "
                     + (listenAddress.map { "peers dial it at \($0)" } ?? "it only dials out")))
         if roles.contains(.issuer), service?.isIssuer == false {
-            findings.append(Finding("issuer", .bad, "this node should admit others but cannot open its keys", mend: "unseal the vault"))
+            findings.append(
+                Finding(
+                    "issuer", .bad, "this node should admit others but cannot open its keys",
+                    mend: "start the node with MARTLET_PASSPHRASE_FILE"))
         }
         for candidate in service?.candidates ?? [] {
             guard let problem = candidate.lastProblem else { continue }
             let sources = candidate.sources.map(\.description).sorted().joined(separator: ", ")
             findings.append(
                 Finding(
-                    "address \(candidate.address)", .warning, "\(problem) (\(candidate.failures) times; known from \(sources))",
+                    "address \(candidate.address)", .warning,
+                    "\(problem) (\(candidate.failures) times; known from \(sources))",
                     mend: "is a node of this mesh there, and does a firewall let the port through?"))
         }
         for link in service?.linkStatus ?? [] where link.via.isEmpty {
             let snapshot = service?.snapshot
             let name = snapshot?.nodes[link.peer]?.label.text ?? link.peer.description
             findings.append(
-                Finding("link to \(name)", .ok, (link.openedByMe ? "dialled \(link.address ?? "")" : "accepted")))
+                Finding(
+                    "link to \(name)", .ok, (link.openedByMe ? "dialled \(link.address ?? "")" : "accepted")))
         }
         return findings
     }

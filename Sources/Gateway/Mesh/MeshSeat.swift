@@ -25,6 +25,10 @@ final class MeshSeat: Sendable {
         var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
         /// Whether the first service has started.
         var isStarted = false
+        /// Whether a join or a leave is under way: one at a time.
+        var isChanging = false
+        /// Whether the next service must wait, because the membership is just being replaced.
+        var isHeld = false
     }
 
     /// How long a join or a leave waits for the service of the new mesh.
@@ -38,7 +42,8 @@ final class MeshSeat: Sendable {
     let state: Mutex<State>
 
     init(
-        identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase, secrets: SecretStore,
+        identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase,
+        secrets: SecretStore,
         log: Logger
     ) {
         self.settings = settings
@@ -78,6 +83,7 @@ final class MeshSeat: Sendable {
     /// Holds the seat until cancelled: one service after the other, when the node joins or leaves in between.
     func run() async throws {
         while !Task.isCancelled {
+            while state.withLock({ $0.isHeld }) { try await Task.sleep(for: .milliseconds(2)) }
             let service = try await makeService()
             let discovery = makeDiscovery()
             state.withLock { state in
@@ -106,6 +112,7 @@ final class MeshSeat: Sendable {
                 while let end = try await group.next(), end != .service {}
                 group.cancelAll()
             }
+            state.withLock { $0.service = nil }
         }
     }
 
@@ -118,7 +125,9 @@ final class MeshSeat: Sendable {
     private func makeService() async throws -> MeshService {
         let identity = state.withLock { $0.identity }
         let (changed, serve) = state.withLock { ($0.catalogChanged, $0.serve) }
-        guard let changed, let serve else { throw Refusal(.failed, "the mesh was started before the node was put together") }
+        guard let changed, let serve else {
+            throw Refusal(.failed, "the mesh was started before the node was put together")
+        }
         let credentials = try identity.membership.credentials(nodeKey: identity.nodeKey)
         let configuration = settings.configuration
         var seeds = configuration.mesh.seeds.compactMap { seed in
@@ -127,15 +136,18 @@ final class MeshSeat: Sendable {
         if let joinedAt = try await MetaShelf(database).get(.joinedAt) {
             seeds.append(String(decoding: joinedAt, as: UTF8.self))
         }
-        let names = Set(configuration.servers.map(\.name)).union(try await ServerShelf(database).all().map(\.name))
+        let names = Set(configuration.servers.map(\.name)).union(
+            try await ServerShelf(database).all().map(\.name))
         return try MeshService(
             MeshServiceConfiguration(
                 listen: configuration.listen.mesh.map { MeshAddress(host: $0.host, port: $0.port) },
                 advertise: configuration.mesh.advertise.map(\.description), seeds: seeds,
-                relays: configuration.mesh.relay, ownServers: names, software: "martlet \(SoftwareVersion.current)",
+                relays: configuration.mesh.relay, ownServers: names,
+                software: "martlet \(SoftwareVersion.current)",
                 incarnation: try await MetaShelf(database).nextIncarnation()),
             credentials: credentials, enrolment: identity.membership.enrolment, issuer: issuer(of: identity),
-            storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared, log: log,
+            storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared,
+            log: log,
             serve: serve, changed: changed)
     }
 
@@ -172,7 +184,11 @@ final class MeshSeat: Sendable {
 
     func forward(_ call: ForwardedCall, _ sink: @escaping CallSink) -> CallHandle {
         guard let service else {
-            sink(.failure(CallFailure(.ownerUnreachable, "the mesh is just starting on this node", hint: "try again in a moment")))
+            sink(
+                .failure(
+                    CallFailure(
+                        .ownerUnreachable, "the mesh is just starting on this node",
+                        hint: "try again in a moment")))
             return .finished
         }
         var entry: CallHeader.SeenEntry?
@@ -189,7 +205,9 @@ final class MeshSeat: Sendable {
         do {
             try await service?.publish(record, manifest: manifest)
         } catch {
-            log.warning("A server could not be published.", metadata: ["mcp.server": "\(record.key.name)", "reason": "\(error)"])
+            log.warning(
+                "A server could not be published.",
+                metadata: ["mcp.server": "\(record.key.name)", "reason": "\(error)"])
         }
     }
 
@@ -197,7 +215,8 @@ final class MeshSeat: Sendable {
         do {
             try await service?.withdraw(server: server)
         } catch {
-            log.debug("A server was not withdrawn.", metadata: ["mcp.server": "\(server)", "reason": "\(error)"])
+            log.debug(
+                "A server was not withdrawn.", metadata: ["mcp.server": "\(server)", "reason": "\(error)"])
         }
     }
 

@@ -6,8 +6,14 @@ import MeshTransport
 /// Where calls of other nodes arrive: this node owns the server, so here is the last word on each.
 ///
 /// The transport has already checked that the peer may name the caller it names. Here: may this server be called from
-/// other nodes at all, and is it the definition that the caller saw?
+/// other nodes at all, is it asked for what callers ask for, and is it the definition that the caller saw?
 struct OwnerDesk: Sendable {
+    /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its subscriptions, its log
+    /// level) is between this node and the server.
+    static let methods: Set<String> = [
+        Method.toolsCall, Method.promptsGet, Method.resourcesRead, Method.completionComplete,
+    ]
+
     let local: LocalServers
     let label: @Sendable () -> String
     /// Whether the mesh may know of a server (`mesh.export`, `servers.NAME.export`).
@@ -22,7 +28,20 @@ struct OwnerDesk: Sendable {
         }
         // A server that is not shared is, to others, one that does not exist: its name is nobody's business.
         guard isShared(call.server) else {
-            named(.failure(CallFailure(.unknownEntry, "\(node) has no server named \(call.server)", callID: call.request.id)))
+            named(
+                .failure(
+                    CallFailure(
+                        .unknownEntry, "\(node) has no server named \(call.server)", callID: call.request.id))
+            )
+            return .finished
+        }
+        guard Self.methods.contains(call.request.method) else {
+            named(
+                .failure(
+                    CallFailure(
+                        .denied, "\(call.request.method) does not go from node to node",
+                        hint: "other nodes may ask for \(Self.methods.sorted().joined(separator: ", "))",
+                        callID: call.request.id)))
             return .finished
         }
         if let seen = call.entry, let entry = Self.entry(of: call.request),
@@ -31,7 +50,8 @@ struct OwnerDesk: Sendable {
             named(
                 .failure(
                     CallFailure(
-                        .notConfirmed, "the definition of this entry has changed since the caller's node last heard of it",
+                        .notConfirmed,
+                        "the definition of this entry has changed since the caller's node last heard of it",
                         hint: "list again, and call again", callID: call.request.id)))
             return .finished
         }

@@ -17,11 +17,11 @@ extension ServerSupervisor.Actions {
         return ServerSupervisor.Actions(
             publish: { definition, record, manifest in
                 if isShared(definition) {
-                    assembly.forgetServer(record.key.name)
+                    assembly.share(record.key.name)
                     await seat.publish(record, manifest)
                 } else {
-                    await seat.withdraw(record.key.name)
                     assembly.keep(record, manifest)
+                    await seat.withdraw(record.key.name)
                 }
             },
             withdraw: { name in
@@ -34,9 +34,13 @@ extension ServerSupervisor.Actions {
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: BackendLimits(of: definition), group: EventLoops.shared, http: http,
                     secrets: { text in
-                        guard let name = SecretName(text), let audience else { throw SecretUseError.badName(text) }
+                        guard let name = SecretName(text), let audience else {
+                            throw SecretUseError.badName(text)
+                        }
                         return try secrets.open(name, for: audience).copied()
-                    }, log: log, clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)], events: events)
+                    }, log: log,
+                    clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
+                    events: events)
             })
     }
 

@@ -42,7 +42,7 @@ struct BackendFault: Error, Hashable, Sendable {
             case .refused(429), .refused(503): (.backendUnavailable, nil)
             case .refused: (.backendProtocol, nil)
             case .timedOut: (.deadlineExceeded, nil)
-            case .sealed: (.sealed, "martlet vault unseal")
+            case .sealed: (.sealed, "start the node with MARTLET_PASSPHRASE_FILE")
             case .cancelled: (.cancelled, nil)
             }
         return CallFailure(reason, "server \(name): \(detail)", hint: hint, callID: request.id)

@@ -209,6 +209,8 @@ package struct JoinDesk: Sendable {
     ) -> [Step] {
         guard let entry = ledger.entries[id] else { return refuse(.unknownToken) }
         let token = entry.token
+        // This node may have made it in a mesh that it has left since.
+        guard token.mesh == trust.mesh else { return refuse(.otherMesh) }
         guard JoinTranscript.isEqual(proof, transcript.requestProof(request, secret: token.secret)) else {
             return refuse(.badProof)
         }
@@ -219,7 +221,8 @@ package struct JoinDesk: Sendable {
             if let grant = try ledger.check(id, request: request.hash, at: now) {
                 phase = .over
                 let proof = transcript.grantProof(grant, to: request, secret: token.secret)
-                return [.send(.grant(grant, proof: proof)), .close]
+                // The answer may be asked for again because storing its use failed the first time.
+                return [.storeUse(id), .send(.grant(grant, proof: proof)), .close]
             }
         } catch {
             return refuse(error)

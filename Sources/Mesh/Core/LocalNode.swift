@@ -45,10 +45,16 @@ package struct MeshLimits: Hashable, Sendable {
     /// Handshakes in flight; each costs about 1.5 ms of CPU.
     package var dialsAtOnce = 4
     package var dialBackoffFirst: Duration = .milliseconds(500)
+    /// A link that broke sooner does not count as success: the next dial waits longer.
+    package var linkSteadyAfter: Duration = .seconds(5)
     /// Short enough for a healed network to be found soon, long enough for an address that never answers.
     package var dialBackoffMax: Duration = .seconds(8)
     /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
     package var dialTimeout: Duration = .seconds(30)
+
+    /// A node that left keeps a link for so long: time for its last word to be heard, or for the document that
+    /// shows it enrolled anew.
+    package var departedLinkMax: Duration = .seconds(5)
 
     /// A links document at most that often; downs at once (mesh-design §3).
     package var linksEvery: Duration = .milliseconds(200)
@@ -61,7 +67,7 @@ package struct MeshLimits: Hashable, Sendable {
     package var unaskedDocuments = 100
     /// A pull that brought nothing in this time may be asked of another.
     package var pullTimeout: Duration = .seconds(2)
-    /// Documents asked for and not yet here, so that a peer's announcements cannot fill memory.
+    /// Documents asked of one neighbour and not yet here, so that its announcements cannot fill memory.
     package var pullsAtOnce = 20_000
 
     package var serversPerOrigin = 1_000

@@ -120,7 +120,15 @@ struct ManifestShelf: Sendable {
             if fetch.source == nil {
                 fetch.pagesAsked = 0
                 fetch.source = active.first { !fetch.tried.contains($0) }
-                // All were asked: from the beginning, but not before the time-out.
+                // All were asked, and some other is waiting: that one may be to be had.
+                if fetch.source == nil, isLate, !waitingFrom.isEmpty {
+                    for asker in fetch.askers.keys.sorted() { sends.append((.manifestAbsent(hash), asker)) }
+                    fetches[hash] = nil
+                    waiting.append(hash)
+                    waitingFrom[hash] = (fetch.size, nil)
+                    continue
+                }
+                // Else from the beginning, but not before the time-out.
                 if fetch.source == nil, isLate {
                     fetch.tried = []
                     fetch.source = active.first

@@ -189,6 +189,13 @@ extension MeshCore {
             if held.map({ $0.version <= version }) ?? true { stopAsClone() }
             return true
         }
+        if document.key.kind == .node, let said = document.body.flatMap({ try? NodeBody(canonical: $0) }),
+            said.standing == .left, said.enrolment.serial >= me.enrolment.serial
+        {
+            if standing == .present { outbox.tell(.notice(.leftBefore)) }
+            standing = .left
+            return false
+        }
         if version.incarnation >= me.incarnation { goAbove(version, using: &random) }
         switch (document.key.kind, document.key.name) {
         case (.node, _), (.links, _): return true  // said anew already

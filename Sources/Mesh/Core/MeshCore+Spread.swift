@@ -37,7 +37,7 @@ extension MeshCore {
         _ document: Document, from link: LinkID?, using random: inout some RandomNumberGenerator
     ) {
         outbox.persist(.store(document))
-        pulls[document.key] = nil
+        noteArrival(of: document.key)
         heardAt[document.key.origin] = now
         for other in neighbourhood.active where other != link { outbox.spread(document, to: other) }
         noteContent(of: document, from: link, using: &random)
@@ -59,6 +59,7 @@ extension MeshCore {
             }
             let body = store.nodes[key.origin]
             let addresses = body?.standing == .present ? body?.addresses ?? [] : []
+            departedAt[key.origin] = body?.standing == .left ? departedAt[key.origin] ?? now : nil
             neighbourhood.documented(key.origin, addresses, at: now, using: &random)
             tellClash(over: body?.enrolment.label)
         case (.links, _): graphDirty = true
@@ -95,9 +96,10 @@ extension MeshCore {
             case .taken(_, let evicted):
                 for key in evicted { outbox.persist(.drop(key)) }
                 learn(document, from: link, using: &random)
-            case .known: pulls[document.key] = nil
+            case .known: noteArrival(of: document.key)
             case .outdated: break
-            case .equivocation(let taken):
+            case .equivocation(let taken, let evicted):
+                for key in evicted { outbox.persist(.drop(key)) }
                 outbox.tell(.notice(.equivocation(document.key, document.version)))
                 outbox.noteCatalogChange()
                 // The other body goes on too: everybody should see both.
@@ -105,7 +107,7 @@ extension MeshCore {
             case .refused(.unknownOrigin(let origin)):
                 let node = DocumentKey.node(origin)
                 // Once per time-out: should its node document be refused, it would be asked for for ever.
-                if pulls[node] == nil, askedOrigins.insert(origin).inserted {
+                if !pulls.values.contains(where: { $0[node] != nil }), askedOrigins.insert(origin).inserted {
                     lacking.append(DocumentRow(key: node, version: document.version, hash: document.hash))
                 }
                 if askedOrigins.contains(origin) { lacking.append(document.row) }
@@ -116,17 +118,25 @@ extension MeshCore {
         pull(lacking, from: link)
     }
 
+    private mutating func noteArrival(of key: DocumentKey) {
+        for link in pulls.keys { pulls[link]?[key] = nil }
+    }
+
     /// Asks a neighbour for documents that it announced and that nobody was asked for yet.
+    ///
+    /// Another neighbour's word counts only while it is the same: one that announces what it does not have must
+    /// not keep us from those who have something else.
     private mutating func pull(_ rows: [DocumentRow], from link: LinkID) {
         var keys: [DocumentKey] = []
         for row in rows where wants(row) {
-            if let pending = pulls[row.key], pending.link != link, !row.beats(pending.row),
-                now - pending.at < limits.pullTimeout
-            {
-                continue
+            let isAskedElsewhere = pulls.contains { other, pending in
+                other != link
+                    && pending[row.key].map { $0.row == row && now - $0.at < limits.pullTimeout } ?? false
             }
-            guard pulls.count < limits.pullsAtOnce || pulls[row.key] != nil else { break }
-            pulls[row.key] = Pull(row: row, link: link, at: now)
+            if isAskedElsewhere { continue }
+            let mine = pulls[link] ?? [:]
+            guard mine.count < limits.pullsAtOnce || mine[row.key] != nil else { break }
+            pulls[link, default: [:]][row.key] = Pull(row: row, at: now)
             keys.append(row.key)
         }
         for start in stride(from: 0, to: keys.count, by: Frame.keysMax) {

@@ -24,8 +24,8 @@ package struct MeshCore: Sendable {
     var linksDirty = false
     var linksPublishedAt: Instant?
     var nextRepair: Instant?
-    /// Documents asked for and not here yet.
-    var pulls: [DocumentKey: Pull] = [:]
+    /// Documents asked for and not here yet, by whom they were asked of.
+    var pulls: [LinkID: [DocumentKey: Pull]] = [:]
     /// When a link was last answered with all rows.
     var rowsSentAt: [LinkID: Instant] = [:]
 
@@ -37,6 +37,8 @@ package struct MeshCore: Sendable {
     var routes: [NodeID: Route] = [:]
     var unreachableSince: [NodeID: Instant] = [:]
     var heardAt: [NodeID: Instant] = [:]
+    /// When it became known here that a node has left.
+    var departedAt: [NodeID: Instant] = [:]
     var masks: [(pair: NodePair, until: Instant)] = []
 
     /// Which other lives of this node were seen to be ahead of it, and when; the latest last.
@@ -46,7 +48,6 @@ package struct MeshCore: Sendable {
 
     struct Pull: Sendable {
         var row: DocumentRow
-        var link: LinkID
         var at: Instant
     }
 
@@ -134,6 +135,11 @@ package struct MeshCore: Sendable {
             guard case .taken = store.take(document) else { continue }
             noteContent(of: document, from: nil, using: &random)
         }
+        if let said = store.nodes[me.id], said.standing == .left, said.enrolment.serial >= me.enrolment.serial
+        {
+            standing = .left
+            outbox.tell(.notice(.leftBefore))
+        }
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
@@ -153,7 +159,11 @@ package struct MeshCore: Sendable {
         for link in neighbourhood.takeRetired(at: now) {
             outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
         }
-        pulls = pulls.filter { now - $0.value.at < limits.pullTimeout }
+        closeLinksOfDeparted()
+        for link in pulls.keys {
+            pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
+            if pulls[link]?.isEmpty == true { pulls[link] = nil }
+        }
         if masks.contains(where: { $0.until <= now }) {
             masks.removeAll { $0.until <= now }
             graphDirty = true
@@ -168,6 +178,17 @@ package struct MeshCore: Sendable {
             wanted: wantedPeers(), isKnown: { store.nodes.keys.contains($0) }, at: now, using: &random)
         for (address, expecting) in dials {
             outbox.tell(.dial(address: address, expecting: expecting))
+        }
+    }
+
+    /// A node that left may link up for a moment: it may have been enrolled anew, which its documents then say.
+    private mutating func closeLinksOfDeparted() {
+        guard !departedAt.isEmpty else { return }
+        for (id, link) in neighbourhood.links.sorted(by: { $0.key < $1.key }) {
+            guard let departed = departedAt[link.facts.peer],
+                now - max(link.since, departed) >= limits.departedLinkMax
+            else { continue }
+            outbox.tell(.close(id, .notEnrolled, text: "\(link.facts.peer) has left the mesh"))
         }
     }
 
@@ -207,7 +228,7 @@ package struct MeshCore: Sendable {
     private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         outbox.drop(link)
         rowsSentAt[link] = nil
-        pulls = pulls.filter { $0.value.link != link }
+        pulls[link] = nil
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
         graphDirty = true
         routesFoundAt = nil

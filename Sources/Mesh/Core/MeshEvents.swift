@@ -127,6 +127,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
     case sawOwnOtherLife(incarnation: UInt64)
     /// That happened again and again, so another machine runs with our key: nothing is published any more.
     case clone
+    /// This node has left the mesh under the very enrolment that it shows: a restored disk.
+    case leftBefore
     case cannotSign(SigningFailure)
     case manifestBroken(ContentHash, owner: NodeID, String)
     case labelClash(Label, [NodeID])
@@ -142,6 +144,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
             "another life of this node was seen (a restored backup?); going on as incarnation \(incarnation)"
         case .clone:
             "another machine runs with this node's key; nothing is published until one of the two is stopped"
+        case .leftBefore:
+            "this node has left the mesh (a restored backup?); join it anew with a token from one of its issuers"
         case .cannotSign(let failure): "\(failure)"
         case .manifestBroken(let hash, let owner, let why): "manifest \(hash) of \(owner) is unusable: \(why)"
         case .labelClash(let label, let nodes):

@@ -184,7 +184,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         guard manifestBytes <= ManifestCodec.bytesMax else {
             throw .tooLong("the manifest", max: ManifestCodec.bytesMax)
         }
-        guard manifest != nil || manifestBytes == 0 else { throw .invalid("manifest size") }
+        // No manifest is empty; one of no bytes could never be fetched.
+        guard (manifest != nil) == (manifestBytes > 0) else { throw .invalid("manifest size") }
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {

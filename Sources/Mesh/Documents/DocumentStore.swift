@@ -3,8 +3,8 @@ package import Catalog
 /// One node's copy of everybody's documents: per key, the greatest version stands.
 ///
 /// Taking a document in is commutative and idempotent, which is what lets spread repeat and reorder: whatever the
-/// order, the same documents end in the same store. (One exception, open to a hostile origin only: beyond its
-/// caps, who came first stays.)
+/// order, the same documents end in the same store. (Two exceptions, open to a hostile origin only: beyond its
+/// caps, who came first stays; and of an origin that left and goes on under its old enrolment, the leave.)
 package struct DocumentStore: Sendable {
     package enum Outcome: Hashable, Sendable {
         /// New to us. `evicted`: of the same origin, now beyond its role.
@@ -13,8 +13,9 @@ package struct DocumentStore: Sendable {
         case known
         /// A later one is held.
         case outdated
-        /// The origin signed two documents under one version; whichever has the greater hash stands.
-        case equivocation(taken: Bool)
+        /// The origin signed two documents under one version; whichever has the greater hash stands, unless it is
+        /// beyond what its origin may. `evicted`: as above.
+        case equivocation(taken: Bool, evicted: [DocumentKey])
         case refused(DocumentRefusal)
     }
 
@@ -87,18 +88,37 @@ package struct DocumentStore: Sendable {
             if equivocations[document.key.origin] == nil {
                 equivocations[document.key.origin] = Equivocation(first: held, second: document)
             }
-            guard document.row.beats(held.row) else { return .equivocation(taken: false) }
-            keep(document, body, replacing: held)
-            return .equivocation(taken: true)
+            guard document.row.beats(held.row), objection(to: document, body, held) == nil else {
+                return .equivocation(taken: false, evicted: [])
+            }
+            return .equivocation(taken: true, evicted: keepAndEvict(document, body, replacing: held))
         }
-        if let refusal = beyondCaps(document, body, held) { return .refused(refusal) }
+        if let refusal = objection(to: document, body, held) { return .refused(refusal) }
+        return .taken(replacing: held, evicted: keepAndEvict(document, body, replacing: held))
+    }
+
+    /// What speaks against a document that is well signed.
+    private func objection(to document: Document, _ body: Body, _ held: Document?) -> DocumentRefusal? {
+        // Whoever left comes back by a later enrolment only, not by a restored disk.
+        if case .node(let node) = body, node.standing == .present,
+            let known = nodes[document.key.origin], known.standing == .left,
+            node.enrolment.serial <= known.enrolment.serial
+        {
+            return .departed(document.key.origin)
+        }
+        return beyondCaps(document, body, held)
+    }
+
+    /// - Returns: what the origin may not say any more, now that its own document says otherwise.
+    private mutating func keepAndEvict(
+        _ document: Document, _ body: Body, replacing held: Document?
+    ) -> [DocumentKey] {
         let rolesBefore = nodes[document.key.origin]?.enrolment.roles
         keep(document, body, replacing: held)
-        var evicted: [DocumentKey] = []
-        if case .node(let node) = body, let rolesBefore, rolesBefore != node.enrolment.roles {
-            evicted = evict(beyond: node.enrolment.roles, of: document.key.origin)
+        guard case .node(let node) = body, let rolesBefore, rolesBefore != node.enrolment.roles else {
+            return []
         }
-        return .taken(replacing: held, evicted: evicted)
+        return evict(beyond: node.enrolment.roles, of: document.key.origin)
     }
 
     // MARK: Digests

@@ -122,10 +122,22 @@ extension Neighbourhood {
         return dials
     }
 
-    /// A lost link is tried again soon.
-    mutating func retry(_ peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
-        for key in candidates.keys.sorted(by: Self.order) where candidates[key]?.reaches == peer {
-            candidates[key]?.nextDial = now + Self.jitter(limits.dialBackoffFirst, using: &random)
+    /// A lost link is tried again soon, unless it comes up and breaks again and again.
+    ///
+    /// - Parameter stood: how long the link lasted.
+    mutating func retry(
+        _ peer: NodeID, after stood: Duration, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        let wasSteady = stood >= limits.linkSteadyAfter
+        for key in candidates.keys.sorted(by: Self.order) {
+            guard var known = candidates[key], known.reaches == peer else { continue }
+            known.failures = wasSteady ? 0 : known.failures + 1
+            known.nextDial =
+                now
+                + (known.failures <= 1
+                    ? Self.jitter(limits.dialBackoffFirst, using: &random)
+                    : backoff(after: known.failures, using: &random))
+            candidates[key] = known
         }
     }
 
@@ -134,7 +146,7 @@ extension Neighbourhood {
         for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
         {
             candidates[key]?.dialledAt = nil
-            candidates[key]?.failures = 0
+            // What failed before is forgotten once the link has stood for a while.
             candidates[key]?.lastProblem = nil
             candidates[key]?.leadsTo = facts.peer
             candidates[key]?.nextDial = now + limits.dialBackoffFirst

@@ -109,7 +109,7 @@ package struct Neighbourhood: Sendable {
             standing[peer] = other
             return nil
         }
-        retry(peer, at: now, using: &random)
+        retry(peer, after: now - link.since, at: now, using: &random)
         return peer
     }
 

@@ -15,7 +15,7 @@ package enum ResetCode: UInt8, Hashable, Sendable, CaseIterable {
     case cancelled = 1
     /// The other side broke the rules of frames, records or credit.
     case protocolError = 2
-    /// Too many streams, circuits or bytes at this node.
+    /// Too many streams or circuits at this node, said before it did anything; or too many bytes in a join.
     case limited = 3
     /// This node does not relay, or not for this.
     case refused = 4
@@ -26,6 +26,9 @@ package enum ResetCode: UInt8, Hashable, Sendable, CaseIterable {
     case internalError = 7
     /// No bytes for longer than this node keeps a circuit.
     case idle = 8
+    /// What the sender of this had to say no longer fits what waits on its link. Unlike ``limited`` it may come
+    /// at any time: nothing follows from it about what ran.
+    case overflow = 9
 }
 
 /// Why a link ends, said before it does. Numbers are for good.

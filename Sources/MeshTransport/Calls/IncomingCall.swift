@@ -55,8 +55,29 @@ enum CallAdmission {
     }
 }
 
+/// What all calls of one link hold together of params that are not whole yet.
+///
+/// Credit bounds what is under way, not what has arrived: a peer could begin thousands of calls and end none.
+final class ParamsBudget {
+    /// Two records of the greatest size.
+    static let bytesMax = 2 * RecordAssembler.recordMax
+
+    private var bytes = 0
+
+    func take(_ count: Int) -> Bool {
+        guard bytes + count <= Self.bytesMax else { return false }
+        bytes += count
+        return true
+    }
+
+    func giveBack(_ count: Int) { bytes -= count }
+}
+
 /// The owner's side of one call from the mesh, on the mesh's loop.
 final class IncomingCall {
+    /// Params follow their call's header at once; the greatest take this long at 17 Mbit/s.
+    private static let paramsMax = Duration.seconds(30)
+
     private let stream: LinkStream
     private let header: CallHeader
     private let nodeName: String
@@ -65,13 +86,19 @@ final class IncomingCall {
     private var assembler = RecordAssembler()
     private var handle: CallHandle?
     private var isOver = false
+    private let budget: ParamsBudget
+    /// Of the budget.
+    private var bytesHeld = 0
+    private var paramsDeadline: Scheduled<Void>?
     private var keepsItself: IncomingCall?
 
     init(
-        _ header: CallHeader, on stream: LinkStream, nodeName: String, loop: any EventLoop,
+        _ header: CallHeader, on stream: LinkStream, within budget: ParamsBudget, nodeName: String,
+        loop: any EventLoop,
         serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
     ) {
         self.header = header
+        self.budget = budget
         self.stream = stream
         self.nodeName = nodeName
         self.loop = loop
@@ -80,6 +107,10 @@ final class IncomingCall {
 
     func start() {
         keepsItself = self  // until the call is over: nothing else holds it
+        let wait = min(Self.paramsMax, .milliseconds(Int64(header.timeLeftMS)))
+        paramsDeadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in
+            self?.giveUp(.deadlineExceeded, "the params of the call did not arrive within \(wait)")
+        }
         stream.reader = StreamReader(
             data: { [weak self] in self?.received($0) },
             end: { [weak self] in self?.callerDone() },
@@ -97,11 +128,18 @@ final class IncomingCall {
         guard handle == nil, !isOver else {
             return stream.reset(.protocolError, "more than one record of params")
         }
+        guard budget.take(chunk.bytes.count) else {
+            return giveUp(
+                .limited,
+                "calls of this link hold \(ParamsBudget.bytesMax) bytes of incomplete params already")
+        }
+        bytesHeld += chunk.bytes.count
         do {
             guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
                 return
             }
             guard case .params(let params) = record else { throw WireError.invalid("the first record") }
+            assembled()
             dispatch(
                 IncomingMeshCall(
                     server: header.server,
@@ -110,13 +148,26 @@ final class IncomingCall {
                         timeLeft: .milliseconds(Int64(header.timeLeftMS))),
                     entry: header.entry, virtualServer: header.virtualServer, principal: header.principal))
         } catch {
-            isOver = true
-            Self.refuse(
-                CallFailure(
-                    .invalidArguments, "the params of the call cannot be read: \(error)", node: nodeName,
-                    callID: header.call), on: stream)
-            keepsItself = nil
+            giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
         }
+    }
+
+    /// No more is waited for, and what was held is let go.
+    private func assembled() {
+        paramsDeadline?.cancel()
+        paramsDeadline = nil
+        budget.giveBack(bytesHeld)
+        bytesHeld = 0
+        assembler = RecordAssembler()
+    }
+
+    /// Ends a call that was not dispatched.
+    private func giveUp(_ reason: Reason, _ detail: String) {
+        guard handle == nil, !isOver else { return }
+        isOver = true
+        assembled()
+        Self.refuse(CallFailure(reason, detail, node: nodeName, callID: header.call), on: stream)
+        keepsItself = nil
     }
 
     private func dispatch(_ call: IncomingMeshCall) {
@@ -153,6 +204,7 @@ final class IncomingCall {
     private func callerGone() {
         guard !isOver else { return }
         isOver = true
+        assembled()
         handle?.cancel()
         handle = nil
         keepsItself = nil

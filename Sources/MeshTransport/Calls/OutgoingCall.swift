@@ -142,6 +142,8 @@ final class OutgoingCall {
     private func broke(_ why: StreamBreak) {
         guard case .sent = phase else { return }
         switch why {
+        // The params did not fit, so nothing of them left.
+        case .resetByUs(.overflow, let text): fail(.limited, "the link to \(ownerName) is too busy: \(text)")
         // Said before anything was dispatched: places are counted when the stream opens.
         case .reset(.limited, let text): fail(.limited, "\(ownerName) takes no more calls now: \(text)")
         case .reset(.refused, let text): fail(.denied, "\(ownerName) refused the call: \(text)")

@@ -59,6 +59,7 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
     // MARK: What arrives
 
     private func received(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
         arrived.append(bytes)
         deliver()
     }

@@ -70,6 +70,8 @@ final class RelayedCircuit {
     }
 
     private func carry(_ chunk: StreamChunk, _ to: LinkStream) {
+        // A circuit knows bytes, not records: an empty one would be queued without costing anybody credit.
+        guard !chunk.bytes.isEmpty else { return }
         lastByte = now()
         bytesRelayed += chunk.bytes.count
         observe?(chunk.bytes)

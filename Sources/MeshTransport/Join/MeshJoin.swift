@@ -88,8 +88,10 @@ package enum MeshJoin {
         }
     }
 
-    private static func problem(_ error: any Error) -> AttemptProblem {
+    static func problem(_ error: any Error) -> AttemptProblem {
         switch error {
+        // Only the issuer, proved by the TLS inside, has the last word.
+        case let problem as DoorProblem: .elsewhere(problem.why)
         case JoinError.refused(let refusal, let text):
             switch refusal {
             // The node that answered is not the one to say no; another may know the way, or the next round.
@@ -116,6 +118,11 @@ package enum MeshJoin {
             attempt: attempt, verifier: verifier, guestKey: guestKey, verdict: verdict, outcome: outcome)
         try channel.pipeline.syncOperations.addHandlers([outer, knocker])
     }
+}
+
+/// What whoever answered at an address said or did, before the issuer was reached.
+struct DoorProblem: Error {
+    let why: String
 }
 
 /// Tells whoever answers whom we want to speak to, then makes room for the TLS to them.
@@ -187,7 +194,7 @@ private final class KnockHandler: ChannelInboundHandler {
             default: throw JoinError.unexpectedMessage
             }
         } catch {
-            outcome.fail(error)
+            outcome.fail(DoorProblem(why: "\(error)"))
             context.close(promise: nil)
         }
     }

@@ -2,8 +2,8 @@ import Synchronization
 
 /// Frames of one link that wait for the core's owner, counted across the two threads concerned.
 final class Backlog: Sendable {
-    /// Over this we stop reading from the link, and TCP slows the peer: a manifest page is 64 KiB, so this holds
-    /// at most 16 MiB of one peer.
+    /// Over this we stop reading from the link, and TCP slows the peer: a manifest page is 16 KiB, so this holds
+    /// some 4 MiB of one peer.
     static let framesMax = 256
 
     private let waiting = Atomic<Int>(0)

@@ -49,6 +49,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private(set) var roundTrip: Duration?
     private(set) var upSince: Instant?
     private(set) var streams: StreamMultiplexer?
+    let paramsBudget = ParamsBudget()
 
     init(_ setup: LinkSetup, owner: any LinkOwner) {
         self.setup = setup
@@ -264,7 +265,7 @@ final class LinkHandler: ChannelDuplexHandler {
         silence.sent()
         let bytes = frame.encoded
         stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
-        guard stalledBytes <= Self.stalledBytesMax else { return end(.overloaded, context) }
+        guard stalledBytes <= Self.stalledBytesMax else { return endSoon(.overloaded) }
         context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
     }
 
@@ -290,10 +291,22 @@ final class LinkHandler: ChannelDuplexHandler {
         end(error, context)
     }
 
+    /// Ends the link: what is queued may still leave, but from now on it is down for everybody here.
     private func end(_ why: LinkError, _ context: ChannelHandlerContext) {
         if downReason == nil { downReason = why }
         context.flush()
         context.close(promise: nil)
+        over(why)
+    }
+
+    /// Ends the link in the loop's next turn: whoever is writing now still holds one of its streams.
+    private func endSoon(_ why: LinkError) {
+        guard downReason == nil else { return }
+        downReason = why
+        context?.eventLoop.assumeIsolated().execute { [weak self] in
+            guard let self, let context else { return }
+            end(why, context)
+        }
     }
 
     private func over(_ why: LinkError) {
@@ -301,9 +314,10 @@ final class LinkHandler: ChannelDuplexHandler {
         greetingOver()
         ticker?.cancel()
         let reason = downReason ?? setup.verdict.refusal.map { .refused($0) } ?? why
-        streams?.fail()
+        // First out of the owner's lists: whoever hears of a broken call and tries again must not come back here.
         owner?.linkDown(self, reason)
         phase = .over
+        streams?.fail()
     }
 
     private func describe(_ error: any Error) -> LinkError {

@@ -40,6 +40,7 @@ struct StreamReader {
 /// One stream of a link, seen from one end. Lives on the link's loop and nowhere else.
 final class LinkStream {
     let id: StreamID
+    let kind: StreamKind
     /// Setting it hands over what came before anybody read.
     var reader = StreamReader() {
         didSet { replay() }
@@ -56,17 +57,18 @@ final class LinkStream {
     private var early: [StreamChunk]? = []
     private var earlyEnd = false
 
-    init(id: StreamID, mux: StreamMultiplexer) {
+    init(id: StreamID, _ kind: StreamKind, mux: StreamMultiplexer) {
         self.id = id
+        self.kind = kind
         self.mux = mux
     }
 
     /// Queues a record (or, with kind 0, bytes of a circuit); it leaves in chunks, as credit and the other
     /// streams allow.
     func send(_ bytes: [UInt8], kind: UInt8, isLast: Bool) {
-        guard !isOver, !isFinished, let mux else { return }
+        guard !isOver, !isFinished, !bytes.isEmpty || isLast, let mux else { return }
         guard mux.queue(bytes, kind: kind, isLast: isLast, on: self) else {
-            return reset(.limited, "more than \(StreamMultiplexer.waitingBytesMax) bytes wait on this link")
+            return reset(.overflow, "more than \(StreamMultiplexer.waitingBytesMax) bytes wait on this link")
         }
         bytesWaiting += bytes.count
         mux.pump()

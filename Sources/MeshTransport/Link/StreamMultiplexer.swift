@@ -47,13 +47,15 @@ final class StreamMultiplexer {
 
     /// Streams open now, both sides' together.
     var count: Int { streams.count }
+    /// Those of them that carry a call.
+    var callCount: Int { streams.values.count { $0.kind == .call } }
 
     /// Opens a stream towards the peer.
     func open(_ kind: StreamKind, header: [UInt8]) throws(LinkError) -> LinkStream {
         guard !isOver else { throw .closed }
         guard ours < Self.streamsMax else { throw .tooManyStreams }
         guard header.count <= Frame.streamHeaderMax else { throw .headerTooLarge(bytes: header.count) }
-        let stream = LinkStream(id: nextID, mux: self)
+        let stream = LinkStream(id: nextID, kind, mux: self)
         nextID += 2
         ours += 1
         streams[stream.id] = stream
@@ -70,6 +72,8 @@ final class StreamMultiplexer {
         case .open(let id, let kind, let header):
             try accept(id, kind, header)
         case .data(let id, let kind, let isLast, let bytes):
+            // It costs no credit, so any number could be sent, and says nothing.
+            guard !bytes.isEmpty || isLast else { throw LinkError.violation("an empty piece of a record") }
             try linkWindow.arrived(bytes.count)
             if let grant = linkWindow.consumed(bytes.count) { emit(.credit(0, bytes: grant)) }
             // A stream that is no longer here was reset by us while these bytes were under way.
@@ -149,7 +153,7 @@ final class StreamMultiplexer {
         guard streams.count - ours < Self.streamsMax else {
             return emit(.reset(id, .limited, text: "more than \(Self.streamsMax) streams on one link"))
         }
-        let stream = LinkStream(id: id, mux: self)
+        let stream = LinkStream(id: id, kind, mux: self)
         streams[id] = stream
         outflow.open(id)
         accept(stream, kind, header)

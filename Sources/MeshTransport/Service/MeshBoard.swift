@@ -27,8 +27,6 @@ final class MeshBoard: Sendable {
         var candidates: [Neighbourhood.KnownAddress] = []
         /// The latest, oldest first.
         var notices: [MeshNotice] = []
-        /// Nodes that left the mesh; their certificates may still be in time.
-        var departed: Set<NodeID> = []
     }
 
     private let content: Mutex<Content>
@@ -41,8 +39,6 @@ final class MeshBoard: Sendable {
     var notices: [MeshNotice] { content.withLock { $0.notices } }
 
     func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
-
-    func hasDeparted(_ id: NodeID) -> Bool { content.withLock { $0.departed.contains(id) } }
 
     func write(_ body: (inout Content) -> Void) { content.withLock { body(&$0) } }
 }

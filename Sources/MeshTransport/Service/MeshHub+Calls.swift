@@ -144,6 +144,9 @@ extension MeshHub {
             failure.callID = header.call
             return IncomingCall.refuse(failure, on: stream)
         }
-        IncomingCall(header, on: stream, nodeName: setup.name, loop: loop, serve: setup.serve).start()
+        IncomingCall(
+            header, on: stream, within: link.paramsBudget, nodeName: setup.name, loop: loop,
+            serve: setup.serve
+        ).start()
     }
 }

@@ -37,11 +37,13 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     /// A second link to one peer waits so long for the calls on it.
     static let retireMax = Duration.seconds(60)
     static let sweepEvery = TimeAmount.seconds(5)
+    /// While calls end before a goodbye: soon enough for whoever waits for this node to stop.
+    static let drainLookEvery = TimeAmount.milliseconds(20)
 
     let loop: any EventLoop
     let setup: HubSetup
     let board: MeshBoard
-    let inputs: AsyncStream<MeshInput>.Continuation
+    let inlet: MeshInlet
     private(set) var links: [LinkID: LinkHandler] = [:]
     private var byPeer: [NodeID: [LinkID]] = [:]
     private var nextLink: UInt64 = 1
@@ -66,13 +68,12 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     var relayObserver: (([UInt8]) -> Void)?
 
     init(
-        _ setup: HubSetup, node: LocalNode, loop: any EventLoop, board: MeshBoard,
-        inputs: AsyncStream<MeshInput>.Continuation
+        _ setup: HubSetup, node: LocalNode, loop: any EventLoop, board: MeshBoard, inlet: MeshInlet
     ) {
         self.setup = setup
         self.loop = loop
         self.board = board
-        self.inputs = inputs
+        self.inlet = inlet
         incarnation = node.incarnation
         life = node.life
         software = node.software
@@ -104,7 +105,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     func raiseIncarnation(to incarnation: UInt64) { self.incarnation = incarnation }
 
-    /// Says goodbye on every link and stops taking new ones.
+    /// Takes nothing new, gives the calls that run up to ``LinkTimes/drainMax`` to end, then says goodbye on every
+    /// link.
     ///
     /// - Returns: done when all connections are closed.
     func stop() -> EventLoopFuture<Void> {
@@ -112,6 +114,21 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         isStopping = true
         ticker?.cancel()
         sweeper?.cancel()
+        listener?.close(promise: nil)
+        let closed = loop.makePromise(of: Void.self)
+        drain(until: setup.now() + LinkTimes.drainMax, closed)
+        return closed.futureResult
+    }
+
+    private func drain(until deadline: Instant, _ closed: EventLoopPromise<Void>) {
+        guard setup.now() < deadline, links.values.contains(where: { $0.streams?.callCount ?? 0 > 0 }) else {
+            return closeAll().cascade(to: closed)
+        }
+        // Strongly held: the promise must be kept, and the deadline is near.
+        loop.assumeIsolated().scheduleTask(in: Self.drainLookEvery) { self.drain(until: deadline, closed) }
+    }
+
+    private func closeAll() -> EventLoopFuture<Void> {
         for (_, circuit) in relayed { circuit.end(.goingAway, "\(setup.name) is shutting down") }
         // Those inside circuits first: their goodbyes travel over the others.
         let inOrder = links.values.sorted {
@@ -119,7 +136,6 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         }
         for link in inOrder { link.sayGoodbye(.shuttingDown, "\(setup.name) is shutting down") }
         let open = connections.values.map(\.closeFuture)
-        listener?.close(promise: nil)
         let all = EventLoopFuture.andAllComplete(open, on: loop)
         let timer = loop.assumeIsolated().scheduleTask(in: TimeAmount(LinkTimes.drainMax)) { [weak self] in
             for channel in self?.connections.values.map({ $0 }) ?? [] { channel.close(promise: nil) }
@@ -231,10 +247,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     // MARK: Private parts
 
     @discardableResult
-    func offer(_ input: MeshInput) -> Bool {
-        if case .enqueued = inputs.yield(input) { return true }
-        return isStopping
-    }
+    func offer(_ input: MeshInput) -> Bool { inlet.offer(input) || isStopping }
 
     func publishLinks() {
         let list = links.values.compactMap { link -> LinkStatus? in

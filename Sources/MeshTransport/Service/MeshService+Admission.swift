@@ -29,12 +29,17 @@ struct AdmissionOffice: Sendable {
     }
 
     /// Makes leaf and enrolment for an admitted node.
-    mutating func fill(_ order: JoinOrder, at now: Date) throws -> JoinGrant {
+    ///
+    /// - Parameter serial: of the node's last enrolment, if it was of this mesh before; the new one is above it, or
+    ///   nobody would believe that it is back.
+    mutating func fill(_ order: JoinOrder, above serial: UInt64?, at now: Date) throws -> JoinGrant {
         let request = try CertificateRequest(checking: order.request.csr)
         let chain = try issuer.authority.issueLeaf(for: order.request.nodeKey.id, request: request, at: now)
         // Milliseconds of the clock tell two enrolments of one node apart, across restarts too; never the same
         // twice in one life.
-        lastSerial = max(lastSerial + 1, UInt64(max(0, now.timeIntervalSince1970 * 1000)))
+        let milliseconds = UInt64(max(0, now.timeIntervalSince1970 * 1000))
+        // A serial of the greatest number can come from a broken issuer only, and cannot be beaten.
+        lastSerial = max(lastSerial + 1, milliseconds, serial.map { $0 == .max ? $0 : $0 + 1 } ?? 0)
         let enrolment = try Enrolment(
             of: order.request.nodeKey, label: order.label, roles: order.roles, segment: order.segment,
             serial: lastSerial, grant: issuer.grant, by: signer)
@@ -147,7 +152,8 @@ extension MeshService {
         guard var office = admission, var desk = office.desks[id] else { return [.close] }
         let steps: [JoinDesk.Step]
         do {
-            let grant = try office.fill(order, at: Date())
+            let grant = try office.fill(
+                order, above: core.nodes[order.request.nodeKey.id]?.enrolment.serial, at: Date())
             steps = desk.made(grant, ledger: &office.ledger)
         } catch {
             steps = desk.couldNotMake("\(error)", ledger: &office.ledger)

@@ -73,11 +73,7 @@ extension MeshService {
         snapshotDirty = false
         publishedAt = now()
         let snapshot = core.catalogSnapshot()
-        let departed = Set(core.nodes.filter { $0.value.standing == .left }.keys)
-        board.write { content in
-            content.snapshot = snapshot
-            content.departed = departed
-        }
+        board.write { $0.snapshot = snapshot }
         changed(snapshot)
     }
 }

@@ -11,7 +11,7 @@ extension MeshService {
     ) throws(Failure) {
         var random = SystemRandomNumberGenerator()
         pending += try body(&core, now(), &random)
-        offerings.yield(.effectsWaiting)
+        inlet.offer(.effectsWaiting)
     }
 
     /// Publishes one of this node's servers, or its changed state.
@@ -51,15 +51,15 @@ extension MeshService {
     package func leave() async throws {
         try await started()
         handle(.leaving)
-        offerings.yield(.effectsWaiting)
+        inlet.offer(.effectsWaiting)
     }
 
     /// An address where a peer may be.
-    package nonisolated func sighted(_ candidate: Candidate) { offerings.yield(.event(.sighted(candidate))) }
+    package nonisolated func sighted(_ candidate: Candidate) { inlet.offer(.event(.sighted(candidate))) }
 
     /// mDNS took an address back, or configuration dropped it.
     package nonisolated func vanished(address: String, source: CandidateSource) {
-        offerings.yield(.event(.vanished(address: address, source)))
+        inlet.offer(.event(.vanished(address: address, source)))
     }
 
     func holder(of label: Label) -> NodeID? { core.holder(of: label) }

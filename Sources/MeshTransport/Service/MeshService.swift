@@ -28,7 +28,7 @@ package actor MeshService {
     let now: @Sendable () -> Instant
     let changed: @Sendable (CatalogSnapshot) -> Void
     private let inputs: AsyncStream<MeshInput>
-    nonisolated let offerings: AsyncStream<MeshInput>.Continuation
+    nonisolated let inlet: MeshInlet
 
     var core: MeshCore
     private var hasStarted = false
@@ -72,21 +72,22 @@ package actor MeshService {
         self.storage = storage
         self.log = log
         self.changed = changed
-        now = { Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds)) }
+        now = { MeshClock.now() }
         loop = group.next()
         let board = MeshBoard(me: me.id)
         self.board = board
         core = MeshCore(me, trust: credentials.trust, checker: .real, limits: configuration.limits)
-        (inputs, offerings) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(inputsMax))
+        let (inputs, offerings) = AsyncStream<MeshInput>.makeStream()  // bounded by the gate
+        self.inputs = inputs
+        inlet = MeshInlet(gate: InputGate(), inputs: offerings)
         let verifier = PeerVerifier(
-            anchor: .root(try DERCertificate(credentials.root)), me: me.id, floor: configuration.clockFloor,
-            objection: { board.hasDeparted($0) ? "it has left the mesh" : nil })
+            anchor: .root(try DERCertificate(credentials.root)), me: me.id, floor: configuration.clockFloor)
         hub = MeshHub(
             HubSetup(
                 me: me.id, mesh: credentials.mesh, name: enrolment.label.text, relays: configuration.relays,
                 isIssuer: issuer != nil, tls: try LinkTLS(credentials: credentials, verifier: verifier),
                 serve: serve, now: now, log: log),
-            node: me, loop: loop, board: board, inputs: offerings)
+            node: me, loop: loop, board: board, inlet: inlet)
         admission = issuer.map { AdmissionOffice($0, trust: credentials.trust, signer: credentials.signer) }
     }
 
@@ -111,6 +112,7 @@ package actor MeshService {
             try await begin(with: kept)
             endStartup(nil)
             for await input in inputs {
+                inlet.gate.leave(input)
                 if case .stop = input { break }
                 try await take(input)
             }
@@ -122,7 +124,7 @@ package actor MeshService {
     }
 
     /// Ends ``run()``, gracefully.
-    package nonisolated func stop() { offerings.yield(.stop) }
+    package nonisolated func stop() { inlet.offer(.stop) }
 
     /// Waits until ``run()`` has come so far that the node takes part: documents loaded, port open.
     ///
@@ -182,7 +184,7 @@ package actor MeshService {
         let hub = hub
         _ = try? await loop.flatSubmit { hub.stop() }.get()
         hasStarted = false
-        offerings.finish()
+        inlet.inputs.finish()
     }
 
     // MARK: Inputs

@@ -89,6 +89,7 @@ struct CatalogAssemblyTests {
         let assembly = assembly
         let own = CatalogSnapshot.KnownServer.sample("diary", try .tools("read"))
         assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp")))
+        assembly.share("press")
         assembly.keep(own.record, own.manifest)
         #expect(board.view(.all)?.list(.tool).map(\.name) == ["diary__read", "press__stamp"])
         #expect(!assembly.isShared("diary"))
@@ -97,16 +98,21 @@ struct CatalogAssemblyTests {
         #expect(board.view(.all)?.list(.tool).map(\.name) == ["press__stamp"])
     }
 
-    @Test func `what the mesh was not told of yet is not shared, nor what it shall hear of no longer`() throws
+    @Test func `nothing is shared that was not marked so, nor what the mesh shall hear of no longer`() throws
     {
         let assembly = assembly
-        assembly.meshChanged(try CatalogSnapshot.sample().with("desk", on: .there, .tools("a")))
-        #expect(!assembly.isShared("press"), "about to be told")
+        assembly.meshChanged(
+            try CatalogSnapshot.sample().with("desk", on: .there, .tools("a")).with("press", .tools("stamp")))
+        #expect(!assembly.isShared("press"), "the mesh knows it from an earlier start, when it was shared")
         #expect(!assembly.isShared("desk"), "another node's")
-        assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp")))
+        assembly.share("press")
+        #expect(assembly.isShared("press"))
         let kept = CatalogSnapshot.KnownServer.sample("press", try .tools("stamp"))
         assembly.keep(kept.record, kept.manifest)
         #expect(!assembly.isShared("press"), "about to be withdrawn")
+        assembly.share("press")
+        assembly.forgetServer("press")
+        #expect(!assembly.isShared("press"), "removed")
     }
 
     @Test func `what is kept here outlasts every change of the mesh`() throws {

@@ -69,7 +69,7 @@ struct MeshDiskTests {
         #expect(try await disk(database).load().documents == [good])
     }
 
-    @Test func `manifests come back; one that nothing names goes in time`() async throws {
+    @Test func `manifests come back; one that nothing names does not, and goes`() async throws {
         let database = try scratch.start().database
         let bytes = try ManifestCodec.encode(Manifest.sample(tools: 3))
         let (named, loose) = (ContentHash(of: bytes), ContentHash(of: [1, 2, 3]))
@@ -77,14 +77,28 @@ struct MeshDiskTests {
             .document(try serverDocument("press", sequence: 1, manifest: named)), .manifest(named, bytes),
             .manifest(loose, [1, 2, 3]),
         ])
-        #expect(try await disk(database).load().manifests == [named: bytes, loose: [1, 2, 3]])
+        #expect(try await disk(database).load().manifests == [named: bytes])
 
         let shelf = DocumentShelf(database)
-        let old = WallTime.now().advanced(by: .seconds(-8 * 86_400))
         var again = DocumentChanges()
-        again.manifests = [(named, bytes), (loose, [1, 2, 3])]
-        try await shelf.apply(again, at: old)
+        again.manifests = [(loose, [1, 2, 3])]
+        try await shelf.apply(again, at: WallTime.now().advanced(by: .seconds(-1)))
         #expect(try await disk(database).load().manifests == [named: bytes])
+        #expect(try await shelf.manifestHashes() == [named])
+
+        try await disk(database).apply([.dropManifest(named)])
+        #expect(try await shelf.manifestHashes().isEmpty)
+        try await disk(database).apply([.dropManifest(named), .manifest(named, bytes)])
+        #expect(try await shelf.manifestHashes() == [named])
+    }
+
+    @Test func `an incarnation that a start rose to is below that of the next`() async throws {
+        let database = try scratch.start().database
+        let meta = MetaShelf(database)
+        #expect(try await meta.nextIncarnation() == 1)
+        try await disk(database).apply([.incarnation(7)])
+        try await disk(database).apply([.incarnation(3)])
+        #expect(try await meta.nextIncarnation() == 8)
     }
 
     @Test func `a token comes back with what is left of it, on this process's clock`() async throws {
@@ -119,6 +133,19 @@ struct MeshDiskTests {
         let kept = try #require(try await disk(database).load().tokens.first)
         #expect(kept.usesLeft == 1)
         #expect(kept.granted == [request: grant])
+    }
+
+    @Test func `a use that the disk does not take is not taken for stored`() async throws {
+        let database = try scratch.start().database
+        let token = try token(uses: 1)
+        var random = SplitMix64(seed: 3)
+        var entry = JoinLedger.Entry(token: token, usesLeft: 0, expires: .zero + .seconds(900))
+        for (number, label) in [(7, "second"), (8, "third")] as [(UInt8, Label)] {
+            entry.granted[ContentHash(of: [number])] = JoinGrant(
+                chain: [[1], [2]], rootCertificate: [3], rootKey: mesh.trust.rootKey,
+                enrolment: try mesh.enrolment(of: try mesh.signer(using: &random), label: label))
+        }
+        await #expect(throws: Refusal.self) { try await disk(database).apply([.joinToken(entry)]) }
     }
 
     @Test func `a revoked token lets nobody in after a restart`() async throws {

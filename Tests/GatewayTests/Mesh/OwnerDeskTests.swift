@@ -48,6 +48,14 @@ struct OwnerDeskTests {
         #expect(hidden?.hint == missing?.hint)
     }
 
+    @Test(arguments: [Method.initialize, Method.toolsList, Method.loggingSetLevel, Method.tasksCancel, "x/y"])
+    func `what no caller asks for does not reach the backend`(method: String) {
+        let heard = serve("press", method, .emptyObject)
+        #expect(heard.failure?.reason == .denied)
+        #expect(heard.failure?.node == "here")
+        #expect(heard.failure?.callID == CallID(high: 1, low: 2))
+    }
+
     @Test func `a definition other than the one the caller saw is not called`() throws {
         let other = try [Entry].tools("stamp", description: "and now something else")
         let seen = CallHeader.SeenEntry(kind: .tool, hash: try #require(other.first).hash)

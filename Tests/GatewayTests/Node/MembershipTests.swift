@@ -41,6 +41,12 @@ struct MembershipTests {
         #expect(throws: WireError.self) { try Membership(canonical: bytes + [0]) }
     }
 
+    @Test func `each mesh has records of its own in the vault`() throws {
+        let (one, other) = (try membership().enrolment.mesh, try membership().enrolment.mesh)
+        let (keys, others) = (AuthorityKeys(of: one), AuthorityKeys(of: other))
+        #expect(Set([keys.root, keys.issuer, others.root, others.issuer]).count == 4)
+    }
+
     @Test func `a later version is not guessed at`() throws {
         let bytes = try membership().canonicalBytes
         #expect(throws: WireError.invalid("the membership's version")) {
