@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CProcess.h"
+#include "Guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,11 +43,20 @@ static int open_pair(int ends[2]) {
 
 int cprocess_spawn(const char *path, char *const argv[], char *const envp[], const char *directory,
                    cprocess_child *child) {
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
-    int error = open_pair(in);
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, lifeline[2] = {-1, -1};
+    pid_t guard = -1;
+    int error = open_pair(lifeline);
+    if (error == 0) error = open_pair(in);
     if (error == 0) error = open_pair(out);
     if (error == 0) error = open_pair(err);
     if (error != 0) goto no_pipes;
+    // Before the child: no moment may pass in which there is a child and nobody to end it. If we die while it is
+    // being started, the lifeline stays open until it runs the program, and by then it is in the group.
+    guard = guard_start(lifeline);
+    if (guard < 0) {
+        error = errno;
+        goto no_pipes;
+    }
 
     posix_spawn_file_actions_t actions;
     error = posix_spawn_file_actions_init(&actions);
@@ -69,7 +79,7 @@ int cprocess_spawn(const char *path, char *const argv[], char *const envp[], con
     if ((error = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) != 0) goto done;
     if (directory != NULL &&
         (error = posix_spawn_file_actions_addchdir_np(&actions, directory)) != 0) goto done;
-    if ((error = posix_spawnattr_setpgroup(&attributes, 0)) != 0) goto done;
+    if ((error = posix_spawnattr_setpgroup(&attributes, guard)) != 0) goto done;
     if ((error = posix_spawnattr_setsigmask(&attributes, &none)) != 0) goto done;
     if ((error = posix_spawnattr_setsigdefault(&attributes, &defaults)) != 0) goto done;
     if ((error = posix_spawnattr_setflags(
@@ -86,14 +96,19 @@ no_attributes:
     posix_spawn_file_actions_destroy(&actions);
 no_pipes:
     if (error != 0) {
+        if (guard > 0) guard_discard(guard);
         close_pair(in);
         close_pair(out);
         close_pair(err);
+        close_pair(lifeline);
         return error;
     }
+    close(lifeline[0]);
     close(in[0]);
     close(out[1]);
     close(err[1]);
+    child->guard = guard;
+    child->lifeline = lifeline[1];
     child->stdin_write = in[1];
     child->stdout_read = out[0];
     child->stderr_read = err[0];
@@ -121,13 +136,15 @@ int cprocess_reap(pid_t pid) {
     return result != 0;
 }
 
-void cprocess_terminate_group(pid_t pid) {
-    if (pid > 1) kill(-pid, SIGTERM);
+void cprocess_terminate_group(pid_t guard) {
+    if (guard > 1) kill(-guard, SIGTERM);
 }
 
-void cprocess_kill_group(pid_t pid) {
-    if (pid > 1) kill(-pid, SIGKILL);
+void cprocess_kill_group(pid_t guard) {
+    if (guard > 1) kill(-guard, SIGKILL);
 }
+
+void cprocess_close(int descriptor) { close(descriptor); }
 
 int cprocess_is_executable(const char *path) {
     struct stat status;

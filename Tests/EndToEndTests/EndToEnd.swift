@@ -12,6 +12,7 @@ enum EndToEnd {
     struct OneNode {}
     struct TwoNodes {}
     struct BadInput {}
+    struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }

@@ -6,18 +6,24 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/// A child that runs in a process group of its own, and the parent's ends of its pipes
-/// (close-on-exec, blocking mode; the caller owns them).
+/// A child that runs in a process group of its own, the guard that leads this group, and the parent's ends of its
+/// pipes (close-on-exec, blocking mode; the caller owns them).
 typedef struct {
     pid_t pid;
+    /// The guard: a child too, and to be reaped like one, after the child. Its id is the group's.
+    pid_t guard;
+    /// Nothing is ever written here. When it is closed, by the caller or because the caller's process has ended in
+    /// whatever way, the guard ends the group: SIGTERM, a second's wait, SIGKILL.
+    int lifeline;
     int stdin_write;
     int stdout_read;
     int stderr_read;
 } cprocess_child;
 
 /// Starts `path` with the NULL-terminated `argv` and `envp`, in `directory` unless that is NULL.
-/// The child leads a new process group; its signal mask is empty and SIGPIPE has its default action. Of this
-/// process's descriptors it has its three pipes and no other.
+/// The child is in a new process group, which a guard leads; its signal mask is empty and SIGPIPE has its default
+/// action. Of this process's descriptors it has its three pipes and no other; the guard has only its end of the
+/// lifeline. What a child starts and moves to another group (a daemon) is beyond all of this.
 /// Returns 0, or an errno value and nothing is left open.
 int cprocess_spawn(const char *path, char *const argv[], char *const envp[], const char *directory,
                    cprocess_child *child);
@@ -36,9 +42,13 @@ cprocess_state cprocess_peek(pid_t pid, int *value);
 /// Reaps an ended child, without waiting. Returns 1 when there is nothing left to reap.
 int cprocess_reap(pid_t pid);
 
-/// Sends a signal to the child's whole group.
-void cprocess_terminate_group(pid_t pid);
-void cprocess_kill_group(pid_t pid);
+/// Sends a signal to the whole group of that guard, which must not have been reaped: SIGTERM, which the guard does
+/// not heed, or SIGKILL, which ends it with the others.
+void cprocess_terminate_group(pid_t guard);
+void cprocess_kill_group(pid_t guard);
+
+/// Closes a descriptor.
+void cprocess_close(int descriptor);
 
 /// Whether this is a file that this process may execute.
 int cprocess_is_executable(const char *path);

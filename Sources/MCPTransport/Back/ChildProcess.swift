@@ -16,12 +16,12 @@ package enum ChildEnvironment {
     }
 }
 
-/// A child in a process group of its own.
+/// A child in a process group of its own, which a guard leads.
 ///
-/// It is reaped only after its whole group was told to end, so that its id cannot meanwhile belong to
-/// another. A node that is killed outright leaves its children without input, which ends every server that
-/// obeys MCP;
-/// `PR_SET_PDEATHSIG` cannot be had with `posix_spawn`, and a guard process for the others is still to come.
+/// The guard is a tiny process that ends the group when this process is gone, in whatever way, or lets go of the
+/// child. The group's number is the guard's, so the guard is reaped last, after the whole group was told to end:
+/// until then the number cannot belong to another group. What a child starts and moves to a group of its own, as
+/// daemons do, is out of reach.
 final class ChildProcess: Sendable {
     struct Descriptors: Sendable {
         let input: CInt
@@ -41,9 +41,19 @@ final class ChildProcess: Sendable {
     /// How long a killed process may take to vanish; one stuck in the kernel is left to its fate.
     private static let killGrace = Duration.seconds(2)
 
-    private let pid: pid_t
+    let pid: pid_t
+    /// The guard, and the group that it leads.
+    let group: pid_t
+    /// Open for as long as the child may live: its end wakes the guard.
+    private let lifeline: CInt
 
-    private init(_ pid: pid_t) { self.pid = pid }
+    private init(_ child: cprocess_child) {
+        pid = child.pid
+        group = child.guard
+        lifeline = child.lifeline
+    }
+
+    deinit { cprocess_close(lifeline) }
 
     /// Starts a program. Blocks for as long as that takes, so not on an event loop.
     static func spawn(
@@ -65,12 +75,14 @@ final class ChildProcess: Sendable {
             throw BackendFault(.notReached, "cannot start \(path)\(place): \(describe(error))")
         }
         return (
-            ChildProcess(child.pid),
+            ChildProcess(child),
             Descriptors(input: child.stdin_write, output: child.stdout_read, error: child.stderr_read)
         )
     }
 
-    var state: State {
+    var state: State { Self.state(of: pid) }
+
+    static func state(of pid: pid_t) -> State {
         var value: CInt = 0
         switch cprocess_peek(pid, &value) {
         case CPROCESS_RUNNING: return .running
@@ -85,23 +97,25 @@ final class ChildProcess: Sendable {
     ///
     /// - Returns: how it ended.
     func end(closeGrace: Duration, terminateGrace: Duration) async -> State {
-        if await !hasEnded(within: closeGrace) {
-            cprocess_terminate_group(pid)
-            _ = await hasEnded(within: terminateGrace)
+        if await !Self.hasEnded(pid, within: closeGrace) {
+            cprocess_terminate_group(group)
+            _ = await Self.hasEnded(pid, within: terminateGrace)
         }
-        // Also when the leader obeyed: one of its own children may not have.
-        cprocess_kill_group(pid)
-        _ = await hasEnded(within: Self.killGrace)
+        // Also when the child obeyed: one of its own children may not have. And it ends the guard.
+        cprocess_kill_group(group)
+        _ = await Self.hasEnded(pid, within: Self.killGrace)
         let last = state
         _ = cprocess_reap(pid)
+        _ = await Self.hasEnded(group, within: Self.killGrace)
+        _ = cprocess_reap(group)
         return last
     }
 
-    private func hasEnded(within grace: Duration) async -> Bool {
+    private static func hasEnded(_ pid: pid_t, within grace: Duration) async -> Bool {
         let deadline = ContinuousClock.now + grace
-        while state == .running {
+        while state(of: pid) == .running {
             guard ContinuousClock.now < deadline else { return false }
-            await Self.pause(Self.lookInterval)
+            await pause(lookInterval)
         }
         return true
     }

@@ -2,17 +2,29 @@ import HTTPWire
 import JSONSlice
 import MCPModel
 import NIOCore
+import NIOPosix
 import Synchronization
 
 /// A backend behind a URL that speaks Streamable HTTP, modern (mcp-spec §2.3) or legacy (§4.2).
 ///
-/// A legacy stream that breaks is not resumed: the call's outcome is unknown then.
+/// A legacy stream that breaks, or that the server ends early, is resumed if it gave an id to come back with
+/// (``StreamPlace``); if that fails, the call's outcome is unknown.
 final class HTTPLink: BackendLink {
     private struct State: Sendable {
         var revision: ProtocolRevision?
         var sessionID: String?
-        var open: [Int: @Sendable (LinkEvent) -> Void] = [:]
+        var open: [Int: OpenRequest] = [:]
         var isClosed = false
+        /// Of the session's own stream.
+        var ownPlace = StreamPlace()
+    }
+
+    private struct OpenRequest: Sendable {
+        var sink: @Sendable (LinkEvent) -> Void
+        /// What carries its stream now; none while it waits to be resumed.
+        var carrier: HTTPClientHandle?
+        /// Attempts in a row to resume it that brought nothing new.
+        var attempts = 0
     }
 
     /// Waits of the session's own stream between two attempts; it is a convenience, not the way of calls.
@@ -43,7 +55,7 @@ final class HTTPLink: BackendLink {
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> String?? in
             guard !state.isClosed else { return nil }
-            state.open[request.number] = sink
+            state.open[request.number] = OpenRequest(sink: sink)
             return .some(state.sessionID)
         }
         guard let session else {
@@ -64,16 +76,17 @@ final class HTTPLink: BackendLink {
         ) { [weak self] output in
             self?.take(output, of: request)
         }
-        let handle = client.send(outgoing) { reply.take($0) }
+        let first = client.send(outgoing) { reply.take($0) }
+        state.withLock { $0.open[request.number]?.carrier = first }
         return CallHandle { [weak self] in
-            guard let self, self.state.withLock({ $0.open.removeValue(forKey: request.number) }) != nil else {
-                return
-            }
+            guard let self,
+                let open = self.state.withLock({ $0.open.removeValue(forKey: request.number) })
+            else { return }
             // Closing the stream is how a modern client cancels; a legacy server has to be told.
             if self.state.withLock({ $0.revision?.era }) == .legacy {
                 self.notify(Method.cancelled, ["requestId": .number(request.number)])
             }
-            handle.cancel()
+            open.carrier?.cancel()
         }
     }
 
@@ -92,14 +105,16 @@ final class HTTPLink: BackendLink {
         _ = client.send(outgoing) { _ in }
     }
 
+    /// - Parameter place: where a legacy stream is to go on.
     private func outgoing(
         _ method: String, body: [UInt8]?, mirrored: MirroredHeaders?, isHandshake: Bool, isEndless: Bool,
-        timeout: Duration? = nil
+        timeout: Duration? = nil, resuming place: StreamPlace? = nil
     ) throws(BackendFault) -> HTTPClientRequest {
         var fields = [
             ("Accept", body == nil ? "text/event-stream" : "application/json, text/event-stream")
         ]
         if body != nil { fields.append(("Content-Type", "application/json")) }
+        if let id = place?.lastEventID { fields.append((MCPFront.lastEventHeader, id)) }
         if let mirrored {
             for field in mirrored.fields { fields.append((field.name, field.value)) }
         } else if !isHandshake {
@@ -121,13 +136,16 @@ final class HTTPLink: BackendLink {
             if request.method == Method.initialize { state.withLock { $0.sessionID = sessionID } }
         case .event(let event):
             finish(request.number, event)
+        case .broken(let place, let fault):
+            wait(to: request, at: place, fault)
         case .message(.notification(let method, let params)):
             let params = params ?? .emptyObject
             if let change = ListChange(method: method), params["_meta"]?[MetaKey.subscriptionId] == nil {
                 news(.changed(change))
             } else {
                 // A stream belongs to its request, whatever token its messages bear.
-                state.withLock { $0.open[request.number] }?(.notification(method: method, params: params))
+                state.withLock { $0.open[request.number] }?.sink(
+                    .notification(method: method, params: params))
             }
         case .message(.request(let id, let method, _)):
             if state.withLock({ $0.revision?.era }) == .legacy { post(LinkAnswer.toRequest(id, method)) }
@@ -137,7 +155,45 @@ final class HTTPLink: BackendLink {
     }
 
     private func finish(_ number: Int, _ event: LinkEvent) {
-        state.withLock { $0.open.removeValue(forKey: number) }?(event)
+        state.withLock { $0.open.removeValue(forKey: number) }?.sink(event)
+    }
+
+    // MARK: Resumption
+
+    private func wait(to request: LinkRequest, at place: StreamPlace, _ fault: BackendFault) {
+        let mayResume = state.withLock { state in
+            guard state.revision?.era == .legacy, let open = state.open[request.number] else { return false }
+            let attempts = place.hasAdvanced ? 1 : open.attempts + 1
+            state.open[request.number] = OpenRequest(sink: open.sink, attempts: attempts)
+            return attempts <= StreamPlace.attemptsMax
+        }
+        guard mayResume else { return finish(request.number, .fault(fault)) }
+        let loop =
+            MultiThreadedEventLoopGroup.currentEventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+        // Nobody has to stop this: by then the request may be over, and that is seen.
+        loop.scheduleTask(in: TimeAmount(place.wait)) { [weak self] in self?.resume(request, at: place.again)
+        }
+    }
+
+    private func resume(_ request: LinkRequest, at place: StreamPlace) {
+        guard state.withLock({ $0.open[request.number] != nil }) else { return }
+        let outgoing: HTTPClientRequest
+        do throws(BackendFault) {
+            outgoing = try self.outgoing(
+                "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: false, resuming: place)
+        } catch {
+            return finish(request.number, .fault(BackendFault(.lost, error.detail)))
+        }
+        let reply = HTTPReply(
+            number: request.number, hasSession: false, bytesMax: limits.bodyBytesMax, resuming: place
+        ) { [weak self] output in self?.take(output, of: request) }
+        let carrier = client.send(outgoing) { reply.take($0) }
+        let isOpen = state.withLock { state in
+            state.open[request.number]?.carrier = carrier
+            return state.open[request.number] != nil
+        }
+        // Cancelled between the two, or over already: nobody else holds it.
+        if !isOpen { carrier.cancel() }
     }
 
     // MARK: The session's own stream
@@ -152,15 +208,21 @@ final class HTTPLink: BackendLink {
             let began = ContinuousClock.now
             guard await followStream() else { return }
             if began.duration(to: .now) > Self.streamRetry.to { backoff.reset() }
-            try? await Task.sleep(for: backoff.next(chance: Double.random(in: 0...1)))
+            let place = state.withLock { $0.ownPlace }
+            let usual = backoff.next(chance: Double.random(in: 0...1))
+            try? await Task.sleep(for: place.hasAdvanced ? place.wait : usual)
         }
     }
 
     /// - Returns: whether it is worth another attempt.
     private func followStream() async -> Bool {
+        let place = state.withLock { state in
+            state.ownPlace = state.ownPlace.again
+            return state.ownPlace
+        }
         guard
             let outgoing = try? outgoing(
-                "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true)
+                "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true, resuming: place)
         else { return false }
         let ended = Once<Bool>()
         let parser = Mutex(SSEParser(limit: limits.bodyBytesMax))
@@ -170,12 +232,18 @@ final class HTTPLink: BackendLink {
                 let isStream =
                     head.status == 200
                     && head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
+                guard !isStream else { return }
+                // Not at that place, perhaps, but anew.
+                let isPlaceLost = place.lastEventID != nil && head.status == 400
+                self?.state.withLock { $0.ownPlace = StreamPlace() }
                 // 404: the session is gone, and the next request will open another.
-                if !isStream { ended.finish(head.status >= 500 || head.status == 404) }
+                ended.finish(head.status >= 500 || head.status == 404 || isPlaceLost)
             case .body(let bytes):
-                guard let events = parser.withLock({ try? $0.push(bytes) }) else {
-                    return ended.finish(false)
+                let read = parser.withLock { parser in
+                    (try? parser.push(bytes)).map { ($0, parser.lastEventID, parser.retry) }
                 }
+                guard let (events, id, retry) = read else { return ended.finish(false) }
+                self?.state.withLock { $0.ownPlace.advance(to: id, retry: retry) }
                 for event in events { self?.takeFromStream(event) }
             case .end, .failed:
                 ended.finish(true)
@@ -206,7 +274,7 @@ final class HTTPLink: BackendLink {
             defer { state.open = [:] }
             return (Array(state.open.values), state.sessionID)
         }
-        for sink in open { sink(.fault(BackendFault(.lost, "the connection was closed"))) }
+        for request in open { request.sink(.fault(BackendFault(.lost, "the connection was closed"))) }
         if sessionID != nil,
             let outgoing = try? outgoing(
                 "DELETE", body: nil, mirrored: nil, isHandshake: false, isEndless: false,

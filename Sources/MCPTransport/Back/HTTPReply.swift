@@ -3,7 +3,8 @@ import JSONSlice
 import MCPModel
 import Synchronization
 
-/// Reads the HTTP answer to one request: a JSON body, a stream of events, or a refusal.
+/// Reads the HTTP answer to one request: a JSON body, a stream of events, or a refusal. Or what comes of an attempt to
+/// resume such a stream, which can only be a stream.
 ///
 /// Fed from one connection's loop, in order.
 final class HTTPReply: Sendable {
@@ -14,6 +15,8 @@ final class HTTPReply: Sendable {
         case message(RPCMessage)
         /// The end: a result, an error or a fault.
         case event(LinkEvent)
+        /// The end of this connection, before the response: the stream can be resumed at that place.
+        case broken(StreamPlace, BackendFault)
     }
 
     private enum Body: Sendable {
@@ -26,17 +29,23 @@ final class HTTPReply: Sendable {
     private struct State: Sendable {
         var status = 0
         var body = Body.none
+        var place: StreamPlace
     }
 
     private let number: Int
     private let hasSession: Bool
     private let bytesMax: Int
     private let output: @Sendable (Output) -> Void
-    private let state = Mutex(State())
+    private let isResumption: Bool
+    private let state: Mutex<State>
 
+    /// - Parameter place: where the stream is resumed; `nil`: this answers the request itself.
     init(
-        number: Int, hasSession: Bool, bytesMax: Int, output: @escaping @Sendable (Output) -> Void
+        number: Int, hasSession: Bool, bytesMax: Int, resuming place: StreamPlace? = nil,
+        output: @escaping @Sendable (Output) -> Void
     ) {
+        isResumption = place != nil
+        state = Mutex(State(place: place ?? StreamPlace()))
         self.number = number
         self.hasSession = hasSession
         self.bytesMax = bytesMax
@@ -54,10 +63,26 @@ final class HTTPReply: Sendable {
             }
             output(.head(sessionID: head.headers.first(MCPFront.sessionHeader)))
         case .body(let bytes): take(bytes)
-        case .end: finish(atEnd())
+        case .end: finish(isResumption ? atEndOfResumption() : atEnd())
         case .failed(let error):
-            finish(.fault(BackendFault(error.notSent ? .notReached : .lost, "\(error)")))
+            // A request that is resumed was sent, whatever became of the attempt.
+            let kind: BackendFault.Kind = error.notSent && !isResumption ? .notReached : .lost
+            finish(ending(BackendFault(kind, "\(error)")))
         }
+    }
+
+    /// What a broken connection means: the end, unless there is a place to go on at.
+    private func ending(_ fault: BackendFault) -> Output {
+        let (body, place) = state.withLock { ($0.body, $0.place) }
+        let isStream = if case .events = body { true } else { isResumption }
+        return isStream && place.lastEventID != nil ? .broken(place, fault) : .event(.fault(fault))
+    }
+
+    private func atEndOfResumption() -> Output {
+        let (status, body) = state.withLock { ($0.status, $0.body) }
+        if case .events = body { return atEnd() }
+        let fault = BackendFault(.lost, "its stream broke and cannot be resumed (HTTP \(status))")
+        return status >= 500 ? ending(fault) : .event(.fault(fault))
     }
 
     private func take(_ bytes: [UInt8]) {
@@ -72,6 +97,7 @@ final class HTTPReply: Sendable {
             case .events(var parser):
                 state.body = .none
                 guard let events = try? parser.push(bytes) else { return ([], true) }
+                state.place.advance(to: parser.lastEventID, retry: parser.retry)
                 state.body = .events(parser)
                 return (events, false)
             case .none, .over:
@@ -79,7 +105,8 @@ final class HTTPReply: Sendable {
             }
         }
         if isTooLarge {
-            return finish(.fault(BackendFault(.broken, "its answer is larger than \(bytesMax) bytes")))
+            return finish(
+                .event(.fault(BackendFault(.broken, "its answer is larger than \(bytesMax) bytes"))))
         }
         // A priming event of 2025-11-25 has no data.
         for event in events where !event.data.isEmpty { take(event) }
@@ -87,13 +114,14 @@ final class HTTPReply: Sendable {
 
     private func take(_ event: SSEEvent) {
         guard let document = try? JSON(validating: event.data) else {
-            return finish(.fault(BackendFault(.broken, "an event of its answer is no JSON")))
+            return finish(.event(.fault(BackendFault(.broken, "an event of its answer is no JSON"))))
         }
         do throws(RPCError) {
             let message = try RPCMessage(document)
-            if let last = response(message) { finish(last) } else { output(.message(message)) }
+            if let last = response(message) { finish(.event(last)) } else { output(.message(message)) }
         } catch {
-            finish(.fault(BackendFault(.broken, "an event of its answer is no message: \(error.message)")))
+            let fault = BackendFault(.broken, "an event of its answer is no message: \(error.message)")
+            finish(.event(.fault(fault)))
         }
     }
 
@@ -106,11 +134,15 @@ final class HTTPReply: Sendable {
         }
     }
 
-    private func atEnd() -> LinkEvent {
+    private func atEnd() -> Output {
         let (status, body) = state.withLock { ($0.status, $0.body) }
         guard case .whole(let bytes) = body else {
-            return .fault(BackendFault(.lost, "its answer ended before the response came"))
+            return ending(BackendFault(.lost, "its answer ended before the response came"))
         }
+        return .event(outcome(status, bytes))
+    }
+
+    private func outcome(_ status: Int, _ bytes: [UInt8]) -> LinkEvent {
         let document = try? JSON(validating: bytes)
         let message = document.flatMap { try? RPCMessage($0) }
         let answer = message.flatMap { response($0) }
@@ -130,12 +162,12 @@ final class HTTPReply: Sendable {
         }
     }
 
-    private func finish(_ event: LinkEvent) {
+    private func finish(_ last: Output) {
         let isFirst = state.withLock { state in
             if case .over = state.body { return false }
             state.body = .over
             return true
         }
-        if isFirst { output(.event(event)) }
+        if isFirst { output(last) }
     }
 }

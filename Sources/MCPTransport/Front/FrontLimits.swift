@@ -13,6 +13,13 @@ package struct FrontLimits: Hashable, Sendable {
     package var batchMax = 64
     /// How often an open stream carries a comment, so that proxies do not take it for dead.
     package var keepAlive: Duration = .seconds(15)
+    /// What a session keeps for a client whose connection broke.
+    package var replay = ReplayBuffer.Limits.standard
+    /// How soon a call of 2025-11-25 without an answer gets a stream that its client can resume. Most answers are
+    /// here before, and need none.
+    package var streamAfter: Duration = .milliseconds(500)
+    /// How long a client whose stream broke is asked to wait before it comes back.
+    package var reconnectAfter: Duration = .seconds(1)
     /// How long a legacy client may take to answer what a call asks it for: a person may be filling in a
     /// form.
     package var inputWait: Duration = .seconds(10 * 60)

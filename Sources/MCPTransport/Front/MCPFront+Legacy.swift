@@ -6,28 +6,30 @@ import Synchronization
 /// Streamable HTTP of 2025-03-26 to 2025-11-25 (mcp-spec §4.2).
 extension MCPFront {
     static let sessionHeader = "Mcp-Session-Id"
+    static let lastEventHeader = "Last-Event-ID"
 
     func legacy(
         _ exchange: HTTPExchange, _ message: RPCMessage, _ scope: SessionScope,
         _ description: EndpointDescription
     ) {
-        let answer = HTTPAnswer(exchange, streams: streams)
         if case .request(let id, Method.initialize, let params) = message {
             return initialize(exchange, id, params, scope, description)
         }
-        guard let dialogue = session(of: exchange, scope) else { return }
+        guard let session = session(of: exchange, scope) else { return }
+        let answer = SessionAnswer(exchange, session.streams)
         guard case .request = message else {
-            dialogue.receive(message) { _ in }
+            session.dialogue.receive(message) { _ in }
             return answer.finishEmpty()
         }
         // A client that goes away has not cancelled (mcp-spec §4.2): the call goes on.
-        dialogue.receive(message) { output in
+        session.dialogue.receive(message) { output in
             switch output {
             case .message(let message): answer.send(message)
             case .answer(let message): answer.finish(message)
             case .none: answer.finishEmpty()
             }
         }
+        answer.openStream(after: limits.streamAfter)
     }
 
     private func initialize(
@@ -40,7 +42,11 @@ extension MCPFront {
             limits: limits)
         let name = SessionName.fresh()
         let evicted = sessions.withLock { table in
-            table.insert(dialogue, id: name, scope: scope, at: .now) { $0.isBusy }
+            table.insert(
+                StreamableSession(
+                    dialogue: dialogue, streams: SessionStreams(session.revision, limits, streams)),
+                id: name, scope: scope, at: .now
+            ) { $0.dialogue.isBusy }
         }
         guard let evicted else {
             return exchange.refuse(503, "all \(limits.sessionsMax) sessions are busy; try again later")
@@ -51,7 +57,7 @@ extension MCPFront {
     }
 
     /// - Returns: `nil` when the request was answered already.
-    private func session(of exchange: HTTPExchange, _ scope: SessionScope) -> LegacyDialogue? {
+    private func session(of exchange: HTTPExchange, _ scope: SessionScope) -> StreamableSession? {
         guard let name = exchange.headers.first(Self.sessionHeader) else {
             exchange.refuse(
                 400,
@@ -60,11 +66,11 @@ extension MCPFront {
             )
             return nil
         }
-        guard let dialogue = sessions.withLock({ $0.use(name, scope: scope, at: .now) }) else {
+        guard let session = sessions.withLock({ $0.use(name, scope: scope, at: .now) }) else {
             exchange.refuse(404, "no such session; begin a new one with `initialize`")
             return nil
         }
-        return dialogue
+        return session
     }
 
     func openSessionStream(_ exchange: HTTPExchange, _ scope: SessionScope) {
@@ -72,42 +78,48 @@ extension MCPFront {
             return exchange.refuse(
                 405, "GET opens the stream of a session; begin one by POST", headers: [("Allow", "POST")])
         }
-        guard let dialogue = session(of: exchange, scope) else { return }
+        guard let session = session(of: exchange, scope) else { return }
         guard AcceptedTypes(exchange.headers).events else {
             return exchange.refuse(406, "this stream needs a client that accepts text/event-stream")
         }
         guard streams.count < limits.streamsMax else {
             return exchange.refuse(503, "too many streams are open; try again later")
         }
-        exchange.startStream(status: 200, headers: HTTPAnswer.eventHeaders)
-        // Clients wait for the first byte before they trust the stream.
-        exchange.write(SSEEvent.keepAlive)
-        streams.insert(exchange)
-        let number = dialogue.attach(
-            { exchange.write(SSEEvent(message: $0).bytes) },
-            end: { [streams] in
-                streams.remove(exchange)
-                exchange.end()
-            })
-        exchange.onClose { dialogue.detach(number) }
+        guard let last = exchange.headers.first(Self.lastEventHeader), !last.isEmpty else {
+            session.streams.beginOwn(on: exchange)
+            return attach(exchange, session)
+        }
+        guard let id = EventID(last), session.streams.resume(after: id, on: exchange) else {
+            return exchange.refuse(
+                400, "what followed this event is not kept any more; send the request again if that is safe")
+        }
+        if id.stream == ReplayBuffer.own { attach(exchange, session) }
+    }
+
+    /// Has what belongs to no request go out there.
+    private func attach(_ exchange: HTTPExchange, _ session: StreamableSession) {
+        let number = session.dialogue.attach(
+            { [streams = session.streams] in streams.push($0, to: ReplayBuffer.own) },
+            end: { [streams = session.streams] in streams.endOwn(on: exchange) })
+        exchange.onClose { [dialogue = session.dialogue] in dialogue.detach(number) }
     }
 
     func endSession(_ exchange: HTTPExchange, _ scope: SessionScope) {
         guard let name = exchange.headers.first(Self.sessionHeader) else {
             return exchange.refuse(405, "DELETE ends a session", headers: [("Allow", "POST")])
         }
-        guard let dialogue = sessions.withLock({ $0.remove(name, scope: scope) }) else {
+        guard let session = sessions.withLock({ $0.remove(name, scope: scope) }) else {
             return exchange.refuse(404, "no such session")
         }
-        dialogue.close()
+        session.close()
         exchange.respond(status: 204, headers: [], body: [])
     }
 
     /// A batch: of 2025-03-26 alone. Its requests run side by side; the answers come as one array, or, once
     /// anything else has to be said, one by one on a stream.
     func batch(_ exchange: HTTPExchange, _ document: JSON, _ scope: SessionScope) {
-        guard let dialogue = session(of: exchange, scope) else { return }
-        let answer = HTTPAnswer(exchange, streams: streams)
+        guard let session = session(of: exchange, scope) else { return }
+        let (dialogue, answer) = (session.dialogue, SessionAnswer(exchange, session.streams))
         let items = document.elements
         guard dialogue.revision == .v2025_03_26, (1...limits.batchMax).contains(items.count) else {
             let reason =
@@ -142,10 +154,10 @@ private final class BatchAnswer: Sendable {
         var isStreaming = false
     }
 
-    private let answer: HTTPAnswer
+    private let answer: SessionAnswer
     private let state: Mutex<State>
 
-    init(_ answer: HTTPAnswer, awaiting: Int, _ answers: [JSON]) {
+    init(_ answer: SessionAnswer, awaiting: Int, _ answers: [JSON]) {
         self.answer = answer
         self.state = Mutex(State(awaiting: awaiting, answers: answers))
     }

@@ -14,14 +14,14 @@ import Synchronization
 ///
 /// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body
 /// (mcp-spec §3.2). Modern requests are stateless; legacy ones live in sessions that belong to one caller and
-/// one endpoint. A broken legacy stream cannot be resumed yet (`Last-Event-ID` is ignored, no event ids are
-/// sent, as the revisions allow); the call goes on and its answer is lost.
+/// one endpoint. A legacy client whose stream broke comes back with `Last-Event-ID` and gets what it missed; the call goes
+/// on meanwhile, and its answer waits within ``FrontLimits/replay``.
 package final class MCPFront: Sendable {
     let service: MCPService
     let limits: FrontLimits
     let log: Logger
     let streams = StreamSet()
-    let sessions: Mutex<SessionTable<LegacyDialogue>>
+    let sessions: Mutex<SessionTable<StreamableSession>>
     let eventSessions: Mutex<SessionTable<EventSession>>
     private let isReady: @Sendable () -> Bool
 
@@ -48,9 +48,12 @@ package final class MCPFront: Sendable {
 
     package func tick(at now: ContinuousClock.Instant) {
         streams.keepAlive()
-        let (gone, alive) = sessions.withLock { ($0.expire(at: now) { $0.isBusy }, $0.all) }
+        let (gone, alive) = sessions.withLock { ($0.expire(at: now) { $0.dialogue.isBusy }, $0.all) }
         for session in gone { session.close() }
-        for session in alive { session.tick(at: now) }
+        for session in alive {
+            session.dialogue.tick(at: now)
+            session.streams.expire(at: now)
+        }
         for session in eventSessions.withLock({ $0.all }) { session.dialogue.tick(at: now) }
     }
 

@@ -251,6 +251,11 @@ final class ServiceProbe: Sendable {
 
     func answer(_ event: CallEvent) { state.withLock { $0.calls.last?.sink }?(event) }
 
+    /// Answers a call by its place among all that came; one that did not come is not answered.
+    func answer(_ event: CallEvent, of index: Int) {
+        state.withLock { $0.calls.indices.contains(index) ? $0.calls[index].sink : nil }?(event)
+    }
+
     func change(_ change: ListChange) {
         for tell in state.withLock({ $0.watchers }) { tell(change) }
     }
