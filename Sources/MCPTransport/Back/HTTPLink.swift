@@ -11,7 +11,7 @@ final class HTTPLink: BackendLink {
     private struct State: Sendable {
         var revision: ProtocolRevision?
         var sessionID: String?
-        var open: [Int: @Sendable (LinkEvent) -> Void] = [:]
+        var open: [Int: (sink: @Sendable (LinkEvent) -> Void, mayAsk: Bool)] = [:]
         var isClosed = false
     }
 
@@ -23,16 +23,18 @@ final class HTTPLink: BackendLink {
     private let door: AuthorizedURL
     private let client: HTTPClient
     private let limits: BackendLimits
+    private let declared: DeclaredCapabilities
     private let news: @Sendable (LinkNews) -> Void
     private let state = Mutex(State())
 
     init(
         _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
-        news: @escaping @Sendable (LinkNews) -> Void
+        declared: DeclaredCapabilities = .none, news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.door = door
         self.client = client
         self.limits = limits
+        self.declared = declared
         self.news = news
     }
 
@@ -43,7 +45,7 @@ final class HTTPLink: BackendLink {
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> String?? in
             guard !state.isClosed else { return nil }
-            state.open[request.number] = sink
+            state.open[request.number] = (sink, request.mayAsk)
             return .some(state.sessionID)
         }
         guard let session else {
@@ -54,7 +56,9 @@ final class HTTPLink: BackendLink {
         do throws(BackendFault) {
             outgoing = try self.outgoing(
                 "POST", body: Array(message.json.bytes), mirrored: request.mirrored,
-                isHandshake: request.method == Method.initialize, isEndless: request.isEndless)
+                isHandshake: request.method == Method.initialize,
+                // The time that a call is suspended for counts against nobody; its legs have bounds of their own.
+                isEndless: request.isEndless || request.mayAsk)
         } catch {
             finish(request.number, .fault(error))
             return .finished
@@ -82,6 +86,8 @@ final class HTTPLink: BackendLink {
         guard state.withLock({ $0.revision?.era }) == .legacy else { return }
         post(RPCMessage.notification(method: method, params: params))
     }
+
+    func respond(_ message: RPCMessage) { post(message) }
 
     /// Sends what has no answer.
     private func post(_ message: RPCMessage) {
@@ -127,17 +133,35 @@ final class HTTPLink: BackendLink {
                 news(.changed(change))
             } else {
                 // A stream belongs to its request, whatever token its messages bear.
-                state.withLock { $0.open[request.number] }?(.notification(method: method, params: params))
+                state.withLock { $0.open[request.number]?.sink }?(
+                    .notification(method: method, params: params))
             }
-        case .message(.request(let id, let method, _)):
-            if state.withLock({ $0.revision?.era }) == .legacy { post(LinkAnswer.toRequest(id, method)) }
+        case .message(.request(let id, let method, let params)):
+            asked(BackendQuestion(id: id, method: method, params: params), by: request.number)
         case .message:
             break
         }
     }
 
     private func finish(_ number: Int, _ event: LinkEvent) {
-        state.withLock { $0.open.removeValue(forKey: number) }?(event)
+        state.withLock { $0.open.removeValue(forKey: number)?.sink }?(event)
+    }
+
+    /// - Parameter number: of the request on whose stream the question came; `nil`: on the session's own, where it
+    ///   can be meant for a call only if one alone may be asked.
+    private func asked(_ question: BackendQuestion, by number: Int? = nil) {
+        let (era, asking) = state.withLock { state in
+            (
+                state.revision?.era,
+                state.open.filter { $0.value.mayAsk && $0.key == number ?? $0.key }.map(\.value.sink)
+            )
+        }
+        guard era == .legacy else { return }
+        if let answer = LinkAnswer.to(question, declared, callsOpen: asking.count) {
+            post(answer)
+        } else {
+            asking.first?(.question(question))
+        }
     }
 
     // MARK: The session's own stream
@@ -193,7 +217,8 @@ final class HTTPLink: BackendLink {
         switch message {
         case .notification(let method, _):
             if let change = ListChange(method: method) { news(.changed(change)) }
-        case .request(let id, let method, _): post(LinkAnswer.toRequest(id, method))
+        case .request(let id, let method, let params):
+            asked(BackendQuestion(id: id, method: method, params: params))
         case .response, .errorResponse: break
         }
     }
@@ -204,7 +229,7 @@ final class HTTPLink: BackendLink {
         let (open, sessionID) = state.withLock { state in
             state.isClosed = true
             defer { state.open = [:] }
-            return (Array(state.open.values), state.sessionID)
+            return (state.open.values.map(\.sink), state.sessionID)
         }
         for sink in open { sink(.fault(BackendFault(.lost, "the connection was closed"))) }
         if sessionID != nil,
