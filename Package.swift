@@ -106,7 +106,7 @@ let package = Package(
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
         tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
-        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MartletTestKit"]),
+        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "MartletTestKit"]),
         tests("AdminTests", ["Admin", "Gateway", "MartletTestKit"]),
         tests("TidyTests", ["MartletTestKit"]),
         .testTarget(

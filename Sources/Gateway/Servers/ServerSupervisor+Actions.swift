@@ -14,6 +14,7 @@ extension ServerSupervisor.Actions {
         isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = ownExecutable()
+        let seal = StateSeal.ofThisLife(of: seat.id)
         return ServerSupervisor.Actions(
             publish: { definition, record, manifest in
                 if isShared(definition) {
@@ -36,7 +37,7 @@ extension ServerSupervisor.Actions {
                     secrets: { text in
                         guard let name = SecretName(text), let audience else { throw SecretUseError.badName(text) }
                         return try secrets.open(name, for: audience).copied()
-                    }, log: log, clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)], events: events)
+                    }, seal: seal, log: log, clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)], events: events)
             })
     }
 
