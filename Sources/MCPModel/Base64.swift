@@ -22,7 +22,7 @@ package enum Base64 {
     }
 
     /// Reads exactly what ``encode(_:)`` writes, so that one value has one spelling; anything else is `nil`.
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var buffer: UInt32 = 0
         var bits: UInt32 = 0

@@ -58,14 +58,19 @@ package struct CallRequest: Sendable {
     package var method: String
     package var params: JSON
     package var client: ClientFacts
+    /// Who asks: what a server keeps for one caller in the middle of a call is not shown to another.
+    package var caller: Caller
     /// How long the caller still waits for the final answer.
     package var timeLeft: Duration
 
-    package init(id: CallID, method: String, params: JSON, client: ClientFacts, timeLeft: Duration) {
+    package init(
+        id: CallID, method: String, params: JSON, client: ClientFacts, caller: Caller, timeLeft: Duration
+    ) {
         self.id = id
         self.method = method
         self.params = params
         self.client = client
+        self.caller = caller
         self.timeLeft = timeLeft
     }
 }

@@ -144,7 +144,7 @@ final class TestNode: Sendable {
     ) throws -> RunningCall {
         let request = CallRequest(
             id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: Method.toolsCall,
-            params: params, client: ClientFacts(),
+            params: params, client: ClientFacts(), caller: .anonymous,
             timeLeft: timeLeft)
         let call = OutgoingMeshCall(
             server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)

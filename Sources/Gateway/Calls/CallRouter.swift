@@ -57,7 +57,8 @@ final class CallRouter: Sendable {
             return refuse(error.failure)
         }
         let request = CallRequest(
-            id: id, method: call.method, params: route.params, client: call.client, timeLeft: Self.patience)
+            id: id, method: call.method, params: route.params, client: call.client, caller: call.caller,
+            timeLeft: Self.patience)
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
             switch event {

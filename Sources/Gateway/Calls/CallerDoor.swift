@@ -1,5 +1,6 @@
 import Catalog
 import JSONSlice
+import MCPModel
 import MCPTransport
 import Storage
 import Synchronization

@@ -14,6 +14,7 @@ extension ServerSupervisor.Actions {
         isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = ownExecutable()
+        let seal = StateSeal.ofThisLife(of: seat.id)
         return ServerSupervisor.Actions(
             publish: { definition, record, manifest in
                 if isShared(definition) {
@@ -38,7 +39,7 @@ extension ServerSupervisor.Actions {
                             throw SecretUseError.badName(text)
                         }
                         return try secrets.open(name, for: audience).copied()
-                    }, log: log,
+                    }, seal: seal, log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             })

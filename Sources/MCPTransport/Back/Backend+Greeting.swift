@@ -86,9 +86,11 @@ extension Backend {
         }
     }
 
-    func initialize(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+    func initialize(
+        _ link: any BackendLink, declaring declared: DeclaredCapabilities = .none
+    ) async throws(BackendFault) -> Greeting {
         let params: JSON = [
-            "protocolVersion": .string(ProtocolRevision.newestLegacy.rawValue), "capabilities": .emptyObject,
+            "protocolVersion": .string(ProtocolRevision.newestLegacy.rawValue), "capabilities": declared.json,
             "clientInfo": clientInfo,
         ]
         let answer = try await LinkQuestion.ask(

@@ -5,8 +5,19 @@ import NIOCore
 
 /// The life of a backend: start, greet, list, watch, and again after a wait when it went.
 extension Backend {
-    /// Supervises until cancelled; then ends the link, a child included, and returns.
+    /// Supervises until cancelled; then ends all links, children included, and returns.
     package func run() async {
+        guard let asking else { return await supervise() }
+        await withTaskGroup { tasks in
+            tasks.addTask { await self.supervise() }
+            tasks.addTask {
+                await asking.sessions.run { session throws(BackendFault) in try await self.open(session) }
+                asking.close()
+            }
+        }
+    }
+
+    private func supervise() async {
         var backoff = Backoff(from: limits.backoffMin, to: limits.backoffMax)
         while !Task.isCancelled {
             events(.state(.starting, reason: ""))
@@ -126,18 +137,18 @@ extension Backend {
         return { [weak self] in self?.hear($0, generation) }
     }
 
-    private func connect(
-        _ news: @escaping @Sendable (LinkNews) -> Void
+    func connect(
+        _ news: @escaping @Sendable (LinkNews) -> Void, declaring declared: DeclaredCapabilities = .none
     ) async throws(BackendFault) -> any BackendLink {
         switch target {
         case .stdio(let command, let args, let env, let directory):
             return try await StdioLink.start(
                 command: command, args: args, environment: env, directory: directory, secrets: secrets,
-                limits: limits, on: group, news: news)
+                limits: limits, declared: declared, on: group, news: news)
         case .http(let url, let headers):
             return HTTPLink(
                 try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                news: news)
+                declared: declared, news: news)
         }
     }
 
@@ -147,7 +158,9 @@ extension Backend {
         case .noise(let text):
             // Until the greeting is over nobody else would say why this takes so long; once is enough.
             let isFirst = state.withLock { state in
-                guard state.generation == generation, state.connection == nil, !state.isNoisy else { return false }
+                guard state.generation == generation, state.connection == nil, !state.isNoisy else {
+                    return false
+                }
                 state.isNoisy = true
                 return true
             }
@@ -160,7 +173,7 @@ extension Backend {
         }
     }
 
-    private func keep(_ line: String) {
+    func keep(_ line: String) {
         state.withLock { state in
             state.recentLines.append(line)
             if state.recentLines.count > limits.stderrLinesMax { state.recentLines.removeFirst() }

@@ -7,11 +7,10 @@ import Synchronization
 /// The gateway's end of one MCP server: finds its era, lists what it offers, carries calls to it, and brings
 /// it back when it goes.
 ///
-/// ``run()`` supervises and is ordinary structured concurrency; calls are callbacks on event loops. Towards the
-/// backend the gateway declares no capabilities of a client at `initialize`, so a legacy backend cannot ask
-/// callers for anything (what it asks anyway is refused); modern backends see each caller's own capabilities,
-/// and their
-/// `input_required` results pass through.
+/// ``run()`` supervises and is ordinary structured concurrency; calls are callbacks on event loops. Modern
+/// backends see each caller's own capabilities, and their `input_required` results pass through. A legacy backend
+/// is told once for each session: the first connection declares nothing, and calls whose callers can be asked for
+/// something run in sessions of their own (``AskingSessions``), suspended while their callers answer.
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
@@ -55,16 +54,20 @@ package final class Backend: Sendable {
     let clientInfo: JSON
     let chance: @Sendable () -> Double
     let inbox = SupervisorInbox()
+    /// `nil`: legacy backends may ask callers for nothing.
+    let asking: AskingDesk?
     let state = Mutex(State())
 
     /// - Parameters:
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
     ///   - events: called in order, from the supervising task and from event loops.
+    ///   - seal: for the states of suspended calls; without one, legacy backends may ask callers for nothing.
     ///   - clientInfo: what the gateway calls itself.
     ///   - chance: 0 to 1, for jitter.
     package init(
         name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
-        http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8], log: Logger,
+        http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8],
+        seal: StateSeal? = nil, log: Logger,
         clientInfo: JSON = ["name": "martlet", "version": "0"],
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
         events: @escaping @Sendable (BackendEvent) -> Void
@@ -79,6 +82,14 @@ package final class Backend: Sendable {
         self.clientInfo = clientInfo
         self.chance = chance
         self.events = events
+        asking = seal.map { seal in
+            AskingDesk(
+                server: name,
+                sessions: AskingSessions(
+                    countMax: limits.sessionsMax(of: target) - 1, idleMax: limits.idleSessionMax, group: group
+                ),
+                seal: seal, limits: limits, group: group)
+        }
     }
 
     /// The last lines that the backend's process wrote to its standard error, oldest first.
@@ -108,7 +119,7 @@ package final class Backend: Sendable {
         let time = min(request.timeLeft, limits.callMax)
         let late = BackendFault(.timedOut, "no answer within \(time)")
         call.limit(to: time, on: group.any(), late.failure(of: request, backend: name))
-        attempt(call)
+        if !resume(call) { attempt(call) }
         return CallHandle { [name] in
             call.abort(
                 .failure(BackendFault(.cancelled, "the caller cancelled").failure(of: request, backend: name))
@@ -132,6 +143,12 @@ package final class Backend: Sendable {
         switch ready {
         case .failure(let failure): call.finish(.failure(failure))
         case .success(let (connection, number)):
+            if let declared = declaration(for: request, at: connection.greeting) {
+                var asked = wire(request, number, connection)
+                asked.mayAsk = true
+                ask(call, attempt, asked, declared)
+                return
+            }
             let handle = connection.link.send(wire(request, number, connection)) { [weak self] event in
                 guard call.isCurrent(attempt) else { return }
                 self?.take(event, of: call, attempt, connection.greeting.revision.era)
@@ -167,19 +184,31 @@ package final class Backend: Sendable {
         switch event {
         case .notification(let method, let params):
             call.notify(method, params)
-        case .result(let result):
-            era == .modern ? finishModern(call, result) : finishLegacy(call, .result(result))
-        case .error(let error):
-            guard era == .modern else { return finishLegacy(call, .error(error)) }
+        case .error(let error) where era == .modern:
             // The backend looked at the headers only: nothing was done, and fresh definitions may mend it.
             if error["code"]?.int == RPCError.Code.headerMismatch, attempt == 1 {
                 return park(call) { $0.isChanged = true }
             }
             if error["code"]?.int == RPCError.Code.unsupportedVersion { inbox.post { $0.isSuspect = true } }
-            call.finish(.error(error))
+            finish(call, era, event)
         case .fault(let fault):
             // The backend says that it did not know the session, so it did not do what was asked.
             if fault.kind == .sessionGone, attempt == 1 { return park(call) { $0.isSessionGone = true } }
+            finish(call, era, event)
+        case .question, .result, .error:
+            finish(call, era, event)
+        }
+    }
+
+    /// Ends a call, or a leg of one, with what the backend said or did not say.
+    func finish(_ call: BackendCall, _ era: Era, _ event: LinkEvent) {
+        switch event {
+        case .notification, .question: break
+        case .result(let result):
+            era == .modern ? finishModern(call, result) : finishLegacy(call, .result(result))
+        case .error(let error):
+            if era == .modern { call.finish(.error(error)) } else { finishLegacy(call, .error(error)) }
+        case .fault(let fault):
             if fault.kind == .notReached || fault.kind == .lost { inbox.post { $0.isSuspect = true } }
             call.finish(.failure(fault.failure(of: call.request, backend: name)))
         }
@@ -217,9 +246,10 @@ package final class Backend: Sendable {
         }
         if let reason {
             let fault = BackendFault(.notReached, reason)
-            return call.finish(.failure(fault.failure(of: call.request, backend: name)))
+            call.finish(.failure(fault.failure(of: call.request, backend: name)))
+        } else {
+            inbox.post(why)
         }
-        inbox.post(why)
     }
 
     func resendParked() {

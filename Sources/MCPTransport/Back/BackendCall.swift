@@ -13,6 +13,12 @@ final class BackendCall: Sendable {
         var lastProgress: Double?
     }
 
+    private struct Ended: Sendable {
+        /// The hold on what still runs at the backend.
+        var handle: CallHandle?
+        var timer: Scheduled<Void>?
+    }
+
     let request: CallRequest
     private let sink: CallSink
     private let onEnd: @Sendable () -> Void
@@ -75,26 +81,28 @@ final class BackendCall: Sendable {
         if passes { sink(.notification(method: method, params: params.removing("progressToken"))) }
     }
 
-    func finish(_ event: CallEvent) { _ = end(event) }
+    /// - Returns: whether this ended the call; `false` if it was over.
+    @discardableResult
+    func finish(_ event: CallEvent) -> Bool { end(event) != nil }
 
     /// Ends the call and tells the backend.
-    func abort(_ event: CallEvent) { end(event)?.cancel() }
+    func abort(_ event: CallEvent) { end(event)?.handle?.cancel() }
 
-    /// - Returns: the hold on what still runs at the backend, if this ended the call.
-    private func end(_ event: CallEvent) -> CallHandle? {
-        let ended: (handle: CallHandle?, timer: Scheduled<Void>?)? = state.withLock { state in
+    /// - Returns: what the call held, if this ended it.
+    private func end(_ event: CallEvent) -> Ended? {
+        let ended: Ended? = state.withLock { state in
             guard !state.isDone else { return nil }
             state.isDone = true
             defer {
                 state.handle = nil
                 state.timer = nil
             }
-            return (state.handle, state.timer)
+            return Ended(handle: state.handle, timer: state.timer)
         }
         guard let ended else { return nil }
         ended.timer?.cancel()
         onEnd()
         sink(event)
-        return ended.handle
+        return ended
     }
 }

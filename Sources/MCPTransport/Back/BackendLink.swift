@@ -56,13 +56,18 @@ struct LinkRequest: Sendable {
     var params: JSON?
     /// The headers that mirror a modern body; only HTTP has them.
     var mirrored: MirroredHeaders?
+    /// Whether the backend may ask the caller for something meanwhile.
+    var mayAsk = false
     /// Whether its stream may stay silent for as long as it likes (`subscriptions/listen`).
     var isEndless = false
 }
 
-/// What a link tells of a request: notifications, then one of the others.
+/// What a link tells of a request: notifications and questions, then one of the others.
 enum LinkEvent: Sendable {
     case notification(method: String, params: JSON)
+    /// Only of a request that may be asked (``LinkRequest/mayAsk``), and of what was declared; to be answered
+    /// with ``BackendLink/respond(_:)``.
+    case question(BackendQuestion)
     case result(JSON)
     /// The backend's error object.
     case error(JSON)
@@ -85,6 +90,8 @@ protocol BackendLink: Sendable {
     /// nothing more.
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle
     func notify(_ method: String, _ params: JSON?)
+    /// Answers a request of the backend.
+    func respond(_ message: RPCMessage)
     /// The handshake is over: what is to be sent with every later request is known.
     func settle(_ revision: ProtocolRevision)
     /// What has to be done besides, for as long as the link lives; returns when cancelled or when nothing is

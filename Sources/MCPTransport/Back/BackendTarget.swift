@@ -110,6 +110,30 @@ package struct BackendLimits: Hashable, Sendable {
     package var closeGrace: Duration = .seconds(2)
     package var terminateGrace: Duration = .seconds(3)
 
+    /// Children of one stdio backend at once: the first, and those that hold suspended calls or know of other
+    /// capabilities of callers; each costs a process.
+    package var instancesMax = 4
+    /// Sessions at one URL at once, for the same reasons; each costs the backend some memory.
+    package var sessionsMax = 16
+    /// How long a session beside the first is kept without calls: a child takes seconds to start.
+    package var idleSessionMax: Duration = .seconds(5 * 60)
+    /// What a legacy backend asks within this time of its first question is one round.
+    package var questionWindow: Duration = .milliseconds(30)
+    /// Calls that wait for answers of their callers; each keeps a request open at the backend.
+    package var suspendedMax = 64
+    /// How long a caller may take to come back with answers: as long as a person may take to think.
+    package var suspendedTimeMax: Duration = .seconds(10 * 60)
+
     package init() {}
     package static let standard = BackendLimits()
+}
+
+extension BackendLimits {
+    /// Connections to one backend at once.
+    func sessionsMax(of target: BackendTarget) -> Int {
+        switch target {
+        case .stdio: instancesMax
+        case .http: sessionsMax
+        }
+    }
 }

@@ -12,19 +12,22 @@ final class EventLink: BackendLink {
     private let requests: OpenRequests
     private let stream = Mutex<HTTPClientHandle?>(nil)
 
-    private init(_ door: AuthorizedURL, _ client: HTTPClient, _ news: @escaping @Sendable (LinkNews) -> Void)
-    {
+    private init(
+        _ door: AuthorizedURL, _ client: HTTPClient, _ declared: DeclaredCapabilities,
+        _ news: @escaping @Sendable (LinkNews) -> Void
+    ) {
         let poster = Poster(door, client)
         self.poster = poster
-        requests = OpenRequests(news: news) { poster.post($0) { _ in } }
+        requests = OpenRequests(declared: declared, news: news) { poster.post($0) { _ in } }
     }
 
     /// Opens the stream and waits for the URL to post to.
     static func open(
-        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
+        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
+        declared: DeclaredCapabilities = .none, on loop: any EventLoop,
         news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> EventLink {
-        let link = EventLink(door, client, news)
+        let link = EventLink(door, client, declared, news)
         let opened = Once<Result<HTTPURL, BackendFault>>()
         let parser = Mutex(SSEParser(limit: limits.bodyBytesMax))
         let outgoing = try door.request("GET", fields: [("Accept", "text/event-stream")], timeout: nil)
@@ -93,6 +96,8 @@ final class EventLink: BackendLink {
     func notify(_ method: String, _ params: JSON?) {
         poster.post(.notification(method: method, params: params)) { _ in }
     }
+
+    func respond(_ message: RPCMessage) { poster.post(message) { _ in } }
 
     func settle(_ revision: ProtocolRevision) {}
 

@@ -21,6 +21,8 @@ final class HTTPLink: BackendLink {
 
     private struct OpenRequest: Sendable {
         var sink: @Sendable (LinkEvent) -> Void
+        /// Whether the backend may ask its caller for something meanwhile.
+        var mayAsk: Bool
         /// What carries its stream now; none while it waits to be resumed.
         var carrier: HTTPClientHandle?
         /// Attempts in a row to resume it that brought nothing new.
@@ -35,16 +37,18 @@ final class HTTPLink: BackendLink {
     private let door: AuthorizedURL
     private let client: HTTPClient
     private let limits: BackendLimits
+    private let declared: DeclaredCapabilities
     private let news: @Sendable (LinkNews) -> Void
     private let state = Mutex(State())
 
     init(
         _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
-        news: @escaping @Sendable (LinkNews) -> Void
+        declared: DeclaredCapabilities = .none, news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.door = door
         self.client = client
         self.limits = limits
+        self.declared = declared
         self.news = news
     }
 
@@ -55,7 +59,7 @@ final class HTTPLink: BackendLink {
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> String?? in
             guard !state.isClosed else { return nil }
-            state.open[request.number] = OpenRequest(sink: sink)
+            state.open[request.number] = OpenRequest(sink: sink, mayAsk: request.mayAsk)
             return .some(state.sessionID)
         }
         guard let session else {
@@ -66,7 +70,9 @@ final class HTTPLink: BackendLink {
         do throws(BackendFault) {
             outgoing = try self.outgoing(
                 "POST", body: Array(message.json.bytes), mirrored: request.mirrored,
-                isHandshake: request.method == Method.initialize, isEndless: request.isEndless)
+                isHandshake: request.method == Method.initialize,
+                // The time that a call is suspended for counts against nobody; its legs have bounds of their own.
+                isEndless: request.isEndless || request.mayAsk)
         } catch {
             finish(request.number, .fault(error))
             return .finished
@@ -95,6 +101,8 @@ final class HTTPLink: BackendLink {
         guard state.withLock({ $0.revision?.era }) == .legacy else { return }
         post(RPCMessage.notification(method: method, params: params))
     }
+
+    func respond(_ message: RPCMessage) { post(message) }
 
     /// Sends what has no answer.
     private func post(_ message: RPCMessage) {
@@ -147,8 +155,8 @@ final class HTTPLink: BackendLink {
                 state.withLock { $0.open[request.number] }?.sink(
                     .notification(method: method, params: params))
             }
-        case .message(.request(let id, let method, _)):
-            if state.withLock({ $0.revision?.era }) == .legacy { post(LinkAnswer.toRequest(id, method)) }
+        case .message(.request(let id, let method, let params)):
+            asked(BackendQuestion(id: id, method: method, params: params), by: request.number)
         case .message:
             break
         }
@@ -164,7 +172,7 @@ final class HTTPLink: BackendLink {
         let mayResume = state.withLock { state in
             guard state.revision?.era == .legacy, let open = state.open[request.number] else { return false }
             let attempts = place.hasAdvanced ? 1 : open.attempts + 1
-            state.open[request.number] = OpenRequest(sink: open.sink, attempts: attempts)
+            state.open[request.number] = OpenRequest(sink: open.sink, mayAsk: open.mayAsk, attempts: attempts)
             return attempts <= StreamPlace.attemptsMax
         }
         guard mayResume else { return finish(request.number, .fault(fault)) }
@@ -194,6 +202,25 @@ final class HTTPLink: BackendLink {
         }
         // Cancelled between the two, or over already: nobody else holds it.
         if !isOpen { carrier.cancel() }
+    }
+
+    // MARK: Questions of the backend
+
+    /// - Parameter number: of the request on whose stream the question came; `nil`: on the session's own, where it
+    ///   can be meant for a call only if one alone may be asked.
+    private func asked(_ question: BackendQuestion, by number: Int? = nil) {
+        let (era, asking) = state.withLock { state in
+            (
+                state.revision?.era,
+                state.open.filter { $0.value.mayAsk && $0.key == number ?? $0.key }.map(\.value.sink)
+            )
+        }
+        guard era == .legacy else { return }
+        if let answer = LinkAnswer.to(question, declared, callsOpen: asking.count) {
+            post(answer)
+        } else {
+            asking.first?(.question(question))
+        }
     }
 
     // MARK: The session's own stream
@@ -261,7 +288,8 @@ final class HTTPLink: BackendLink {
         switch message {
         case .notification(let method, _):
             if let change = ListChange(method: method) { news(.changed(change)) }
-        case .request(let id, let method, _): post(LinkAnswer.toRequest(id, method))
+        case .request(let id, let method, let params):
+            asked(BackendQuestion(id: id, method: method, params: params))
         case .response, .errorResponse: break
         }
     }
@@ -272,7 +300,7 @@ final class HTTPLink: BackendLink {
         let (open, sessionID) = state.withLock { state in
             state.isClosed = true
             defer { state.open = [:] }
-            return (Array(state.open.values), state.sessionID)
+            return (state.open.values.map(\.sink), state.sessionID)
         }
         for request in open { request.sink(.fault(BackendFault(.lost, "the connection was closed"))) }
         if sessionID != nil,

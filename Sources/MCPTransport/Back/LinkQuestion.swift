@@ -27,6 +27,7 @@ final class LinkQuestion: Sendable {
         let handle = link.send(request) { event in
             switch event {
             case .notification(let method, let params): onNotification(method, params)
+            case .question: break  // a question of the gateway's own has no caller to ask
             case .result(let result): question.finish(.success(.result(result)))
             case .error(let error): question.finish(.success(.error(error)))
             case .fault(let fault): question.finish(.failure(fault))

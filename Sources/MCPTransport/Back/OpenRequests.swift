@@ -10,7 +10,7 @@ final class OpenRequests: Sendable {
     typealias Sink = @Sendable (LinkEvent) -> Void
 
     private struct State: Sendable {
-        var open: [Int: (sink: Sink, isEndless: Bool)] = [:]
+        var open: [Int: (sink: Sink, request: LinkRequest)] = [:]
         /// Why nothing can be sent any more.
         var ended: BackendFault?
     }
@@ -18,12 +18,19 @@ final class OpenRequests: Sendable {
     /// Bytes of what is no message that are shown to a person.
     private static let shownBytesMax = 1_024
 
+    private let declared: DeclaredCapabilities
     private let news: @Sendable (LinkNews) -> Void
     private let write: @Sendable (RPCMessage) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter write: sends a message to the backend.
-    init(news: @escaping @Sendable (LinkNews) -> Void, write: @escaping @Sendable (RPCMessage) -> Void) {
+    /// - Parameters:
+    ///   - declared: what the backend may ask for.
+    ///   - write: sends a message to the backend.
+    init(
+        declared: DeclaredCapabilities, news: @escaping @Sendable (LinkNews) -> Void,
+        write: @escaping @Sendable (RPCMessage) -> Void
+    ) {
+        self.declared = declared
         self.news = news
         self.write = write
     }
@@ -33,7 +40,7 @@ final class OpenRequests: Sendable {
     /// - Returns: `false` when the channel has ended; the sink was told.
     func admit(_ request: LinkRequest, _ sink: @escaping Sink) -> Bool {
         let ended = state.withLock { state in
-            if state.ended == nil { state.open[request.number] = (sink, request.isEndless) }
+            if state.ended == nil { state.open[request.number] = (sink, request) }
             return state.ended
         }
         if let ended { sink(.fault(BackendFault(.notReached, ended.detail))) }
@@ -86,8 +93,19 @@ final class OpenRequests: Sendable {
         case .errorResponse(let id?, let error): id.json.int.flatMap(remove)?(.error(error))
         case .errorResponse(nil, let error):
             news(.line("(error without an id) \(RPCError(reading: error))"))
-        case .request(let id, let method, _): write(LinkAnswer.toRequest(id, method))
+        case .request(let id, let method, let params):
+            asked(BackendQuestion(id: id, method: method, params: params))
         case .notification(let method, let params): notification(method, params ?? .emptyObject)
+        }
+    }
+
+    /// On one channel a question names no request: it can be meant only if one alone may be asked.
+    private func asked(_ question: BackendQuestion) {
+        let asking = state.withLock { state in state.open.values.filter(\.request.mayAsk).map(\.sink) }
+        if let answer = LinkAnswer.to(question, declared, callsOpen: asking.count) {
+            write(answer)
+        } else {
+            asking.first?(.question(question))
         }
     }
 
@@ -102,7 +120,7 @@ final class OpenRequests: Sendable {
         } else if method == Method.message {
             // It names no request; only if one alone is running can it be meant.
             sink = state.withLock { state in
-                let calls = state.open.values.filter { !$0.isEndless }
+                let calls = state.open.values.filter { !$0.request.isEndless }
                 return calls.count == 1 ? calls.first?.sink : nil
             }
         } else {

@@ -22,20 +22,24 @@ final class StdioLink: BackendLink {
     private let errorsRead = Once<Void>()
 
     private init(
-        _ child: ChildProcess, _ limits: BackendLimits, _ news: @escaping @Sendable (LinkNews) -> Void
+        _ child: ChildProcess, _ limits: BackendLimits, _ declared: DeclaredCapabilities,
+        _ news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.child = child
         self.limits = limits
         self.news = news
         let output = PipeBox()
         self.output = output
-        requests = OpenRequests(news: news) { output.pipe?.write($0.json.onOneLine.bytes) }
+        requests = OpenRequests(declared: declared, news: news) {
+            output.pipe?.write($0.json.onOneLine.bytes)
+        }
     }
 
     static func start(
         command: String, args: [String], environment: [(String, SecretText)], directory: String?,
         secrets: @escaping @Sendable (String) throws -> [UInt8], limits: BackendLimits,
-        on group: any EventLoopGroup, news: @escaping @Sendable (LinkNews) -> Void
+        declared: DeclaredCapabilities = .none, on group: any EventLoopGroup,
+        news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> StdioLink {
         let spawned: Result<(ChildProcess, ChildProcess.Descriptors), BackendFault>
         do {
@@ -50,7 +54,7 @@ final class StdioLink: BackendLink {
             throw BackendFault(.notReached, "cannot start \(command): \(error)")
         }
         let (child, descriptors) = try spawned.get()
-        let link = StdioLink(child, limits, news)
+        let link = StdioLink(child, limits, declared, news)
         do {
             try await link.open(descriptors, on: group.next())
         } catch {
@@ -117,6 +121,8 @@ final class StdioLink: BackendLink {
 
     func notify(_ method: String, _ params: JSON?) { write(.notification(method: method, params: params)) }
 
+    func respond(_ message: RPCMessage) { write(message) }
+
     private func write(_ message: RPCMessage) { output.pipe?.write(message.json.onOneLine.bytes) }
 
     // MARK: In
@@ -171,16 +177,6 @@ private final class PipeBox: Sendable {
     var pipe: LinePipe? { box.withLock { $0 } }
 
     func set(_ pipe: LinePipe) { box.withLock { $0 = pipe } }
-}
-
-/// What a backend is answered when it asks us for something.
-enum LinkAnswer {
-    /// We declare no capability of a client to legacy backends, so all they may ask is whether we live.
-    /// (Handing their requests on to the caller is still to come.)
-    static func toRequest(_ id: RPCID, _ method: String) -> RPCMessage {
-        method == Method.ping
-            ? .response(id: id, result: .emptyObject) : .failure(id, .methodNotFound(method))
-    }
 }
 
 extension ListChange {

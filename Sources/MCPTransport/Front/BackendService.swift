@@ -55,7 +55,7 @@ package final class BackendService: Sendable {
                 var random = SystemRandomNumberGenerator()
                 let request = CallRequest(
                     id: CallID(using: &random), method: call.method, params: call.params, client: call.client,
-                    timeLeft: timeout)
+                    caller: call.caller, timeLeft: timeout)
                 return start(request, sink)
             },
             watch: { [self] _, _, tell in

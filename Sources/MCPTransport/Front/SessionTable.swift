@@ -1,3 +1,5 @@
+package import MCPModel
+
 /// A session belongs to the caller who opened it, at the endpoint where it was opened; to another, its id is
 /// as good as none.
 package struct SessionScope: Hashable, Sendable {

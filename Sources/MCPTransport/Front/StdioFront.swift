@@ -1,5 +1,5 @@
 import JSONSlice
-import MCPModel
+package import MCPModel
 package import NIOCore
 import Synchronization
 

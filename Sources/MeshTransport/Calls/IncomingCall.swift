@@ -145,6 +145,7 @@ final class IncomingCall {
                     server: header.server,
                     request: CallRequest(
                         id: header.call, method: header.method, params: params, client: header.client,
+                        caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
                         timeLeft: .milliseconds(Int64(header.timeLeftMS))),
                     entry: header.entry, virtualServer: header.virtualServer, principal: header.principal))
         } catch {

@@ -30,7 +30,7 @@ final class BackendRig: Sendable {
 
     static func with(
         _ target: BackendTarget, limits: BackendLimits = limits, secrets: [String: String] = [:],
-        _ body: (BackendRig) async throws -> Void
+        seal: StateSeal? = nil, _ body: (BackendRig) async throws -> Void
     ) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
@@ -38,7 +38,7 @@ final class BackendRig: Sendable {
             secrets: { name in
                 guard let value = secrets[name] else { throw NoSecret(name: name) }
                 return Array(value.utf8)
-            }, log: FrontRig.log, chance: { 0.5 }, events: { continuation.yield($0) })
+            }, seal: seal, log: FrontRig.log, chance: { 0.5 }, events: { continuation.yield($0) })
         let rig = BackendRig(backend, stream)
         try await withThrowingTaskGroup { group in
             group.addTask { await backend.run() }
@@ -80,19 +80,22 @@ final class BackendRig: Sendable {
 
     static func request(
         _ method: String, _ params: JSON, client: ClientFacts = ClientFacts(),
-        timeLeft: Duration = .seconds(20)
+        caller: Caller = .anonymous, timeLeft: Duration = .seconds(20)
     ) -> CallRequest {
         CallRequest(
-            id: CallID(high: 1, low: 2), method: method, params: params, client: client, timeLeft: timeLeft)
+            id: CallID(high: 1, low: 2), method: method, params: params, client: client, caller: caller,
+            timeLeft: timeLeft)
     }
 
     func call(
-        _ method: String, _ params: JSON, client: ClientFacts = ClientFacts(),
+        _ method: String, _ params: JSON, client: ClientFacts = ClientFacts(), caller: Caller = .anonymous,
         timeLeft: Duration = .seconds(20)
     ) async -> Outcome {
         let gathered = Mutex(Outcome())
         return await withCheckedContinuation { continuation in
-            _ = backend.call(Self.request(method, params, client: client, timeLeft: timeLeft)) { event in
+            _ = backend.call(
+                Self.request(method, params, client: client, caller: caller, timeLeft: timeLeft)
+            ) { event in
                 let outcome = gathered.withLock { outcome in
                     switch event {
                     case .notification(let method, let params):

@@ -1,0 +1,89 @@
+/// Which session each call of a backend goes to, as a state machine: one session for each declaration, more only
+/// while calls are suspended, and never more than the bound.
+///
+/// Sessions are numbers here; ``AskingSessions`` opens and closes the real ones.
+struct SessionShelf: Sendable {
+    enum Choice: Hashable, Sendable {
+        case use(Int)
+        /// Open a new one; `after`: only when that one, which is to end now, has ended.
+        case open(Int, after: Int?)
+        /// All there may be are in use.
+        case full
+    }
+
+    private struct Slot: Sendable {
+        var declared: DeclaredCapabilities
+        var calls = 0
+        var suspended = 0
+        var idleSince: ContinuousClock.Instant
+        var isEnding = false
+        /// Whether another session waits for the end of this one.
+        var isAwaited = false
+    }
+
+    private let countMax: Int
+    private var slots: [Int: Slot] = [:]
+    private var lastNumber = 0
+
+    init(countMax: Int) { self.countMax = countMax }
+
+    var count: Int { slots.count }
+
+    /// Finds a session for one call, which counts there from now on.
+    ///
+    /// - Parameter isShared: whether calls run beside a suspended one without being taken for it: true of
+    ///   Streamable HTTP, where each has a stream of its own.
+    mutating func choose(
+        for declared: DeclaredCapabilities, isShared: Bool, at now: ContinuousClock.Instant
+    ) -> Choice {
+        let fitting = slots.filter { _, slot in
+            slot.declared == declared && !slot.isEnding && (isShared || slot.suspended == 0)
+        }
+        if let best = fitting.min(by: { ($0.value.calls, $0.key) < ($1.value.calls, $1.key) }) {
+            slots[best.key]?.calls += 1
+            return .use(best.key)
+        }
+        let predecessor: Int?
+        if slots.values.lazy.filter({ !$0.isAwaited }).count < countMax {
+            predecessor = nil
+        } else {
+            let free = slots.filter { $0.value.calls == 0 && !$0.value.isAwaited }
+            let longest = free.min { ($0.value.idleSince, $0.key) < ($1.value.idleSince, $1.key) }
+            guard let longest else { return .full }
+            slots[longest.key]?.isEnding = true
+            slots[longest.key]?.isAwaited = true
+            predecessor = longest.key
+        }
+        lastNumber += 1
+        slots[lastNumber] = Slot(declared: declared, calls: 1, idleSince: now)
+        return .open(lastNumber, after: predecessor)
+    }
+
+    mutating func suspended(_ number: Int) { slots[number]?.suspended += 1 }
+
+    mutating func resumed(_ number: Int) { slots[number]?.suspended -= 1 }
+
+    /// One call of that session is over.
+    ///
+    /// - Returns: whether it was the last, so that the session is idle now.
+    mutating func released(_ number: Int, at now: ContinuousClock.Instant) -> Bool {
+        guard slots[number] != nil else { return false }
+        slots[number]?.calls -= 1
+        slots[number]?.idleSince = now
+        return slots[number]?.calls == 0
+    }
+
+    /// - Returns: whether the session has been idle for that long, and is to end now.
+    mutating func isDone(_ number: Int, idle time: Duration, at now: ContinuousClock.Instant) -> Bool {
+        guard let slot = slots[number], slot.calls == 0, !slot.isEnding,
+            slot.idleSince.duration(to: now) >= time
+        else { return false }
+        slots[number]?.isEnding = true
+        return true
+    }
+
+    /// No further call goes there; those that run may end.
+    mutating func ending(_ number: Int) { slots[number]?.isEnding = true }
+
+    mutating func ended(_ number: Int) { slots[number] = nil }
+}

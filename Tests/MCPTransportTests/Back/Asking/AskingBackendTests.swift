@@ -1,0 +1,287 @@
+import JSONSlice
+import MCPModel
+import NIOCore
+import Testing
+
+@testable import MCPTransport
+
+/// Calls at legacy servers that ask, in modern terms (mcp-spec §5.1).
+@Suite(.timeLimit(.minutes(1)))
+struct AskingBackendTests {
+    private static func with(
+        revision: ProtocolRevision = .v2025_11_25, limits: BackendLimits = BackendRig.limits,
+        _ body: (BackendRig) async throws -> Void
+    ) async throws {
+        try await BackendRig.with(
+            AskingServer.stdio(revision: revision), limits: limits, seal: AskingServer.seal
+        ) {
+            rig in
+            _ = try await rig.listing()
+            try await body(rig)
+        }
+    }
+
+    private static func retry(_ name: String, _ asked: BackendRig.Outcome, _ answers: JSON) -> JSON {
+        [
+            "name": .string(name), "arguments": [:], "inputResponses": answers,
+            "requestState": asked.result?["requestState"] ?? .null,
+        ]
+    }
+
+    private static let accept: JSON = ["action": "accept", "content": ["ok": true]]
+
+    @Test(arguments: [ProtocolRevision.v2025_06_18, .v2025_11_25])
+    func `an elicitation becomes input_required, and the retry gets the result`(
+        revision: ProtocolRevision
+    ) async throws {
+        try await Self.with(revision: revision) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let asked = await rig.tool("confirm", client: facts)
+            #expect(asked.result?["resultType"]?.string == "input_required")
+            let request = asked.result?["inputRequests"]?["elicitation-1"]
+            #expect(request?["method"]?.string == "elicitation/create")
+            #expect(request?["params"]?["mode"]?.string == "form")
+            #expect(request?["params"]?["requestedSchema"]?["properties"]?["ok"] != nil)
+            #expect(InputNeeds.missing(in: try #require(asked.result), from: AskingServer.form) == nil)
+            // Other white space, another order and an answer to nothing change nothing.
+            let retry = try JSON(
+                validating: """
+                    {"requestState": \(asked.result?["requestState"]?.text ?? ""), "_meta": {"x": 1},
+                     "arguments" : { }, "name": "confirm",
+                     "inputResponses": {"elicitation-1": \(Self.accept.text), "nobody": {}}}
+                    """)
+            let done = await rig.call("tools/call", retry, client: facts)
+            #expect(done.text == #"[{"action": "accept", "content": {"ok": true}}]"#)
+            #expect(done.result?["resultType"]?.string == "complete")
+        }
+    }
+
+    @Test func `what is asked together is one round, what stays unanswered is asked again`() async throws {
+        try await Self.with { rig in
+            let facts = ClientFacts(capabilities: AskingServer.everything)
+            let asked = await rig.tool("many", client: facts)
+            #expect(
+                asked.result?["inputRequests"]?.members.map(\.key) == [
+                    "elicitation-1", "roots-2", "sampling-3",
+                ])
+            #expect(asked.result?["inputRequests"]?["roots-2"] == ["method": "roots/list"])
+            let again = await rig.call(
+                "tools/call",
+                Self.retry("many", asked, ["roots-2": ["roots": []], "elicitation-1": Self.accept]),
+                client: facts)
+            #expect(again.result?["inputRequests"]?.members.map(\.key) == ["sampling-3"])
+            #expect(again.result?["requestState"] != asked.result?["requestState"])
+            let done = await rig.call(
+                "tools/call", Self.retry("many", again, ["sampling-3": ["role": "assistant"]]), client: facts)
+            #expect(done.text?.contains("assistant") == true)
+        }
+    }
+
+    @Test func `a call may ask in several rounds`() async throws {
+        try await Self.with { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let first = await rig.tool("twice", client: facts)
+            let second = await rig.call(
+                "tools/call", Self.retry("twice", first, ["elicitation-1": Self.accept]), client: facts)
+            #expect(second.result?["inputRequests"]?.members.map(\.key) == ["elicitation-2"])
+            let done = await rig.call(
+                "tools/call", Self.retry("twice", second, ["elicitation-2": ["action": "decline"]]),
+                client: facts)
+            #expect(done.text?.contains("decline") == true)
+        }
+    }
+
+    @Test func `a URL elicitation loses its id, and is refused where only forms were declared`() async throws
+    {
+        try await Self.with { rig in
+            let able = await rig.tool("url", client: ClientFacts(capabilities: ["elicitation": ["url": [:]]]))
+            let params = able.result?["inputRequests"]?["elicitation-1"]?["params"]
+            #expect(params?["url"]?.string == "https://example.org/" && params?["elicitationId"] == nil)
+            let unable = await rig.tool("url", client: ClientFacts(capabilities: AskingServer.form))
+            #expect(unable.text?.contains("-32602") == true)
+        }
+    }
+
+    @Test func `a state is good once, for its caller, with its arguments, unchanged`() async throws {
+        try await Self.with { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let asked = await rig.tool("confirm", client: facts)
+            let retry = Self.retry("confirm", asked, ["elicitation-1": Self.accept])
+            let state = try #require(asked.result?["requestState"]?.string)
+            let other = Caller(issuer: "key", subject: "mallory")
+            #expect(
+                await rig.call("tools/call", retry, client: facts, caller: other).failure?.reason
+                    == .invalidArguments)
+            for wrong in [
+                retry.setting("arguments", to: ["x": 1]), retry.setting("name", to: "twice"),
+                retry.setting("requestState", to: "made up"),
+                retry.setting("requestState", to: .string(String(state.dropLast(2)))),
+                retry.setting("requestState", to: .string(state + "AAAA")),
+            ] {
+                #expect(
+                    await rig.call("tools/call", wrong, client: facts).failure?.reason == .invalidArguments)
+            }
+            let malformed = await rig.call(
+                "tools/call", retry.setting("inputResponses", to: ["elicitation-1": 7]), client: facts)
+            #expect(malformed.error?["code"]?.int == RPCError.Code.invalidParams)
+            #expect(await rig.call("tools/call", retry, client: facts).text?.contains("accept") == true)
+            #expect(await rig.call("tools/call", retry, client: facts).failure?.reason == .invalidArguments)
+        }
+    }
+
+    @Test func `nobody comes back: the elicitation is cancelled, and so is the call`() async throws {
+        var limits = BackendRig.limits
+        limits.suspendedTimeMax = .milliseconds(50)
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.everything)
+            let asked = await rig.tool("many", client: facts)
+            #expect(asked.result?["requestState"] != nil)
+            _ = try await rig.line(containing: #"answer {"action": "cancel"}"#)
+            _ = try await rig.line(containing: "answer -32603")
+            _ = try await rig.line(containing: "cancelled")
+            let late = Self.retry("many", asked, ["elicitation-1": Self.accept])
+            #expect(await rig.call("tools/call", late, client: facts).failure?.reason == .invalidArguments)
+            // Its place is free again.
+            #expect(await rig.tool("who", client: facts).text?.contains("sampling") == true)
+        }
+    }
+
+    @Test func `a cancelled leg is cancelled at the backend, a suspended call is not`() async throws {
+        try await Self.with { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let (stream, told) = AsyncStream.makeStream(of: CallEvent.self)
+            let params: JSON = ["name": "confirm", "arguments": [:]]
+            let suspended = rig.backend.call(BackendRig.request("tools/call", params, client: facts)) {
+                told.yield($0)
+            }
+            var events = stream.makeAsyncIterator()
+            guard case .result(let result) = await events.next() else {
+                Issue.record("no result")
+                return
+            }
+            suspended.cancel()
+            let done = await rig.call(
+                "tools/call",
+                params.setting("requestState", to: result["requestState"] ?? .null).setting(
+                    "inputResponses", to: ["elicitation-1": Self.accept]), client: facts)
+            #expect(done.text?.contains("accept") == true)
+
+            let running = rig.backend.call(
+                BackendRig.request("tools/call", ["name": "silent"], client: facts)
+            ) { told.yield($0) }
+            _ = try await rig.line(containing: "silent runs")
+            running.cancel()
+            _ = try await rig.line(containing: "cancelled")
+        }
+    }
+
+    @Test func `callers that declare different things have sessions of their own, and no more than may be`()
+        async throws
+    {
+        var limits = BackendRig.limits
+        limits.instancesMax = 3
+        try await Self.with(limits: limits) { rig in
+            let who = { (capabilities: JSON) async -> JSON in
+                let text = await rig.tool("who", client: ClientFacts(capabilities: capabilities)).text
+                return text.flatMap { try? JSON(validating: $0) } ?? .null
+            }
+            let (none, form) = (await who([:]), await who(AskingServer.form))
+            #expect(none["capabilities"] == .emptyObject && none["pid"] != form["pid"])
+            #expect(form["capabilities"]?["elicitation"]?["form"] != nil)
+            // Another spelling of the same, and what a backend cannot ask for, make no difference.
+            #expect(await who(["extensions": ["x": [:]], "elicitation": [:]])["pid"] == form["pid"])
+            #expect(await who(["extensions": ["x": [:]]])["pid"] == none["pid"])
+            // The third child; for a fourth declaration the one that is longest idle has to go.
+            #expect(await who(["roots": [:]])["capabilities"]?["roots"] != nil)
+            #expect(await who(["sampling": [:]])["capabilities"]?["sampling"] != nil)
+            #expect(await who(AskingServer.form)["pid"] != form["pid"])
+            // Children with suspended calls are in use.
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            for _ in 0..<2 {
+                #expect(await rig.tool("confirm", client: facts).result?["requestState"] != nil)
+            }
+            #expect(await rig.tool("confirm", client: facts).failure?.reason == .limited)
+            #expect(await who([:])["pid"] == none["pid"])
+        }
+    }
+
+    @Test func `an idle session is closed`() async throws {
+        var limits = BackendRig.limits
+        limits.idleSessionMax = .milliseconds(20)
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let first = await rig.tool("who", client: facts).text
+            var next = first
+            while next == first {
+                try await Task.sleep(for: .milliseconds(30))
+                next = await rig.tool("who", client: facts).text
+            }
+            #expect(next?.contains("elicitation") == true)
+        }
+    }
+
+    @Test func `on one channel a question is refused while two calls may be meant`() async throws {
+        try await Self.with { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let silent = rig.backend.call(
+                BackendRig.request("tools/call", ["name": "silent"], client: facts)
+            ) { _ in }
+            _ = try await rig.line(containing: "silent runs")
+            #expect(await rig.tool("confirm", client: facts).text?.contains("-32603") == true)
+            silent.cancel()
+        }
+    }
+
+    @Test func `what a server says while its call is suspended is kept for the retry`() async throws {
+        var limits = BackendRig.limits
+        limits.questionWindow = .zero
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let outcome = await rig.call(
+                "tools/call", ["name": "impatient", "arguments": ["at": "once"]], client: facts)
+            guard outcome.result?["resultType"]?.string == "input_required" else {
+                // The result came before the window closed.
+                #expect(outcome.text == #""went on""#)
+                return
+            }
+            let retry: JSON = [
+                "name": "impatient", "arguments": ["at": "once"],
+                "requestState": outcome.result?["requestState"] ?? .null,
+            ]
+            #expect(await rig.call("tools/call", retry, client: facts).text == #""went on""#)
+        }
+    }
+
+    @Test func `over HTTP each call is asked on its own stream`() async throws {
+        try await AskingServer.withHTTP { target in
+            try await BackendRig.with(target, seal: AskingServer.seal) { rig in
+                _ = try await rig.listing()
+                let facts = ClientFacts(capabilities: AskingServer.form)
+                let ask = { @Sendable (message: String) async -> (JSON, BackendRig.Outcome) in
+                    let params: JSON = ["name": "x", "arguments": ["message": .string(message)]]
+                    return (params, await rig.call("tools/call", params, client: facts))
+                }
+                async let one = ask("one")
+                async let two = ask("two")
+                for (params, asked) in [await one, await two] {
+                    let message = asked.result?["inputRequests"]?["elicitation-1"]?["params"]?["message"]
+                    #expect(message == params["arguments"]?["message"])
+                    let answer: JSON = ["action": "accept", "content": ["said": message ?? .null]]
+                    let done = await rig.call(
+                        "tools/call",
+                        params.setting("requestState", to: asked.result?["requestState"] ?? .null)
+                            .setting("inputResponses", to: ["elicitation-1": answer]), client: facts)
+                    #expect(done.text == answer.text)
+                }
+            }
+        }
+    }
+
+    @Test func `without a seal nothing is declared`() async throws {
+        try await BackendRig.with(AskingServer.stdio()) { rig in
+            _ = try await rig.listing()
+            let outcome = await rig.tool("confirm", client: ClientFacts(capabilities: AskingServer.form))
+            #expect(outcome.text?.contains("-32601") == true)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+import Testing
+
+@testable import MCPTransport
+
+/// A legacy server that asks, behind a front: what clients of both eras see of it.
+@Suite(.timeLimit(.minutes(1)))
+struct AskedCallerTests {
+    /// The caller is who the header `X-Caller` says.
+    private static func with(_ body: (FrontRig, BackendRig) async throws -> Void) async throws {
+        try await BackendRig.with(AskingServer.stdio(), seal: AskingServer.seal) { back in
+            let backends = BackendService(timeout: .seconds(20))
+            backends.take(.listed(try await back.listing()))
+            var service = backends.service { back.backend.call($0, $1) }
+            service.authorize = { exchange in
+                .allowed(Caller(issuer: "key", subject: exchange.headers.first("x-caller") ?? "ada"))
+            }
+            try await FrontRig.with(service) { try await body($0, back) }
+        }
+    }
+
+    private static func call(_ asked: JSON? = nil, _ answers: JSON? = nil) -> JSON {
+        var params: JSON = ["name": "confirm", "arguments": ["n": 1]]
+        if let answers { params = params.setting("inputResponses", to: answers) }
+        if let state = asked?["requestState"] { params = params.setting("requestState", to: state) }
+        return params
+    }
+
+    private static let answers: JSON = ["elicitation-1": ["action": "accept", "content": ["ok": true]]]
+
+    @Test func `a modern client is asked by input_required, and only the one who was asked may answer`()
+        async throws
+    {
+        try await Self.with { front, _ in
+            let asked = try await front.modern("tools/call", Self.call(), capabilities: AskingServer.form)
+            let result = try #require(asked.json["result"])
+            #expect(asked.status == 200 && result["resultType"]?.string == "input_required")
+            #expect(result["ttlMs"] == nil)
+            let retry = Self.call(result, Self.answers)
+            let stolen = try await front.send(
+                "POST", "/mcp",
+                headers: FrontRig.modernHeaders("tools/call", name: "confirm") + [("X-Caller", "mallory")],
+                body: FrontRig.modernBody("tools/call", retry, capabilities: AskingServer.form))
+            #expect(stolen.json["error"]?["data"]?["reason"]?.string == "invalid_arguments")
+            let done = try await front.modern("tools/call", retry, capabilities: AskingServer.form)
+            #expect(done.json["result"]?["resultType"]?.string == "complete")
+            #expect(done.json["result"]?["content"]?[0]?["text"]?.string?.contains("accept") == true)
+        }
+    }
+
+    @Test func `a modern client that cannot be asked is not`() async throws {
+        try await Self.with { front, _ in
+            let answer = try await front.modern("tools/call", Self.call())
+            #expect(answer.json["result"]?["content"]?[0]?["text"]?.string?.contains("-32601") == true)
+        }
+    }
+
+    @Test(arguments: [ProtocolRevision.v2025_06_18, .v2025_11_25])
+    func `a legacy client is asked by a real request on the stream of its call`(
+        revision: ProtocolRevision
+    ) async throws {
+        try await Self.with { front, _ in
+            let (_, session) = try await front.initialize(revision, capabilities: ["elicitation": [:]])
+            let events = try front.stream(
+                "POST", "/mcp", headers: FrontRig.legacyHeaders(session, revision),
+                body: FrontRig.legacyBody("tools/call", Self.call(), id: "c"))
+            let asked = try #require(try await events.next())
+            #expect(asked["method"]?.string == "elicitation/create")
+            #expect(asked["params"]?["message"]?.string == "Sure?")
+            let response: JSON = [
+                "jsonrpc": "2.0", "id": asked["id"] ?? .null,
+                "result": Self.answers["elicitation-1"] ?? .null,
+            ]
+            let posted = try await front.send(
+                "POST", "/mcp", headers: FrontRig.legacyHeaders(session, revision),
+                body: Array(response.bytes))
+            #expect(posted.status == 202)
+            let result = try #require(try await events.next())
+            #expect(result["id"]?.string == "c" && result["result"]?["resultType"] == nil)
+            #expect(result["result"]?["content"]?[0]?["text"]?.string?.contains(#""ok": true"#) == true)
+        }
+    }
+}
