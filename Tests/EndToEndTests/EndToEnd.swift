@@ -13,6 +13,7 @@ enum EndToEnd {
     struct TwoNodes {}
     struct BadInput {}
     struct Demo {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }
 

@@ -119,7 +119,7 @@ class Mesh:
         return process
 
     def listen(self, wire):
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         process = self.spawn(wire, self.server(wire), self.environment(), **pipes)
         said = process.stdout.readline()
         if not said:

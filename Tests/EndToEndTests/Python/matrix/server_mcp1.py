@@ -30,7 +30,7 @@ class Server(FastMCP):
         """As the SDK does, but a resource that does not exist is answered as the revisions ask."""
         try:
             return await super().read_resource(uri)
-        except ResourceError as failure:
+        except (ResourceError, ValueError) as failure:
             raise mcp.McpError(types.ErrorData(code=-32002, message=str(failure), data={"uri": str(uri)})) from failure
 
 
