@@ -1,4 +1,4 @@
-"""Runs cells of the matrix with the client of release 2.x of the PyPI package `mcp`: MCP 2026-07-28.
+"""Runs cells of the matrix with the client of release 2.x of the PyPI package `mcp`: MCP 2026-07-28, and 2025-11-25.
 
 Reads cells and prints their outcomes as `checks.py` says.
 """
@@ -12,10 +12,13 @@ import mcp_types as types
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+MODERN = "2026-07-28"
+
 
 class Connection:
-    def __init__(self, client):
+    def __init__(self, client, changes):
         self.client = client
+        self.changes = changes
         self.revision = str(client.protocol_version)
 
     async def call(self, tool, arguments, on_progress=None):
@@ -41,6 +44,9 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def tool_changes(self):
+        if self.revision < MODERN:
+            yield self.changes.receive
+            return
         async with self.client.listen(tools_list_changed=True) as events:
             yield lambda: anext(events)
 
@@ -64,14 +70,22 @@ async def on_sampling(_context, params):
 
 
 @contextlib.asynccontextmanager
-async def connect(_revision, target):
+async def connect(revision, target):
+    news, changes = anyio.create_memory_object_stream(100)
+
+    async def on_message(message):
+        if isinstance(message, types.ToolListChangedNotification):
+            news.send_nowait(None)
+
     match target:
         case {"url": url}:
             transport = streamable_http_client(url)
         case {"command": [command, *arguments], "environment": environment}:
             transport = stdio_client(StdioServerParameters(command=command, args=arguments, env=environment))
-    async with mcp.Client(transport, elicitation_callback=on_elicitation, sampling_callback=on_sampling) as client:
-        yield Connection(client)
+    options = {"mode": "auto" if revision >= MODERN else "legacy", "message_handler": on_message}
+    options |= {"elicitation_callback": on_elicitation, "sampling_callback": on_sampling}
+    async with mcp.Client(transport, **options) as client:
+        yield Connection(client, changes)
 
 
 if __name__ == "__main__":

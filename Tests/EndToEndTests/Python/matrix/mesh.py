@@ -12,9 +12,11 @@ import sys
 import time
 import urllib.request
 
-from plan import LOCAL, WIRES, revision
+from plan import BACKS, LOCAL, kind, revision, transport
 
 HERE = pathlib.Path(__file__).parent
+# The virtual environments, and what of PyPI is looked at in each.
+SDKS = {"mcp1": "mcp", "mcp2": "mcp", "fastmcp2": "fastmcp", "fastmcp4": "fastmcp"}
 READY_SECONDS = 60
 STOP_SECONDS = 10
 POLL_SECONDS = 0.05
@@ -33,7 +35,7 @@ class Mesh:
         self.folder = pathlib.Path(folder)
         self.traces = self.folder / "traces"
         self.traces.mkdir()
-        self.pythons = {sdk: f"{environments}/{sdk}/bin/python" for sdk in ("mcp1", "mcp2")}
+        self.pythons = {sdk: f"{environments}/{sdk}/bin/python" for sdk in SDKS}
         self.addresses = {}
         self.stack = contextlib.ExitStack()
 
@@ -51,21 +53,22 @@ class Mesh:
 
     def server(self, wire):
         """The program that serves over a wire."""
-        transport = wire.split("-", 1)[0]
+        if kind(wire).startswith("fastmcp"):
+            return [self.pythons[kind(wire)], str(HERE / f"server_{kind(wire)}.py"), transport(wire)]
         if revision(wire) >= "2026-07-28":
-            return [self.pythons["mcp2"], str(HERE / "server_mcp2.py"), transport]
-        return [self.pythons["mcp1"], str(HERE / "server_mcp1.py"), transport, revision(wire)]
+            return [self.pythons["mcp2"], str(HERE / "server_mcp2.py"), transport(wire)]
+        return [self.pythons["mcp1"], str(HERE / "server_mcp1.py"), transport(wire), revision(wire)]
 
     def client(self, wire):
         """The program that runs the cells of a front."""
-        sdk = "mcp2" if revision(wire) >= "2026-07-28" else "mcp1"
+        sdk = "mcp2" if revision(wire) >= "2026-07-28" or kind(wire) == "mcp2" else "mcp1"
         return [self.pythons[sdk], str(HERE / f"client_{sdk}.py")]
 
     def target(self, cell):
         """What the client of a cell connects to: the server by itself, at the node where the client is."""
         server = cell.back if cell.hops == LOCAL else f"far--{cell.back}"
         url = f"http://{self.running('near')['mcp']}/servers/{server}"
-        match cell.front.split("-", 1)[0]:
+        match transport(cell.front):
             case "http":
                 return {"url": f"{url}/mcp"}
             case "sse":
@@ -76,7 +79,7 @@ class Mesh:
 
     def direct_target(self, cell):
         """The same without anything between; only where front and back speak alike."""
-        match cell.front.split("-", 1)[0]:
+        match transport(cell.front):
             case "http":
                 return {"url": self.addresses[cell.back]}
             case "sse":
@@ -89,25 +92,24 @@ class Mesh:
 
     def versions(self):
         """What took part in the run."""
-        found = {"Martlet": self.run([self.binary, "--version"]).strip()}
-        ask = "import importlib.metadata; print(importlib.metadata.version('mcp'))"
-        for python in self.pythons.values():
-            version = self.run([python, "-c", ask]).strip()
-            found[f"mcp {version.split('.')[0]}.x (PyPI)"] = version
+        found = {"martlet": f"Martlet {self.run([self.binary, '--version']).strip()}"}
+        for sdk, package in SDKS.items():
+            ask = f"import importlib.metadata; print(importlib.metadata.version('{package}'))"
+            found[sdk] = f"{package} {self.run([self.pythons[sdk], '-c', ask]).strip()}"
         return found
 
     # The way there
 
     def start(self):
-        for wire in WIRES:
-            if not wire.startswith("stdio"):
+        for wire in BACKS:
+            if transport(wire) != "stdio":
                 self.addresses[wire] = self.listen(wire)
         if self.is_direct:
             return
         self.up("middle", {}, mesh="127.0.0.1:0")
         for name in ("near", "far"):
             token = self.martlet("middle", "mesh", "token", "--segment", name, "--label", name).strip()
-            self.up(name, {wire: self.definition(wire) for wire in WIRES}, mesh="none", token=token)
+            self.up(name, {wire: self.definition(wire) for wire in BACKS}, mesh="none", token=token)
         self.eventually("near knows all servers", self.is_complete)
 
     def spawn(self, name, command, environment, **pipes):
@@ -124,13 +126,13 @@ class Mesh:
         said = process.stdout.readline()
         if not said:
             raise Failure(f"the server {wire} did not start:\n{self.log(wire)}")
-        path = "sse" if wire.startswith("sse") else "mcp"
+        path = "sse" if transport(wire) == "sse" else "mcp"
         return f"http://127.0.0.1:{json.loads(said)['port']}/{path}"
 
     def definition(self, wire):
         """A server as a node's configuration has it."""
         if wire in self.addresses:
-            kind = {"type": "sse"} if wire.startswith("sse") else {}
+            kind = {"type": "sse"} if transport(wire) == "sse" else {}
             return {"url": self.addresses[wire], **kind}
         [command, *arguments] = self.server(wire)
         return {"command": command, "args": arguments, "env": self.environment()}
@@ -163,7 +165,7 @@ class Mesh:
 
     def is_complete(self):
         """Whether both nodes' servers are all there at `near`, with all their tools."""
-        wanted = {(node, wire) for node in ("near", "far") for wire in WIRES}
+        wanted = {(node, wire) for node in ("near", "far") for wire in BACKS}
         return wanted <= self.available()
 
     def available(self):

@@ -3,8 +3,8 @@
     run.py --binary MARTLET --environments FOLDER [--covering | --direct] [--only TEXT ...]
            [--results FILE] [--table FILE] [--keep]
 
---environments   the folder with the virtual environments mcp1 and mcp2, which scripts/matrix makes
---covering       about a hundred cells that cover every pair, instead of all
+--environments   the folder with the virtual environments mcp1, mcp2, fastmcp2 and fastmcp4; scripts/matrix makes them
+--covering       some 130 cells that cover every pair, instead of all
 --direct         without nodes, where front and back speak alike: what the servers and clients do by themselves
 --only           only cells whose name, as printed, has all these texts
 --results        writes every cell with its outcome, as JSON
@@ -26,7 +26,7 @@ import threading
 
 import report
 from mesh import Failure, Mesh
-from plan import LOCAL, Cell, covering_cells, every_cell, known_gap, not_applicable
+from plan import Cell, covering_cells, direct_cells, every_cell, known_gap, not_applicable
 
 CELL_SECONDS_MAX = 30  # more than a client grants a cell, with its connection
 LANES = 4
@@ -51,7 +51,7 @@ def arguments():
 
 def chosen(asked):
     if asked.direct:
-        cells = [cell for cell in every_cell() if cell.front == cell.back and cell.hops == LOCAL]
+        cells = direct_cells()
     else:
         cells = covering_cells() if asked.covering else every_cell()
     return [cell for cell in cells if all(part in str(cell) for part in asked.only)]
