@@ -70,3 +70,21 @@ build_release() {
     fi
     printf '%s (%s)\n' "$PWD/$BINARY" "$(du -h "$BINARY" | cut -f1)" >&2
 }
+
+# Virtual environments with what the end-to-end tests and the matrix need of PyPI: clients and servers of both eras, and a
+# server of the world.
+ENVIRONMENTS=.build/venvs
+
+environment() {
+    local folder=$ENVIRONMENTS/$1
+    shift
+    [[ -x $folder/bin/python ]] || python3 -m venv "$folder"
+    # Installs nothing, and asks nobody, when all is there.
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+environments() {
+    environment mcp2 'mcp>=2,<3' && environment mcp1 'mcp>=1.30,<2' &&
+        environment fastmcp4 'fastmcp>=4,<5' && environment fastmcp2 'fastmcp>=2,<3' &&
+        environment time mcp-server-time
+}

@@ -38,6 +38,15 @@ struct PythonClient: Sendable, CustomStringConvertible {
         [python(.two), "\(folder)/\(name)"] + arguments
     }
 
+    /// Runs `Python/matrix/run.py`, which says itself what is not as it should be.
+    static func matrix(_ arguments: String..., limit: Duration) async throws -> Program.Outcome {
+        guard let binary = Binary.path else { throw TestFailure("there is no binary") }
+        return try await Program.run(
+            [python(.two), "\(folder)/matrix/run.py", "--binary", binary, "--environments", environments]
+                + arguments,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], limit: limit)
+    }
+
     /// Whether what these tests need of PyPI is here; where every test must run they run, and fail, without.
     static let isInstalled: Bool = {
         let missing = (Release.allCases.map(python) + [timeServer])

@@ -357,6 +357,82 @@ struct MeshCoreTests {
         }
     }
 
+    @Test mutating func `a server whose list changes is shown as it was until the new list is here`() throws {
+        _ = begin()
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let key = ServerKey(owner: peer.id, name: "files")
+        let old = try offer(key, tools: 2, sequence: 2)
+        _ = deliver(old)
+        #expect(shownTools(of: key) == 2)
+
+        // Two changes one after the other: the first list never arrives.
+        let lost = try offer(key, tools: 3, sequence: 3)
+        let new = try offer(key, tools: 4, sequence: 4)
+        #expect(shownTools(of: key) == 2)
+        #expect(core.manifest(ContentHash(of: old)) != nil)
+        let effects = deliver(new)
+        #expect(shownTools(of: key) == 4)
+        #expect(effects.contains(.dropManifest(ContentHash(of: old))))
+        #expect(core.manifest(ContentHash(of: old)) == nil)
+        _ = deliver(lost)
+        #expect(shownTools(of: key) == 4)
+
+        // And back to a list that is held: at once.
+        _ = try offer(key, tools: 5, sequence: 5)
+        _ = try offer(key, tools: 4, sequence: 6)
+        #expect(shownTools(of: key) == 4)
+        let removed = receive(
+            .documents([try document(.server(peer.id, "files"), nil, by: peer, sequence: 7).encoded]))
+        #expect(removed.contains(.dropManifest(ContentHash(of: new))))
+        #expect(core.catalogSnapshot().servers[key] == nil)
+    }
+
+    @Test mutating func `what a server showed before counts against its owner's share`() throws {
+        let list = try ManifestCodec.encode(try .sample(tools: 2))
+        var limits = MeshLimits()
+        limits.manifestBytesPerOrigin = list.count * 2
+        core = mesh.core(node, limits: limits)
+        _ = begin()
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let key = ServerKey(owner: peer.id, name: "files")
+        _ = deliver(try offer(key, tools: 2, sequence: 2))
+        #expect(shownTools(of: key) == 2)
+        let effects = receiveOffer(key, hash: ContentHash(of: [1]), size: list.count + 1, sequence: 3)
+        #expect(effects.contains(.dropManifest(ContentHash(of: list))))
+        #expect(shownTools(of: key) == nil)
+    }
+
+    /// A server of the peer's says that it offers so many tools.
+    ///
+    /// - Returns: the manifest, which does not arrive by that.
+    private mutating func offer(_ key: ServerKey, tools: Int, sequence: UInt64) throws -> [UInt8] {
+        let bytes = try ManifestCodec.encode(try .sample(tools: tools))
+        _ = receiveOffer(key, hash: ContentHash(of: bytes), size: bytes.count, sequence: sequence)
+        return bytes
+    }
+
+    private mutating func receiveOffer(
+        _ key: ServerKey, hash: ContentHash, size: Int, sequence: UInt64
+    ) -> [MeshEffect] {
+        var record = ServerRecord(key: key, state: .up)
+        record.manifest = hash
+        let body = ServerBody(record, manifestBytes: size).canonicalBytes
+        guard
+            let document = try? document(
+                .server(key.owner, key.name), body, by: peer, sequence: sequence)
+        else { return [] }
+        return receive(.documents([document.encoded]))
+    }
+
+    /// The one page of a small manifest.
+    private mutating func deliver(_ bytes: [UInt8]) -> [MeshEffect] {
+        receive(.manifestPage(ManifestPage(manifest: ContentHash(of: bytes), index: 0, bytes: bytes)))
+    }
+
+    private func shownTools(of key: ServerKey) -> Int? {
+        core.catalogSnapshot().servers[key]?.manifest?.entries.count
+    }
+
     @Test mutating func `a node that left is listed no more, and its name is free`() throws {
         _ = begin()
         _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))

@@ -35,6 +35,11 @@ struct ManifestShelf: Sendable {
         var isWhole: Bool { bytes.count >= size }
     }
 
+    private struct Use: Hashable, Sendable {
+        var hash: ContentHash
+        var size: Int
+    }
+
     /// After so many wrong answers a manifest is given up until its document changes.
     private static let spoiltMax = 8
     /// Pages that one pull may ask for.
@@ -47,13 +52,22 @@ struct ManifestShelf: Sendable {
     private var waiting: [ContentHash] = []
     private var waitingFrom: [ContentHash: (size: Int, link: LinkID?)] = [:]
     private var users: [ContentHash: Set<ServerKey>] = [:]
-    private var uses: [ServerKey: (hash: ContentHash, size: Int)] = [:]
+    private var uses: [ServerKey: Use] = [:]
+    /// What servers named before, while what they name now is on its way: a change must not look like a loss.
+    /// At most one a server, and only as far as the owner's share allows.
+    private var standing: [ServerKey: Use] = [:]
     private var bytesStated: [NodeID: Int] = [:]
+    private var bytesStanding: [NodeID: Int] = [:]
     private(set) var broken: Set<ContentHash> = []
 
     init(limits: MeshLimits) { self.limits = limits }
 
     subscript(hash: ContentHash) -> Held? { held[hash] }
+
+    /// What a server is to be shown with: what its document names, else what it named before.
+    func shown(for key: ServerKey) -> Manifest? {
+        [uses[key], standing[key]].lazy.compactMap { $0 }.compactMap { held[$0.hash]?.manifest }.first
+    }
 
     /// Lets go of what no live server names.
     mutating func dropUnused() -> [ContentHash] {
@@ -66,31 +80,63 @@ struct ManifestShelf: Sendable {
 
     /// A server's document names this manifest now, or none.
     ///
-    /// - Returns: a manifest that nobody names any more, and is dropped.
-    mutating func use(_ key: ServerKey, _ hash: ContentHash?, size: Int) -> ContentHash? {
+    /// - Returns: manifests that nobody needs any more, and are dropped.
+    mutating func use(_ key: ServerKey, _ hash: ContentHash?, size: Int) -> [ContentHash] {
         let before = uses[key]
-        guard before?.hash != hash else { return nil }
+        guard before?.hash != hash else { return [] }
+        uses[key] = hash.map { Use(hash: $0, size: size) }
         if let hash {
-            uses[key] = (hash, size)
             users[hash, default: []].insert(key)
             bytesStated[key.owner, default: 0] += size
-        } else {
-            uses[key] = nil
         }
-        guard let before else { return nil }
-        bytesStated[key.owner, default: 0] -= before.size
-        users[before.hash]?.remove(key)
-        guard users[before.hash]?.isEmpty == true else { return nil }
-        users[before.hash] = nil
-        fetches[before.hash] = nil
-        waitingFrom[before.hash] = nil
-        broken.remove(before.hash)
-        return held.removeValue(forKey: before.hash) != nil ? before.hash : nil
+        bytesStated[key.owner, default: 0] -= before?.size ?? 0
+        guard let hash, held[hash] == nil else {
+            return unstand(key) + (before.flatMap { release($0.hash, by: key) }.map { [$0] } ?? [])
+        }
+        guard let before else { return [] }
+        // One that never arrived shows nothing; what stood before it goes on.
+        guard held[before.hash] != nil, isWithinShare(key.owner, with: before.size) else {
+            return release(before.hash, by: key).map { [$0] } ?? []
+        }
+        let dropped = unstand(key)
+        standing[key] = before
+        bytesStanding[key.owner, default: 0] += before.size
+        return dropped
+    }
+
+    /// A manifest is here: what stood in for it goes.
+    ///
+    /// - Returns: manifests that nobody needs any more, and are dropped.
+    mutating func settle(_ hash: ContentHash) -> [ContentHash] {
+        let arrived = users[hash, default: []].filter { uses[$0]?.hash == hash }
+        return arrived.sorted().flatMap { unstand($0) }
+    }
+
+    private mutating func unstand(_ key: ServerKey) -> [ContentHash] {
+        guard let stood = standing.removeValue(forKey: key) else { return [] }
+        bytesStanding[key.owner, default: 0] -= stood.size
+        return release(stood.hash, by: key).map { [$0] } ?? []
+    }
+
+    private mutating func release(_ hash: ContentHash, by key: ServerKey) -> ContentHash? {
+        guard uses[key]?.hash != hash, standing[key]?.hash != hash else { return nil }
+        users[hash]?.remove(key)
+        guard users[hash]?.isEmpty == true else { return nil }
+        users[hash] = nil
+        fetches[hash] = nil
+        waitingFrom[hash] = nil
+        broken.remove(hash)
+        return held.removeValue(forKey: hash) != nil ? hash : nil
     }
 
     /// Whether all manifests of an owner together stay within its share.
     func isWithinShare(_ owner: NodeID) -> Bool {
         bytesStated[owner, default: 0] <= limits.manifestBytesPerOrigin
+    }
+
+    private func isWithinShare(_ owner: NodeID, with size: Int) -> Bool {
+        let bytes = bytesStated[owner, default: 0] + bytesStanding[owner, default: 0]
+        return bytes + size <= limits.manifestBytesPerOrigin
     }
 
     /// Wants a manifest that is not held, first from the neighbour that showed its document.

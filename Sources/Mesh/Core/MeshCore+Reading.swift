@@ -52,7 +52,7 @@ extension MeshCore {
         for (key, body) in store.servers
         where present[key.owner] != nil && store.equivocations[key.owner] == nil {
             snapshot.servers[key] = CatalogSnapshot.KnownServer(
-                record: body.record(key), manifest: body.manifest.flatMap { shelf[$0]?.manifest })
+                record: body.record(key), manifest: shelf.shown(for: key))
         }
         for name in store.virtualServers.keys {
             let stands = believedVirtualServers(name).max { $1.value.wins(over: $0.value) }

@@ -174,7 +174,7 @@ extension MeshCore {
     private mutating func useManifest(
         _ server: ServerKey, _ hash: ContentHash?, size: Int, from link: LinkID?
     ) {
-        if let dropped = shelf.use(server, hash, size: size) { outbox.persist(.dropManifest(dropped)) }
+        for dropped in shelf.use(server, hash, size: size) { outbox.persist(.dropManifest(dropped)) }
         guard let hash, server.owner != me.id, shelf[hash] == nil else { return }
         guard shelf.isWithinShare(server.owner) else {
             outbox.tell(
@@ -193,6 +193,7 @@ extension MeshCore {
         case .send(let frame, let link): outbox.send(frame, link)
         case .complete(let hash):
             if let item = shelf[hash] { outbox.persist(.storeManifest(hash, item.bytes)) }
+            for dropped in shelf.settle(hash) { outbox.persist(.dropManifest(dropped)) }
             outbox.noteCatalogChange()
             for (asker, pull) in shelf.finish(hash) where neighbourhood.peer(of: asker) != nil {
                 for frame in shelf.serve(pull, to: asker) { outbox.send(frame, asker) }
