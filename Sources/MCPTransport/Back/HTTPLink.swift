@@ -302,7 +302,7 @@ final class HTTPLink: BackendLink {
             defer { state.open = [:] }
             return (state.open.values.map(\.sink), state.sessionID)
         }
-        for request in open { request.sink(.fault(BackendFault(.lost, "the connection was closed"))) }
+        for request in open { request(.fault(BackendFault(.lost, "the connection was closed"))) }
         if sessionID != nil,
             let outgoing = try? outgoing(
                 "DELETE", body: nil, mirrored: nil, isHandshake: false, isEndless: false,

@@ -1,5 +1,7 @@
 import Catalog
 import JSONSlice
+import MCPModel
+import MCPModel
 import MCPTransport
 import MartletTestKit
 import Storage

@@ -34,6 +34,7 @@ struct OwnerDeskTests {
                 server: server,
                 request: CallRequest(
                     id: CallID(high: 1, low: 2), method: method, params: params, client: ClientFacts(),
+                    caller: Caller(issuer: "key", subject: "agent"),
                     timeLeft: .seconds(5)),
                 entry: seen, principal: .node(.there)), heard.sink)
         return heard

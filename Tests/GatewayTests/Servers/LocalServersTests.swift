@@ -18,7 +18,7 @@ struct LocalServersTests {
             CallRequest(
                 id: CallID(high: 1, low: 2), method: Method.toolsCall,
                 params: ["name": "hold", "arguments": [:]],
-                client: ClientFacts(), timeLeft: timeLeft), heard.sink)
+                client: ClientFacts(), caller: .anonymous, timeLeft: timeLeft), heard.sink)
         return heard
     }
 

@@ -12,7 +12,7 @@ private let echo: @Sendable (HTTPExchange) -> Void = { exchange in
 
 private let get = "GET /a HTTP/1.1\r\nHost: localhost\r\n"
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct HTTPListenerTests {
     @Test
     func `a request gets its answer, and the connection the next one`() async throws {

@@ -6,7 +6,7 @@ import NIOPosix
 import NIOSSL
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct HTTPTLSTests {
     private static func withRoot(_ body: (String) async throws -> Void) async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -28,7 +28,7 @@ struct HTTPTLSTests {
                     let url = try HTTPURL("https://\(host):\(bench.port)/")
                     let answer = try await bench.client.collect(
                         HTTPClientRequest(
-                            url, method: "POST", body: Array("over TLS".utf8), timeout: .seconds(20)))
+                            url, method: "POST", body: Array("over TLS".utf8), timeout: .seconds(40)))
                     #expect(answer.body == Array("over TLS".utf8))
                 }
             }
@@ -41,7 +41,7 @@ struct HTTPTLSTests {
         try await Bench.run(tls: { context }, handler: { $0.respond(status: 200) }) { bench in
             let error = await #expect(throws: HTTPClientError.self) {
                 try await bench.client.collect(
-                    HTTPClientRequest(bench.url("/", scheme: "https"), timeout: .seconds(20)))
+                    HTTPClientRequest(bench.url("/", scheme: "https"), timeout: .seconds(40)))
             }
             guard case .tls = error?.cause else {
                 Issue.record("not a TLS error: \(String(describing: error))")
@@ -57,7 +57,7 @@ struct HTTPTLSTests {
             group: MultiThreadedEventLoopGroup.singleton, additionalRoots: ["/no/such/root.pem"])
         let error = await #expect(throws: HTTPClientError.self) {
             try await client.collect(
-                HTTPClientRequest(HTTPURL("https://127.0.0.1:\(RawPeer.deadPort)/"), timeout: .seconds(20)))
+                HTTPClientRequest(HTTPURL("https://127.0.0.1:\(RawPeer.deadPort)/"), timeout: .seconds(40)))
         }
         #expect(error?.description.contains("/no/such/root.pem") == true)
         #expect(error?.notSent == true)
@@ -69,7 +69,7 @@ struct HTTPTLSTests {
         try await Bench.run(handler: { $0.respond(status: 200) }) { bench in
             let error = await #expect(throws: HTTPClientError.self) {
                 try await bench.client.collect(
-                    HTTPClientRequest(bench.url("/", scheme: "https"), timeout: .seconds(20)))
+                    HTTPClientRequest(bench.url("/", scheme: "https"), timeout: .seconds(40)))
             }
             #expect(error?.notSent == true)
         }
