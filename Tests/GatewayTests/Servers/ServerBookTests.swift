@@ -32,7 +32,6 @@ struct ServerBookTests {
         #expect(book.take(.state(.down, reason: "it exited again")))
         #expect(book.take(.listed(listing(stamp))))
         #expect(!book.take(.listed(listing(stamp))))
-        #expect(!book.take(.stderrLine("hello")))
     }
 
     @Test func `a listing becomes a manifest, in its order`() {
@@ -54,13 +53,6 @@ struct ServerBookTests {
         #expect(book.remarks == ["one more", "2 entries were left out: no name, or over 256 KiB"])
         _ = book.take(.listed(listing(stamp)))
         #expect(book.remarks.isEmpty)
-    }
-
-    @Test func `the last lines of standard error are kept`() {
-        var book = book()
-        for line in 0..<ServerBook.stderrLinesMax + 5 { _ = book.take(.stderrLine("\(line)")) }
-        #expect(book.stderr.count == ServerBook.stderrLinesMax)
-        #expect(book.stderr.first == "5" && book.stderr.last == "\(ServerBook.stderrLinesMax + 4)")
     }
 
     @Test func `the record says how it fares and what is missing`() {
