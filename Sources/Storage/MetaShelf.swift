@@ -12,6 +12,8 @@ package struct MetaName: Hashable, Sendable {
     package static let joinedAt = MetaName("mesh.joined-at")
     package static let vaultHeader = MetaName("vault.header")
     package static let callerPepper = MetaName("caller.pepper")
+    /// Set with the first caller's key, and then for good.
+    static let callersNeedKey = MetaName("caller.need-key")
     /// The certificate of the root that this node's mesh is pinned to, DER.
     package static let meshRoot = MetaName("mesh.root")
     package static let enrolment = MetaName("mesh.enrolment")
