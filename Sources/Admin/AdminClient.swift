@@ -8,7 +8,15 @@ import MCPTransport
 package struct AdminClientError: Error, CustomStringConvertible {
     package let description: String
 
-    package init(_ description: String) { self.description = description }
+    /// Of control characters only line feeds stay: much of the text is a node's, and some of it was a backend's.
+    package init(_ description: String) {
+        var safe = String.UnicodeScalarView()
+        for scalar in description.unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+            safe.append(isControl && scalar != "\n" ? " " : scalar)
+        }
+        self.description = String(safe)
+    }
 }
 
 /// A command's line to a running node's admin surface.
@@ -26,15 +34,19 @@ package final class AdminClient: Sendable {
         http = HTTPClient(group: EventLoops.shared)
     }
 
+    /// The path of segments that may hold anything: each is percent-encoded.
+    package static func path(_ segments: String...) -> String {
+        segments.map { "/" + PercentCoding.encode($0) }.joined()
+    }
+
     /// The node that a command means: the one named, else `MARTLET_NODE`, else the one that runs here.
     ///
+    /// One that does not run here is taken on a loopback address only: the admin surface has no TLS yet, so its token
+    /// would cross the network for all to read.
     /// Its token is `MARTLET_TOKEN`, or what stands in the file that the running node named.
     package static func locate(address: String?) throws(AdminClientError) -> AdminClient {
         let nodes = RunningNode.all()
-        var wanted = address ?? environment("MARTLET_NODE")
-        if let text = wanted, let scheme = text.firstRange(of: "://") {
-            wanted = String(text[scheme.upperBound...].prefix { $0 != "/" })
-        }
+        let wanted = try (address ?? environment("MARTLET_NODE")).map(Self.hostAndPort)
         let chosen: RunningNode?
         if let wanted {
             chosen = nodes.first { $0.admin == wanted }
@@ -42,23 +54,51 @@ package final class AdminClient: Sendable {
             chosen = nodes.first { $0.admin == "127.0.0.1:7331" }
             if chosen == nil {
                 throw AdminClientError(
-                    "several nodes run here (\(nodes.map(\.admin).joined(separator: ", "))); say which with --node")
+                    "several nodes run here (\(nodes.map(\.admin).joined(separator: ", "))); say which with --node"
+                )
             }
         } else {
             chosen = nodes.first
         }
+        if chosen == nil, let wanted, ListenAddress(wanted)?.isLoopback != true {
+            throw AdminClientError(
+                "\(wanted) is on another host, and the admin surface has no TLS yet: its token would be readable on the way\n→ open a tunnel, and name its end here: ssh -N -L 7331:127.0.0.1:7331 HOST, then --node 127.0.0.1:7331"
+            )
+        }
         guard let admin = chosen?.admin ?? wanted else {
-            throw AdminClientError("no node of this user runs here; start one with `martlet up`, or name one with --node")
+            throw AdminClientError(
+                "no node of this user runs here; start one with `martlet up`, or name one with --node")
         }
         if let token = environment("MARTLET_TOKEN") { return AdminClient(address: admin, token: token) }
         guard let chosen else {
-            throw AdminClientError("no token for the node at \(admin); set MARTLET_TOKEN to what stands in its admin.token")
+            throw AdminClientError(
+                "no token for the node at \(admin); set MARTLET_TOKEN to what stands in its admin.token")
         }
         guard let bytes = SmallFile.read(chosen.tokenFile) else {
-            throw AdminClientError("cannot read \(chosen.tokenFile), the token of the node at \(admin); run as its user, or set MARTLET_TOKEN")
+            throw AdminClientError(
+                "cannot read \(chosen.tokenFile), the token of the node at \(admin); run as its user, or set MARTLET_TOKEN"
+            )
         }
         let token = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
         return AdminClient(address: admin, token: token)
+    }
+
+    /// - Parameter text: `host:port`, or a URL of scheme http with nothing after the port.
+    private static func hostAndPort(_ text: String) throws(AdminClientError) -> String {
+        var rest = Substring(text)
+        if let mark = text.firstRange(of: "://") {
+            guard text[..<mark.lowerBound].lowercased() == "http" else {
+                throw AdminClientError(
+                    "--node \(text): the admin surface speaks plain http, it has no TLS yet\n→ write http://HOST:PORT, or HOST:PORT alone"
+                )
+            }
+            rest = text[mark.upperBound...]
+            if rest.hasSuffix("/") { rest.removeLast() }
+        }
+        guard ListenAddress(rest) != nil else {
+            throw AdminClientError("--node: expected HOST:PORT, as in 127.0.0.1:7331, found \"\(text)\"")
+        }
+        return String(rest)
     }
 
     package func get(_ path: String) async throws -> JSON { try await ask("GET", path, nil) }
@@ -124,26 +164,35 @@ package final class AdminClient: Sendable {
                 }
             }
         }
-        if status != 200, let answer = try? JSON(validating: refused) { throw Self.failure(answer, status: status) }
+        if status != 200, let answer = try? JSON(validating: refused) {
+            throw Self.failure(answer, status: status)
+        }
         throw AdminClientError("the node ended the answer before it was complete; see its log")
     }
 
     private func request(_ method: String, _ path: String, _ body: JSON?) throws -> HTTPClientRequest {
-        var headers = [("Authorization", "Bearer \(token)"), ("Accept", "application/json, text/event-stream")]
+        var headers = [
+            ("Authorization", "Bearer \(token)"), ("Accept", "application/json, text/event-stream"),
+        ]
         if body != nil { headers.append(("Content-Type", "application/json")) }
         return HTTPClientRequest(
-            try HTTPURL(base + path), method: method, headers: headers, body: body.map { Array($0.bytes) } ?? [],
+            try HTTPURL(base + path), method: method, headers: headers,
+            body: body.map { Array($0.bytes) } ?? [],
             timeout: Self.patience)
     }
 
     private func unreachable(_ error: any Error) -> AdminClientError {
-        AdminClientError("no node answers at \(base): \(error)\n→ start one with `martlet up`, or name another with --node")
+        AdminClientError(
+            "no node answers at \(base): \(error)\n→ start one with `martlet up`, or name another with --node"
+        )
     }
 
     private static func failure(_ answer: JSON, status: Int) -> AdminClientError {
         let error = answer["error"]
-        let message = error?["message"]?.string ?? "the node answered HTTP \(status)"
-        return AdminClientError(error?["hint"]?.string.map { "\(message)\n→ \($0)" } ?? message)
+        // The listener itself refuses in one sentence, and keeps its hint beside it.
+        let message = error?["message"]?.string ?? error?.string ?? "the node answered HTTP \(status)"
+        let hint = error?["hint"]?.string ?? answer["hint"]?.string
+        return AdminClientError(hint.map { "\(message)\n→ \($0)" } ?? message)
     }
 
     private static func environment(_ name: String) -> String? {

@@ -9,7 +9,9 @@ struct AdminRoute: Sendable {
         @Sendable (Node, AdminRequest, _ notice: @escaping @Sendable (JSON) -> Void) async throws -> JSON
 
     enum Handler: Sendable {
+        /// Asks and changes nothing, so it may be given up at any point.
         case answer(Answer)
+        case change(Answer)
         case stream(Work)
     }
 
@@ -18,7 +20,7 @@ struct AdminRoute: Sendable {
     let handler: Handler
 
     init(_ method: String, _ path: String, _ answer: @escaping Answer) {
-        self.init(method, path, .answer(answer))
+        self.init(method, path, method == "GET" ? .answer(answer) : .change(answer))
     }
 
     init(_ method: String, _ path: String, _ handler: Handler) {
@@ -53,13 +55,17 @@ struct AdminRoute: Sendable {
                 uses: try request.count("uses", default: 1, in: 1...1_000),
                 lifeSeconds: try request.count("ttlSeconds", default: 900, in: 1...604_800))
         },
-        AdminRoute("POST", "/v1/mesh/join") { node, request in try await node.join(token: try request.text("token")) },
+        AdminRoute("POST", "/v1/mesh/join") { node, request in
+            try await node.join(token: try request.text("token"))
+        },
         AdminRoute("POST", "/v1/mesh/leave") { node, _ in try await node.leave() },
 
         AdminRoute("GET", "/v1/servers") { node, _ in await node.listServers() },
         AdminRoute("POST", "/v1/servers") { node, request in
             guard let definition = request.body["definition"], definition.kind == .object else {
-                throw Refusal(.invalid, "the body lacks \"definition\", an object such as {\"command\": …} or {\"url\": …}")
+                throw Refusal(
+                    .invalid,
+                    "the body lacks \"definition\", an object such as {\"command\": …} or {\"url\": …}")
             }
             return try await node.addServer(named: try request.text("name"), definition: definition)
         },
@@ -69,18 +75,24 @@ struct AdminRoute: Sendable {
         AdminRoute("DELETE", "/v1/servers/{name}") { node, request in
             try await node.removeServer(named: request.parameters[0])
         },
-        AdminRoute("POST", "/v1/servers/{name}/test") { node, request in
-            try await node.testServer(named: request.parameters[0])
-        },
+        AdminRoute(
+            "POST", "/v1/servers/{name}/test",
+            .answer { node, request in
+                try await node.testServer(named: request.parameters[0])
+            }),
 
-        AdminRoute("POST", "/v1/catalog/search") { node, request in
-            await node.searchCatalog(
-                query: request.body["query"]?.string ?? "",
-                limit: try request.count("limit", default: 50, in: 1...10_000))
-        },
-        AdminRoute("POST", "/v1/catalog/show") { node, request in
-            try await node.showEntry(named: try request.text("entry"))
-        },
+        AdminRoute(
+            "POST", "/v1/catalog/search",
+            .answer { node, request in
+                await node.searchCatalog(
+                    query: request.body["query"]?.string ?? "",
+                    limit: try request.count("limit", default: 50, in: 1...10_000))
+            }),
+        AdminRoute(
+            "POST", "/v1/catalog/show",
+            .answer { node, request in
+                try await node.showEntry(named: try request.text("entry"))
+            }),
         AdminRoute(
             "POST", "/v1/call",
             .stream { node, request, notice in

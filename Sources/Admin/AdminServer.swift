@@ -1,4 +1,5 @@
 package import Gateway
+import HTTPWire
 import JSONSlice
 package import Logging
 import MCPTransport
@@ -42,8 +43,8 @@ package final class AdminServer: Sendable {
         return server
     }
 
-    /// `host:port` with the real port.
-    package var address: String { listener.withLock { $0?.address.description ?? "" } }
+    /// `host:port` for commands of this machine, with the real port.
+    package var address: String { listener.withLock { $0?.address.local.description ?? "" } }
 
     /// Takes no more requests and lets those that run come to their end, within the listener's bound.
     package func close() async {
@@ -57,17 +58,20 @@ package final class AdminServer: Sendable {
             return refuse(
                 exchange, status: 401, code: "unauthorized",
                 message: "the admin surface wants the node's token",
-                hint: "the CLI finds it by itself as the same user; elsewhere set MARTLET_TOKEN to what stands in admin.token of the data folder",
+                hint:
+                    "the CLI finds it by itself as the same user; elsewhere set MARTLET_TOKEN to what stands in admin.token of the data folder",
                 headers: [("WWW-Authenticate", "Bearer realm=\"martlet admin\"")])
         }
-        let segments = exchange.path.split(separator: "/").map(String.init)
+        let segments = exchange.target.segments
         let matching = AdminRoute.all.compactMap { route in route.match(segments).map { (route, $0) } }
         guard !matching.isEmpty else {
-            return refuse(exchange, status: 404, code: "not_found", message: "nothing stands at \(exchange.path)")
+            return refuse(
+                exchange, status: 404, code: "not_found", message: "nothing stands at \(exchange.path)")
         }
         guard let (route, parameters) = matching.first(where: { $0.0.method == exchange.method }) else {
             return refuse(
-                exchange, status: 405, code: "method_not_allowed", message: "\(exchange.path) has no \(exchange.method)",
+                exchange, status: 405, code: "method_not_allowed",
+                message: "\(exchange.path) has no \(exchange.method)",
                 headers: [("Allow", matching.map(\.0.method).joined(separator: ", "))])
         }
         let body: JSON
@@ -87,7 +91,8 @@ package final class AdminServer: Sendable {
         }
         guard hasRoom else {
             return refuse(
-                exchange, status: 503, code: "busy", message: "\(Self.requestsMax) requests are already waiting",
+                exchange, status: 503, code: "busy",
+                message: "\(Self.requestsMax) requests wait or run already",
                 hint: "try again in a moment")
         }
         if case .enqueued = intake.yield(job) { return }
@@ -109,49 +114,58 @@ package final class AdminServer: Sendable {
 
     private func perform(_ job: Job) async {
         switch job.handler {
-        case .answer(let answer): await self.answer(job, by: answer)
-        case .stream(let work): await stream(job, by: work)
+        case .answer(let answer): await whileWanted(job.exchange) { await self.answer(job, by: answer) }
+        // Begun, it is carried through: half a change is worse than one whose answer nobody reads.
+        case .change(let change): await answer(job, by: change)
+        case .stream(let work): await whileWanted(job.exchange) { await self.stream(job, by: work) }
         }
     }
 
-    /// A change that was begun is carried through, whether or not its client waits for the answer.
-    private func answer(_ job: Job, by answer: AdminRoute.Answer) async {
-        do {
-            respond(job.exchange, status: 200, body: try await answer(node, job.request))
-        } catch let refusal as Refusal {
-            respond(job.exchange, status: refusal.kind.status, body: Self.body(of: refusal))
-        } catch {
-            log.error("An admin request failed.", metadata: ["error": "\(error)", "path": "\(job.exchange.path)"])
-            respond(job.exchange, status: 500, body: Self.body(of: error))
-        }
-    }
-
-    /// A call nobody waits for any more is cancelled.
-    private func stream(_ job: Job, by work: @escaping AdminRoute.Work) async {
-        let exchange = job.exchange
+    /// Works until done, or until the client has gone: then the work is cancelled, and its place is free.
+    private func whileWanted(_ exchange: HTTPExchange, _ work: @escaping @Sendable () async -> Void) async {
         let (gone, sayGone) = AsyncStream<Never>.makeStream()
         exchange.onClose { sayGone.finish() }
-        exchange.startStream(
-            status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
         await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                let last: AdminEvent
-                do {
-                    last = .final(
-                        try await work(self.node, job.request) { exchange.write(AdminEvent.notice($0).bytes) })
-                } catch {
-                    last = .failed(Self.body(of: error))
-                }
-                exchange.write(last.bytes)
-                exchange.end()
-            }
+            group.addTask { await work() }
             group.addTask { for await _ in gone {} }
             await group.next()
             group.cancelAll()
         }
     }
 
-    private func respond(_ exchange: HTTPExchange, status: Int, body: JSON, headers: [(String, String)] = []) {
+    private func answer(_ job: Job, by answer: AdminRoute.Answer) async {
+        do {
+            respond(job.exchange, status: 200, body: try await answer(node, job.request))
+        } catch let refusal as Refusal {
+            respond(job.exchange, status: refusal.kind.status, body: Self.body(of: refusal))
+        } catch is CancellationError {
+            // The client has gone and reads nothing, or the node goes.
+            respond(
+                job.exchange, status: 503,
+                body: Self.errorBody(code: "ending", message: "the node is ending", hint: nil))
+        } catch {
+            log.error(
+                "An admin request failed.", metadata: ["error": "\(error)", "path": "\(job.exchange.path)"])
+            respond(job.exchange, status: 500, body: Self.body(of: error))
+        }
+    }
+
+    private func stream(_ job: Job, by work: AdminRoute.Work) async {
+        let exchange = job.exchange
+        exchange.startStream(
+            status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+        let last: AdminEvent
+        do {
+            last = .final(try await work(node, job.request) { exchange.write(AdminEvent.notice($0).bytes) })
+        } catch {
+            last = .failed(Self.body(of: error))
+        }
+        exchange.write(last.bytes)
+        exchange.end()
+    }
+
+    private func respond(_ exchange: HTTPExchange, status: Int, body: JSON, headers: [(String, String)] = [])
+    {
         exchange.respond(
             status: status,
             headers: [("Content-Type", "application/json"), ("Cache-Control", "no-store")] + headers,

@@ -9,7 +9,8 @@ enum SmallFile {
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: bytesMax)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        var count = -1
+        repeat { count = Glibc.read(descriptor, &bytes, bytes.count) } while count < 0 && errno == EINTR
         return count < 0 ? nil : Array(bytes.prefix(count))
     }
 

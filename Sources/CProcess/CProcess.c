@@ -68,7 +68,9 @@ int cprocess_spawn(const char *path, char *const argv[], char *const envp[], con
     sigset_t none, defaults;
     sigemptyset(&none);
     sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
+    // What a process ignores its children ignore, too; this one may ignore any of these for reasons of its own.
+    const int restored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < sizeof restored / sizeof restored[0]; i++) sigaddset(&defaults, restored[i]);
 
     if ((error = posix_spawn_file_actions_adddup2(&actions, in[0], 0)) != 0) goto done;
     if ((error = posix_spawn_file_actions_adddup2(&actions, out[1], 1)) != 0) goto done;

@@ -66,16 +66,13 @@ struct EndpointFace {
 
     // MARK: Capabilities
 
-    /// A server's own, except that the gateway itself tells of changed lists, and that tasks would have to be
-    /// routed by id, which this gateway does not do: what is advertised has to be true.
+    /// A server's own, except that the gateway itself tells of changed lists, and that tasks, extensions and
+    /// subscriptions to single resources are not carried: what is advertised has to be true.
     private static func ownCapabilities(_ declared: JSON) -> JSON {
-        var result = declared.removing("tasks")
-        if let extensions = result["extensions"] {
-            result = result.setting("extensions", to: extensions.removing("io.modelcontextprotocol/tasks"))
-        }
+        var result = declared.removing("tasks").removing("extensions")
         for list in ["tools", "resources", "prompts"] {
             guard let own = result[list], own.kind == .object else { continue }
-            result = result.setting(list, to: own.setting("listChanged", to: true))
+            result = result.setting(list, to: own.removing("subscribe").setting("listChanged", to: true))
         }
         return result
     }
@@ -88,8 +85,7 @@ struct EndpointFace {
         let notifying: JSON = ["listChanged": true]
         var members: [(String, JSON)] = [("tools", notifying)]
         if has("resources") || listed.contains(.resource) || listed.contains(.resourceTemplate) {
-            let subscribes = declared.contains { $0["resources"]?["subscribe"]?.bool == true }
-            members.append(("resources", subscribes ? notifying.setting("subscribe", to: true) : notifying))
+            members.append(("resources", notifying))
         }
         if has("prompts") || listed.contains(.prompt) { members.append(("prompts", notifying)) }
         for name in ["completions", "logging"] where has(name) { members.append((name, .emptyObject)) }

@@ -17,23 +17,41 @@ package struct LaunchSettings: Sendable {
     /// Finds and reads the configuration: `--config`, `MARTLET_CONFIG`, then the usual places.
     package static func load(configFile option: String?) throws -> LaunchSettings {
         let environment = Environment.all
-        let found = ConfigurationLookup.file(option: option, environment: environment) { access($0, F_OK) == 0 }
+        let found = ConfigurationLookup.file(option: option, environment: environment) {
+            access($0, F_OK) == 0
+        }
         var configuration = NodeConfiguration.standard
         var file: String?
         switch found {
         case .missing(let path, let source):
-            throw Refusal(.notFound, "\(source) names \(path), and there is no such file", hint: "create it, or leave it out: `martlet up` needs none")
+            throw Refusal(
+                .notFound, "\(source) names \(path), and there is no such file",
+                hint: "create it, or leave it out: `martlet up` needs none")
         case .file(let path, _):
             configuration = try ConfigurationFile.node(try TextFile.read(path), file: path)
+            configuration.takeFolders(from: folder(of: path))
             file = path
         case .none: break
         }
-        guard let data = configuration.node.data ?? ConfigurationLookup.dataFolder(environment: environment) else {
-            throw Refusal(.invalid, "there is no home folder to keep data in", hint: "say where with --data, or node.data in the configuration")
+        guard let data = configuration.node.data ?? ConfigurationLookup.dataFolder(environment: environment)
+        else {
+            throw Refusal(
+                .invalid, "there is no home folder to keep data in",
+                hint: "say where with --data, or node.data in the configuration")
         }
         return LaunchSettings(
             configuration: configuration, configFile: file, dataFolder: data,
             passphraseFile: environment["MARTLET_PASSPHRASE_FILE"])
+    }
+
+    /// The absolute folder that a file lies in.
+    private static func folder(of path: String) -> String {
+        var whole = path
+        if !path.hasPrefix("/"), let here = getcwd(nil, 0) {
+            whole = "\(String(cString: here))/\(path)"
+            free(here)
+        }
+        return whole.lastIndex(of: "/").map { String(whole[..<$0]) } ?? ""
     }
 
     /// Every problem of a configuration file, one a line; none when it is fine.
@@ -83,7 +101,8 @@ package struct LaunchSettings: Sendable {
     var ownLabel: Label {
         if let name = configuration.node.name { return name }
         var buffer = [CChar](repeating: 0, count: 256)
-        let host = gethostname(&buffer, buffer.count - 1) == 0
+        let host =
+            gethostname(&buffer, buffer.count - 1) == 0
             ? String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) : ""
         return Label(fitting: host.prefix { $0 != "." }) ?? .fallbackNode
     }
@@ -124,14 +143,19 @@ enum TextFile {
 
     static func read(_ path: String) throws(Refusal) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Refusal(.notFound, "cannot read \(path): \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Refusal(.notFound, "cannot read \(path): \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             let count = Glibc.read(descriptor, &chunk, chunk.count)
             if count == 0 { break }
-            guard count > 0 else { throw Refusal(.failed, "cannot read \(path): \(String(cString: strerror(errno)))") }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw Refusal(.failed, "cannot read \(path): \(String(cString: strerror(errno)))")
+            }
             bytes += chunk[..<count]
             guard bytes.count <= bytesMax else {
                 throw Refusal(.invalid, "\(path) is larger than \(bytesMax / 1024) KiB")

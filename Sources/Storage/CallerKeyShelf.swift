@@ -65,8 +65,17 @@ package struct CallerKeyShelf: Sendable {
         }
     }
 
+    /// Whether there ever was a key: callers then need one, also when all have been revoked.
+    package func isKeyNeeded() async throws -> Bool {
+        try await database.read { database in
+            let hasKey = try Row.fetchOne(database, sql: "SELECT 1 FROM caller_key LIMIT 1") != nil
+            return try hasKey || database.meta(.callersNeedKey) != nil
+        }
+    }
+
     package func add(_ key: StoredCallerKey) async throws {
         try await database.write { database in
+            try database.setMeta(.callersNeedKey, to: [1])
             try database.execute(
                 sql: """
                     INSERT INTO caller_key (id, label, digest, scopes, created, expires, last_used)

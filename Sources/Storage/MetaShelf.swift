@@ -12,6 +12,8 @@ package struct MetaName: Hashable, Sendable {
     package static let joinedAt = MetaName("mesh.joined-at")
     package static let vaultHeader = MetaName("vault.header")
     package static let callerPepper = MetaName("caller.pepper")
+    /// Set with the first caller's key, and then for good.
+    static let callersNeedKey = MetaName("caller.need-key")
 }
 
 /// Small single values: what is read once at start and written rarely.

@@ -25,7 +25,7 @@ struct NodeOptions: ParsableArguments {
 
     /// Prints the answer as JSON if that was asked for, else whatever `plain` makes of it.
     func show(_ answer: JSON, _ plain: (JSON) -> Void) {
-        if json { Terminal.say(answer.text) } else { plain(answer) }
+        if json { Terminal.data(answer.text) } else { plain(answer) }
     }
 }
 

@@ -1,3 +1,4 @@
+import Gateway
 import Glibc
 
 /// Facts of this process.
@@ -5,10 +6,5 @@ enum ProcessInfo {
     static var id: Int { Int(getpid()) }
 
     /// The file of this very program, wherever it was started from.
-    static var executable: String {
-        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink("/proc/self/exe", &path, path.count - 1)
-        guard count > 0 else { return CommandLine.arguments.first ?? "martlet" }
-        return String(decoding: path.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
+    static var executable: String { OwnExecutable.path ?? CommandLine.arguments.first ?? "martlet" }
 }

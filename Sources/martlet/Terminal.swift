@@ -28,10 +28,41 @@ enum Terminal {
                 }))
     }
 
-    /// Written at once, not when a buffer is full: another program may be waiting for the line.
-    static func say(_ text: String = "") { emit(text, to: STDOUT_FILENO) }
+    /// Text of several lines, made safe to print: of control characters only line feed, tab and our own styles stay.
+    ///
+    /// Much of what commands print comes from backends and other nodes; an escape sequence in it could rewrite the
+    /// screen, or have the terminal type for the person.
+    static func content(_ text: String, withStyles: Bool = false) -> String {
+        var safe = String.UnicodeScalarView()
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+            if !isControl || scalar == "\n" || scalar == "\t" {
+                safe.append(scalar)
+            } else if withStyles, scalar == "\u{1B}",
+                let style = styles.first(where: { rest.starts(with: $0) })
+            {
+                safe.append(scalar)
+                safe.append(contentsOf: style)
+                rest.removeFirst(style.count)
+            } else if scalar == "\r", rest.first == "\n" {
+                continue
+            } else {
+                safe.append(" ")
+            }
+        }
+        return String(safe)
+    }
 
-    static func complain(_ text: String) { emit(text, to: STDERR_FILENO) }
+    /// Written at once, not when a buffer is full: another program may be waiting for the line.
+    static func say(_ text: String = "") { emit(content(text, withStyles: isInteractive), to: STDOUT_FILENO) }
+
+    static func complain(_ text: String) { emit(content(text, withStyles: isInteractive), to: STDERR_FILENO) }
+
+    /// An answer for a program, to the byte; for eyes it is made safe as all else is.
+    static func data(_ text: String) {
+        emit(isatty(STDOUT_FILENO) == 1 ? content(text) : text, to: STDOUT_FILENO)
+    }
 
     private static func emit(_ text: String, to descriptor: Int32) {
         var rest = Array((text + "\n").utf8)[...]
@@ -41,6 +72,9 @@ enum Terminal {
             rest = rest.dropFirst(max(0, count))
         }
     }
+
+    /// What follows the escape character in each of the styles above, and in their end.
+    private static let styles = ["0", "1", "2", "31", "32", "33"].map { "[\($0)m".unicodeScalars }
 
     private static func styled(_ text: String, _ code: String) -> String {
         isInteractive ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text

@@ -1,6 +1,8 @@
 import Foundation
 import Gateway
+import HTTPWire
 import JSONSlice
+import MCPTransport
 import Synchronization
 import Testing
 
@@ -50,6 +52,45 @@ struct AdminServerTests {
             let answer = try await node.ask("POST", "/v1/mesh/token", "{\"uses\":\(uses)}")
             // A node that listens nowhere cannot be joined: that, too, is said rather than handed out.
             #expect(answer.status == (status == 200 ? 409 : status))
+        }
+    }
+
+    @Test func `a name is one segment of a path, whatever is in it`() async throws {
+        #expect(AdminClient.path("v1", "tokens", "a/b? c") == "/v1/tokens/a%2Fb%3F%20c")
+        try await TestNode.with { node in
+            let client = node.client
+            _ = try await client.post("/v1/tokens", ["name": "a/b? c"])
+            _ = try await client.delete(AdminClient.path("v1", "tokens", "a/b? c"))
+            #expect(try await client.get("/v1/tokens")["tokens"]?.elements.isEmpty == true)
+            let other = await #expect(throws: AdminClientError.self) {
+                try await client.delete(AdminClient.path("v1", "servers", "x/../../tokens"))
+            }
+            #expect(other?.description.contains("x/../../tokens") == true)
+            await client.close()
+        }
+    }
+
+    @Test func `a proxy on this machine does not make its clients local`() async throws {
+        try await TestNode.with { node in
+            let url = try HTTPURL("http://\(node.node.mcpAddress)/mcp")
+            for (fields, status) in [
+                ([], 405), ([("X-Forwarded-For", "10.0.0.9")], 401), ([("Forwarded", "for=10.0.0.9")], 401),
+            ] as [([(String, String)], Int)] {
+                let (head, _) = try await TestNode.http.collect(
+                    HTTPClientRequest(url, method: "GET", headers: fields, timeout: .seconds(30)))
+                #expect(head.status == status)
+            }
+        }
+    }
+
+    @Test func `a server that is asked again and has nothing new is up`() async throws {
+        try await TestNode.with { node in
+            let client = node.client
+            _ = try await client.post(
+                "/v1/servers", ["name": "press", "definition": ShellServer.definition(in: node.folder)])
+            let tested = try await client.post("/v1/servers/press/test", .emptyObject)
+            #expect(tested["server"]?["state"]?.string == "up")
+            await client.close()
         }
     }
 

@@ -50,7 +50,7 @@ import Testing
         #expect(view.instructions == "Read first.")
         #expect(
             view.capabilities.text
-                == #"{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true}}"#)
+                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true}}"#)
         #expect(try view.route("resources/read", ["uri": "file:///any"]).params == ["uri": "file:///any"])
         let result = #"{"content":[{"type":"resource_link","uri":"file:///a"}]}"#.json
         #expect(view.space(of: key).outward(result: result) == result)
@@ -80,7 +80,7 @@ import Testing
     @Test func `capabilities are those of all servers together`() {
         #expect(
             Self.mesh().view(.all).capabilities.text
-                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{"listChanged":true}}"#
+                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true},"prompts":{"listChanged":true}}"#
         )
         #expect(SampleMesh().view(.all).capabilities.text == #"{"tools":{"listChanged":true}}"#)
     }

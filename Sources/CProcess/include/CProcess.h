@@ -21,9 +21,10 @@ typedef struct {
 } cprocess_child;
 
 /// Starts `path` with the NULL-terminated `argv` and `envp`, in `directory` unless that is NULL.
-/// The child is in a new process group, which a guard leads; its signal mask is empty and SIGPIPE has its default
-/// action. Of this process's descriptors it has its three pipes and no other; the guard has only its end of the
-/// lifeline. What a child starts and moves to another group (a daemon) is beyond all of this.
+/// The child is in a new process group, which a guard leads; its signal mask is empty, and SIGPIPE, SIGINT, SIGTERM,
+/// SIGHUP and SIGQUIT have their default actions. Of this process's descriptors it has its three pipes and no other;
+/// the guard has only its end of the lifeline. What a child starts and moves to another group (a daemon) is beyond
+/// all of this.
 /// Returns 0, or an errno value and nothing is left open.
 int cprocess_spawn(const char *path, char *const argv[], char *const envp[], const char *directory,
                    cprocess_child *child);

@@ -6,7 +6,7 @@ import Storage
 import Synchronization
 import Vault
 
-/// Who may speak at the MCP listener: callers with an API key, and, on loopback while no key exists, anybody.
+/// Who may speak at the MCP listener: callers with an API key, and, on loopback until the first key is made, anybody.
 ///
 /// The request path decides on a copy in memory; making, listing and revoking go through the database and then
 /// replace the copy, so a revoked key is refused from the next request on.
@@ -20,6 +20,8 @@ final class CallerDoor: Sendable {
         var uses: [String: WallTime] = [:]
         /// Names of keys that are on their way to the disk.
         var coming: Set<String> = []
+        /// Whether there ever was a key. The door does not fall open when the last is revoked.
+        var needsKey: Bool
     }
 
     private let shelf: CallerKeyShelf
@@ -32,17 +34,28 @@ final class CallerDoor: Sendable {
         self.adminToken = adminToken
         ring = try await shelf.ring()
         let keys = try await shelf.all()
-        state = Mutex(State(keys: Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })))
+        let needsKey = try await shelf.isKeyNeeded()
+        state = Mutex(
+            State(
+                keys: Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first }),
+                needsKey: needsKey))
     }
 
-    /// Whether a key exists: then every caller needs one.
-    var needsKey: Bool { state.withLock { !$0.keys.isEmpty } }
+    /// Whether every caller needs a key: from the first that is made on.
+    var needsKey: Bool { state.withLock { $0.needsKey } }
 
     // MARK: The request path
 
     func authorize(_ exchange: HTTPExchange) -> Authorization {
-        authorize(header: exchange.headers.first("authorization"), isLoopback: exchange.remoteIsLoopback)
+        // A proxy on this machine is not the caller; who says that he speaks for another is taken at his word.
+        let isForwarded = Self.forwardingHeaders.contains { exchange.headers.first($0) != nil }
+        return authorize(
+            header: exchange.headers.first("authorization"),
+            isLoopback: exchange.remoteIsLoopback && !isForwarded)
     }
+
+    /// RFC 7239, and what was usual before it.
+    private static let forwardingHeaders = ["forwarded", "x-forwarded-for"]
 
     func authorize(header: String?, isLoopback: Bool) -> Authorization {
         guard let header else {
@@ -56,14 +69,19 @@ final class CallerDoor: Sendable {
         if constantTimeEqual(Array(presented.utf8), Array(adminToken.utf8)) {
             return .allowed(Caller(issuer: "local", subject: "admin"))
         }
-        guard let digest = ring.digest(of: presented) else { return Self.refused("that is no key of this node") }
+        guard let digest = ring.digest(of: presented) else {
+            return Self.refused("that is no key of this node")
+        }
         let now = WallTime.now()
         let key: StoredCallerKey? = state.withLock { state in
             guard let key = state.keys[digest], key.isValid(at: now) else { return nil }
             state.uses[key.id] = now
             return key
         }
-        guard let key else { return Self.refused("the key is unknown, revoked or expired; `martlet token list` shows which exist") }
+        guard let key else {
+            return Self.refused(
+                "the key is unknown, revoked or expired; `martlet token list` shows which exist")
+        }
         return .allowed(Caller(issuer: "key", subject: key.label))
     }
 
@@ -83,7 +101,10 @@ final class CallerDoor: Sendable {
             id: made.id, label: name, digest: made.digest, scopes: "{}", created: now,
             expires: lifeSeconds.map { now.advanced(by: .seconds($0)) })
         try await shelf.add(stored)
-        state.withLock { $0.keys[stored.digest] = stored }
+        state.withLock { state in
+            state.keys[stored.digest] = stored
+            state.needsKey = true
+        }
         return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
     }
 
@@ -92,7 +113,8 @@ final class CallerDoor: Sendable {
         let refusal: Refusal? = state.withLock { state in
             if state.keys.count + state.coming.count >= Self.keysMax {
                 return Refusal(
-                    .conflict, "there are already \(Self.keysMax) keys", hint: "revoke some: `martlet token list`")
+                    .conflict, "there are already \(Self.keysMax) keys",
+                    hint: "revoke some: `martlet token list`")
             }
             if state.coming.contains(name) || state.keys.values.contains(where: { $0.label == name }) {
                 return Refusal(
@@ -124,7 +146,8 @@ final class CallerDoor: Sendable {
                         }
                         return .object(members)
                     })
-            )
+            ),
+            ("needsKey", .bool(needsKey)),
         ])
     }
 
@@ -147,7 +170,8 @@ final class CallerDoor: Sendable {
             for (digest, key) in state.keys {
                 if let used = state.uses[key.id] {
                     state.keys[digest] = StoredCallerKey(
-                        id: key.id, label: key.label, digest: key.digest, scopes: key.scopes, created: key.created,
+                        id: key.id, label: key.label, digest: key.digest, scopes: key.scopes,
+                        created: key.created,
                         expires: key.expires, lastUsed: used)
                 }
             }

@@ -2,7 +2,8 @@ import Composition
 package import JSONSlice
 
 extension NodeConfiguration {
-    /// The normal form: every setting, those at their default too, as `config check --json` shows it.
+    /// The normal form: every setting, those at their default too. It holds what the file holds, also a credential that a person
+    /// wrote into it, so it is shown nowhere.
     package var json: JSON {
         var node: [(String, JSON)] = []
         if let name = self.node.name { node.append(("name", .string(name.text))) }

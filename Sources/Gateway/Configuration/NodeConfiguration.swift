@@ -38,6 +38,11 @@ package struct NodeConfiguration: Hashable, Sendable {
         reportSharedNames(to: &section)
     }
 
+    /// Takes relative folders of servers from the one that the file lies in.
+    package mutating func takeFolders(from folder: String) {
+        for index in servers.indices { servers[index].takeFolder(from: folder) }
+    }
+
     /// Real and virtual servers answer under one path, `/servers/NAME/mcp`.
     private func reportSharedNames(to section: inout ConfigSection) {
         let names = Set(servers.map(\.name))
@@ -70,8 +75,9 @@ package struct ListenSettings: Hashable, Sendable {
     package var admin: HostPort
     /// `nil`: the node only dials out.
     package var mesh: HostPort?
-    /// Names by which clients reach the HTTP listeners, besides their addresses and `localhost`; a request for
-    /// any other is refused, so that a page in a browser cannot reach the node by DNS rebinding.
+    /// Names by which clients reach the HTTP listeners, besides their addresses and `localhost`, and whole origins of
+    /// pages that may call them; a request for any other is refused, so that a page in a browser cannot reach the
+    /// node by DNS rebinding.
     package var hosts: [String]
 
     package static let hostsMax = 64
@@ -86,9 +92,21 @@ package struct ListenSettings: Hashable, Sendable {
             text == "none" ? .closed : HostPort(text).map(Door.at)
         }
         self.mesh = (mesh ?? .at(Self.meshDefault)).address
-        hosts = section.list("hosts", of: "a host name", atMost: Self.hostsMax) { text in
-            HostPort("\(text):0") == nil ? nil : text
+        hosts = section.list(
+            "hosts", of: "a host name, HOST:PORT, or an origin such as https://app.example.net",
+            atMost: Self.hostsMax
+        ) { Self.isHost($0) ? $0 : nil }
+    }
+
+    /// What `HostPolicy` of the listeners understands.
+    private static func isHost(_ text: String) -> Bool {
+        guard let mark = text.firstRange(of: "://") else {
+            return HostPort("\(text):0") != nil || HostPort(text).map { $0.port != 0 } ?? false
         }
+        let (scheme, rest) = (text[..<mark.lowerBound], text[mark.upperBound...])
+        return scheme.first?.isLetter == true
+            && HeaderName.isToken(String(scheme))
+            && !rest.isEmpty && rest.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }
     }
 
     private enum Door {

@@ -21,10 +21,10 @@ extension ServerDefinition {
         timeout = section.duration("timeout", default: Self.timeoutDefault, in: Self.timeoutRange)
         concurrency = section.integer(
             "concurrency", default: Self.concurrencyDefault, in: Self.concurrencyRange)
-        instances = section.integer("instances", default: 1, in: Self.instancesRange)
         export = Export(reading: &section)
         isEnabled = section.flag("enabled", default: true)
         section.later("approve", except: "auto")
+        section.later("instances", except: 1)
         for key in ["replicaOf", "callersFrom", "tools", "accept", "openapi", "repeatable", "access"] {
             section.later(key)
         }
@@ -35,8 +35,6 @@ extension ServerDefinition {
             section.report(
                 "auth",
                 "is for a server with url; give a command its credential as env: {NAME: \"${secret:NAME}\"}")
-        case .http where section.has("instances"):
-            section.report("instances", "counts child processes; it goes with command, not with url")
         case .http(_, let headers, _):
             let own = auth?.headerName?.lowercased()
             for header in headers where header.name.lowercased() == own {
@@ -77,7 +75,6 @@ extension ServerDefinition {
             members.append(("timeout", .string(DurationText.spell(timeout))))
         }
         if concurrency != Self.concurrencyDefault { members.append(("concurrency", .number(concurrency))) }
-        if instances != 1 { members.append(("instances", .number(instances))) }
         switch export {
         case .everyone: break
         case .nobody: members.append(("export", false))

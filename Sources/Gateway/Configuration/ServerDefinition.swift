@@ -72,10 +72,10 @@ package struct ServerDefinition: Hashable, Sendable {
 
     /// SDKs' own clients wait as long for an answer.
     package static let timeoutDefault = Duration.seconds(60)
-    package static let timeoutRange = Duration.seconds(1)...Duration.seconds(24 * 3_600)
+    /// No call anywhere in the mesh is given longer (`CallRouter.patience`).
+    package static let timeoutRange = Duration.seconds(1)...Duration.seconds(600)
     package static let concurrencyDefault = 16
     package static let concurrencyRange = 1...1_024
-    package static let instancesRange = 1...64
 
     package var name: Label
     package var transport: Transport
@@ -84,16 +84,14 @@ package struct ServerDefinition: Hashable, Sendable {
     package var tags: [String]
     /// How long one call may take.
     package var timeout: Duration
-    /// Calls at once; more wait.
+    /// Calls at once; more are refused as `limited`.
     package var concurrency: Int
-    /// Child processes; always 1 over HTTP.
-    package var instances: Int
     package var export: Export
     package var isEnabled: Bool
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
-        timeout: Duration = timeoutDefault, concurrency: Int = concurrencyDefault, instances: Int = 1,
+        timeout: Duration = timeoutDefault, concurrency: Int = concurrencyDefault,
         export: Export = .everyone, isEnabled: Bool = true
     ) {
         self.name = name
@@ -103,9 +101,18 @@ package struct ServerDefinition: Hashable, Sendable {
         self.tags = tags
         self.timeout = timeout
         self.concurrency = concurrency
-        self.instances = instances
         self.export = export
         self.isEnabled = isEnabled
+    }
+
+    /// A relative `cwd` is taken from a folder, whatever folder the node itself runs in.
+    mutating func takeFolder(from folder: String) {
+        guard case .stdio(let command, let arguments, let environment, let directory?) = transport,
+            !directory.hasPrefix("/")
+        else { return }
+        transport = .stdio(
+            command: command, arguments: arguments, environment: environment,
+            directory: "\(folder)/\(directory)")
     }
 
     /// The secrets it needs, each once, sorted.

@@ -10,7 +10,9 @@ extension Node {
                 ("name", .string(summary.name.text)), ("version", .number(Int(clamping: summary.version))),
                 ("updatedSecondsAgo", .number(summary.updated.seconds(until: .now()))),
             ]
-            if !summary.audience.isUnbound { members.append(("audience", .string(summary.audience.description))) }
+            if !summary.audience.isUnbound {
+                members.append(("audience", .string(summary.audience.description)))
+            }
             return JSON.object(members)
         }
         return .object([("secrets", .array(summaries)), ("sealed", .bool(secrets.sealed != nil))])
@@ -24,7 +26,7 @@ extension Node {
         if let bound = secrets.list().first(where: { $0.name == name })?.audience, !bound.isUnbound {
             members.append(("audience", .string(bound.description)))
         }
-        await supervisor.recheckUsers(of: name.text)
+        await supervisor.secretChanged(name.text)
         return .object(members)
     }
 
@@ -66,7 +68,9 @@ extension Node {
 
     private func secretName(_ text: String) throws(Refusal) -> SecretName {
         guard let name = SecretName(text), Label(text) != nil else {
-            throw Refusal(.invalid, "\"\(text)\" is no name of a secret: a-z, 0-9 and single - between them, at most 32")
+            throw Refusal(
+                .invalid, "\"\(text)\" is no name of a secret: a-z, 0-9 and single - between them, at most 32"
+            )
         }
         return name
     }

@@ -14,18 +14,22 @@ extension Node {
     package func addServer(named name: String, definition: JSON) async throws -> JSON {
         guard let label = Label(name) else {
             throw Refusal(
-                .invalid, "\"\(name)\" is no server name: a-z, 0-9 and single - between them, at most \(Label.lengthMax)",
+                .invalid,
+                "\"\(name)\" is no server name: a-z, 0-9 and single - between them, at most \(Label.lengthMax)",
                 hint: Label(fitting: name).map { "\($0) would do" })
         }
         try await checkFree(label)
         let definition = try understand(definition, as: label)
-        return try await add(definition)
+        if let problem = Self.folderProblem(of: definition) { throw Refusal(.invalid, problem) }
+        try await begin(definition)
+        return .object([("server", await settledReports(of: [label]).first ?? .emptyObject)])
     }
 
     package func removeServer(named name: String) async throws -> JSON {
         let label = try await ownServer(name)
         if case .configuration(let file)? = await supervisor.book(label)?.origin {
-            throw Refusal(.conflict, "\(name) is defined in \(file)", hint: "take it out there and restart the node")
+            throw Refusal(
+                .conflict, "\(name) is defined in \(file)", hint: "take it out there and restart the node")
         }
         _ = try await ServerShelf(database).remove(label)
         _ = await supervisor.remove(label)
@@ -60,38 +64,75 @@ extension Node {
                 try await store(name, value: value)
                 moved.append(
                     .object([
-                        ("secret", .string(secret.name.text)), ("where", .string("\(secret.place) of \(secret.server)")),
+                        ("secret", .string(secret.name.text)),
+                        ("where", .string("\(secret.place) of \(secret.server)")),
                         ("reason", .string(secret.reason)),
                     ]))
             } else {
-                problems.append(.string("\(secret.place) of \(secret.server) is not in the file; set it: martlet secret set \(secret.name)"))
+                problems.append(
+                    .string(
+                        "\(secret.place) of \(secret.server) is not in the file; set it: martlet secret set \(secret.name)"
+                    ))
             }
         }
+        // All are started first, so that the slowest is waited for once and not each for itself.
+        var begun: [Label] = []
         for definition in file.servers {
-            let answer = try await add(definition)
-            let server = answer["server"] ?? .emptyObject
-            let outcome = [server["state"]?.string, server["reason"]?.string].compactMap { $0 }.filter { !$0.isEmpty }
-            outcomes.append(
-                .object([("name", .string(definition.name.text)), ("outcome", .string(outcome.joined(separator: ", ")))]))
+            if let problem = Self.folderProblem(of: definition) {
+                problems.append(.string("\(definition.name): \(problem)"))
+                continue
+            }
+            try await begin(definition)
+            begun.append(definition.name)
         }
-        return .object([("servers", .array(outcomes)), ("secrets", .array(moved)), ("problems", .array(problems))])
+        let reports = await settledReports(of: begun)
+        for (name, server) in zip(begun, reports) {
+            let outcome = [server["state"]?.string, server["reason"]?.string].compactMap { $0 }.filter {
+                !$0.isEmpty
+            }
+            outcomes.append(
+                .object([("name", .string(name.text)), ("outcome", .string(outcome.joined(separator: ", ")))])
+            )
+        }
+        return .object([
+            ("servers", .array(outcomes)), ("secrets", .array(moved)), ("problems", .array(problems)),
+        ])
     }
 
     // MARK: -
 
-    private func add(_ definition: ServerDefinition) async throws -> JSON {
+    private func begin(_ definition: ServerDefinition) async throws {
         try await bindSecrets(of: definition)
         try await ServerShelf(database).save(definition.name, definition: definition.json.text, at: .now())
         await supervisor.put(definition, from: .command)
-        _ = await supervisor.settled(definition.name)
+    }
+
+    /// Waits until each has said how it fares, all at once, and until the catalog shows it.
+    private func settledReports(of names: [Label]) async -> [JSON] {
+        await withDiscardingTaskGroup { group in
+            for name in names { group.addTask { _ = await self.supervisor.settled(name) } }
+        }
         await showOwnServers()
-        return .object([("server", await report(of: definition.name))])
+        var reports: [JSON] = []
+        for name in names { reports.append(await report(of: name)) }
+        return reports
+    }
+
+    /// What a command defines has no folder that a relative one could be taken from; a configuration file has its own.
+    private static func folderProblem(of definition: ServerDefinition) -> String? {
+        guard case .stdio(_, _, _, let directory?) = definition.transport, !directory.hasPrefix("/") else {
+            return nil
+        }
+        return
+            "cwd: \"\(directory)\" is relative, and a node runs in a folder of its own; give the whole path"
     }
 
     private func checkFree(_ name: Label) async throws {
         if let book = await supervisor.book(name) {
             if case .configuration(let file) = book.origin {
-                throw Refusal(.conflict, "\(name) is defined in \(file)", hint: "change it there, or choose another name")
+                throw Refusal(
+                    .conflict, "\(name) is defined in \(file)",
+                    hint: "change it there, or choose another name")
             }
             throw Refusal(.conflict, "a server named \(name) exists", hint: "martlet servers remove \(name)")
         }
@@ -110,7 +151,8 @@ extension Node {
 
     private func ownServer(_ name: String) async throws -> Label {
         guard let label = Label(name), await supervisor.book(label) != nil else {
-            throw Refusal(.notFound, "this node has no server named \(name)", hint: "`martlet servers list` shows them")
+            throw Refusal(
+                .notFound, "this node has no server named \(name)", hint: "`martlet servers list` shows them")
         }
         return label
     }
@@ -123,11 +165,13 @@ extension Node {
     func serverReports() async -> [ServerReport] {
         let snapshot = board.snapshot
         let names = NodeNames(snapshot)
+        let lines = await supervisor.lastLines
         let own = await supervisor.books.map { book in
             ServerReport(
-                known: CatalogSnapshot.KnownServer(record: book.record(owner: snapshot.me), manifest: book.manifest),
+                known: CatalogSnapshot.KnownServer(
+                    record: book.record(owner: snapshot.me), manifest: book.manifest),
                 owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
-                latency: local.latency(book.definition.name))
+                latency: local.latency(book.definition.name), lastLines: lines[book.definition.name] ?? [])
         }
         let others = snapshot.serversInOrder.filter { $0.record.key.owner != snapshot.me }.map { known in
             let owner = known.record.key.owner

@@ -9,6 +9,7 @@ extension Node {
         let snapshot = board.snapshot
         let me = snapshot.nodes[snapshot.me]
         var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]
+        if let mcpBound { listen.append(("mcpBound", .string(mcpBound))) }
         if let adminAddress { listen.append(("admin", .string(adminAddress))) }
         if let meshAddress { listen.append(("mesh", .string(meshAddress))) }
         return .object([
@@ -17,7 +18,8 @@ extension Node {
                 .object([
                     ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
                     ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
-                    ("roles", .string(seat.roles.description)), ("software", .string(me?.software ?? SoftwareVersion.current)),
+                    ("roles", .string(seat.roles.description)),
+                    ("software", .string(me?.software ?? SoftwareVersion.current)),
                     ("uptimeSeconds", .number(uptime.wholeSeconds)),
                 ])
             ),
@@ -62,17 +64,23 @@ extension Node {
     private func attention() async -> [String] {
         var lines: [String] = []
         for book in await supervisor.books where book.state == .down || book.state == .authNeeded {
-            lines.append("server \(book.definition.name) is \(book.state): \(book.reason) (martlet servers test \(book.definition.name))")
+            lines.append(
+                "server \(book.definition.name) is \(book.state): \(book.reason) (martlet servers test \(book.definition.name))"
+            )
         }
         for book in await supervisor.books {
             if case .only = book.definition.export {
-                lines.append("server \(book.definition.name): `to:` is not supported yet, so it stays on this node; remove `to:` to share it with all")
+                lines.append(
+                    "server \(book.definition.name): `to:` is not supported yet, so it stays on this node; remove `to:` to share it with all"
+                )
             }
         }
         for (name, reason) in await virtualServers.waiting.sorted(by: { $0.key < $1.key }) {
             lines.append("virtual server \(name) waits: \(reason)")
         }
-        if let sealed = secrets.sealed { lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))") }
+        if let sealed = secrets.sealed {
+            lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
+        }
         lines += seat.notices
         return lines
     }
@@ -84,23 +92,29 @@ extension Node {
                 ?? Finding("vault", .ok, "open, \(secrets.list().count) secrets"),
             Finding(
                 "callers", door.needsKey ? .ok : .warning,
-                door.needsKey ? "every caller needs a key" : "anybody on loopback may call; no key exists",
-                mend: door.needsKey ? nil : "martlet token create NAME, before the listener is opened to others"),
+                door.needsKey
+                    ? "every caller needs a key" : "anybody on loopback may call; no key was made yet",
+                mend: door.needsKey
+                    ? nil : "martlet token create NAME, before the listener is opened to others"),
         ]
         findings += seat.findings()
         let books = await supervisor.books
         if books.isEmpty {
-            findings.append(Finding("servers", .warning, "this node fronts none", mend: "martlet servers add sample"))
+            findings.append(
+                Finding("servers", .warning, "this node fronts none", mend: "martlet servers add sample"))
         }
         for book in books {
             let name = book.definition.name
             let what = "server \(name)"
             switch book.state {
             case .up, .degraded:
-                findings.append(Finding(what, .ok, "speaks \(book.revision), \(book.manifest?.entries.count ?? 0) entries"))
+                findings.append(
+                    Finding(
+                        what, .ok, "speaks \(book.revision), \(book.manifest?.entries.count ?? 0) entries"))
             case .disabled: findings.append(Finding(what, .ok, "disabled"))
             case .starting: findings.append(Finding(what, .warning, "starting: \(book.reason)"))
-            case .down: findings.append(Finding(what, .bad, book.reason, mend: "martlet servers test \(name)"))
+            case .down:
+                findings.append(Finding(what, .bad, book.reason, mend: "martlet servers test \(name)"))
             case .authNeeded:
                 let secret = book.definition.secrets.first?.text ?? "NAME"
                 findings.append(Finding(what, .bad, book.reason, mend: "martlet secret set \(secret)"))
@@ -112,9 +126,14 @@ extension Node {
             case .unreachable(let since):
                 findings.append(
                     Finding(
-                        "peer \(report.name)", .warning, "unreachable for \((seat.now() - since).wholeSeconds) s",
+                        "peer \(report.name)", .warning,
+                        "unreachable for \((seat.now() - since).wholeSeconds) s",
                         mend: "is its host up, and does a path of links lead there? `martlet peers`"))
-            default: findings.append(Finding("peer \(report.name)", .ok, report.via.isEmpty ? "direct" : "via \(report.via.joined(separator: ", "))"))
+            default:
+                findings.append(
+                    Finding(
+                        "peer \(report.name)", .ok,
+                        report.via.isEmpty ? "direct" : "via \(report.via.joined(separator: ", "))"))
             }
         }
         return findings

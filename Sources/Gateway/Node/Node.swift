@@ -33,8 +33,10 @@ package final class Node: Sendable {
     private let ready = ReadySign()
     private let admin = Mutex<String?>(nil)
 
-    /// Where MCP clients connect, `host:port`, with the real port.
-    package var mcpAddress: String { listener.address.description }
+    /// Where MCP clients of this machine connect, `host:port`, with the real port.
+    package var mcpAddress: String { listener.address.local.description }
+    /// Where the MCP listener listens, if that is on every address.
+    var mcpBound: String? { listener.address.local == listener.address ? nil : listener.address.description }
     /// Where peers connect; `nil` when this node only dials out.
     package var meshAddress: String? { seat.listenAddress }
     /// The file that holds the admin surface's token.
@@ -59,14 +61,17 @@ package final class Node: Sendable {
         let door = try await CallerDoor(shelf: CallerKeyShelf(database), adminToken: adminToken)
         try Self.checkDoor(door, settings: settings)
         let seat = try await MeshSeat.take(
-            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets, log: log)
+            identity: identity, settings: settings, folder: folder, database: database, secrets: secrets,
+            log: log)
         return try await Node(
-            settings: settings, log: log, folder: folder, database: database, secrets: secrets, door: door, seat: seat,
+            settings: settings, log: log, folder: folder, database: database, secrets: secrets, door: door,
+            seat: seat,
             adminToken: adminToken)
     }
 
     private init(
-        settings: LaunchSettings, log: Logger, folder: DataFolder, database: NodeDatabase, secrets: SecretStore,
+        settings: LaunchSettings, log: Logger, folder: DataFolder, database: NodeDatabase,
+        secrets: SecretStore,
         door: CallerDoor, seat: MeshSeat, adminToken: String
     ) async throws {
         self.settings = settings
@@ -98,13 +103,16 @@ package final class Node: Sendable {
                 isShared: { $0.export == .everyone && configuration.mesh.exports($0.name) }, log: log),
             log: log)
         virtualServers = VirtualServers(
-            board: board, assembly: assembly, shelf: VirtualShelf(database), configured: configuration.virtualServers,
+            board: board, assembly: assembly, shelf: VirtualShelf(database),
+            configured: configuration.virtualServers,
             configFile: settings.configFile, nameLengthMax: configuration.nameLengthMax,
             actions: VirtualServers.Actions(
-                publish: { try await seat.publish($0) }, withdraw: { try await seat.withdrawVirtualServer($0) },
+                publish: { try await seat.publish($0) },
+                withdraw: { try await seat.withdrawVirtualServer($0) },
                 isOperator: { seat.roles.contains(.operator) }))
         let ready = ready
-        let service = NodeService.make(board: board, router: router, watchers: watchers, door: door, label: label)
+        let service = NodeService.make(
+            board: board, router: router, watchers: watchers, door: door, label: label)
         let front = MCPFront(service: service, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(
@@ -144,7 +152,8 @@ package final class Node: Sendable {
         try await seat.waitUntilStarted()
         let configured = settings.configuration.servers
         for definition in configured {
-            await supervisor.put(definition, from: .configuration(file: settings.configFile ?? "the configuration"))
+            await supervisor.put(
+                definition, from: .configuration(file: settings.configFile ?? "the configuration"))
         }
         let taken = Set(configured.map(\.name))
         for stored in try await ServerShelf(database).all() where !taken.contains(stored.name) {
@@ -170,21 +179,27 @@ package final class Node: Sendable {
     /// MCP without a credential exists only on loopback (product.md §2).
     private static func checkDoor(_ door: CallerDoor, settings: LaunchSettings) throws(Refusal) {
         let address = settings.configuration.listen.mcp
-        guard !ListenAddress(host: address.host, port: address.port).isLoopback, !door.needsKey else { return }
+        guard !ListenAddress(host: address.host, port: address.port).isLoopback, !door.needsKey else {
+            return
+        }
         throw Refusal(
             .forbidden, "listen.mcp is \(address), reachable by others, and no caller's key exists yet",
-            hint: "start once on loopback (listen.mcp: \"127.0.0.1:\(address.port)\"), make a key with `martlet token create NAME`, then open the listener")
+            hint:
+                "start once on loopback (listen.mcp: \"127.0.0.1:\(address.port)\"), make a key with `martlet token create NAME`, then open the listener"
+        )
     }
 
     /// Binds the admin surface where the configuration wants it.
-    package func bindAdmin(_ handler: @escaping @Sendable (HTTPExchange) -> Void) async throws -> HTTPListener {
+    package func bindAdmin(_ handler: @escaping @Sendable (HTTPExchange) -> Void) async throws -> HTTPListener
+    {
         let listen = settings.configuration.listen
-        let listener = try await Self.bind(listen.admin, as: "admin", hosts: listen.hosts, log: log, handler: handler)
-        admin.withLock { $0 = listener.address.description }
+        let listener = try await Self.bind(
+            listen.admin, as: "admin", hosts: listen.hosts, log: log, handler: handler)
+        admin.withLock { $0 = listener.address.local.description }
         return listener
     }
 
-    /// Where the admin surface answers, once it does.
+    /// Where the admin surface answers commands of this machine, once it does.
     var adminAddress: String? { admin.withLock { $0 } }
 
     private static func bind(
@@ -202,7 +217,9 @@ package final class Node: Sendable {
             }
             throw Refusal(
                 .conflict, message,
-                hint: "stop that one, or choose other ports: `martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)")
+                hint:
+                    "stop that one, or choose other ports: `martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)"
+            )
         }
     }
 }

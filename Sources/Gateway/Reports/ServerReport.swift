@@ -4,6 +4,9 @@ import JSONSlice
 
 /// One server as `servers list` and `status` show it.
 struct ServerReport {
+    /// What of a child's last lines is shown: enough for a stack trace.
+    static let linesMax = 40
+
     let known: CatalogSnapshot.KnownServer
     let owner: String
     let isOwn: Bool
@@ -11,6 +14,9 @@ struct ServerReport {
     /// Of this node's own servers only.
     var book: ServerBook?
     var latency: Duration?
+    /// What its process last wrote besides messages. Of this node's own servers only, and never told to another node: it
+    /// may hold a credential.
+    var lastLines: [String] = []
 
     var json: JSON {
         let record = known.record
@@ -34,7 +40,8 @@ struct ServerReport {
             members.append(("definedBy", .string(origin)))
             members.append(("definition", book.definition.json))
             if !book.remarks.isEmpty { members.append(("remarks", .array(book.remarks.map(JSON.string)))) }
-            if !book.stderr.isEmpty { members.append(("stderr", .array(book.stderr.map(JSON.string)))) }
+            let lines = lastLines.suffix(Self.linesMax)
+            if !lines.isEmpty { members.append(("stderr", .array(lines.map(JSON.string)))) }
         }
         return .object(members)
     }

@@ -13,7 +13,7 @@ extension BackendTarget {
             self = .stdio(
                 command: command == Self.ownCommand ? executable : command, args: arguments,
                 env: environment.map { ($0.name, SecretText($0.value)) }, directory: directory)
-        case .http(let url, let headers, _):
+        case .http(let url, let headers, let kind):
             var all = headers.map { ($0.name, SecretText($0.value)) }
             switch definition.auth {
             case .bearer(let secret):
@@ -24,7 +24,7 @@ extension BackendTarget {
                 all.append((name, SecretText(parts: [.secret(secret.text)])))
             case nil: break
             }
-            self = .http(url: url, headers: all)
+            self = .http(url: url, headers: all, startsWithEvents: kind == .sse)
         }
     }
 }

@@ -12,16 +12,12 @@ struct ServerBook: Sendable {
         case command
     }
 
-    /// Lines of a child's standard error that are kept for `servers test`.
-    static let stderrLinesMax = 40
-
     let definition: ServerDefinition
     let origin: Origin
     private(set) var state = ServerState.starting
     private(set) var reason = ""
     private(set) var revision = ""
     private(set) var manifest: Manifest?
-    private(set) var stderr: [String] = []
     /// What of its listing was left out, and why.
     private(set) var remarks: [String] = []
 
@@ -37,10 +33,6 @@ struct ServerBook: Sendable {
     /// - Returns: whether the mesh must hear of it.
     mutating func take(_ event: BackendEvent) -> Bool {
         switch event {
-        case .stderrLine(let line):
-            stderr.append(line)
-            if stderr.count > Self.stderrLinesMax { stderr.removeFirst() }
-            return false
         case .state(let told, let why):
             let before = (state, reason)
             state =
@@ -56,7 +48,9 @@ struct ServerBook: Sendable {
             revision = listing.revision.rawValue
             remarks = listing.remarks
             let made = Self.manifest(from: listing)
-            if made.left > 0 { remarks.append("\(made.left) entries were left out: no name, or over 256 KiB") }
+            if made.left > 0 {
+                remarks.append("\(made.left) entries were left out: no name, or over 256 KiB")
+            }
             defer { manifest = made.manifest }
             return manifest != made.manifest
         }
@@ -71,7 +65,8 @@ struct ServerBook: Sendable {
 
     func record(owner: NodeID) -> ServerRecord {
         ServerRecord(
-            key: ServerKey(owner: owner, name: definition.name), title: definition.title, tags: definition.tags,
+            key: ServerKey(owner: owner, name: definition.name), title: definition.title,
+            tags: definition.tags,
             state: state, stateReason: reason, revision: revision,
             auth: state == .authNeeded ? .missing : .ready, manifest: nil)
     }

@@ -1,5 +1,4 @@
 import Catalog
-import Glibc
 import JSONSlice
 import Logging
 import MCPTransport
@@ -13,7 +12,7 @@ extension ServerSupervisor.Actions {
         seat: MeshSeat, assembly: CatalogAssembly, secrets: SecretStore, http: HTTPClient,
         isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
     ) -> ServerSupervisor.Actions {
-        let executable = ownExecutable()
+        let executable = OwnExecutable.path ?? BackendTarget.ownCommand
         let seal = StateSeal.ofThisLife(of: seat.id)
         return ServerSupervisor.Actions(
             publish: { definition, record, manifest in
@@ -43,14 +42,6 @@ extension ServerSupervisor.Actions {
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             })
-    }
-
-    /// The file of this very program, for servers whose command is `martlet`.
-    private static func ownExecutable() -> String {
-        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink("/proc/self/exe", &path, path.count - 1)
-        guard count > 0 else { return BackendTarget.ownCommand }
-        return String(decoding: path.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }
 

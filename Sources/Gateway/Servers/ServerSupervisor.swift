@@ -144,6 +144,9 @@ actor ServerSupervisor {
         return nil
     }
 
+    /// What each server's process last wrote besides messages, oldest first.
+    var lastLines: [Label: [String]] { servers.compactMapValues { $0.backend?.recentLines } }
+
     /// Has a server's backend asked again now, whatever it said before.
     func recheck(_ name: Label) {
         guard var running = servers[name] else { return }
@@ -153,9 +156,15 @@ actor ServerSupervisor {
     }
 
     /// The same for every server that refers to a secret.
-    func recheckUsers(of secret: String) {
-        for (name, running) in servers where running.book.definition.secrets.contains(where: { $0.text == secret }) {
-            recheck(name)
+    ///
+    /// A child had it in its environment, so it is started anew.
+    func secretChanged(_ secret: String) {
+        for (name, running) in servers
+        where running.book.definition.secrets.contains(where: { $0.text == secret }) {
+            var running = running
+            running.book.forgetHealth()
+            servers[name] = running
+            running.backend?.restart()
         }
     }
 

@@ -78,6 +78,7 @@ actor VirtualServers {
         let snapshot = board.snapshot
         for named in definitions {
             do {
+                try checkNotConfigured(named.name)
                 try checkName(named.name, in: snapshot)
                 let definition = try named.definition.resolve(against: snapshot, nameLengthMax: nameLengthMax)
                 resolved.append((named.name, definition))
@@ -106,7 +107,9 @@ actor VirtualServers {
 
     private func apply(_ definition: ResolvedDefinition, as name: Label) async throws -> Applied {
         let current = board.snapshot.virtualServers[name]
-        if current?.definition == definition.json { return Applied(name: name, outcome: "unchanged", note: scopeNote) }
+        if current?.definition == definition.json {
+            return Applied(name: name, outcome: "unchanged", note: scopeNote)
+        }
         let record = VirtualServerRecord(
             name: name, author: board.me, counter: (current?.counter ?? 0) + 1, definition: definition.json)
         // In this order: what the mesh refuses must not be stored, to be refused again at every start.
@@ -117,14 +120,13 @@ actor VirtualServers {
 
     func remove(_ name: Label) async throws {
         guard let record = board.snapshot.virtualServers[name] else {
-            throw Refusal(.notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")
+            throw Refusal(
+                .notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")
         }
         guard record.author == board.me else {
             throw Refusal(.forbidden, "\(name) was defined by another node", hint: "remove it there")
         }
-        if let configFile, configured.contains(where: { $0.name == name }) {
-            throw Refusal(.conflict, "\(name) is defined in \(configFile)", hint: "take it out there and restart the node")
-        }
+        try checkNotConfigured(name)
         _ = try await shelf.remove(name)
         if assembly.keepsVirtualServer(name) {
             assembly.forgetVirtualServer(name)
@@ -136,6 +138,7 @@ actor VirtualServers {
     /// After a join or a leave the same definitions are signed anew, or stay on this node.
     func restoreAfterMeshChange() async throws {
         for stored in try await shelf.all() { assembly.forgetVirtualServer(stored.name) }
+        for named in configured { assembly.forgetVirtualServer(named.name) }
         try await restore()
     }
 
@@ -160,23 +163,34 @@ actor VirtualServers {
                 try await define(
                     VirtualServerRecord(
                         name: named.name, author: board.me,
-                        counter: (snapshot.virtualServers[named.name]?.counter ?? 0) + 1, definition: definition.json))
+                        counter: (snapshot.virtualServers[named.name]?.counter ?? 0) + 1,
+                        definition: definition.json))
             } catch {
                 waiting[named.name] = "\(error)"
             }
         }
     }
 
+    /// What a file defines is changed only there (product.md §4).
+    private func checkNotConfigured(_ name: Label) throws(Refusal) {
+        guard configured.contains(where: { $0.name == name }) else { return }
+        throw Refusal(
+            .conflict, "\(name) is defined in \(configFile ?? "the configuration")",
+            hint: "change it there and restart the node")
+    }
+
     private func checkName(_ name: Label, in snapshot: CatalogSnapshot) throws(Refusal) {
         guard snapshot.servers[ServerKey(owner: snapshot.me, name: name)] == nil else {
             throw Refusal(
-                .conflict, "\(name) is the name of a server of this node; both would answer at /servers/\(name)/mcp",
+                .conflict,
+                "\(name) is the name of a server of this node; both would answer at /servers/\(name)/mcp",
                 hint: "choose another name")
         }
     }
 
     private var scopeNote: String? {
         actions.isOperator()
-            ? nil : "served on this node only: the node has no role operator (`martlet mesh token --role member --role entry --role operator` makes one that has)"
+            ? nil
+            : "served on this node only: the node has no role operator (`martlet mesh token --role member --role entry --role operator` makes one that has)"
     }
 }

@@ -45,9 +45,8 @@ extension Backend {
     private func pause(_ time: Duration) async {
         let deadline = ContinuousClock.now + time
         while !Task.isCancelled, ContinuousClock.now < deadline {
-            if await inbox.wait(for: ContinuousClock.now.duration(to: deadline), on: group.next()).isRecheck {
-                return
-            }
+            let news = await inbox.wait(for: ContinuousClock.now.duration(to: deadline), on: group.next())
+            if news.isRecheck || news.isRestart { return }
         }
     }
 
@@ -58,7 +57,7 @@ extension Backend {
         do throws(BackendFault) {
             (link, greeting) = try await meet()
         } catch {
-            return (withLastWords(error), .zero)
+            return (error, .zero)
         }
         var upSince: ContinuousClock.Instant?
         var fault: BackendFault
@@ -78,14 +77,7 @@ extension Backend {
             state.reason = fault.detail
         }
         if let ending = await link.close(), fault.kind != .cancelled { fault.detail += "; \(ending)" }
-        return (withLastWords(fault), upFor)
-    }
-
-    private func withLastWords(_ fault: BackendFault) -> BackendFault {
-        guard fault.kind != .cancelled, let line = state.withLock({ $0.recentLines.last }) else {
-            return fault
-        }
-        return BackendFault(fault.kind, "\(fault.detail); its last words: \(line)")
+        return (fault, upFor)
     }
 
     /// Connects and greets; a URL that knows neither modern requests nor `initialize` is tried as HTTP+SSE of
@@ -105,7 +97,7 @@ extension Backend {
                 refusal = error
             }
         }
-        guard case .http(let url, let headers) = target else {
+        guard case .http(let url, let headers, _) = target else {
             throw BackendFault(.notReached, "it has no URL")
         }
         let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
@@ -130,7 +122,6 @@ extension Backend {
     private func hearing() -> @Sendable (LinkNews) -> Void {
         let generation = state.withLock { state in
             state.generation += 1
-            state.recentLines = []
             state.isNoisy = false
             return state.generation
         }
@@ -145,7 +136,7 @@ extension Backend {
             return try await StdioLink.start(
                 command: command, args: args, environment: env, directory: directory, secrets: secrets,
                 limits: limits, declared: declared, on: group, news: news)
-        case .http(let url, let headers):
+        case .http(let url, let headers, _):
             return HTTPLink(
                 try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
                 declared: declared, news: news)
@@ -164,7 +155,7 @@ extension Backend {
                 state.isNoisy = true
                 return true
             }
-            if isFirst { events(.state(.starting, reason: "it says what is no message of MCP: \(text)")) }
+            if isFirst { events(.state(.starting, reason: "it writes what is no message of MCP")) }
             keep("(no message) \(text)")
         case .changed:
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
@@ -178,7 +169,6 @@ extension Backend {
             state.recentLines.append(line)
             if state.recentLines.count > limits.stderrLinesMax { state.recentLines.removeFirst() }
         }
-        events(.stderrLine(line))
     }
 
     private func publish(_ listing: BackendListing, _ link: any BackendLink, _ greeting: Greeting) {
@@ -241,13 +231,16 @@ extension Backend {
             var news = await inbox.wait(for: pollInterval(greeting), on: group.next())
             if Task.isCancelled { return BackendFault(.cancelled, "the gateway stopped it") }
             if let lost = news.lost { return lost }
+            if news.isRestart { return restarted() }
             if news.isChanged || news.isSuspect {
                 // What changes together is listed once.
                 let rest = limits.relistMin - listedAt.duration(to: .now)
                 try? await Task.sleep(for: max(limits.changeWindow, rest))
                 let more = inbox.take()
                 if let lost = more.lost { return lost }
+                if more.isRestart { return restarted() }
                 news.isSessionGone = news.isSessionGone || more.isSessionGone
+                news.isRecheck = news.isRecheck || more.isRecheck
             }
             do throws(BackendFault) {
                 if news.isSessionGone { greeting = try await greet(link) }
@@ -258,7 +251,8 @@ extension Backend {
                     greeting = try await greet(link)
                     fresh = try await list(link, greeting)
                 }
-                if fresh != listing || news.isSessionGone { publish(fresh, link, greeting) }
+                // Whoever asked anew waits for a word, also where there is no news.
+                if fresh != listing || news.isSessionGone || news.isRecheck { publish(fresh, link, greeting) }
                 listing = fresh
                 listedAt = .now
                 resendParked()
@@ -266,6 +260,12 @@ extension Backend {
                 return error
             }
         }
+    }
+
+    /// The end of a connection that was asked for; the next one begins without a wait.
+    private func restarted() -> BackendFault {
+        inbox.post { $0.isRecheck = true }
+        return BackendFault(.lost, "it is being restarted")
     }
 
     /// When to list again if nobody says so. A backend that tells of its changes is asked rarely, to notice a

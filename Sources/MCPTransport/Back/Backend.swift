@@ -26,7 +26,7 @@ package final class Backend: Sendable {
         var isAuthNeeded = false
         /// The era the backend spoke when last it spoke; asked for first next time.
         var rememberedEra: Era?
-        /// Whether its URL turned out to be one of 2024-11-05.
+        /// Whether its URL is one of 2024-11-05, as far as is known or was said.
         var speaksEvents = false
         /// Calls that wait for a new session or fresh definitions to be sent again.
         var parked: [BackendCall] = []
@@ -39,7 +39,7 @@ package final class Backend: Sendable {
         /// Whether the backend tells of all changes of its lists.
         var isTold = false
         var recentLines: [String] = []
-        /// Whether this link has said what is no message, and a person was told.
+        /// Whether this link has said what is no message, and a person was told so.
         var isNoisy = false
     }
 
@@ -90,13 +90,27 @@ package final class Backend: Sendable {
                 ),
                 seal: seal, limits: limits, group: group)
         }
+        if case .http(_, _, true) = target { state.withLock { $0.speaksEvents = true } }
     }
 
-    /// The last lines that the backend's process wrote to its standard error, oldest first.
+    /// The last lines that the backend's process wrote to its standard error, or to its output though they were no
+    /// message; oldest first, also those of the process before this one.
+    ///
+    /// For the eyes of whoever runs this node only: they may hold a credential, so no reason and no failure quotes
+    /// them.
     package var recentLines: [String] { state.withLock { $0.recentLines } }
 
     /// Tries again now instead of at the end of the wait; lists again if it is up.
     package func recheck() { inbox.post { $0.isRecheck = true } }
+
+    /// Has what was opened at the start opened again: the environment of a child, which is started anew. A server over
+    /// HTTP is only asked again, since its headers are made for each request.
+    package func restart() {
+        switch target {
+        case .stdio: inbox.post { $0.isRestart = true }
+        case .http: recheck()
+        }
+    }
 
     // MARK: Calls
 
@@ -189,7 +203,14 @@ package final class Backend: Sendable {
             if error["code"]?.int == RPCError.Code.headerMismatch, attempt == 1 {
                 return park(call) { $0.isChanged = true }
             }
-            if error["code"]?.int == RPCError.Code.unsupportedVersion { inbox.post { $0.isSuspect = true } }
+            let code = error["code"]?.int
+            if code == RPCError.Code.unsupportedVersion { inbox.post { $0.isSuspect = true } }
+            // Both speak of headers and versions that are between us and the backend; the client's own were right.
+            if code == RPCError.Code.headerMismatch || code == RPCError.Code.unsupportedVersion {
+                let fault = BackendFault(
+                    .broken, "it refuses the gateway's own headers or revision (\(code ?? 0))")
+                return call.finish(.failure(fault.failure(of: call.request, backend: name)))
+            }
             finish(call, era, event)
         case .fault(let fault):
             // The backend says that it did not know the session, so it did not do what was asked.

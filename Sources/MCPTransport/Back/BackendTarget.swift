@@ -5,15 +5,17 @@ package import MCPModel
 package enum BackendTarget: Hashable, Sendable {
     /// A child process. Of this process's environment it gets only ``ChildEnvironment/inherited``, and `env`.
     case stdio(command: String, args: [String], env: [(String, SecretText)], directory: String?)
-    /// A URL that speaks Streamable HTTP, of either era. Redirects are not followed.
-    case http(url: String, headers: [(String, SecretText)])
+    /// A URL that speaks Streamable HTTP, of either era, or HTTP+SSE of 2024-11-05. Redirects are not followed.
+    ///
+    /// - Parameter startsWithEvents: whether HTTP+SSE is tried first, because somebody said that it speaks that.
+    case http(url: String, headers: [(String, SecretText)], startsWithEvents: Bool = false)
 
     package static func == (a: Self, b: Self) -> Bool {
         switch (a, b) {
         case (.stdio(let c1, let a1, let e1, let d1), .stdio(let c2, let a2, let e2, let d2)):
             c1 == c2 && a1 == a2 && d1 == d2 && e1.elementsEqual(e2) { $0 == $1 }
-        case (.http(let u1, let h1), .http(let u2, let h2)):
-            u1 == u2 && h1.elementsEqual(h2) { $0 == $1 }
+        case (.http(let u1, let h1, let e1), .http(let u2, let h2, let e2)):
+            u1 == u2 && e1 == e2 && h1.elementsEqual(h2) { $0 == $1 }
         default: false
         }
     }
@@ -23,7 +25,7 @@ package enum BackendTarget: Hashable, Sendable {
         case .stdio(let command, let args, _, _):
             hasher.combine(command)
             hasher.combine(args)
-        case .http(let url, _): hasher.combine(url)
+        case .http(let url, _, _): hasher.combine(url)
         }
     }
 }
@@ -42,8 +44,6 @@ package enum BackendEvent: Sendable {
     case state(BackendState, reason: String)
     /// Everything the backend offers, after the first listing and after every change.
     case listed(BackendListing)
-    /// One line that a child wrote to its standard error, or to its output though it was no message.
-    case stderrLine(String)
 }
 
 /// All that a backend offers, in its own order and to the byte.

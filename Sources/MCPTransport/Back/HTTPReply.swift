@@ -154,8 +154,7 @@ final class HTTPReply: Sendable {
         case 404 where hasSession:
             return .fault(BackendFault(.sessionGone, "it has forgotten the session"))
         case 200..<300:
-            let shown = String(decoding: bytes.prefix(80), as: UTF8.self)
-            return answer ?? .fault(BackendFault(.broken, "its answer is no JSON-RPC response: \(shown)"))
+            return answer ?? .fault(BackendFault(.broken, "its answer is no JSON-RPC response"))
         default:
             if case .error(let error)? = answer { return .error(error) }
             return .fault(BackendFault(.refused(status: status), "it answers HTTP \(status)"))

@@ -93,6 +93,9 @@ final class StdioLink: BackendLink {
         _ = try await LinePipe.open(
             input: descriptors.output, output: descriptors.input, on: loop,
             lineBytesMax: limits.lineBytesMax, backlogMax: limits.backlogMax,
+            // A child may write an answer before it reads on: if we waited for its reading, it for ours, both would
+            // wait for ever.
+            readsOn: .always,
             onOpen: { [weak self] pipe in self?.output.set(pipe) },
             onLine: { [weak self] in self?.take($0) },
             onEnd: { [weak self] in

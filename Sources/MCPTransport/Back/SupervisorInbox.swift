@@ -9,6 +9,8 @@ struct BackendNews: Hashable, Sendable {
     var isSessionGone = false
     /// A person asks for another attempt now.
     var isRecheck = false
+    /// What the backend was started with is no longer what it should be.
+    var isRestart = false
     var lost: BackendFault?
 
     var isEmpty: Bool { self == BackendNews() }

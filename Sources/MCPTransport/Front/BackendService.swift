@@ -8,7 +8,8 @@ import Synchronization
 package final class BackendService: Sendable {
     private struct State {
         var listing: BackendListing?
-        var waiting: [@Sendable (ListChange) -> Void] = []
+        var lastWatch = 0
+        var waiting: [Int: @Sendable (ListChange) -> Void] = [:]
     }
 
     private let timeout: Duration
@@ -23,7 +24,7 @@ package final class BackendService: Sendable {
         let told = state.withLock { state in
             let isFirst = state.listing == nil
             state.listing = listing
-            return isFirst ? [] : state.waiting
+            return isFirst ? [] : Array(state.waiting.values)
         }
         for tell in told { ListChange.allCases.forEach(tell) }
     }
@@ -59,8 +60,12 @@ package final class BackendService: Sendable {
                 return start(request, sink)
             },
             watch: { [self] _, _, tell in
-                state.withLock { $0.waiting.append(tell) }
-                return .none
+                let number = state.withLock { state in
+                    state.lastWatch += 1
+                    state.waiting[state.lastWatch] = tell
+                    return state.lastWatch
+                }
+                return WatchToken { [self] in _ = state.withLock { $0.waiting.removeValue(forKey: number) } }
             },
             definition: { [self] _, _, kind, name in
                 state.withLock {

@@ -28,6 +28,8 @@ final class LegacyDialogue: Sendable {
         var facts: ClientFacts
         var progressToken: JSON?
         var reply: Reply
+        /// Whether `reply` can carry a request to the client.
+        var canAsk: Bool
         /// Which issue of the call may still speak; an earlier round's late word is not heard.
         var issue: Int
         var handle: CallHandle?
@@ -85,9 +87,12 @@ final class LegacyDialogue: Sendable {
     var isBusy: Bool { state.withLock { !$0.open.isEmpty || $0.stream != nil } }
 
     /// Takes one message of the client; `reply` is used only for a request.
-    func receive(_ message: RPCMessage, reply: @escaping Reply) {
+    ///
+    /// - Parameter canAsk: whether more than the response can go that way: a client that takes no stream cannot be asked
+    ///   for anything, and would only be waited for.
+    func receive(_ message: RPCMessage, canAsk: Bool = true, reply: @escaping Reply) {
         switch message {
-        case .request(let id, let method, let params): request(id, method, params, reply)
+        case .request(let id, let method, let params): request(id, method, params, canAsk, reply)
         case .notification(let method, let params): notification(method, params)
         case .response(let id, let result): advance(asked: id) { $0.answer(id, result: result) }
         case .errorResponse(let id?, let error): advance(asked: id) { $0.refuse(id, error: error) }
@@ -97,7 +102,9 @@ final class LegacyDialogue: Sendable {
 
     // MARK: Requests
 
-    private func request(_ id: RPCID, _ method: String, _ params: JSON?, _ reply: @escaping Reply) {
+    private func request(
+        _ id: RPCID, _ method: String, _ params: JSON?, _ canAsk: Bool, _ reply: @escaping Reply
+    ) {
         switch method {
         case Method.ping:
             reply(.answer(RPCMessage.response(id: id, result: .emptyObject).json))
@@ -112,7 +119,7 @@ final class LegacyDialogue: Sendable {
         case Method.initialize:
             reply(.answer(RPCMessage.refusal(id, .invalidRequest("this session is initialized already"))))
         case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
-            start(id, method, params ?? .emptyObject, reply)
+            start(id, method, params ?? .emptyObject, canAsk, reply)
         default:
             guard let kind = EntryListKind(method: method) else {
                 return reply(.answer(RPCMessage.refusal(id, .methodNotFound(method))))
@@ -132,7 +139,9 @@ final class LegacyDialogue: Sendable {
         }
     }
 
-    private func start(_ id: RPCID, _ method: String, _ params: JSON, _ reply: @escaping Reply) {
+    private func start(
+        _ id: RPCID, _ method: String, _ params: JSON, _ canAsk: Bool, _ reply: @escaping Reply
+    ) {
         let meta = RequestMeta(params: params)
         let stripped = RequestMeta.stripped(params)
         let refusal: RPCError? = state.withLock { state in
@@ -146,7 +155,7 @@ final class LegacyDialogue: Sendable {
             state.open[id] = OpenCall(
                 method: method,
                 rounds: InputRounds(params: stripped, revision: revision, capabilities: facts.capabilities),
-                facts: facts, progressToken: meta.progressToken, reply: reply, issue: 0)
+                facts: facts, progressToken: meta.progressToken, reply: reply, canAsk: canAsk, issue: 0)
             return nil
         }
         if let refusal { return reply(.answer(RPCMessage.refusal(id, refusal))) }
@@ -237,6 +246,14 @@ final class LegacyDialogue: Sendable {
             finish(id) { _ in RPCMessage.refusal(id, error) }
         case .reissue(let params):
             issue(id, params)
+        case .ask where state.withLock({ $0.open[id]?.canAsk == false }):
+            finish(id) { _ in
+                RPCMessage.refusal(
+                    id,
+                    .internalError(
+                        "this call asks its client for something, and the client accepts no text/event-stream to be asked by"
+                    ))
+            }
         case .ask(let requests):
             let reply: Reply? = state.withLock { state in
                 guard state.open[id] != nil else { return nil }

@@ -6,6 +6,13 @@ import Synchronization
 ///
 /// Used by the front of a process that is somebody's child, and by the back that has children.
 package final class LinePipe: Sendable {
+    /// When lines are read that come in.
+    package enum ReadsOn: Sendable {
+        case always
+        /// Only while what is to be written goes out: a client that does not read asks for no more.
+        case whileWritesGoOut
+    }
+
     private let channel: any Channel
     private let backlogMax: Int
     private let backlog = Mutex(0)
@@ -22,11 +29,13 @@ package final class LinePipe: Sendable {
     /// - Parameters:
     ///   - lineBytesMax: see ``LineSplitter``.
     ///   - backlogMax: bytes that may wait to be written; over it the pipe is closed, since nobody reads.
+    ///   - readsOn: `.always` where the other side may write before it reads on.
     ///   - onOpen: called once, before the first line is.
     ///   - onLine: called on the loop, in order.
     ///   - onEnd: called once on the loop, when the other side has closed or the pipe was closed.
     package static func open(
         input: CInt?, output: CInt?, on group: any EventLoopGroup, lineBytesMax: Int, backlogMax: Int,
+        readsOn: ReadsOn = .always,
         onOpen: @escaping @Sendable (LinePipe) -> Void = { _ in },
         onLine: @escaping @Sendable (LineSplitter.Line) -> Void, onEnd: @escaping @Sendable () -> Void
     ) async throws -> LinePipe {
@@ -39,7 +48,7 @@ package final class LinePipe: Sendable {
                     opened.withLock { $0 = pipe }
                     onOpen(pipe)
                     try channel.pipeline.syncOperations.addHandler(
-                        LineHandler(bytesMax: lineBytesMax, onLine: onLine, onEnd: onEnd))
+                        LineHandler(bytesMax: lineBytesMax, readsOn: readsOn, onLine: onLine, onEnd: onEnd))
                 }
             }
         _ =
@@ -89,19 +98,21 @@ package final class LinePipe: Sendable {
     package func closed() async { try? await channel.closeFuture.get() }
 }
 
-/// Feeds a ``LineSplitter``; reads no further while what is to be written piles up.
+/// Feeds a ``LineSplitter``.
 private final class LineHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private var splitter: LineSplitter
+    private let readsOn: LinePipe.ReadsOn
     private let onLine: @Sendable (LineSplitter.Line) -> Void
     private let onEnd: @Sendable () -> Void
 
     init(
-        bytesMax: Int, onLine: @escaping @Sendable (LineSplitter.Line) -> Void,
+        bytesMax: Int, readsOn: LinePipe.ReadsOn, onLine: @escaping @Sendable (LineSplitter.Line) -> Void,
         onEnd: @escaping @Sendable () -> Void
     ) {
         self.splitter = LineSplitter(bytesMax: bytesMax)
+        self.readsOn = readsOn
         self.onLine = onLine
         self.onEnd = onEnd
     }
@@ -111,7 +122,9 @@ private final class LineHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        context.channel.setOption(.autoRead, value: context.channel.isWritable).whenFailure { _ in }
+        if readsOn == .whileWritesGoOut {
+            context.channel.setOption(.autoRead, value: context.channel.isWritable).whenFailure { _ in }
+        }
         context.fireChannelWritabilityChanged()
     }
 

@@ -22,7 +22,7 @@ extension MCPFront {
             return answer.finishEmpty()
         }
         // A client that goes away has not cancelled (mcp-spec §4.2): the call goes on.
-        session.dialogue.receive(message) { output in
+        session.dialogue.receive(message, canAsk: answer.mayStream) { output in
             switch output {
             case .message(let message): answer.send(message)
             case .answer(let message): answer.finish(message)
@@ -68,6 +68,15 @@ extension MCPFront {
         }
         guard let session = sessions.withLock({ $0.use(name, scope: scope, at: .now) }) else {
             exchange.refuse(404, "no such session; begin a new one with `initialize`")
+            return nil
+        }
+        if let said = exchange.headers.first(MirroredHeaders.protocolVersion),
+            said != session.dialogue.revision.rawValue
+        {
+            exchange.refuse(
+                400,
+                "this session is of revision \(session.dialogue.revision.rawValue); \(MirroredHeaders.protocolVersion) says another"
+            )
             return nil
         }
         return session
@@ -140,7 +149,7 @@ extension MCPFront {
         let requests = messages.filter { if case .request = $0 { true } else { false } }.count
         let gathering = BatchAnswer(answer, awaiting: requests, refusals)
         for message in messages {
-            dialogue.receive(message) { gathering.take($0) }
+            dialogue.receive(message, canAsk: answer.mayStream) { gathering.take($0) }
         }
         if requests == 0 { gathering.finishWithoutRequests() }
     }

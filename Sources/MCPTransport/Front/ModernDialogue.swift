@@ -73,7 +73,9 @@ struct ModernDialogue: Sendable {
                     reply(.answer(respond(id, result, description), status: 200))
                 }
             case .error(let error):
-                reply(.answer(RPCMessage.errorResponse(id: id, error: error).json, status: 200))
+                // A server may itself say what only it can know: that the client lacks a capability.
+                let status = error["code"]?.int == RPCError.Code.missingCapability ? 400 : 200
+                reply(.answer(RPCMessage.errorResponse(id: id, error: error).json, status: status))
             case .failure(let failure):
                 let error = CallFailureCode.error(of: failure, uri: request.params["uri"]?.string)
                 reply(.answer(RPCMessage.refusal(id, error), status: 200))

@@ -29,7 +29,7 @@ package struct StdioFront: Sendable {
         let conversation = StdioConversation(service, endpoint, caller, limits)
         let pipe = try await LinePipe.open(
             input: input, output: output, on: group.next(), lineBytesMax: limits.lineBytesMax,
-            backlogMax: limits.pipeBacklogMax,
+            backlogMax: limits.pipeBacklogMax, readsOn: .whileWritesGoOut,
             onOpen: { pipe in conversation.attach { [weak pipe] in pipe?.write($0.onOneLine.bytes) } },
             onLine: { conversation.take($0) }, onEnd: { conversation.close() })
         let ticking = limits.keepAlive

@@ -40,7 +40,7 @@ package final class HTTPExchange: Sendable {
         self.channel = channel
         eventLoop = channel.eventLoop
         self.connection = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-        remoteAddress = channel.remoteAddress?.ipAddress
+        remoteAddress = channel.remoteAddress?.plainIPAddress
         remotePort = channel.remoteAddress?.port
         remoteIsLoopback = channel.remoteAddress?.isLoopback ?? false
     }

@@ -13,6 +13,10 @@ package struct HTTPLimits: Hashable, Sendable {
     package var headTimeout = Duration.seconds(10)
     /// From the end of the head to the end of the body: 64 MiB at 2 Mbit/s.
     package var bodyTimeout = Duration.seconds(300)
+    /// Bytes of bodies that are being read or worked on, over all connections of one listener; a request that would go
+    /// over it is answered 503. Four of the largest: ordinary ones never come near, and a thousand clients with
+    /// 64 MiB each do not fill the memory.
+    package var bodyBytesOpenMax = 256 * 1024 * 1024
     /// Bytes of further requests that are read while one is being answered; then reading stops.
     package var pipelinedBytesMax = 64 * 1024
     /// Bytes of a stream that wait for a slow client; over it the exchange is closed.

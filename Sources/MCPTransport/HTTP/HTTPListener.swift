@@ -32,6 +32,7 @@ package final class HTTPListener: Sendable {
     ) async throws(ListenError) -> HTTPListener {
         let connections = HTTPConnections(max: limits.connectionsMax)
         let hosts = hosts.including(address)
+        let budget = BodyBudget(max: limits.bodyBytesOpenMax)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -46,7 +47,7 @@ package final class HTTPListener: Sendable {
                     }
                     try channel.pipeline.syncOperations.addHandler(
                         HTTPServerConnection(
-                            limits: limits, hosts: hosts,
+                            limits: limits, hosts: hosts, budget: budget,
                             refusedAtOnce: admission == .admitted ? nil : .tooManyConnections,
                             log: log, handler: handler))
                 }

@@ -46,6 +46,9 @@ extension HTTPRefusal {
         status: 417, error: "the only expectation met here is `100-continue`", hint: nil)
     static let tooManyConnections = HTTPRefusal(
         status: 503, error: "this server has as many connections as it takes", hint: "try again later")
+    static let tooManyBytes = HTTPRefusal(
+        status: 503, error: "this server has as many bytes of requests in hand as it takes",
+        hint: "try again later")
     static let unanswered = HTTPRefusal(
         status: 500, error: "the request was dropped unanswered", hint: "this is a defect; please report it")
 }

@@ -39,10 +39,13 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private let handler: @Sendable (HTTPExchange) -> Void
     private let log: Logger
     private let refusedAtOnce: HTTPRefusal?
+    private let budget: BodyBudget
 
     private var decoder: HTTPRequestDecoder
     private var phase = Phase.head
     private var body: [UInt8] = []
+    /// Bytes of the request in hand that the budget was asked for.
+    private var bodyBytesHeld = 0
     private var serial: UInt64 = 0
     /// The exchange during which the connection was lost, for those who ask late.
     private var lostSerial: UInt64?
@@ -62,11 +65,13 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(
-        limits: HTTPLimits, hosts: HostPolicy, refusedAtOnce: HTTPRefusal? = nil, log: Logger,
+        limits: HTTPLimits, hosts: HostPolicy, budget: BodyBudget, refusedAtOnce: HTTPRefusal? = nil,
+        log: Logger,
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) {
         self.limits = limits
         self.hosts = hosts
+        self.budget = budget
         self.refusedAtOnce = refusedAtOnce
         self.log = log
         self.handler = handler
@@ -137,7 +142,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     private func begin() {
-        localAddress = context?.channel.localAddress?.ipAddress
+        localAddress = context?.channel.localAddress?.plainIPAddress
         wait(for: .head)
         if let refusedAtOnce { refuse(refusedAtOnce) }
     }
@@ -179,6 +184,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
             }
             phase = .body(head, target)
         case (.body(let bytes), _):
+            guard budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
+            bodyBytesHeld += bytes.readableBytes
             body.append(contentsOf: bytes.readableBytesView)
         case (.end, .body(let head, let target)):
             handOver(head, target)
@@ -304,6 +311,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     /// Writes the last bytes of an answer, and goes on to the next request or closes.
     private func finish(with buffer: ByteBuffer, _ persistence: HTTPPersistence) {
         guard persistence != .close else { return closeAfter(buffer) }
+        giveBack()
         phase = .head
         if buffer.readableBytes > 0 { send(buffer) }
         advance()
@@ -322,6 +330,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     /// Writes, closes our side, and reads on for a while: a socket closed with bytes unread resets the
     /// connection, and the client would lose what we just told it.
     private func closeAfter(_ buffer: ByteBuffer) {
+        giveBack()
         guard let context else { return }
         phase = .lingering(bytesLeft: limits.lingerBytesMax)
         wait(for: .lastWrite)
@@ -385,7 +394,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
+    /// The request in hand is done with.
+    private func giveBack() {
+        budget.giveBack(bodyBytesHeld)
+        bodyBytesHeld = 0
+        body = []
+    }
+
     private func lose() {
+        giveBack()
         let before = phase
         phase = .closed
         guard case .exchange(let exchange) = before else { return }

@@ -26,6 +26,16 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(HTTPAuthority(host: host, port: nil)):\(port)" }
 
+    /// Where this machine itself reaches the listener: `0.0.0.0` and `::` mean every address, and can be called at none
+    /// of their own.
+    package var local: ListenAddress {
+        switch host {
+        case "0.0.0.0": ListenAddress(host: "127.0.0.1", port: port)
+        case "::": ListenAddress(host: "::1", port: port)
+        default: self
+        }
+    }
+
     /// Whether only this machine can reach it.
     package var isLoopback: Bool {
         host == "localhost"
@@ -34,11 +44,18 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension SocketAddress {
+    /// The address as people write it: a client that comes over IPv4 to a listener on `::` is at `10.1.2.3`, not at
+    /// `::ffff:10.1.2.3` (RFC 4291 §2.5.5.2).
+    var plainIPAddress: String? {
+        guard let text = ipAddress else { return nil }
+        let withinV6 = "::ffff:"
+        guard text.hasPrefix(withinV6), text.contains(".") else { return text }
+        return String(text.dropFirst(withinV6.count))
+    }
+
     /// 127.0.0.0/8 and ::1, also where IPv4 is spelled within IPv6; a Unix socket is on this machine, too.
     var isLoopback: Bool {
-        guard let text = ipAddress else { return true }
-        let withinV6 = "::ffff:"
-        let plain = text.hasPrefix(withinV6) ? String(text.dropFirst(withinV6.count)) : text
+        guard let plain = plainIPAddress else { return true }
         return plain == "::1" || plain.hasPrefix("127.")
     }
 }

@@ -1,10 +1,13 @@
+import Admin
 import ArgumentParser
 import JSONSlice
 
 struct Client: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The configuration with which a client connects to this node.",
-        discussion: "Prints it; nothing is written. Clients: claude, cursor, vscode, or any other name for the plain form.")
+        discussion:
+            "Prints it; nothing is written. Clients: claude, cursor, vscode, or any other name for the plain form."
+    )
 
     @Argument(help: "claude, cursor, vscode, other.") var client = "other"
     @Option(help: "One virtual or real server instead of the whole catalog.") var server: String?
@@ -15,11 +18,21 @@ struct Client: AsyncParsableCommand {
         try await options.withNode { node in
             let status = try await node.get("/v1/status")
             let address = status["listen"]?.words("mcp") ?? "127.0.0.1:7330"
-            let path = server.map { "/servers/\($0)/mcp" } ?? "/mcp"
+            let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
             let name = server.map { "martlet-\($0)" } ?? "martlet"
-            Terminal.say(Self.configuration(of: client, name: name, url: "http://\(address)\(path)", entry: entry(url: "http://\(address)\(path)")))
+            let url = "http://\(address)\(path)"
+            if options.json {
+                return Terminal.data(
+                    JSON.object([
+                        ("name", .string(name)), ("entry", entry(url: url)),
+                        ("needsKey", .bool(status["needsKey"]?.bool == true)),
+                    ]).text)
+            }
+            Terminal.say(Self.configuration(of: client, name: name, url: url, entry: entry(url: url)))
             if status["needsKey"]?.bool == true {
-                Terminal.complain("This node wants a key: martlet token create NAME, then add the header Authorization: Bearer TOKEN.")
+                Terminal.complain(
+                    "This node wants a key: martlet token create NAME, then add the header Authorization: Bearer TOKEN."
+                )
             }
         }
     }

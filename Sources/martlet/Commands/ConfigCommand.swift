@@ -19,7 +19,7 @@ struct ConfigCommand: AsyncParsableCommand {
                     ("file", .string(file)), ("ok", .bool(problems.isEmpty)),
                     ("problems", .array(problems.map(JSON.string))),
                 ])
-                Terminal.say(answer.text)
+                Terminal.data(answer.text)
             } else if problems.isEmpty {
                 Terminal.say("\(file): fine")
             } else {

@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import JSONSlice
 
@@ -7,7 +8,8 @@ struct Servers: AsyncParsableCommand {
         subcommands: [List.self, Add.self, Import.self, Remove.self, Test.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "All servers of the mesh, this node's own first.")
+        static let configuration = CommandConfiguration(
+            abstract: "All servers of the mesh, this node's own first.")
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
@@ -27,14 +29,18 @@ struct Servers: AsyncParsableCommand {
                 """)
 
         @Argument(help: "Its name: [a-z0-9-], at most 32 characters.") var name: String
-        @Argument(parsing: .postTerminator, help: "Command and arguments of a stdio server, after --.") var command: [String] = []
+        @Argument(parsing: .postTerminator, help: "Command and arguments of a stdio server, after --.")
+        var command: [String] = []
         @Option(help: "Address of a Streamable HTTP server.") var url: String?
-        @Option(name: .customLong("env"), help: "NAME=VALUE for a stdio server; ${secret:NAME} takes a value from the vault.")
+        @Option(
+            name: .customLong("env"),
+            help: "NAME=VALUE for a stdio server; ${secret:NAME} takes a value from the vault.")
         var environment: [String] = []
         @Option(name: .customLong("header"), help: "NAME: VALUE for an HTTP server; ${secret:NAME} as above.")
         var headers: [String] = []
         @Option(help: "Name of the secret that is its bearer token.") var bearer: String?
-        @Option(name: .customLong("tag"), help: "A word to find it by; may be repeated.") var tags: [String] = []
+        @Option(name: .customLong("tag"), help: "A word to find it by; may be repeated.") var tags: [String] =
+            []
         @Flag(help: "Keep it on this node: no other node hears of it.") var local = false
         @OptionGroup var options: NodeOptions
 
@@ -50,9 +56,13 @@ struct Servers: AsyncParsableCommand {
                 let body = JSON.object([("name", .string(name)), ("definition", definition)])
                 options.show(try await node.post("/v1/servers", body)) { answer in
                     let server = answer["server"] ?? .emptyObject
-                    Terminal.say("\(server.words("name")): \(server.words("state")) \(server.words("reason"))")
+                    Terminal.say(
+                        Terminal.singleLine(
+                            "\(server.words("name")): \(server.words("state")) \(server.words("reason"))"))
                     if server.words("state") == "up" {
                         Terminal.say("\(server.count("tools")) tools; try: martlet catalog search \(name)")
+                    } else {
+                        LastLines.print(server)
                     }
                 }
             }
@@ -61,13 +71,16 @@ struct Servers: AsyncParsableCommand {
         private func definition() throws -> JSON {
             var members: [(String, JSON)] = []
             if let url {
-                guard command.isEmpty else { throw ValidationError("give either --url or a command after --, not both") }
+                guard command.isEmpty else {
+                    throw ValidationError("give either --url or a command after --, not both")
+                }
                 members.append(("url", .string(url)))
             } else if let program = command.first {
                 members.append(("command", .string(program)))
                 members.append(("args", .array(command.dropFirst().map(JSON.string))))
             } else {
-                throw ValidationError("give --url URL, or a command after --, e.g. martlet servers add time -- mcp-server-time")
+                throw ValidationError(
+                    "give --url URL, or a command after --, e.g. martlet servers add time -- mcp-server-time")
             }
             let env = try environment.map { try Self.split($0, at: "=", option: "--env") }
             if !env.isEmpty { members.append(("env", .object(env.map { ($0, .string($1)) }))) }
@@ -81,11 +94,15 @@ struct Servers: AsyncParsableCommand {
             return .object(members)
         }
 
-        private static func split(_ text: String, at mark: Character, option: String) throws -> (String, String) {
+        private static func split(_ text: String, at mark: Character, option: String) throws -> (
+            String, String
+        ) {
             guard let index = text.firstIndex(of: mark), index != text.startIndex else {
                 throw ValidationError("\(option): expected NAME\(mark)VALUE, found \"\(text)\"")
             }
-            return (String(text[..<index]), String(text[text.index(after: index)...].drop(while: { $0 == " " })))
+            return (
+                String(text[..<index]), String(text[text.index(after: index)...].drop(while: { $0 == " " }))
+            )
         }
     }
 
@@ -112,7 +129,9 @@ struct Servers: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.delete("/v1/servers/\(name)")) { _ in Terminal.say("\(name) removed.") }
+                options.show(try await node.delete(AdminClient.path("v1", "servers", name))) { _ in
+                    Terminal.say("\(name) removed.")
+                }
             }
         }
     }
@@ -125,15 +144,12 @@ struct Servers: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                let answer = try await node.post("/v1/servers/\(name)/test", .emptyObject)
+                let answer = try await node.post(
+                    AdminClient.path("v1", "servers", name, "test"), .emptyObject)
                 let server = answer["server"] ?? .emptyObject
                 options.show(answer) { _ in
                     StatusPage.servers([server])
-                    let lines = server.list("stderr")
-                    if !lines.isEmpty {
-                        Terminal.say("\nLast lines of its standard error")
-                        for line in lines { Terminal.say("  " + Terminal.singleLine(line.string ?? "")) }
-                    }
+                    LastLines.print(server)
                 }
                 if server.words("state") != "up" { throw ExitCode.failure }
             }
@@ -141,14 +157,26 @@ struct Servers: AsyncParsableCommand {
     }
 }
 
+/// What a server's process last wrote besides messages of MCP.
+enum LastLines {
+    static func print(_ server: JSON) {
+        let lines = server.list("stderr")
+        guard !lines.isEmpty else { return }
+        Terminal.say("\nLast lines of its standard error, and of its output where they were no messages")
+        for line in lines { Terminal.say("  " + Terminal.singleLine(line.string ?? "")) }
+    }
+}
+
 /// What became of each server of an imported file.
 enum ImportReport {
     static func print(_ answer: JSON) {
         for item in answer.list("servers") {
-            Terminal.say("  \(item.words("name")): \(item.words("outcome"))")
+            Terminal.say("  \(item.words("name")): \(Terminal.singleLine(item.words("outcome")))")
         }
         for item in answer.list("secrets") {
-            Terminal.say("  \(item.words("where")) looks like a credential and is now the secret \(item.words("secret"))")
+            Terminal.say(
+                "  \(item.words("where")) looks like a credential and is now the secret \(item.words("secret"))"
+            )
         }
         for item in answer.list("problems") { Terminal.say("  ! \(Terminal.singleLine(item.string ?? ""))") }
     }

@@ -23,7 +23,7 @@ enum StatusPage {
                 + " roles \(node.words("roles")), up \(age(seconds: node.count("uptimeSeconds")))")
         let listen = status["listen"] ?? .emptyObject
         Terminal.say(
-            "MCP http://\(listen.words("mcp"))/mcp   admin \(listen.words("admin"))   mesh "
+            "MCP http://\(listen.words("mcp"))/mcp\(listen["mcpBound"]?.string.map { " (on \($0))" } ?? "")   admin \(listen.words("admin"))   mesh "
                 + (listen["mesh"]?.string ?? "none (dials out only)") + "   mDNS \(status.words("mdns"))")
         peers(status.list("peers"))
         servers(status.list("servers"))
@@ -33,7 +33,8 @@ enum StatusPage {
             var table = Table("name", "entries", "by", "endpoint")
             for item in virtual {
                 table.add(
-                    item.words("name"), "\(item.count("entries"))", item.words("author"), item.words("endpoint"))
+                    item.words("name"), "\(item.count("entries"))", item.words("author"),
+                    item.words("endpoint"))
             }
             Terminal.say(table.rendered())
         }
@@ -73,7 +74,8 @@ enum StatusPage {
             table.add(
                 server.words("name"), server.words("owner"), server.words("state"), server.words("revision"),
                 "\(server.count("tools"))",
-                server["latencyMilliseconds"]?.double.map { "\(tenths($0)) ms" } ?? "-", server.words("reason"))
+                server["latencyMilliseconds"]?.double.map { "\(tenths($0)) ms" } ?? "-",
+                server.words("reason"))
         }
         Terminal.say(table.rendered())
     }

@@ -22,13 +22,21 @@ struct StdioCommand: AsyncParsableCommand {
         let status = try await client.get("/v1/status")
         let token = client.token
         await client.close()
-        let path = server.map { "/servers/\($0)/mcp" } ?? "/mcp"
-        let url = "http://\(status["listen"]?.words("mcp") ?? "")\(path)"
+        let address = status["listen"]?.words("mcp") ?? ""
+        guard ListenAddress(address)?.isLoopback == true else {
+            throw CommandFailure(
+                "the node's MCP listener is at \(address), not on loopback, and has no TLS; the token of `martlet stdio` would be readable on the way\n→ set listen.mcp to 127.0.0.1 or 0.0.0.0 there, and run `martlet stdio` on that host"
+            )
+        }
+        let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
+        let url = "http://\(address)\(path)"
         let http = HTTPClient(group: EventLoops.shared)
         let service = BackendService(timeout: .seconds(600))
         let backend = Backend(
-            name: "martlet", target: .http(url: url, headers: [("Authorization", SecretText(plain: "Bearer \(token)"))]),
-            group: EventLoops.shared, http: http, secrets: { _ in [] }, log: NodeLog.make(), events: { service.take($0) })
+            name: "martlet",
+            target: .http(url: url, headers: [("Authorization", SecretText(plain: "Bearer \(token)"))]),
+            group: EventLoops.shared, http: http, secrets: { _ in [] }, log: NodeLog.make(),
+            events: { service.take($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await backend.run() }
             group.addTask {
@@ -40,7 +48,8 @@ struct StdioCommand: AsyncParsableCommand {
                     try await Task.sleep(for: .milliseconds(5))
                 }
                 let front = StdioFront(service: service.service { backend.call($0, $1) })
-                try await front.serve(input: dup(STDIN_FILENO), output: dup(STDOUT_FILENO), on: EventLoops.shared)
+                try await front.serve(
+                    input: dup(STDIN_FILENO), output: dup(STDOUT_FILENO), on: EventLoops.shared)
             }
             // Whichever ends first ends the other: the client closed its pipe, or the node is gone for good.
             try await group.next()

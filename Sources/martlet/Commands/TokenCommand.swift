@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import JSONSlice
 
@@ -30,7 +31,8 @@ struct TokenCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The keys that exist; never the keys themselves.")
+        static let configuration = CommandConfiguration(
+            abstract: "The keys that exist; never the keys themselves.")
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
@@ -40,10 +42,16 @@ struct TokenCommand: AsyncParsableCommand {
                     for item in answer.list("tokens") {
                         table.add(
                             item.words("id"), item.words("name"), age(seconds: item.count("ageSeconds")),
-                            item["expiresInSeconds"]?.int.map { $0 <= 0 ? "expired" : "in \(age(seconds: $0))" } ?? "never",
+                            item["expiresInSeconds"]?.int.map {
+                                $0 <= 0 ? "expired" : "in \(age(seconds: $0))"
+                            } ?? "never",
                             item["lastUsedSeconds"]?.int.map { age(seconds: $0) } ?? "never")
                     }
-                    Terminal.say(table.isEmpty ? "None; MCP without a key works on loopback only." : table.rendered())
+                    let none =
+                        answer["needsKey"]?.bool == true
+                        ? "None, so nobody may call; `martlet token create NAME` makes one."
+                        : "None; MCP without a key works on loopback only."
+                    Terminal.say(table.isEmpty ? none : table.rendered())
                 }
             }
         }
@@ -56,7 +64,9 @@ struct TokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.delete("/v1/tokens/\(key)")) { _ in Terminal.say("\(key) revoked.") }
+                options.show(try await node.delete(AdminClient.path("v1", "tokens", key))) { _ in
+                    Terminal.say("\(key) revoked.")
+                }
             }
         }
     }

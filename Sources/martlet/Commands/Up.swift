@@ -2,6 +2,7 @@ import Admin
 import ArgumentParser
 import Gateway
 import JSONSlice
+import MCPTransport
 
 struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,8 @@ struct Up: AsyncParsableCommand {
 
     @Option(help: "Configuration file (default: MARTLET_CONFIG, ./martlet.yaml, then the usual folders).")
     var config: String?
-    @Option(name: .customLong("import"), help: "Take over the servers of a desktop client's mcp.json, as it is.")
+    @Option(
+        name: .customLong("import"), help: "Take over the servers of a desktop client's mcp.json, as it is.")
     var importFile: String?
     @Option(help: "Join a mesh with this token; @FILE and - work too.") var join: String?
     @Option(help: "Name of the node (default: the host's).") var name: String?
@@ -24,12 +26,16 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try settings()
-        if let port = Self.portOfOwnNode(settings), await Self.showed(port) { return }
+        if let running = Self.portOfOwnNode(settings) {
+            try refuseSecond(running)
+            if await Self.showed(running) { return }
+        }
 
         let node = try await Node.open(settings: settings, log: NodeLog.make())
         let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
         let word = RunningNode(
-            admin: admin.address, mcp: node.mcpAddress, mesh: node.meshAddress, tokenFile: node.adminTokenFile, pid: ProcessInfo.id)
+            admin: admin.address, mcp: node.mcpAddress, mesh: node.meshAddress,
+            tokenFile: node.adminTokenFile, pid: ProcessInfo.id)
         word.announce(dataFolder: settings.dataFolder)
         defer { word.withdraw(dataFolder: settings.dataFolder) }
 
@@ -88,7 +94,20 @@ struct Up: AsyncParsableCommand {
 
     /// The admin address of a node of ours that already stands where this one would.
     private static func portOfOwnNode(_ settings: LaunchSettings) -> RunningNode? {
-        RunningNode.all().first { $0.admin == settings.configuration.listen.admin.description && !$0.admin.hasSuffix(":0") }
+        let wanted = settings.configuration.listen.admin
+        let address = ListenAddress(host: wanted.host, port: wanted.port).local.description
+        return RunningNode.all().first { $0.admin == address && wanted.port != 0 }
+    }
+
+    /// What only a new node would do must not look done because one runs already.
+    private func refuseSecond(_ running: RunningNode) throws {
+        let orders = [
+            join.map { _ in "martlet mesh join TOKEN" }, importFile.map { "martlet servers import \($0)" },
+        ].compactMap { $0 }
+        guard !orders.isEmpty else { return }
+        throw CommandFailure(
+            "a node of yours runs here already (process \(running.pid)), so nothing was joined or imported\n→ tell that one: \(orders.joined(separator: "; "))"
+        )
     }
 
     private static func showed(_ running: RunningNode) async -> Bool {
@@ -109,14 +128,20 @@ enum Banner {
         let listen = status["listen"] ?? .emptyObject
         let peers = status.list("peers")
         let alone = peers.isEmpty ? " (alone so far)" : ""
-        Terminal.say("\(Terminal.bold("martlet")) \(SoftwareVersion.current): node \(Terminal.bold(node.words("label"))) on segment \(node.words("segment")), mesh \(node.words("mesh").prefix(8))…\(alone)")
+        Terminal.say(
+            "\(Terminal.bold("martlet")) \(SoftwareVersion.current): node \(Terminal.bold(node.words("label"))) on segment \(node.words("segment")), mesh \(node.words("mesh").prefix(8))…\(alone)"
+        )
         let key = status["needsKey"]?.bool == true ? "callers need a key" : "no key needed on loopback"
         Terminal.say("  MCP    http://\(listen.words("mcp"))/mcp  (\(key))")
         Terminal.say("  admin  http://\(listen.words("admin"))  (the CLI finds its token by itself)")
-        Terminal.say("  mesh   \(listen["mesh"]?.string ?? "none: this node only dials out"); mDNS \(status.words("mdns"))")
+        Terminal.say(
+            "  mesh   \(listen["mesh"]?.string ?? "none: this node only dials out"); mDNS \(status.words("mdns"))"
+        )
         Terminal.say("  data   \(settings.dataFolder)")
         let own = status.list("servers").filter { $0["own"]?.bool == true }
-        Terminal.say("Found \(peers.count) peers, \(own.count) servers of its own" + (settings.configFile.map { ", configuration \($0)" } ?? ", no configuration file"))
+        Terminal.say(
+            "Found \(peers.count) peers, \(own.count) servers of its own"
+                + (settings.configFile.map { ", configuration \($0)" } ?? ", no configuration file"))
         Terminal.say("Next:")
         if own.isEmpty {
             Terminal.say("  martlet servers add sample     front the MCP server inside this binary")

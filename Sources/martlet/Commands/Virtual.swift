@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import JSONSlice
 
@@ -19,7 +20,8 @@ struct Virtual: AsyncParsableCommand {
                             item.words("name"), "\(item.count("entries"))", item.words("author"),
                             item.words("endpoint"), item.words("title"))
                     }
-                    Terminal.say(table.isEmpty ? "None; `martlet virtual apply -f FILE` makes one." : table.rendered())
+                    Terminal.say(
+                        table.isEmpty ? "None; `martlet virtual apply -f FILE` makes one." : table.rendered())
                 }
             }
         }
@@ -33,17 +35,22 @@ struct Virtual: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.get("/v1/virtual/\(name)")) { answer in
-                    Terminal.say("\(Terminal.bold(answer.words("name")))  \(answer.words("title"))  by \(answer.words("author")), version \(answer.count("counter"))")
+                options.show(try await node.get(AdminClient.path("v1", "virtual", name))) { answer in
+                    Terminal.say(
+                        "\(Terminal.bold(answer.words("name")))  \(Terminal.singleLine(answer.words("title")))  by \(answer.words("author")), version \(answer.count("counter"))"
+                    )
                     Terminal.say(answer.words("endpoint"))
                     var table = Table("name", "kind", "from", "state", "description")
                     for entry in answer.list("entries") {
                         table.add(
-                            entry.words("name"), entry.words("kind"), entry.words("from"), entry.words("state"),
+                            entry.words("name"), entry.words("kind"), entry.words("from"),
+                            entry.words("state"),
                             entry.words("description"))
                     }
                     if !table.isEmpty { Terminal.say(table.rendered()) }
-                    for problem in answer.list("problems") { Terminal.say("! \(Terminal.singleLine(problem.string ?? ""))") }
+                    for problem in answer.list("problems") {
+                        Terminal.say("! \(Terminal.singleLine(problem.string ?? ""))")
+                    }
                 }
             }
         }
@@ -51,16 +58,23 @@ struct Virtual: AsyncParsableCommand {
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Define or change virtual servers from YAML; served by every node if this one has role operator.")
+            abstract:
+                "Define or change virtual servers from YAML; served by every node if this one has role operator."
+        )
         @Option(name: .shortAndLong, help: "The YAML file; - for standard input.") var file: String
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             let text = file == "-" ? try InputFile.standardInput() : try InputFile.text(at: file)
             try await options.withNode { node in
-                options.show(try await node.post("/v1/virtual", .object([("yaml", .string(text)), ("source", .string(file))]))) { answer in
+                options.show(
+                    try await node.post(
+                        "/v1/virtual", .object([("yaml", .string(text)), ("source", .string(file))]))
+                ) { answer in
                     for item in answer.list("applied") {
-                        Terminal.say("\(item.words("name")): \(item.words("outcome")), \(item.count("entries")) entries, \(item.words("endpoint"))")
+                        Terminal.say(
+                            "\(item.words("name")): \(item.words("outcome")), \(item.count("entries")) entries, \(item.words("endpoint"))"
+                        )
                         if let note = item["note"]?.string { Terminal.say("  \(note)") }
                     }
                 }
@@ -75,7 +89,9 @@ struct Virtual: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.delete("/v1/virtual/\(name)")) { _ in Terminal.say("\(name) removed.") }
+                options.show(try await node.delete(AdminClient.path("v1", "virtual", name))) { _ in
+                    Terminal.say("\(name) removed.")
+                }
             }
         }
     }

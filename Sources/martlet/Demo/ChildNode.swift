@@ -1,4 +1,5 @@
 import Admin
+import FoundationEssentials
 import Glibc
 import JSONSlice
 
@@ -33,9 +34,17 @@ final class ChildNode: Sendable {
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         // A group of its own: Ctrl-C reaches the demo, and the demo ends its nodes in order.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         posix_spawnattr_setpgroup(&attributes, 0)
+        // The demo ignores the signals that it waits for; its nodes must not inherit that.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { sigaddset(&signals, number) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
+        Self.keepDescriptorsFromChildren()
         let executable = ProcessInfo.executable
         let words = [executable, "up", "--until-stdin-closes", "--data", "\(folder)/data"] + arguments
         var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
@@ -47,6 +56,15 @@ final class ChildNode: Sendable {
             throw CommandFailure("cannot start \(executable): \(Self.reason(outcome))")
         }
         pid = child
+    }
+
+    /// Not all that this process has open is close-on-exec: sockets of SwiftNIO are not. A node that held one would keep
+    /// the connection open after the demo closed it.
+    private static func keepDescriptorsFromChildren() {
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in open.compactMap(Int32.init) where descriptor > STDERR_FILENO {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
     }
 
     /// Where it answers, once it does.

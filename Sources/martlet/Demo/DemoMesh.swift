@@ -44,10 +44,16 @@ final class DemoMesh {
         }
         for name in ["plant", "office"] { try await ready(name) }
         try await eventually("plant and office know each other's tools") {
-            let seen = try await self.ask("plant") { try await $0.post("/v1/catalog/search", ["query": "desk echo"]) }
-            let back = try await self.ask("office") { try await $0.post("/v1/catalog/search", ["query": "press add"]) }
+            let seen = try await self.ask("plant") {
+                try await $0.post("/v1/catalog/search", ["query": "desk echo"])
+            }
+            let back = try await self.ask("office") {
+                try await $0.post("/v1/catalog/search", ["query": "press add"])
+            }
             let hub = try await self.ask("bridge") { try await $0.post("/v1/catalog/search", ["query": ""]) }
-            return [seen, back].allSatisfy { $0.list("entries").contains { $0.words("state") == "available" } }
+            return [seen, back].allSatisfy {
+                $0.list("entries").contains { $0.words("state") == "available" }
+            }
                 && Set(hub.list("entries").map { $0.words("server") }).count == 2
         }
         _ = try await ask("bridge") {
@@ -72,14 +78,16 @@ final class DemoMesh {
     }
 
     func running(_ name: String) throws -> RunningNode {
-        guard let node = nodes[name]?.running() else { throw CommandFailure("the node \(name) does not run any more") }
+        guard let node = nodes[name]?.running() else {
+            throw CommandFailure("the node \(name) does not run any more")
+        }
         return node
     }
 
     func pid(_ name: String) -> pid_t? { nodes[name]?.pid }
 
-    /// Returns when every node has ended; the folder is gone afterwards.
-    func stop() async {
+    /// Returns when every node has ended; the folder is gone afterwards, unless somebody may want to read the logs in it.
+    func stop(keepingLogs: Bool = false) async {
         for node in nodes.values { node.endGracefully() }
         let deadline = ContinuousClock.now + Self.farewell
         var left = Array(nodes.values)
@@ -88,7 +96,7 @@ final class DemoMesh {
             if ContinuousClock.now > deadline { left.forEach { $0.endNow() } }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        removeTree(folder)
+        if !keepingLogs { removeTree(folder) }
     }
 
     // MARK: Steps
@@ -115,7 +123,8 @@ final class DemoMesh {
     private func ready(_ name: String) async throws {
         try await eventually("the node \(name) is up") {
             if let node = self.nodes[name], node.hasEnded() {
-                throw CommandFailure("the node \(name) ended early:\n\(node.lastWords)")
+                throw CommandFailure(
+                    "the node \(name) ended early; its log is \(node.folder)/node.log:\n\(node.lastWords)")
             }
             return self.nodes[name]?.running() != nil
         }

@@ -30,6 +30,16 @@ struct CallerDoorTests {
         #expect(!door.authorize(header: nil, isLoopback: true).isAllowed)
     }
 
+    @Test func `revoking the last key does not open the door again, nor does a restart`() async throws {
+        let database = try scratch.start().database
+        let door = try await door(database)
+        _ = try await make("agent", door)
+        _ = try await door.revoke("agent")
+        #expect(door.needsKey && !door.authorize(header: nil, isLoopback: true).isAllowed)
+        let again = try await self.door(database)
+        #expect(again.needsKey && !again.authorize(header: nil, isLoopback: true).isAllowed)
+    }
+
     @Test(arguments: ["Bearer ", "bearer ", "BEARER "])
     func `a key says who is calling`(scheme: String) async throws {
         let door = try await door(try scratch.start().database)

@@ -60,6 +60,28 @@ struct LaunchSettingsTests {
         #expect(settings.dataFolder == "/var/lib/somewhere")
     }
 
+    @Test func `a relative folder of a server is taken from the file's`() throws {
+        let file = try scratch.file(
+            "martlet.yaml",
+            "servers: {a: {command: x, cwd: data}, b: {command: x, cwd: /srv}, c: {command: x}}\n")
+        let folders = try LaunchSettings.load(configFile: file).configuration.servers.map { server in
+            guard case .stdio(_, _, _, let directory) = server.transport else { return nil as String? }
+            return directory
+        }
+        #expect(folders == ["\(scratch.path)/data", "/srv", nil])
+    }
+
+    @Test(arguments: [
+        ("gw.example.net", true), ("gw.example.net:8443", true), ("[fd00::1]", true), ("10.1.2.3:80", true),
+        ("https://app.example.net", true), ("vscode-webview://x", true), ("gw example", false),
+        ("https://app.example.net/path", false), ("://x", false), ("https://", false), ("", false),
+    ])
+    func `hosts are names, with a port or not, and whole origins`(host: String, isGood: Bool) {
+        let problems = LaunchSettings.problems(
+            inConfiguration: "listen: {hosts: [\"\(host)\"]}\n", file: "martlet.yaml")
+        #expect(problems.isEmpty == isGood, "\(problems)")
+    }
+
     @Test func `a file that is not there is named`() {
         let refusal = #expect(throws: Refusal.self) {
             try LaunchSettings.load(configFile: "\(scratch.path)/none.yaml")

@@ -19,12 +19,15 @@ struct VirtualServersTests {
     }
 
     private func servers(
-        _ shelf: VirtualShelf, isOperator: Bool = true,
+        _ shelf: VirtualShelf, isOperator: Bool = true, configured: String? = nil,
         publish: (@Sendable (VirtualServerRecord) async throws -> Void)? = nil
-    ) -> VirtualServers {
+    ) throws -> VirtualServers {
         let (assembly, board) = (assembly, board)
         return VirtualServers(
-            board: board, assembly: assembly, shelf: shelf, configured: [], configFile: nil,
+            board: board, assembly: assembly, shelf: shelf,
+            configured: try configured.map { try ConfigurationFile.virtualServers($0, file: "martlet.yaml") }
+                ?? [],
+            configFile: "martlet.yaml",
             nameLengthMax: 50,
             actions: VirtualServers.Actions(
                 publish: publish ?? { record in
@@ -63,7 +66,7 @@ struct VirtualServersTests {
 
     @Test func `the same again is unchanged, another replaces it with a higher count`() async throws {
         let shelf = VirtualShelf(try scratch.start().database)
-        let servers = servers(shelf)
+        let servers = try servers(shelf)
         _ = try await servers.apply(yaml: yaml, source: "test")
         #expect(try await servers.apply(yaml: yaml, source: "test").map(\.outcome) == ["unchanged"])
         let other = "virtualServers: {ops: {use: [{from: press}]}}"
@@ -74,7 +77,7 @@ struct VirtualServersTests {
 
     @Test func `a file with one mistake changes nothing`() async throws {
         let shelf = VirtualShelf(try scratch.start().database)
-        let servers = servers(shelf)
+        let servers = try servers(shelf)
         let refusal = await #expect(throws: Refusal.self) {
             try await servers.apply(
                 yaml: "virtualServers: {ops: {use: [{from: press}]}, bad: {use: [{from: prss}]}}",
@@ -87,13 +90,25 @@ struct VirtualServersTests {
 
     @Test func `what the mesh refuses is not stored`() async throws {
         let shelf = VirtualShelf(try scratch.start().database)
-        let servers = servers(shelf) { _ in throw Refusal(.conflict, "the mesh does not take it") }
+        let servers = try servers(shelf) { _ in throw Refusal(.conflict, "the mesh does not take it") }
         await #expect(throws: Refusal.self) { try await servers.apply(yaml: yaml, source: "test") }
         #expect(try await shelf.all().isEmpty)
     }
 
+    @Test func `what the configuration defines is changed only there`() async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = try servers(shelf, isOperator: false, configured: yaml)
+        try await servers.restore()
+        let refusal = await #expect(throws: Refusal.self) {
+            try await servers.apply(yaml: "virtualServers: {ops: {use: [{from: press}]}}", source: "test")
+        }
+        #expect(refusal?.message.contains("martlet.yaml") == true)
+        #expect(board.view(.server("ops"))?.list(.tool).map(\.name) == ["seal"])
+        #expect(try await shelf.all().isEmpty)
+    }
+
     @Test func `the name of a server of this node is taken`() async throws {
-        let servers = servers(VirtualShelf(try scratch.start().database))
+        let servers = try servers(VirtualShelf(try scratch.start().database))
         let refusal = await #expect(throws: Refusal.self) {
             try await servers.apply(yaml: "virtualServers: {press: {use: [{from: press}]}}", source: "test")
         }
@@ -105,7 +120,7 @@ struct VirtualServersTests {
             board.snapshot.with(
                 virtual: "theirs", ["use": [["from": .string("\(NodeID.here)/press")]]], by: .there))
         let shelf = VirtualShelf(try scratch.start().database)
-        let servers = servers(shelf)
+        let servers = try servers(shelf)
         let refusal = await #expect(throws: Refusal.self) { try await servers.remove("theirs") }
         #expect(refusal?.kind == .forbidden)
         let missing = await #expect(throws: Refusal.self) { try await servers.remove("nobody") }

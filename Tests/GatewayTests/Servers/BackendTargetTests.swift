@@ -52,6 +52,16 @@ struct BackendTargetTests {
                     url: url, headers: [("X-Tenant", SecretText("acme")), (name, SecretText(parts: parts))]))
     }
 
+    @Test(arguments: [(ServerDefinition.HTTPKind.sse, true), (.streamable, false)])
+    func `the oldest transport is tried first where it was said`(
+        kind: ServerDefinition.HTTPKind, isFirst: Bool
+    ) {
+        let url = "https://press.example.com/sse"
+        #expect(
+            target(.http(url: url, headers: [], kind: kind))
+                == .http(url: url, headers: [], startsWithEvents: isFirst))
+    }
+
     @Test func `a secret is for one server at one address`() throws {
         func audience(_ name: Label, _ url: String) -> SecretAudience? {
             ServerDefinition(name: name, transport: .http(url: url, headers: [], kind: .streamable)).audience

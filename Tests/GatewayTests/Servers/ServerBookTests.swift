@@ -29,7 +29,7 @@ struct ServerBookTests {
         let told: [(event: BackendEvent, isNews: Bool)] = [
             (.state(.up, reason: ""), true), (.state(.up, reason: ""), false),
             (.state(.down, reason: "it exited"), true), (.state(.down, reason: "it exited again"), true),
-            (.listed(listing(stamp)), true), (.listed(listing(stamp)), false), (.stderrLine("hello"), false),
+            (.listed(listing(stamp)), true), (.listed(listing(stamp)), false),
         ]
         let news = told.map { book.take($0.event) }
         #expect(news == told.map(\.isNews))
@@ -54,13 +54,6 @@ struct ServerBookTests {
         #expect(book.remarks == ["one more", "2 entries were left out: no name, or over 256 KiB"])
         _ = book.take(.listed(listing(stamp)))
         #expect(book.remarks.isEmpty)
-    }
-
-    @Test func `the last lines of standard error are kept`() {
-        var book = book()
-        for line in 0..<ServerBook.stderrLinesMax + 5 { _ = book.take(.stderrLine("\(line)")) }
-        #expect(book.stderr.count == ServerBook.stderrLinesMax)
-        #expect(book.stderr.first == "5" && book.stderr.last == "\(ServerBook.stderrLinesMax + 4)")
     }
 
     @Test func `the record says how it fares and what is missing`() {

@@ -32,13 +32,23 @@ final class BackendRig: Sendable {
         _ target: BackendTarget, limits: BackendLimits = limits, secrets: [String: String] = [:],
         seal: StateSeal? = nil, _ body: (BackendRig) async throws -> Void
     ) async throws {
+        let open = { @Sendable (name: String) in
+            guard let value = secrets[name] else { throw NoSecret(name: name) }
+            return value
+        }
+        try await with(target, limits: limits, secret: open, seal: seal, body)
+    }
+
+    static func with(
+        _ target: BackendTarget, limits: BackendLimits = limits,
+        secret: @escaping @Sendable (String) throws -> String, seal: StateSeal? = nil,
+        _ body: (BackendRig) async throws -> Void
+    ) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
             name: "b", target: target, limits: limits, group: FrontRig.loops, http: FrontRig.client,
-            secrets: { name in
-                guard let value = secrets[name] else { throw NoSecret(name: name) }
-                return Array(value.utf8)
-            }, seal: seal, log: FrontRig.log, chance: { 0.5 }, events: { continuation.yield($0) })
+            secrets: { Array(try secret($0).utf8) }, seal: seal, log: FrontRig.log, chance: { 0.5 },
+            events: { continuation.yield($0) })
         let rig = BackendRig(backend, stream)
         try await withThrowingTaskGroup { group in
             group.addTask { await backend.run() }
@@ -63,8 +73,17 @@ final class BackendRig: Sendable {
         throw Ended()
     }
 
+    /// The first line that the child wrote with this in it.
     func line(containing text: String) async throws -> String {
-        for await event in told { if case .stderrLine(let line) = event, line.contains(text) { return line } }
+        while true {
+            if let line = backend.recentLines.first(where: { $0.contains(text) }) { return line }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// The next state, whichever it is.
+    func state() async throws -> (BackendState, reason: String) {
+        for await event in told { if case .state(let state, let reason) = event { return (state, reason) } }
         throw Ended()
     }
 

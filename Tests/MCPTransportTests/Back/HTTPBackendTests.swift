@@ -244,6 +244,38 @@ struct HTTPBackendTests {
         #expect(calls.withLock { $0 } == 1)
     }
 
+    @Test(arguments: [-32020, -32022])
+    func `what lies between the gateway and a backend is not told to the client`(code: Int) async throws {
+        let probe = ServiceProbe()
+        try await with(.modern, probe.service) { _, rig in
+            _ = try await rig.listing()
+            async let outcome = rig.tool("x")
+            for _ in 0..<(code == -32020 ? 2 : 1) {
+                await probe.wait(for: "call")
+                probe.answer(.error(["code": .number(code), "message": "no"]))
+            }
+            let told = await outcome
+            #expect(told.failure?.reason == .backendProtocol && told.error == nil)
+        }
+    }
+
+    @Test func `a server said to be of the oldest transport is spoken to so at once`() async throws {
+        let posts = Mutex(0)
+        try await FrontRig.with(admits: { exchange in
+            if exchange.path.hasSuffix("/sse"), exchange.method == "POST" { posts.withLock { $0 += 1 } }
+            return true
+        }) { front in
+            let target = BackendTarget.http(
+                url: front.url("/servers/any/sse"), headers: [], startsWithEvents: true)
+            try await BackendRig.with(target) { rig in
+                let listing = try await rig.listing()
+                #expect(listing.era == .legacy)
+                #expect(await rig.tool("echo", ["text": "old"]).text == "old")
+            }
+        }
+        #expect(posts.withLock { $0 } == 0)
+    }
+
     @Test func `more calls than the limit are refused, not queued`() async throws {
         let probe = ServiceProbe()
         var limits = BackendRig.limits

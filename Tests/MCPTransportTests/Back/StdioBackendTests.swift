@@ -2,6 +2,7 @@ import Glibc
 import JSONSlice
 import MCPModel
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import MCPTransport
@@ -70,7 +71,7 @@ struct StdioBackendTests {
             _ = try await rig.listing()
             #expect(await rig.tool("crash").failure?.reason == .outcomeUnknown)
             let reason = try await rig.reason(.down)
-            #expect(reason.contains("exited with status 3") && reason.contains("going down"))
+            #expect(reason.contains("exited with status 3"))
             _ = try await rig.listing()
             #expect(await rig.tool("ok").text == "fine")
         }
@@ -84,6 +85,56 @@ struct StdioBackendTests {
             #expect(silent.failure?.reason == .deadlineExceeded)
             _ = try await rig.line(containing: "cancelled {")
             #expect(await rig.tool("ok").text == "fine")
+        }
+    }
+
+    @Test(arguments: [
+        "echo credential-1 >&2; exit 3", "echo credential-1; exit 3",
+        "while read line; do echo credential-1; done",
+    ])
+    func `what a child writes is for its owner, and in no reason`(script: String) async throws {
+        var limits = BackendRig.limits
+        limits.probeTimeout = .milliseconds(50)
+        limits.startTimeout = .milliseconds(50)
+        try await BackendRig.with(shell(script), limits: limits) { rig in
+            var told: [String] = []
+            while told.count < 4 { told.append(try await rig.state().reason) }
+            #expect(!told.contains { $0.contains("credential-1") })
+            let failure = try #require(await rig.tool("ok").failure)
+            #expect(!failure.detail.contains("credential-1"))
+            #expect(try await rig.line(containing: "credential-1").hasSuffix("credential-1"))
+        }
+    }
+
+    @Test func `asked anew, a backend says that it is up though nothing changed`() async throws {
+        try await BackendRig.with(shell(Self.script)) { rig in
+            let first = try await rig.listing()
+            rig.backend.recheck()
+            #expect(try await rig.listing() == first)
+            #expect(try await rig.state().0 == .up)
+        }
+    }
+
+    @Test func `a restarted child opens its secrets again`() async throws {
+        let value = Mutex("old")
+        let target = shell(Self.script, env: [("GREETING", SecretText("${secret:who}"))], directory: "/")
+        try await BackendRig.with(target, secret: { _ in value.withLock { $0 } }) { rig in
+            _ = try await rig.listing()
+            #expect(await rig.tool("environment").text == "old||/")
+            value.withLock { $0 = "new" }
+            rig.backend.restart()
+            _ = try await rig.listing()
+            #expect(await rig.tool("environment").text == "new||/")
+        }
+    }
+
+    @Test func `what this process ignores a child does not`() async throws {
+        let before = signal(SIGHUP, SIG_IGN)
+        defer { signal(SIGHUP, before) }
+        try await BackendRig.with(shell("grep SigIgn /proc/self/status >&2; " + Self.script)) { rig in
+            let line = try await rig.line(containing: "SigIgn")
+            let mask = UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "", radix: 16)
+            #expect(mask.map { $0 & (1 << UInt64(SIGHUP - 1)) } == 0)
         }
     }
 

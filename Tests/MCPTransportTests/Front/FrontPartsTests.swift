@@ -1,9 +1,54 @@
+import Glibc
 import HTTPWire
 import JSONSlice
 import MCPModel
+import NIOCore
+import Synchronization
 import Testing
 
 @testable import MCPTransport
+
+struct PipeAndServiceTests {
+    @Test func `lines are read from one who does not read himself`() async throws {
+        var (toUs, fromUs) = ([CInt](repeating: 0, count: 2), [CInt](repeating: 0, count: 2))
+        try #require(Glibc.pipe(&toUs) == 0 && Glibc.pipe(&fromUs) == 0)
+        defer {
+            close(toUs[1])
+            close(fromUs[0])
+        }
+        let (lines, heard) = AsyncStream.makeStream(of: LineSplitter.Line.self)
+        let pipe = try await LinePipe.open(
+            input: toUs[0], output: fromUs[1], on: FrontRig.loops, lineBytesMax: 1_000,
+            backlogMax: 64 * 1024 * 1024, readsOn: .always, onLine: { heard.yield($0) },
+            onEnd: { heard.finish() })
+        // Far more than the pipe holds, and nobody reads it.
+        pipe.write([UInt8](repeating: UInt8(ascii: "x"), count: 8 * 1024 * 1024))
+        try await pipe.loop.submit {}.get()
+        #expect(write(toUs[1], "hello\n", 6) == 6)
+        for await line in lines {
+            guard case .line(let bytes) = line else { continue }
+            #expect(String(decoding: bytes, as: UTF8.self) == "hello")
+            break
+        }
+        pipe.close()
+    }
+
+    @Test func `a watch of a backend's lists ends when it is told to`() async throws {
+        let service = BackendService(timeout: .seconds(1))
+        let listing = BackendListing(
+            era: .modern, revision: .newestModern, serverInfo: [:], capabilities: [:], entries: [])
+        service.take(.listed(listing))
+        let told = Mutex(0)
+        let watch = service.service { _, _ in .finished }.watch(.all, .anonymous) { _ in
+            told.withLock { $0 += 1 }
+        }
+        service.take(.listed(listing))
+        #expect(told.withLock { $0 } == ListChange.allCases.count)
+        watch.cancel()
+        service.take(.listed(listing))
+        #expect(told.withLock { $0 } == ListChange.allCases.count)
+    }
+}
 
 struct LineSplitterTests {
     @Test(arguments: 1...9)

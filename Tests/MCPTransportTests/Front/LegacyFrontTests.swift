@@ -118,6 +118,37 @@ struct LegacyFrontTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a client that takes no stream is not waited for`() async throws {
+        try await FrontRig.with { rig in
+            let (_, session) = try await rig.initialize(.v2025_06_18, capabilities: ["elicitation": [:]])
+            let answer = try await rig.send(
+                "POST", "/mcp",
+                headers: [
+                    ("Content-Type", "application/json"), ("Accept", "application/json"),
+                    ("Mcp-Session-Id", session),
+                ],
+                body: FrontRig.legacyBody(
+                    "tools/call", ["name": "confirm", "arguments": ["question": "?"]], id: 1))
+            #expect(answer.json["error"]?["message"]?.string?.contains("text/event-stream") == true)
+        }
+    }
+
+    @Test(arguments: [
+        (version: "2025-06-18", status: 200), (version: "2025-11-25", status: 400),
+        (version: "soon", status: 400),
+    ])
+    func `the version header of a session is the session's`(version: String, status: Int) async throws {
+        try await FrontRig.with { rig in
+            let (_, session) = try await rig.initialize(.v2025_06_18)
+            let answer = try await rig.send(
+                "POST", "/mcp",
+                headers: FrontRig.legacyHeaders(session) + [("MCP-Protocol-Version", version)],
+                body: FrontRig.legacyBody("ping", [:], id: 1))
+            #expect(answer.status == status)
+        }
+    }
+
     @Test func `cancelled ends the call and its stream; a lost stream does not`() async throws {
         let probe = ServiceProbe()
         try await FrontRig.with(probe.service) { rig in

@@ -242,6 +242,19 @@ struct ModernFrontTests {
         }
     }
 
+    @Test(arguments: [(-32021, 400), (-32601, 200), (-32602, 200)])
+    func `what a backend refuses has the status that goes with it`(code: Int, status: Int) async throws {
+        let probe = ServiceProbe()
+        try await FrontRig.with(probe.service) { rig in
+            async let answer = rig.modern("tools/call", ["name": "x", "arguments": [:]])
+            await probe.wait(for: "call")
+            probe.answer(.error(["code": .number(code), "message": "no"]))
+            let given = try await answer
+            #expect(given.status == status)
+            #expect(given.json["error"]?["code"]?.int == code)
+        }
+    }
+
     @Test func `a listen is acknowledged first and tells only what was asked and can be`() async throws {
         let probe = ServiceProbe()
         try await FrontRig.with(probe.service) { rig in

@@ -32,6 +32,27 @@ struct HTTPListenerTests {
     }
 
     @Test
+    func `all clients together hold so much and no more`() async throws {
+        var limits = HTTPLimits.standard
+        limits.bodyBytesOpenMax = 10
+        try await Bench.run(limits: limits, handler: echo) { bench in
+            let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"
+            let first = try await RawPeer.connect(port: bench.port)
+            try await first.send("GET /seen HTTP/1.1\r\nHost: localhost\r\n\r\n" + head + "1234567")
+            _ = try await first.read(through: "/seen ")
+            let second = try await RawPeer.connect(port: bench.port)
+            try await second.send(head + "12345678")
+            #expect(try await second.readToEnd().hasPrefix("HTTP/1.1 503 "))
+            // What was answered has given its room back.
+            try await first.send("8")
+            #expect(try await first.read(through: "12345678").contains("200 OK"))
+            let third = try await RawPeer.connect(port: bench.port)
+            try await third.send(head + "abcdefgh")
+            #expect(try await third.read(through: "abcdefgh").contains("200 OK"))
+        }
+    }
+
+    @Test
     func `requests sent ahead are answered in order`() async throws {
         let count = 500
         let handler: @Sendable (HTTPExchange) -> Void = { exchange in

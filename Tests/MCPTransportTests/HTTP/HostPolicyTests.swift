@@ -1,7 +1,27 @@
-import MCPTransport
+import NIOCore
 import Testing
 
+@testable import MCPTransport
+
 struct HostPolicyTests {
+    @Test(arguments: [
+        ("::ffff:10.1.2.3", "10.1.2.3", false), ("::ffff:127.0.0.1", "127.0.0.1", true), ("::1", "::1", true),
+        ("fe80::1", "fe80::1", false), ("10.0.0.1", "10.0.0.1", false),
+    ])
+    func `an address is the same whichever listener a client came by`(
+        text: String, plain: String, isLoopback: Bool
+    ) throws {
+        let address = try SocketAddress(ipAddress: text, port: 1)
+        #expect(address.plainIPAddress == plain && address.isLoopback == isLoopback)
+    }
+
+    @Test(arguments: [
+        ("0.0.0.0:7330", "127.0.0.1:7330"), ("[::]:7330", "[::1]:7330"), ("10.0.0.1:80", "10.0.0.1:80"),
+    ])
+    func `a listener on every address is reached here by loopback`(bound: String, local: String) throws {
+        #expect(try #require(ListenAddress(bound)).local.description == local)
+    }
+
     private let policy = HostPolicy(names: [
         "gw.example.net", "other.example.net:8443", "vscode-webview://abc", "not a host",
     ])
