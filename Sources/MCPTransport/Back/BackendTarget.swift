@@ -119,8 +119,9 @@ package struct BackendLimits: Hashable, Sendable {
     package var idleSessionMax: Duration = .seconds(5 * 60)
     /// What a legacy backend asks within this time of its first question is one round.
     package var questionWindow: Duration = .milliseconds(30)
-    /// Calls that wait for answers of their callers; each keeps a request open at the backend.
-    package var suspendedMax = 64
+    /// Calls that wait for answers of their callers. Over HTTP each keeps a connection open; half of what an origin
+    /// may have (``HTTPClientLimits/connectionsPerOriginMax``), so that answers and other calls still find one.
+    package var suspendedMax = 32
     /// How long a caller may take to come back with answers: as long as a person may take to think.
     package var suspendedTimeMax: Duration = .seconds(10 * 60)
 

@@ -115,6 +115,15 @@ package struct InputRounds: Sendable {
         return .fail(.internalError("the client refused \(request.method): \(reason)"))
     }
 
+    /// The params of a retry that answers nothing, for a call that a node of ours holds suspended; `nil` for any
+    /// other: to a modern backend, a client that does not come back says enough.
+    package var withdrawal: JSON? {
+        guard let requestState, requestState.string?.hasPrefix(RequestState.prefix) == true else {
+            return nil
+        }
+        return params.removing("inputResponses").setting("requestState", to: requestState)
+    }
+
     private var nextParams: JSON {
         var next = params.removing { $0 == "inputResponses" || $0 == "requestState" }
         if !answers.isEmpty { next = next.setting("inputResponses", to: .object(answers)) }

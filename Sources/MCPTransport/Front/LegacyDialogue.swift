@@ -243,7 +243,7 @@ final class LegacyDialogue: Sendable {
                 ).json
             }
         case .fail(let error):
-            finish(id) { _ in RPCMessage.refusal(id, error) }
+            if let call = finish(id, { _ in RPCMessage.refusal(id, error) }) { withdraw(call) }
         case .reissue(let params):
             issue(id, params)
         case .ask where state.withLock({ $0.open[id]?.canAsk == false }):
@@ -270,12 +270,23 @@ final class LegacyDialogue: Sendable {
         }
     }
 
-    private func finish(_ id: RPCID, issue number: Int? = nil, _ answer: (OpenCall) -> JSON) {
+    @discardableResult
+    private func finish(_ id: RPCID, issue number: Int? = nil, _ answer: (OpenCall) -> JSON) -> OpenCall? {
         let call: OpenCall? = state.withLock { state in
             guard let open = state.open[id], number == nil || open.issue == number else { return nil }
             return state.close(id)
         }
         if let call { call.reply(.answer(answer(call))) }
+        return call
+    }
+
+    /// Lets a call that waits for answers of this client go: whoever holds it suspended need not wait for a retry.
+    /// A retry that is cancelled at once is how that is said.
+    private func withdraw(_ call: OpenCall) {
+        guard let params = call.rounds.withdrawal else { return }
+        let retry = EndpointCall(
+            endpoint: endpoint, caller: caller, method: call.method, params: params, client: call.facts)
+        service.call(retry) { _ in }.cancel()
     }
 
     // MARK: Notifications
@@ -295,7 +306,12 @@ final class LegacyDialogue: Sendable {
     /// Ends a running request without an answer; one that is not running is left alone.
     func cancel(_ id: RPCID) {
         guard let call = state.withLock({ $0.close(id) }) else { return }
+        end(call)
+    }
+
+    private func end(_ call: OpenCall) {
         call.handle?.cancel()
+        if call.waitsSince != nil { withdraw(call) }
         call.reply(.none)
     }
 
@@ -356,14 +372,10 @@ final class LegacyDialogue: Sendable {
             state.open.filter { $0.value.waitsSince.map { $0.duration(to: now) > limits.inputWait } ?? false }
                 .map(\.key)
         }
+        let failure = CallFailure(.deadlineExceeded, "the client did not answer what this call asked it for")
         for id in late {
-            finish(id) { _ in
-                RPCMessage.refusal(
-                    id,
-                    CallFailureCode.error(
-                        of: CallFailure(
-                            .deadlineExceeded, "the client did not answer what this call asked it for")))
-            }
+            let call = finish(id) { _ in RPCMessage.refusal(id, CallFailureCode.error(of: failure)) }
+            if let call { withdraw(call) }
         }
     }
 
@@ -381,9 +393,6 @@ final class LegacyDialogue: Sendable {
         }
         rest.watch?.cancel()
         rest.stream?.end()
-        for call in rest.calls {
-            call.handle?.cancel()
-            call.reply(.none)
-        }
+        rest.calls.forEach(end)
     }
 }

@@ -57,6 +57,34 @@ struct AskedCallerTests {
         }
     }
 
+    @Test(arguments: ["cancel", "refuse", "leave"])
+    func `a legacy client that will not answer frees the call at once`(how: String) async throws {
+        try await Self.with { front, back in
+            let (_, session) = try await front.initialize(.v2025_11_25, capabilities: AskingServer.everything)
+            let headers = FrontRig.legacyHeaders(session, .v2025_11_25)
+            let events = try front.stream(
+                "POST", "/mcp", headers: headers,
+                body: FrontRig.legacyBody("tools/call", ["name": "many", "arguments": [:]], id: "c"))
+            for _ in 0..<3 {
+                let asked = try #require(try await events.next())
+                guard how == "refuse", asked["method"]?.string == "roots/list" else { continue }
+                let refusal: JSON = [
+                    "jsonrpc": "2.0", "id": asked["id"] ?? .null, "error": ["code": -1, "message": "no"],
+                ]
+                _ = try await front.send("POST", "/mcp", headers: headers, body: Array(refusal.bytes))
+            }
+            let cancelled: JSON = [
+                "jsonrpc": "2.0", "method": "notifications/cancelled", "params": ["requestId": "c"],
+            ]
+            if how == "cancel" {
+                _ = try await front.send("POST", "/mcp", headers: headers, body: Array(cancelled.bytes))
+            }
+            if how == "leave" { _ = try await front.send("DELETE", "/mcp", headers: headers) }
+            _ = try await back.line(containing: #"answer {"action": "cancel"}"#)
+            _ = try await back.line(containing: "cancelled")
+        }
+    }
+
     @Test(arguments: [ProtocolRevision.v2025_06_18, .v2025_11_25])
     func `a legacy client is asked by a real request on the stream of its call`(
         revision: ProtocolRevision

@@ -5,12 +5,17 @@ import Synchronization
 
 /// Where the suspended calls of one backend wait for their callers, and where the callers come back to.
 final class AskingDesk: Sendable {
+    private struct Waiting: Sendable {
+        var call: AskingCall
+        var timer: Scheduled<Void>
+    }
+
     let sessions: AskingSessions
     private let server: String
     private let seal: StateSeal
     private let limits: BackendLimits
     private let group: any EventLoopGroup
-    private let book: Mutex<SuspensionBook<AskingCall>>
+    private let book: Mutex<SuspensionBook<Waiting>>
 
     init(
         server: String, sessions: AskingSessions, seal: StateSeal, limits: BackendLimits,
@@ -39,11 +44,15 @@ final class AskingDesk: Sendable {
         guard let text = RequestState.text(of: id, for: request, at: server, seal) else {
             return refusal(.limited, "the state of the call could not be sealed", request)
         }
-        guard book.withLock({ $0.suspend(call, as: id, until: expiry) }) else {
+        let timer = group.any().scheduleTask(in: TimeAmount(limits.suspendedTimeMax)) {
+            [weak self] () -> Void in
+            self?.expire(id, at: expiry)
+        }
+        guard book.withLock({ $0.suspend(Waiting(call: call, timer: timer), as: id, until: expiry) }) else {
+            timer.cancel()
             return refusal(
                 .limited, "\(limits.suspendedMax) calls wait for answers of their callers already", request)
         }
-        group.any().scheduleTask(in: TimeAmount(limits.suspendedTimeMax)) { [weak self] in self?.expire(id) }
         return .result([
             "resultType": "input_required", "inputRequests": inputRequests, "requestState": .string(text),
         ])
@@ -65,7 +74,7 @@ final class AskingDesk: Sendable {
             return
         }
         guard let id = RequestState.id(in: requestState, of: request, at: server, seal),
-            let call = book.withLock({ $0.resume(id, at: .now) })
+            let waiting = book.withLock({ $0.resume(id, at: .now) })
         else {
             leg.finish(
                 refusal(
@@ -75,15 +84,22 @@ final class AskingDesk: Sendable {
                     request, hint: "call again without requestState"))
             return
         }
-        call.resume(leg, with: responses)
+        waiting.timer.cancel()
+        waiting.call.resume(leg, with: responses)
     }
 
     /// Gives all suspended calls up: the backend is being stopped.
     func close() {
-        for call in book.withLock({ $0.empty() }) { call.expire() }
+        for waiting in book.withLock({ $0.empty() }) {
+            waiting.timer.cancel()
+            waiting.call.expire()
+        }
     }
 
-    private func expire(_ id: CallID) { book.withLock { $0.expire(id, at: .now) }?.expire() }
+    /// The timer's clock is not the book's: its word counts.
+    private func expire(_ id: CallID, at expiry: ContinuousClock.Instant) {
+        book.withLock { $0.expire(id, at: expiry) }?.call.expire()
+    }
 
     private func refusal(
         _ reason: Reason, _ detail: String, _ request: CallRequest, hint: String? = nil

@@ -83,19 +83,26 @@ final class AskingSessions: Sendable {
 
     func release(_ session: AskingSession) {
         let isIdle = state.withLock { $0.shelf.released(session.number, at: .now) }
-        guard isIdle else { return }
-        group.any().scheduleTask(in: TimeAmount(idleMax)) { [weak self] in self?.closeIfIdle(session) }
+        if isIdle { look(at: session, in: idleMax) }
+    }
+
+    /// One timer a session, however many calls come and go.
+    private func look(at session: AskingSession, in time: Duration) {
+        group.any().scheduleTask(in: TimeAmount(time)) { [weak self, weak session] in
+            guard let self, let session else { return }
+            let idleness = state.withLock { $0.shelf.idleness(of: session.number, after: idleMax, at: .now) }
+            switch idleness {
+            case .busy: break
+            case .lookAgain(let time): look(at: session, in: time)
+            case .over: session.close(BackendFault(.lost, "nobody used it any more"))
+            }
+        }
     }
 
     /// The link is of no more use.
     func close(_ session: AskingSession, _ fault: BackendFault) {
         state.withLock { $0.shelf.ending(session.number) }
         session.close(fault)
-    }
-
-    private func closeIfIdle(_ session: AskingSession) {
-        let isDone = state.withLock { $0.shelf.isDone(session.number, idle: idleMax, at: .now) }
-        if isDone { session.close(BackendFault(.lost, "nobody used it any more")) }
     }
 
     private func forget(_ number: Int) {

@@ -11,11 +11,21 @@ struct SessionShelf: Sendable {
         case full
     }
 
+    enum Idleness: Hashable, Sendable {
+        /// It is to end now.
+        case over
+        case lookAgain(in: Duration)
+        /// Calls run there; ``released(_:at:)`` will say when to look again.
+        case busy
+    }
+
     private struct Slot: Sendable {
         var declared: DeclaredCapabilities
         var calls = 0
         var suspended = 0
         var idleSince: ContinuousClock.Instant
+        /// Whether somebody will look how long it has been idle.
+        var isWatched = false
         var isEnding = false
         /// Whether another session waits for the end of this one.
         var isAwaited = false
@@ -65,21 +75,29 @@ struct SessionShelf: Sendable {
 
     /// One call of that session is over.
     ///
-    /// - Returns: whether it was the last, so that the session is idle now.
+    /// - Returns: whether the session is idle now, and ``idleness(of:after:at:)`` is to be asked in a while. Once is
+    ///   enough until it says ``Idleness/busy``.
     mutating func released(_ number: Int, at now: ContinuousClock.Instant) -> Bool {
         guard slots[number] != nil else { return false }
         slots[number]?.calls -= 1
         slots[number]?.idleSince = now
-        return slots[number]?.calls == 0
+        guard slots[number]?.calls == 0, slots[number]?.isWatched == false else { return false }
+        slots[number]?.isWatched = true
+        return true
     }
 
-    /// - Returns: whether the session has been idle for that long, and is to end now.
-    mutating func isDone(_ number: Int, idle time: Duration, at now: ContinuousClock.Instant) -> Bool {
-        guard let slot = slots[number], slot.calls == 0, !slot.isEnding,
-            slot.idleSince.duration(to: now) >= time
-        else { return false }
+    /// Whether a session has been idle for so long that it is to end.
+    mutating func idleness(
+        of number: Int, after time: Duration, at now: ContinuousClock.Instant
+    ) -> Idleness {
+        guard let slot = slots[number], slot.calls == 0, !slot.isEnding else {
+            slots[number]?.isWatched = false
+            return .busy
+        }
+        let idle = slot.idleSince.duration(to: now)
+        guard idle >= time else { return .lookAgain(in: time - idle) }
         slots[number]?.isEnding = true
-        return true
+        return .over
     }
 
     /// No further call goes there; those that run may end.

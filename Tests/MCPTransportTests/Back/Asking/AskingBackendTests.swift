@@ -213,6 +213,7 @@ struct AskingBackendTests {
             let first = await rig.tool("who", client: facts).text
             var next = first
             while next == first {
+                // To be idle for longer than the limit is what this is about.
                 try await Task.sleep(for: .milliseconds(30))
                 next = await rig.tool("who", client: facts).text
             }

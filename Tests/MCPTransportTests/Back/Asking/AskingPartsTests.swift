@@ -167,11 +167,18 @@ struct AskingPartsTests {
         _ = shelf.choose(for: form, isShared: true, at: Self.start)
         _ = shelf.choose(for: form, isShared: true, at: Self.start)
         #expect(shelf.released(1, at: Self.start) == false)
-        #expect(shelf.isDone(1, idle: .seconds(5), at: Self.start + .seconds(60)) == false)
+        let idleness = { (seconds: Int) in
+            shelf.idleness(of: 1, after: .seconds(5), at: Self.start + .seconds(seconds))
+        }
+        #expect(idleness(60) == .busy)
         #expect(shelf.released(1, at: Self.start + .seconds(60)) == true)
-        #expect(shelf.isDone(1, idle: .seconds(5), at: Self.start + .seconds(64)) == false)
-        #expect(shelf.isDone(1, idle: .seconds(5), at: Self.start + .seconds(65)) == true)
-        #expect(shelf.isDone(1, idle: .seconds(5), at: Self.start + .seconds(66)) == false)
+        #expect(idleness(64) == .lookAgain(in: .seconds(1)))
+        // Used once more meanwhile: whoever looks already will look again.
+        _ = shelf.choose(for: form, isShared: true, at: Self.start)
+        #expect(shelf.released(1, at: Self.start + .seconds(64)) == false)
+        #expect(idleness(65) == .lookAgain(in: .seconds(4)))
+        #expect(idleness(69) == .over)
+        #expect(idleness(70) == .busy)
         #expect(shelf.choose(for: form, isShared: true, at: Self.start) == .open(2, after: nil))
     }
 
