@@ -92,7 +92,7 @@ extension Backend {
     private func connect(
         declaring declared: DeclaredCapabilities, _ news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> any BackendLink {
-        guard case .http(let url, let headers) = target, state.withLock({ $0.speaksEvents }) else {
+        guard case .http(let url, let headers, _) = target, state.withLock({ $0.speaksEvents }) else {
             return try await connect(news, declaring: declared)
         }
         return try await EventLink.open(

@@ -209,7 +209,8 @@ package final class Backend: Sendable {
             if code == RPCError.Code.headerMismatch || code == RPCError.Code.unsupportedVersion {
                 let fault = BackendFault(
                     .broken, "it refuses the gateway's own headers or revision (\(code ?? 0))")
-                return call.finish(.failure(fault.failure(of: call.request, backend: name)))
+                call.finish(.failure(fault.failure(of: call.request, backend: name)))
+                return
             }
             finish(call, era, event)
         case .fault(let fault):

@@ -82,6 +82,9 @@ final class ChildProcess: Sendable {
 
     var state: State { Self.state(of: pid) }
 
+    /// Whether its guard lives. Nothing ends one but a person or the system, for want of memory.
+    var isGuarded: Bool { Self.state(of: group) == .running }
+
     static func state(of pid: pid_t) -> State {
         var value: CInt = 0
         switch cprocess_peek(pid, &value) {

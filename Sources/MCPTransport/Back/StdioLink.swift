@@ -150,6 +150,10 @@ final class StdioLink: BackendLink {
             guard now == .running else {
                 return requests.end(BackendFault(.lost, "the process \(now)"), isNews: true)
             }
+            // It would outlive us; started again, it has a guard again.
+            guard child.isGuarded else {
+                return requests.end(BackendFault(.lost, "its guard process was killed"), isNews: true)
+            }
         }
     }
 

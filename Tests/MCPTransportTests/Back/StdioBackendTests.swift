@@ -185,6 +185,22 @@ struct StdioBackendTests {
         #expect(ProcessTable.living(in: group).isEmpty)
     }
 
+    @Test func `a child whose guard was killed is started again, with another`() async throws {
+        try await BackendRig.with(shell("echo child $$ >&2; \(Self.script)")) { rig in
+            let group = {
+                let line = try await rig.line(containing: "child ")
+                return getpgid(try #require(pid_t(line.dropFirst("child ".count))))
+            }
+            let first = try await group()
+            _ = try await rig.listing()
+            kill(first, SIGKILL)
+            let reason = try await rig.reason(.down)
+            #expect(reason.contains("its guard process was killed"))
+            #expect(ProcessTable.living(in: first).isEmpty)
+            #expect(try await group() != first)
+        }
+    }
+
     @Test func `a modern child is spoken to in its own era`() async throws {
         let folder = try #require(mkdtemp(strdup("/tmp/martlet-test-XXXXXX")).map { String(cString: $0) })
         defer {
