@@ -49,7 +49,8 @@ struct PythonClient: Sendable, CustomStringConvertible {
 
     /// Whether what these tests need of PyPI is here; where every test must run they run, and fail, without.
     static let isInstalled: Bool = {
-        let missing = (Release.allCases.map(python) + [timeServer])
+        let servers = ["fastmcp4", "fastmcp2"].map { "\(environments)/\($0)/bin/python" }
+        let missing = (Release.allCases.map(python) + servers + [timeServer])
             .first { !FileManager.default.isExecutableFile(atPath: $0) }
         guard let missing, !isContinuousIntegration else { return true }
         print("skipped: tests with clients and servers from PyPI: no \(missing); scripts/test makes it")

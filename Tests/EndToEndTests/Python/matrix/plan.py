@@ -122,4 +122,9 @@ def covering_cells():
         row = [Cell(front, BACKS[(start + step) % len(BACKS)], feature, hops) for step in range(len(BACKS))]
         # Where the front itself lacks the feature all are alike; the first stands for them.
         chosen.append(next((cell for cell in row if not not_applicable(cell)), row[0]))
+    # Moving on leaves out a few pairs; a plain call speaks for them.
+    met = {(cell.front, cell.back) for cell in chosen}
+    for front, back in itertools.product(FRONTS, BACKS):
+        if (front, back) not in met:
+            chosen.append(Cell(front, back, FEATURES[0], TWO_HOPS))
     return chosen
