@@ -59,6 +59,7 @@ let package = Package(
         target("Catalog", ["MCPModel", "JSONSlice", crypto]),
         target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
         target("Mesh", ["Catalog", "MCPModel", "JSONSlice", crypto]),
+        target("Search"),
         target("Vault", [crypto, cryptoExtras]),
 
         // Edges: everything that touches the world; they meet only in Gateway.
@@ -76,7 +77,7 @@ let package = Package(
             "Gateway",
             [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Vault", "MCPTransport",
-                "MeshTransport", "Discovery", "Storage", yams, log, crypto,
+                "MeshTransport", "Discovery", "Search", "Storage", yams, log, crypto,
             ]),
         target("Admin", ["Gateway", "JSONSlice", "MCPModel", "MCPTransport", "HTTPWire", log]),
         .executableTarget(
@@ -99,6 +100,7 @@ let package = Package(
         tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
+        tests("SearchTests", ["Search"]),
         tests("VaultTests", ["Vault", "MartletTestKit"]),
         tests("SecondOpinionTests", ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
         tests("HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),

@@ -34,6 +34,8 @@ package final class DataFolder: Sendable {
         try lock.writeAll(Array("\(getpid())\n".utf8))
     }
 
+    deinit { lock.unlock() }
+
     /// - Returns: `nil` when there is no such file.
     /// - Throws: also when others could have read or changed it.
     package func read(_ file: DataFile) throws(DataFolderError) -> [UInt8]? {

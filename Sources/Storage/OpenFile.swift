@@ -78,7 +78,8 @@ struct OpenFile: ~Copyable, Sendable {
         while fsync(descriptor) != 0 { if errno != EINTR { throw failed("flush") } }
     }
 
-    /// - Returns: whether nobody else holds the lock; it is let go with the descriptor.
+    /// - Returns: whether nobody else holds the lock; it is let go by ``unlock()``, or with the last copy of the
+    ///   descriptor.
     func lock() throws(DataFolderError) -> Bool {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             if errno == EWOULDBLOCK { return false }
@@ -86,6 +87,9 @@ struct OpenFile: ~Copyable, Sendable {
         }
         return true
     }
+
+    /// Lets go of the lock even where a child has the descriptor for the moment between its start and its program's.
+    func unlock() { _ = flock(descriptor, LOCK_UN) }
 
     private func failed(_ doing: String) -> DataFolderError { .system(path: path, doing: doing, code: errno) }
 }

@@ -39,6 +39,7 @@ struct Table {
                     text += String(repeating: " ", count: widths[column] - cell.count + 2)
                 }
             }
+            while text.last == " " { text.removeLast() }
             return text
         }
         return ([Terminal.dim(line(headings))] + rows.map(line)).joined(separator: "\n")

@@ -180,7 +180,7 @@ enum ShellServer {
     /// Returns when the server has left a file of this name.
     static func waitForFile(_ name: String, in folder: String) async throws {
         while !FileManager.default.fileExists(atPath: "\(folder)/\(name)") {
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(5))  // another process writes it
         }
     }
 

@@ -32,6 +32,7 @@ struct HouseMap {
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Mesh": Target(storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto"]),
         // libc for one thing: to wipe memory in a way that no optimizer removes.
+        "Search": Target(storey: .core, ours: [], others: []),
         "Vault": Target(storey: .core, ours: [], others: libc.union(["Crypto", "CryptoExtras"])),
 
         "HTTPWire": Target(storey: .edge, ours: [], others: ["NIOCore"]),
@@ -43,16 +44,16 @@ struct HouseMap {
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
         "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi"]),
         "Storage": Target(
-            storey: .edge, ours: ["Catalog", "Composition", "Mesh", "Vault", "JSONSlice"], others: ["GRDB"]),
+            storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB"]),
 
         "Gateway": Target(
             storey: .assembly,
             ours: [
-                "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Vault", "MCPTransport",
+                "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Search", "Vault", "MCPTransport",
                 "MeshTransport",
                 "Discovery", "Storage",
             ],
-            others: ["Yams", "Logging", "Crypto", "NIOCore", "NIOPosix"]),
+            others: ["Yams", "Logging", "Crypto"]),
         "Admin": Target(
             storey: .assembly,
             ours: ["Gateway", "JSONSlice", "MCPModel", "Catalog", "Composition", "MCPTransport", "HTTPWire"],

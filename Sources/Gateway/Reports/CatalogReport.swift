@@ -1,6 +1,7 @@
 import Catalog
 import Composition
 import JSONSlice
+import Search
 
 /// The catalog as people and scripts see it: entries under the names of `/mcp`, with owner and state.
 struct CatalogReport {
@@ -14,21 +15,15 @@ struct CatalogReport {
         nodes = NodeNames(snapshot)
     }
 
-    /// Entries in which each word occurs somewhere: name, title, description, server, owner, tags.
+    /// Entries that have each word somewhere: name, title, description, server, owner, tags; best first.
     ///
-    /// An entry whose name has the word stands before one that only speaks of it; else the catalog's order holds.
     /// - Complexity: O(entries · bytes of their texts)
     func search(_ query: String, limit: Int) -> JSON {
-        let words = query.lowercased().split(whereSeparator: \.isWhitespace)
-        var found: [(score: Int, place: Int, entry: ListedEntry)] = []
-        for (place, entry) in EntryKind.allCases.flatMap({ view.list($0) }).enumerated() {
-            guard let score = score(entry, words) else { continue }
-            found.append((score, place, entry))
-        }
-        found.sort { ($1.score, $0.place) < ($0.score, $1.place) }
+        let entries = EntryKind.allCases.flatMap { view.list($0) }
+        let found = Ranking.places(of: query, in: entries.map(findable))
         return .object([
             ("total", .number(found.count)),
-            ("entries", .array(found.prefix(limit).map { summary($0.entry) })),
+            ("entries", .array(found.prefix(limit).map { summary(entries[$0]) })),
         ])
     }
 
@@ -69,25 +64,11 @@ struct CatalogReport {
         return String(text.prefix { !$0.isNewline })
     }
 
-    /// `nil` unless every word occurs.
-    private func score(_ entry: ListedEntry, _ words: [Substring]) -> Int? {
+    private func findable(_ entry: ListedEntry) -> Findable {
         let server = entry.binding.server
-        let name = entry.name.lowercased()
-        let texts =
-            [
-                entry.definition["title"]?.string, entry.definition["description"]?.string, server.name.text,
-                nodes[server.owner],
-            ].compactMap { $0?.lowercased() } + (snapshot.servers[server]?.record.tags ?? []).map { $0.lowercased() }
-        var score = 0
-        for word in words {
-            if name.contains(word) {
-                score += 2
-            } else if texts.contains(where: { $0.contains(word) }) {
-                score += 1
-            } else {
-                return nil
-            }
-        }
-        return score
+        let tags = snapshot.servers[server]?.record.tags ?? []
+        return Findable(
+            name: entry.name, title: entry.definition["title"]?.string,
+            others: [entry.definition["description"]?.string ?? "", server.name.text, nodes[server.owner]] + tags)
     }
 }

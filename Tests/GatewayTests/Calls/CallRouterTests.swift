@@ -20,7 +20,7 @@ struct CallRouterTests {
 
     /// Routes one call; whatever goes to another node is answered with `answer`.
     private func call(
-        _ method: String = Method.toolsCall, _ params: JSON, at endpoint: EndpointName = .all,
+        _ params: JSON, method: String = Method.toolsCall, at endpoint: EndpointName = .all,
         id: CallID = CallID(high: 1, low: 2), answer: CallEvent = .result(["content": []])
     ) -> Heard {
         let forwarded = forwarded
@@ -74,7 +74,7 @@ struct CallRouterTests {
 
     @Test(arguments: [("file:///a.txt", true), ("file:///not-listed.txt", false)])
     func `a resource is read at its owner, listed or not`(uri: String, isListed: Bool) throws {
-        _ = call(Method.resourcesRead, ["uri": .string("martlet://there--desk/\(uri)")])
+        _ = call(["uri": .string("martlet://there--desk/\(uri)")], method: Method.resourcesRead)
         let sent = try #require(forwarded.values.first)
         #expect(sent.request.params["uri"]?.string == uri)
         #expect((sent.hash != nil) == isListed)

@@ -1,6 +1,7 @@
 import Catalog
 import Gateway
 import JSONSlice
+import MartletTestKit
 import Testing
 
 @Suite struct DesktopImportTests {
@@ -57,8 +58,8 @@ import Testing
     }
 
     @Test func `nothing that exists is overwritten`() throws {
-        let github = try #require(Label("github"))
-        let secret = try #require(Label("github-token"))
+        let github: Label = "github"
+        let secret: Label = "github-token"
         let file = #"{"mcpServers":{"github":{"command":"x","env":{"TOKEN":"t"}}}}"#
         let taken = try DesktopImport(Array(file.utf8), takenServers: [github], takenSecrets: [secret])
         #expect(taken.servers.map(\.name.text) == ["github-2"])

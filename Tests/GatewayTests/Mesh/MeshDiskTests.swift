@@ -100,7 +100,7 @@ struct MeshDiskTests {
         #expect(kept.token == token)
         #expect(kept.usesLeft == 2 && !kept.isRevoked && kept.granted.isEmpty)
         let left = kept.expires - start
-        #expect(left > .seconds(890) && left <= .seconds(900))
+        #expect(left > .seconds(600) && left <= .seconds(900), "less by what the test took")
     }
 
     @Test func `a use is counted with its answer, once, however often it is written`() async throws {

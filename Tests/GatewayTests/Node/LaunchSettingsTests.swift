@@ -22,7 +22,8 @@ struct LaunchSettingsTests {
     @Test(arguments: [(-1, false), (0, false), (1, true), (65_533, true), (65_534, false), (.max, false)])
     func `three ports must fit`(port: Int, fits: Bool) {
         var settings = settings()
-        #expect((try? settings.setPort(port)) != nil || !fits)
+        let isTaken = (try? settings.setPort(port)) != nil
+        #expect(isTaken == fits)
         #expect((settings.configuration.listen.mcp.port == port) == fits)
     }
 
@@ -37,7 +38,10 @@ struct LaunchSettingsTests {
         var settings = settings()
         try settings.setName("plant-a")
         #expect(settings.ownLabel == "plant-a")
-        let refusal = #expect(throws: Refusal.self) { try settings.setName("Plant A!") }
+        let refusal = #expect(throws: Refusal.self) {
+            var other = settings
+            try other.setName("Plant A!")
+        }
         #expect(refusal?.kind == .invalid)
         #expect(refusal?.hint?.contains("plant-a would do") == true)
         #expect(settings.ownLabel == "plant-a")

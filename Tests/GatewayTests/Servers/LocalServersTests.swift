@@ -84,7 +84,8 @@ struct LocalServersTests {
             local.put("held", held.backend, LocalServers.Limits(timeout: .seconds(30), concurrency: 1))
             #expect(local.latency("held") == nil)
             let heard = call("held")
-            try #require(await held.nextCall())(.result(["content": []]))
+            let arrived = try #require(await held.nextCall())
+            arrived(.result(["content": []]))
             try await finish(heard)
             #expect(try #require(local.latency("held")) > .zero)
         }
