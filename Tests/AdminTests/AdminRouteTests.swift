@@ -31,7 +31,7 @@ struct AdminRouteTests {
         var testDescription: String { "\(method) \(path)" }
     }
 
-    /// Every `node.get("/v1/…")` and its like.
+    /// Every `node.get("/v1/…")`, `node.get(AdminClient.path("v1", …))` and their like.
     static let asked: [Asked] = {
         let call = /\.(get|post|put|delete|call)\(\s*"(\/v1\/[^"]*)"/
         let folder = Fixture.folder.deletingLastPathComponent().appending(path: "Sources/martlet")
@@ -44,6 +44,16 @@ struct AdminRouteTests {
                 let method = match.output.1 == "call" ? "POST" : match.output.1.uppercased()
                 let path = String(match.output.2).replacing(/\\\([^)]*\)/, with: "x")
                 found.insert(Asked(method: method, path: path))
+            }
+            for match in text.matches(of: /\.(get|post|put|delete)\(\s*AdminClient\.path\(([^)]*)\)/) {
+                let segments = match.output.2.split(separator: ",").map { segment in
+                    let word = segment.filter { !$0.isWhitespace }
+                    return word.hasPrefix("\"") ? String(word.dropFirst().dropLast()) : "x"
+                }
+                found.insert(
+                    Asked(
+                        method: match.output.1.uppercased(),
+                        path: segments.map { "/\($0)" }.joined()))
             }
         }
         return found.sorted { $0.testDescription < $1.testDescription }
