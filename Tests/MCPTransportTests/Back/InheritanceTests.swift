@@ -14,7 +14,8 @@ struct InheritanceTests {
                 let line = try await rig.line(containing: "sockets:")
                 #expect(line == "sockets: 0")
             }
-            try await peer.close()
+            // On a slow machine the listener may have been tired of it by now.
+            try? await peer.close()
         }
     }
 }

@@ -180,8 +180,13 @@ final class EventReader {
 
     func nextEvent() async -> SSEEvent? { await events.next() }
 
-    /// The next message; `nil`: the stream has ended.
-    func next() async throws -> JSON? { try await nextEvent().map { try JSON(validating: $0.data) } }
+    /// The next message; `nil`: the stream has ended. Events without data carry only their id (priming).
+    func next() async throws -> JSON? {
+        while let event = await nextEvent() {
+            if !event.data.isEmpty { return try JSON(validating: event.data) }
+        }
+        return nil
+    }
 
     func close() { handle.cancel() }
 }
