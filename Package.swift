@@ -68,7 +68,8 @@ let package = Package(
         .target(name: "CProcess"),
         target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
         target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
-        target("MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
+        target(
+            "MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
         target("Discovery", ["Catalog", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
         target("Storage", ["Catalog", "Vault", grdb]),
 
@@ -102,14 +103,27 @@ let package = Package(
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
         tests("SearchTests", ["Search"]),
         tests("VaultTests", ["Vault", "MartletTestKit"]),
-        tests("SecondOpinionTests", ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
-        tests("HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
-        tests("MCPTransportTests", ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit", tls, log, x509, crypto] + nio),
+        tests(
+            "SecondOpinionTests",
+            ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
+        tests(
+            "HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
+        tests(
+            "MCPTransportTests",
+            ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit", tls, log, x509, crypto]
+                + nio),
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
         tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
-        tests("GatewayTests", ["Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "Mesh", "MeshTransport", "Storage", "Vault", "MartletTestKit", log]),
-        tests("AdminTests", ["Admin", "Gateway", "JSONSlice", "HTTPWire", "MCPTransport", "MartletTestKit", log]),
+        tests(
+            "GatewayTests",
+            [
+                "Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "Mesh",
+                "MeshTransport", "Storage", "Vault", "MartletTestKit", log,
+            ]),
+        tests(
+            "AdminTests",
+            ["Admin", "Gateway", "JSONSlice", "HTTPWire", "MCPTransport", "MartletTestKit", log]),
         tests("TidyTests", ["MartletTestKit"]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["MartletTestKit", "JSONSlice"], exclude: ["Python"],

@@ -18,12 +18,15 @@ package struct AdminRequest: Sendable {
     }
 
     /// A whole number within bounds, or what holds without one.
-    package func count(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(Refusal) -> Int {
+    package func count(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(Refusal)
+        -> Int
+    {
         guard let value = body[key] else { return fallback }
         guard let count = value.int, range.contains(count) else {
             throw Refusal(
                 .invalid,
-                "\"\(key)\": expected a whole number from \(range.lowerBound) to \(range.upperBound), found \(value.text)")
+                "\"\(key)\": expected a whole number from \(range.lowerBound) to \(range.upperBound), found \(value.text)"
+            )
         }
         return count
     }

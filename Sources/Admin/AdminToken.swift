@@ -9,7 +9,9 @@ package struct AdminToken: Sendable {
     /// Takes time that depends on the lengths of both texts only, not on where they differ.
     package func admits(authorization: String?) -> Bool {
         let scheme = "bearer "
-        guard let authorization, authorization.prefix(scheme.count).lowercased() == scheme else { return false }
+        guard let authorization, authorization.prefix(scheme.count).lowercased() == scheme else {
+            return false
+        }
         let given = Array(authorization.dropFirst(scheme.count).utf8)
         var difference = given.count ^ text.count
         for index in text.indices {

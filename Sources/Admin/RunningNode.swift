@@ -30,7 +30,8 @@ package struct RunningNode: Hashable, Sendable {
 
     package var json: JSON {
         var members: [(String, JSON)] = [
-            ("admin", .string(admin)), ("mcp", .string(mcp)), ("tokenFile", .string(tokenFile)), ("pid", .number(pid)),
+            ("admin", .string(admin)), ("mcp", .string(mcp)), ("tokenFile", .string(tokenFile)),
+            ("pid", .number(pid)),
         ]
         if let mesh { members.append(("mesh", .string(mesh))) }
         return .object(members)
@@ -50,7 +51,9 @@ package struct RunningNode: Hashable, Sendable {
         let path = parent.map { $0 + "/martlet" } ?? "/tmp/martlet-\(getuid())"
         mkdir(path, 0o700)
         var facts = stat()
-        guard lstat(path, &facts) == 0, facts.st_uid == getuid(), facts.st_mode & S_IFMT == S_IFDIR else { return nil }
+        guard lstat(path, &facts) == 0, facts.st_uid == getuid(), facts.st_mode & S_IFMT == S_IFDIR else {
+            return nil
+        }
         return path
     }
 

@@ -59,7 +59,9 @@ package struct VirtualServerRecord: Hashable, Sendable {
 
     /// Whether this one stands when both carry the same name (product.md §9: greatest (counter, hash)).
     package func wins(over other: VirtualServerRecord) -> Bool {
-        (counter, ContentHash(of: definition.bytes)) > (other.counter, ContentHash(of: other.definition.bytes))
+        (counter, ContentHash(of: definition.bytes)) > (
+            other.counter, ContentHash(of: other.definition.bytes)
+        )
     }
 }
 

@@ -41,7 +41,8 @@ enum InputFile {
             }
             bytes += chunk[..<count]
             guard bytes.count <= bytesMax else {
-                throw CommandFailure("\(name) is larger than \(bytesMax / 1024) KiB, the most that is read here")
+                throw CommandFailure(
+                    "\(name) is larger than \(bytesMax / 1024) KiB, the most that is read here")
             }
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -6,7 +6,8 @@ import Gateway
 struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
-        abstract: "A federated mesh of MCP gateways: drop a node onto each segment, and every node serves all.",
+        abstract:
+            "A federated mesh of MCP gateways: drop a node onto each segment, and every node serves all.",
         version: SoftwareVersion.current,
         groupedSubcommands: [
             CommandGroup(name: "Run", subcommands: [Up.self, Demo.self, StdioCommand.self]),
@@ -15,7 +16,9 @@ struct Martlet: AsyncParsableCommand {
             CommandGroup(name: "Call", subcommands: [CallCommand.self, Client.self]),
             CommandGroup(
                 name: "Shape",
-                subcommands: [Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, TokenCommand.self]),
+                subcommands: [
+                    Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, TokenCommand.self,
+                ]),
             CommandGroup(name: "Check", subcommands: [ConfigCommand.self]),
             CommandGroup(name: "Inside", subcommands: [SampleServerCommand.self]),
         ])

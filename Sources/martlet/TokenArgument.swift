@@ -1,4 +1,3 @@
-
 /// A secret given on the command line as itself, as `@FILE`, or as `-` for standard input.
 enum TokenArgument {
     static let bytesMax = 64 * 1024

@@ -48,7 +48,9 @@ final class CallRouter: Sendable {
         }
         guard let view = board.view(call.endpoint) else {
             return refuse(
-                CallFailure(.unknownEntry, "no server stands at \(call.endpoint)", hint: "see `martlet servers list`"))
+                CallFailure(
+                    .unknownEntry, "no server stands at \(call.endpoint)", hint: "see `martlet servers list`")
+            )
         }
         let route: Route
         do {
@@ -74,7 +76,8 @@ final class CallRouter: Sendable {
             return local.call(route.server.name, request, rewritten)
         }
         let forwarded = ForwardedCall(
-            owner: route.server.owner, server: route.server.name, hash: route.binding?.hash, kind: route.binding?.kind,
+            owner: route.server.owner, server: route.server.name, hash: route.binding?.hash,
+            kind: route.binding?.kind,
             caller: call.caller, request: request)
         return forward(forwarded, rewritten)
     }

@@ -60,7 +60,8 @@ enum NodeService {
         let end = min(entries.count, start + pageSize)
         return .success(
             ListPage(
-                items: entries[start..<end].map(\.definition), nextCursor: end < entries.count ? String(end) : nil))
+                items: entries[start..<end].map(\.definition),
+                nextCursor: end < entries.count ? String(end) : nil))
     }
 }
 

@@ -49,7 +49,8 @@ final class Watchers: Sendable {
     func snapshotChanged() {
         for endpoint in state.withLock({ Array($0.shown.keys) }) {
             makeView(of: endpoint)
-            let news: [(tell: @Sendable (ListChange) -> Void, changes: [ListChange])] = state.withLock { state in
+            let news: [(tell: @Sendable (ListChange) -> Void, changes: [ListChange])] = state.withLock {
+                state in
                 guard let before = state.shown[endpoint] else { return [] }
                 // Looked at under the lock: of two changes at once, the older must not be noted last.
                 let now = board.view(endpoint)

@@ -28,7 +28,8 @@ struct Membership: Sendable, Canonical {
         guard try decoder.byte("membership version") == Self.version else {
             throw .invalid("the membership's version")
         }
-        guard let key = try? P256.Signing.PrivateKey(rawRepresentation: decoder.bytes(fixed: 32, "leaf key")) else {
+        guard let key = try? P256.Signing.PrivateKey(rawRepresentation: decoder.bytes(fixed: 32, "leaf key"))
+        else {
             throw .invalid("the leaf's key")
         }
         leafKey = key

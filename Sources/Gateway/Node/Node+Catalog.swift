@@ -10,9 +10,12 @@ extension Node {
     }
 
     package func showEntry(named name: String) async throws -> JSON {
-        guard let report = catalogReport() else { throw Refusal(.unavailable, "the catalog is not ready yet") }
+        guard let report = catalogReport() else {
+            throw Refusal(.unavailable, "the catalog is not ready yet")
+        }
         guard let entry = report.show(name) else {
-            throw Refusal(.notFound, "no entry named \(name)", hint: "`martlet catalog search` shows what is offered")
+            throw Refusal(
+                .notFound, "no entry named \(name)", hint: "`martlet catalog search` shows what is offered")
         }
         return entry
     }

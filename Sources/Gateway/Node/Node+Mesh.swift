@@ -25,7 +25,8 @@ extension Node {
             roles: given, segment: try optionalLabel(segment, "segment") ?? seat.segment,
             label: try optionalLabel(label, "label"), uses: uses, life: .seconds(lifeSeconds))
         return .object([
-            ("token", .string(text)), ("mesh", .string(seat.mesh.description)), ("roles", .string(given.description)),
+            ("token", .string(text)), ("mesh", .string(seat.mesh.description)),
+            ("roles", .string(given.description)),
             ("uses", .number(uses)), ("expiresInSeconds", .number(lifeSeconds)),
         ])
     }
@@ -55,7 +56,9 @@ extension Node {
     /// Waits until the catalog shows this node's servers as they are, so that an answer is not ahead of what a client finds.
     func showOwnServers() async {
         let deadline = ContinuousClock.now + Self.shownMax
-        let own = await supervisor.books.filter { $0.manifest != nil }.map { ($0.definition.name, $0.manifest) }
+        let own = await supervisor.books.filter { $0.manifest != nil }.map {
+            ($0.definition.name, $0.manifest)
+        }
         while ContinuousClock.now < deadline {
             let snapshot = board.snapshot
             let isShown = own.allSatisfy { name, manifest in
@@ -72,7 +75,10 @@ extension Node {
     private func optionalLabel(_ text: String?, _ what: String) throws(Refusal) -> Label? {
         guard let text else { return nil }
         guard let label = Label(text) else {
-            throw Refusal(.invalid, "--\(what): \"\(text)\" is not a-z, 0-9 and single - between them, at most \(Label.lengthMax)")
+            throw Refusal(
+                .invalid,
+                "--\(what): \"\(text)\" is not a-z, 0-9 and single - between them, at most \(Label.lengthMax)"
+            )
         }
         return label
     }

@@ -10,7 +10,8 @@ extension Node {
 
     package func showVirtualServer(named name: String) async throws -> JSON {
         guard let report = virtualServerReports().first(where: { $0.record.name.text == name }) else {
-            throw Refusal(.notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")
+            throw Refusal(
+                .notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")
         }
         return report.whole
     }

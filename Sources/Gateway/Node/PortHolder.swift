@@ -13,13 +13,17 @@ struct PortHolder: Sendable, CustomStringConvertible {
     var description: String { "\(name) (process \(pid))" }
 
     init?(port: Int) {
-        let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { Self.listeningSockets(in: $0, port: port) }
+        let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap {
+            Self.listeningSockets(in: $0, port: port)
+        }
         guard !sockets.isEmpty else { return nil }
         let wanted = Set(sockets.map { "socket:[\($0)]" })
         let processes = Self.names(in: "/proc").compactMap { Int32($0) }.prefix(Self.processesMax)
         for pid in processes {
             let folder = "/proc/\(pid)/fd"
-            guard Self.names(in: folder).contains(where: { wanted.contains(Self.target(of: "\(folder)/\($0)")) })
+            guard
+                Self.names(in: folder).contains(where: { wanted.contains(Self.target(of: "\(folder)/\($0)")) }
+                )
             else { continue }
             self.pid = pid
             name = Self.read("/proc/\(pid)/comm").filter { !$0.isNewline }

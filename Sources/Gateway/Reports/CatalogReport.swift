@@ -28,7 +28,9 @@ struct CatalogReport {
     }
 
     func show(_ name: String) -> JSON? {
-        guard let entry = EntryKind.allCases.lazy.compactMap({ view.entry($0, named: name) }).first else { return nil }
+        guard let entry = EntryKind.allCases.lazy.compactMap({ view.entry($0, named: name) }).first else {
+            return nil
+        }
         var members = facts(entry)
         members.append(("original", .string(entry.binding.entry)))
         members.append(("hash", .string(entry.binding.hash.description)))
@@ -69,6 +71,7 @@ struct CatalogReport {
         let tags = snapshot.servers[server]?.record.tags ?? []
         return Findable(
             name: entry.name, title: entry.definition["title"]?.string,
-            others: [entry.definition["description"]?.string ?? "", server.name.text, nodes[server.owner]] + tags)
+            others: [entry.definition["description"]?.string ?? "", server.name.text, nodes[server.owner]]
+                + tags)
     }
 }

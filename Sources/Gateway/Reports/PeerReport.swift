@@ -14,7 +14,8 @@ struct PeerReport {
 
     var json: JSON {
         var members: [(String, JSON)] = [
-            ("id", .string(node.id.description)), ("label", .string(name)), ("segment", .string(node.segment.text)),
+            ("id", .string(node.id.description)), ("label", .string(name)),
+            ("segment", .string(node.segment.text)),
             ("roles", .string(node.roles.description)), ("software", .string(node.software)),
             ("servers", .number(servers)), ("tools", .number(tools)),
             ("ageSeconds", .number(max(0, (now - node.heardAt).wholeSeconds))),
@@ -29,7 +30,9 @@ struct PeerReport {
             members.append(("path", "-"))
             members.append(("sinceSeconds", .number(max(0, (now - since).wholeSeconds))))
         }
-        if let roundTrip = node.roundTrip { members.append(("roundTripMilliseconds", .number(roundTrip.milliseconds))) }
+        if let roundTrip = node.roundTrip {
+            members.append(("roundTripMilliseconds", .number(roundTrip.milliseconds)))
+        }
         return .object(members)
     }
 
@@ -42,7 +45,8 @@ struct PeerReport {
             if case .reachable(let path) = node.reachability { via = path.dropLast().map { names[$0] } }
             return PeerReport(
                 node: node, name: names[node.id], via: via, servers: own.count,
-                tools: own.reduce(0) { $0 + ($1.manifest?.entries.count { $0.kind == .tool } ?? 0) }, now: now)
+                tools: own.reduce(0) { $0 + ($1.manifest?.entries.count { $0.kind == .tool } ?? 0) }, now: now
+            )
         }.sorted { $0.name < $1.name }
     }
 }

@@ -13,7 +13,8 @@ struct VirtualServerReport {
     var summary: JSON {
         .object([
             ("name", .string(record.name.text)), ("title", .string(view?.title ?? "")),
-            ("author", .string(catalog.nodes[record.author])), ("counter", .number(Int(clamping: record.counter))),
+            ("author", .string(catalog.nodes[record.author])),
+            ("counter", .number(Int(clamping: record.counter))),
             ("entries", .number(entries.count)), ("endpoint", .string(endpoint)),
         ])
     }
@@ -24,7 +25,8 @@ struct VirtualServerReport {
             return catalog.summary(entry).setting(
                 "from", to: .string("\(catalog.nodes[server.owner])--\(server.name)/\(entry.binding.entry)"))
         }
-        let definition = (try? ResolvedDefinition(json: record.definition))?.written(in: catalog.snapshot).json
+        let definition = (try? ResolvedDefinition(json: record.definition))?.written(in: catalog.snapshot)
+            .json
         return summary.setting("entries", to: .array(listed))
             .setting("problems", to: .array((view?.notes ?? []).map { .string($0.description) }))
             .setting("definition", to: definition ?? record.definition)

@@ -45,7 +45,8 @@ final class LocalServers: Sendable {
     /// What the server offers now.
     func put(_ manifest: Manifest, of name: Label) {
         let definitions = Dictionary(
-            manifest.entries.map { (EntryName(kind: $0.kind, name: $0.name), $0.hash) }, uniquingKeysWith: { first, _ in first })
+            manifest.entries.map { (EntryName(kind: $0.kind, name: $0.name), $0.hash) },
+            uniquingKeysWith: { first, _ in first })
         slots.withLock { $0[name]?.definitions = definitions }
     }
 
@@ -77,13 +78,19 @@ final class LocalServers: Sendable {
         }
         switch admission {
         case .unknown:
-            sink(.failure(CallFailure(
-                .unknownEntry, "this node has no server named \(name)", hint: "see `martlet servers list`", callID: request.id)))
+            sink(
+                .failure(
+                    CallFailure(
+                        .unknownEntry, "this node has no server named \(name)",
+                        hint: "see `martlet servers list`", callID: request.id)))
             return .finished
         case .full(let count):
-            sink(.failure(CallFailure(
-                .limited, "\(name) already has \(count) calls at once, its limit",
-                hint: "try again in a moment, or raise servers.\(name).concurrency", callID: request.id)))
+            sink(
+                .failure(
+                    CallFailure(
+                        .limited, "\(name) already has \(count) calls at once, its limit",
+                        hint: "try again in a moment, or raise servers.\(name).concurrency",
+                        callID: request.id)))
             return .finished
         case .go(let backend, let limits):
             var request = request
@@ -101,7 +108,8 @@ final class LocalServers: Sendable {
             // A call of a server that was replaced meanwhile had its place at the old one.
             guard slots[name]?.backend === backend, var slot = slots.removeValue(forKey: name) else { return }
             slot.running -= 1
-            if case .failure = event {} else {
+            if case .failure = event {
+            } else {
                 slot.roundTrips.append(elapsed)
                 if slot.roundTrips.count > Self.roundTripsMax { slot.roundTrips.removeFirst() }
             }

@@ -10,7 +10,8 @@ struct CallCommand: AsyncParsableCommand {
             martlet call sample__echo --args '{"text": "hello"}'
             """)
 
-    @Argument(help: "The tool, as `catalog search` prints it; SERVER__TOOL here, NODE--SERVER__TOOL elsewhere.")
+    @Argument(
+        help: "The tool, as `catalog search` prints it; SERVER__TOOL here, NODE--SERVER__TOOL elsewhere.")
     var entry: String
     @Argument(help: "Arguments as key=value; a value that is JSON is taken as JSON, else as text.")
     var arguments: [String] = []
@@ -35,7 +36,8 @@ struct CallCommand: AsyncParsableCommand {
 
     private func show(_ answer: JSON) {
         if let error = answer["error"] {
-            Terminal.complain(Terminal.bad("\(error["data"]?.words("reason") ?? "error"): ") + error.words("message"))
+            Terminal.complain(
+                Terminal.bad("\(error["data"]?.words("reason") ?? "error"): ") + error.words("message"))
             if let hint = error["data"]?["hint"]?.string { Terminal.complain("→ \(hint)") }
         }
         if let result = answer["result"] {
@@ -47,7 +49,8 @@ struct CallCommand: AsyncParsableCommand {
         if trace {
             let path = answer.list("path").compactMap(\.string).joined(separator: " → ")
             Terminal.complain(
-                Terminal.dim("path \(path), \(answer.words("milliseconds")) ms, call \(answer.words("callId"))"))
+                Terminal.dim(
+                    "path \(path), \(answer.words("milliseconds")) ms, call \(answer.words("callId"))"))
         }
     }
 

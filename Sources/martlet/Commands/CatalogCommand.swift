@@ -8,27 +8,34 @@ struct CatalogCommand: AsyncParsableCommand {
 
     struct Search: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Entries whose name, title, description or server has the words; all when there are none.")
+            abstract:
+                "Entries whose name, title, description or server has the words; all when there are none.")
         @Argument(help: "Words.") var words: [String] = []
         @Option(help: "How many at most.") var limit = 50
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             try await options.withNode { node in
-                let body = JSON.object([("query", .string(words.joined(separator: " "))), ("limit", .number(limit))])
+                let body = JSON.object([
+                    ("query", .string(words.joined(separator: " "))), ("limit", .number(limit)),
+                ])
                 options.show(try await node.post("/v1/catalog/search", body)) { answer in
                     var table = Table("name", "kind", "owner", "state", "what it does")
                     for entry in answer.list("entries") {
                         table.add(
-                            entry.words("name"), entry.words("kind"), entry.words("owner"), entry.words("state"),
+                            entry.words("name"), entry.words("kind"), entry.words("owner"),
+                            entry.words("state"),
                             entry.words("description"))
                     }
                     if table.isEmpty {
-                        Terminal.say("Nothing found; `martlet catalog search` without words lists everything.")
+                        Terminal.say(
+                            "Nothing found; `martlet catalog search` without words lists everything.")
                     } else {
                         Terminal.say(table.rendered())
                         let more = answer.count("total") - answer.list("entries").count
-                        if more > 0 { Terminal.say("… and \(more) more; --limit \(answer.count("total")) shows all") }
+                        if more > 0 {
+                            Terminal.say("… and \(more) more; --limit \(answer.count("total")) shows all")
+                        }
                     }
                 }
             }
@@ -42,9 +49,14 @@ struct CatalogCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.post("/v1/catalog/show", .object([("entry", .string(entry))]))) { answer in
-                    Terminal.say("\(Terminal.bold(answer.words("name")))  \(answer.words("kind"))  \(answer.words("state"))")
-                    Terminal.say("server \(answer.words("server")) of node \(answer.words("owner")), there named \(answer.words("original"))")
+                options.show(try await node.post("/v1/catalog/show", .object([("entry", .string(entry))]))) {
+                    answer in
+                    Terminal.say(
+                        "\(Terminal.bold(answer.words("name")))  \(answer.words("kind"))  \(answer.words("state"))"
+                    )
+                    Terminal.say(
+                        "server \(answer.words("server")) of node \(answer.words("owner")), there named \(answer.words("original"))"
+                    )
                     Terminal.say("definition \(answer.words("hash"))")
                     if let definition = answer["definition"] { Terminal.say(definition.text) }
                 }

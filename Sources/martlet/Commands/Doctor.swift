@@ -18,11 +18,14 @@ struct Doctor: AsyncParsableCommand {
                         case "warning": Terminal.warning("warn")
                         default: Terminal.bad("bad ")
                         }
-                    Terminal.say("\(verdict)  \(check.words("what")): \(Terminal.singleLine(check.words("found")))")
+                    Terminal.say(
+                        "\(verdict)  \(check.words("what")): \(Terminal.singleLine(check.words("found")))")
                     if let mend = check["mend"]?.string { Terminal.say("      → \(mend)") }
                 }
             }
-            if answer.list("checks").contains(where: { $0.words("verdict") == "bad" }) { throw ExitCode.failure }
+            if answer.list("checks").contains(where: { $0.words("verdict") == "bad" }) {
+                throw ExitCode.failure
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ struct MeshCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "token", abstract: "Make a join token for one more node; shown once.")
 
-        @Option(name: .customLong("role"), help: "member, entry, operator or issuer; may be repeated (default: member and entry).")
+        @Option(
+            name: .customLong("role"),
+            help: "member, entry, operator or issuer; may be repeated (default: member and entry).")
         var roles: [String] = []
         @Option(help: "Segment of the node that joins (default: this node's own).") var segment: String?
         @Option(help: "Name of the node that joins (default: its own choice).") var label: String?
@@ -30,7 +32,8 @@ struct MeshCommand: AsyncParsableCommand {
                 options.show(try await node.post("/v1/mesh/token", .object(body))) { answer in
                     Terminal.say(answer.words("token"))
                     Terminal.complain(
-                        "Good for \(age(seconds: answer.count("expiresInSeconds"))) and \(answer.count("uses")) use(s). On the other host: martlet up --join TOKEN")
+                        "Good for \(age(seconds: answer.count("expiresInSeconds"))) and \(answer.count("uses")) use(s). On the other host: martlet up --join TOKEN"
+                    )
                 }
             }
         }
@@ -45,8 +48,11 @@ struct MeshCommand: AsyncParsableCommand {
         func run() async throws {
             let token = try TokenArgument.read(token)
             try await options.withNode { node in
-                options.show(try await node.post("/v1/mesh/join", .object([("token", .string(token))]))) { answer in
-                    Terminal.say("Joined mesh \(answer.words("mesh")) as \(answer.words("label")) on segment \(answer.words("segment")).")
+                options.show(try await node.post("/v1/mesh/join", .object([("token", .string(token))]))) {
+                    answer in
+                    Terminal.say(
+                        "Joined mesh \(answer.words("mesh")) as \(answer.words("label")) on segment \(answer.words("segment"))."
+                    )
                 }
             }
         }

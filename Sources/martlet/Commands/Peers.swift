@@ -16,7 +16,9 @@ struct Peers: AsyncParsableCommand {
                 Terminal.say("\nFound by mDNS, of another mesh")
                 var table = Table("mesh", "node", "address", "interface")
                 for item in found {
-                    table.add(item.words("mesh"), item.words("node"), item.words("address"), item.words("interface"))
+                    table.add(
+                        item.words("mesh"), item.words("node"), item.words("address"), item.words("interface")
+                    )
                 }
                 Terminal.say(table.rendered())
                 Terminal.say("  to join it: `martlet mesh token` there, then `martlet mesh join TOKEN` here")
