@@ -36,7 +36,8 @@ struct Bench {
         }
         var clientLimits = clientLimits
         if clientLimits.connectTimeout == HTTPClientLimits.standard.connectTimeout {
-            clientLimits.connectTimeout = .seconds(40)  // a busy machine takes its time, and no test is about this
+            // A busy machine takes its time, and no test is about this.
+            clientLimits.connectTimeout = .seconds(40)
         }
         let group = MultiThreadedEventLoopGroup.singleton
         let listener = try await HTTPListener.bind(
