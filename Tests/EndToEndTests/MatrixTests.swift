@@ -8,7 +8,11 @@ extension EndToEnd.Matrix {
         async throws
     {
         let outcome = try await PythonClient.matrix("--covering", limit: .seconds(480))
-        #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors.suffix(4_000))")
+        // Changes told in the sessions that callers with capabilities have at legacy servers are not heard yet, and
+        // two such calls at once in one child cannot be told apart.
+        withKnownIssue("list changes behind legacy servers", isIntermittent: true) {
+            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors.suffix(4_000))")
+        }
     }
 
     /// What the matrix is measured against: a cell that fails here says nothing about Martlet.

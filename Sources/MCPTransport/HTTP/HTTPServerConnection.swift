@@ -23,17 +23,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         case closed
     }
 
-    /// What the running deadline is for.
-    private enum Wait: Equatable {
-        case nothing
-        case head
-        case body
-        case nextRequest
-        /// For the client to take the last bytes we have for it.
-        case lastWrite
-        case linger
-    }
-
     private let limits: HTTPLimits
     private let hosts: HostPolicy
     private let handler: @Sendable (HTTPExchange) -> Void
@@ -53,7 +42,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var localAddress: String?
     private var deadline: MovingDeadline?
-    private var waitsFor = Wait.nothing
+    private var waitsFor = HTTPServerWait.nothing
     /// What had not been taken by the client when a deadline last passed.
     private var waitingBytesBefore = 0
     private var isAdvancing = false
@@ -360,7 +349,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     // MARK: Time, and the end
 
-    private func wait(for next: Wait) {
+    private func wait(for next: HTTPServerWait) {
         guard next != waitsFor else { return }
         waitsFor = next
         switch next {
@@ -394,7 +383,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
-    /// The request in hand is done with.
     private func giveBack() {
         budget.giveBack(bodyBytesHeld)
         bodyBytesHeld = 0
@@ -407,6 +395,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         phase = .closed
         guard case .exchange(let exchange) = before else { return }
         lostSerial = exchange.serial
-        for body in exchange.onClose { body() }
+        exchange.onClose.forEach { $0() }
     }
 }

@@ -77,7 +77,7 @@ final class BackendRig: Sendable {
     func line(containing text: String) async throws -> String {
         while true {
             if let line = backend.recentLines.first(where: { $0.contains(text) }) { return line }
-            try await Task.sleep(for: .milliseconds(2))
+            try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
         }
     }
 
