@@ -2,8 +2,7 @@ import HTTPWire
 import Logging
 import NIOCore
 
-/// The server's end of one connection: reads requests one after another, lets each be answered, writes the
-/// answer.
+/// The server's end of one connection: reads requests one after another and writes their answers.
 ///
 /// Requests that a client sends ahead wait as bytes in the decoder, up to ``HTTPLimits/pipelinedBytesMax``;
 /// then nothing is read until the request before them is answered. So answers keep their order by
