@@ -75,8 +75,8 @@ extension Backend {
             switch news {
             case .line(let line): self?.keep(line)
             case .noise(let text): self?.keep("(no message) \(text)")
-            // The first connection hears of changes too, and lists.
-            case .changed: break
+            // A server may tell of a change only in the session in which a call made it.
+            case .changed: self?.inbox.post { $0.isChanged = true }
             case .lost(let fault): self?.asking?.sessions.close(session, fault)
             }
         }
