@@ -8,10 +8,16 @@ extension EndToEnd.Matrix {
         async throws
     {
         let outcome = try await PythonClient.matrix("--covering", limit: .seconds(480))
-        // Changes told in the sessions that callers with capabilities have at legacy servers are not heard yet, and
-        // two such calls at once in one child cannot be told apart.
-        withKnownIssue("list changes behind legacy servers", isIntermittent: true) {
-            #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors.suffix(4_000))")
+        let lines = (outcome.output + outcome.errors).split(separator: "\n").map(String.init)
+        let wrong = lines.filter { $0.hasPrefix("failed:") || $0.hasPrefix("works,") }
+        let summary = lines.contains { $0.contains(" cells: ") }
+        #expect(summary, "\(outcome.output)\(outcome.errors.suffix(4_000))")
+        // A child of its own for callers with capabilities shares no state with the first, and two calls at once in
+        // it cannot be told apart when it asks. Nothing else may be wrong.
+        let known = wrong.filter { $0.contains(" | stdio-2025-11-25 | ") }
+        #expect(known == wrong)
+        withKnownIssue("legacy children with several instances", isIntermittent: true) {
+            #expect(known.isEmpty)
         }
     }
 
