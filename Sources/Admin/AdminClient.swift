@@ -39,6 +39,9 @@ package final class AdminClient: Sendable {
         segments.map { "/" + PercentCoding.encode($0) }.joined()
     }
 
+    /// Whether the environment names a node.
+    package static var isNodeNamed: Bool { environment("MARTLET_NODE") != nil }
+
     /// The node that a command means: the one named, else `MARTLET_NODE`, else the one that runs here.
     ///
     /// One that does not run here is taken on a loopback address only: the admin surface has no TLS yet, so its token

@@ -28,6 +28,21 @@ enum Terminal {
                 }))
     }
 
+    /// One line broken between words to fit the terminal, and 100 columns; what follows the first is indented by four more.
+    static func wrapped(_ text: String, width: Int = min(width, Table.widthMax)) -> String {
+        let lead = String(text.prefix { $0 == " " })
+        var lines: [String] = []
+        var line = lead
+        for word in text.split(separator: " ") {
+            if line.count > lead.count, line.count + 1 + word.count > width {
+                lines.append(line)
+                line = lead + "    "
+            }
+            line += (line.allSatisfy { $0 == " " } ? "" : " ") + word
+        }
+        return (lines + [line]).joined(separator: "\n")
+    }
+
     /// Text of several lines, made safe to print: of control characters only line feed, tab and our own styles stay.
     ///
     /// Much of what commands print comes from backends and other nodes; an escape sequence in it could rewrite the

@@ -133,6 +133,75 @@ extension EndToEnd.OneNode {
         try await node.stop()
     }
 
+    /// Two at the same moment: one has a node, and both are served by it.
+    @Test(.timeLimit(.minutes(2)))
+    func `where no node runs, the client's child is one`() async throws {
+        let scratch = try Scratch()
+        let binary = try #require(Binary.path)
+        let server = "{command: \(binary), args: [sample-server]}"
+        let config = try scratch.write(quiet("alone") + "\nservers: {sample: \(server)}\n", to: "alone.yaml")
+        for folder in ["run", "state"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(scratch.path)/\(folder)", withIntermediateDirectories: true)
+        }
+        let environment = [
+            "MARTLET_CONFIG": config, "XDG_RUNTIME_DIR": "\(scratch.path)/run",
+            "XDG_STATE_HOME": "\(scratch.path)/state",
+        ]
+        let initialized = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}"
+        let list = "{\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"tools/list\"}"
+        let input = "\(initialize.replacing("\n", with: ""))\n\(initialized)\n\(list)\n"
+        let children = try (0..<2).map { _ in
+            try Program([binary, "stdio"], environment: environment, input: input, keepsInputOpen: true)
+        }
+        for child in children {
+            do {
+                try await eventually("the first list is whole", within: TestNode.startMax) {
+                    guard child.isRunning else { throw TestFailure("it ended") }
+                    return child.outputText.contains("sample__add")
+                }
+            } catch {
+                throw TestFailure("\(error): \(child.outputText)\(child.errorText)")
+            }
+        }
+        for child in children {
+            child.endInput()
+            #expect(try await child.outcome(within: .seconds(10)).status == 0, "\(child.errorText)")
+        }
+        let left = try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/run/martlet")
+        #expect(left.isEmpty, "a node that is gone still says where it answers: \(left)")
+    }
+
+    /// A row that this version cannot read, as an older or newer one may have left it.
+    @Test(.timeLimit(.minutes(2)))
+    func `a stored definition that is of no use keeps neither the node nor the others from being`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let before = try await TestNode("rows", in: scratch, yaml: quiet("rows"))
+        _ = try await before.json("servers", "add", "sample")
+        try await before.stop()
+        let spoil = """
+            import sqlite3; base = sqlite3.connect("\(before.dataFolder)/martlet.db")
+            base.execute("INSERT INTO server VALUES ('odd', '{\\"nothing\\": 1}', 0, 0)")
+            base.execute("INSERT INTO virtual_server (name, definition, counter, updated) VALUES ('odd-too', 'no JSON', 1, 0)")
+            base.commit()
+            """
+        let spoilt = try await Program.run(["python3", "-c", spoil])
+        #expect(spoilt.status == 0, "\(spoilt.errors)")
+        let node = try await TestNode("rows", in: scratch, yaml: quiet("rows"))
+        let attention = try await node.json("status").pointer("/attention")?.text ?? ""
+        #expect(attention.contains("server odd is stored"), "\(attention)")
+        #expect(attention.contains("virtual server odd-too is stored"), "\(attention)")
+        #expect(try await node.martlet("call", "sample__add", "a=1", "b=2").output.contains("3"))
+        for command in [["servers", "remove", "odd"], ["virtual", "remove", "odd-too"]] {
+            let outcome = try await node.martlet(command)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        #expect(try await node.json("status").pointer("/attention")?.elements.isEmpty == true)
+        try await node.stop()
+    }
+
     /// A legacy `initialize`, the one request that needs nothing before it.
     private var initialize: String {
         """

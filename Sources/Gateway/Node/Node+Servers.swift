@@ -26,6 +26,10 @@ extension Node {
     }
 
     package func removeServer(named name: String) async throws -> JSON {
+        if let label = Label(name), unreadableServers.withLock({ $0.removeValue(forKey: label) }) != nil {
+            _ = try await ServerShelf(database).remove(label)
+            return .object([("removed", .string(name))])
+        }
         let label = try await ownServer(name)
         if case .configuration(let file)? = await supervisor.book(label)?.origin {
             throw Refusal(
@@ -108,6 +112,17 @@ extension Node {
     }
 
     /// Waits until each has said how it fares, all at once, and until the catalog shows it.
+    /// Returns when every server of this node has said how it fares and the catalog shows it, or the time is over.
+    package func waitForServers(within time: Duration) async {
+        let names = await supervisor.names
+        await withTaskGroup { group in
+            group.addTask { _ = await self.settledReports(of: Array(names)) }
+            group.addTask { try? await Task.sleep(for: time) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     private func settledReports(of names: [Label]) async -> [JSON] {
         await withDiscardingTaskGroup { group in
             for name in names { group.addTask { _ = await self.supervisor.settled(name) } }

@@ -20,7 +20,7 @@ extension Node {
                     ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
                     ("roles", .string(seat.roles.description)),
                     ("software", .string(me?.software ?? SoftwareVersion.current)),
-                    ("uptimeSeconds", .number(uptime.wholeSeconds)),
+                    ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isReady)),
                 ])
             ),
             ("listen", .object(listen)),
@@ -77,6 +77,16 @@ extension Node {
         }
         for (name, reason) in await virtualServers.waiting.sorted(by: { $0.key < $1.key }) {
             lines.append("virtual server \(name) waits: \(reason)")
+        }
+        for (name, reason) in await virtualServers.unreadable.sorted(by: { $0.key < $1.key }) {
+            lines.append(
+                "virtual server \(name) is stored and cannot be served: \(reason) (martlet virtual apply -f FILE, or virtual remove \(name))"
+            )
+        }
+        for (name, reason) in unreadableServers.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            lines.append(
+                "server \(name) is stored and cannot be fronted: \(reason) (martlet servers remove \(name), then add it anew)"
+            )
         }
         if let sealed = secrets.sealed {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")

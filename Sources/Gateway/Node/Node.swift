@@ -32,6 +32,8 @@ package final class Node: Sendable {
     private let startedAt = ContinuousClock.now
     private let ready = ReadySign()
     private let admin = Mutex<String?>(nil)
+    /// Stored servers that cannot be fronted as they are, with the reason.
+    let unreadableServers = Mutex<[Label: String]>([:])
 
     /// Where MCP clients of this machine connect, `host:port`, with the real port.
     package var mcpAddress: String { listener.address.local.description }
@@ -145,6 +147,9 @@ package final class Node: Sendable {
         try database.close()
     }
 
+    /// Whether the start is over.
+    var isReady: Bool { ready.isSet }
+
     /// Returns when every configured server has been started and its first word was heard or waited for.
     package func waitUntilReady() async throws { try await ready.wait() }
 
@@ -157,7 +162,12 @@ package final class Node: Sendable {
         }
         let taken = Set(configured.map(\.name))
         for stored in try await ServerShelf(database).all() where !taken.contains(stored.name) {
-            await supervisor.put(try stored.understood(), from: .command)
+            // One that is of no use any more must not keep the node, or the others, from being.
+            do {
+                await supervisor.put(try stored.understood(), from: .command)
+            } catch {
+                unreadableServers.withLock { $0[stored.name] = "\(error)" }
+            }
         }
         try await virtualServers.restore()
         ready.set()

@@ -35,6 +35,8 @@ actor VirtualServers {
     private let configFile: String?
     /// Of the configuration, those that cannot be resolved yet, with the reason.
     private(set) var waiting: [Label: String] = [:]
+    /// Of those stored, what cannot be served as it is, with the reason.
+    private(set) var unreadable: [Label: String] = [:]
 
     init(
         board: CatalogBoard, assembly: CatalogAssembly, shelf: VirtualShelf, configured: [NamedVirtualServer],
@@ -51,11 +53,19 @@ actor VirtualServers {
 
     /// Takes up again what commands defined in earlier lives.
     func restore() async throws {
+        unreadable = [:]
         for stored in try await shelf.all() {
-            guard let definition = try? JSON(validating: stored.definition) else { continue }
-            let record = VirtualServerRecord(
-                name: stored.name, author: board.me, counter: stored.counter, definition: definition)
-            try await define(record)
+            // One that is of no use any more must not keep the node, or the others, from being.
+            do {
+                let definition = try JSON(validating: stored.definition)
+                try await define(
+                    VirtualServerRecord(
+                        name: stored.name, author: board.me, counter: stored.counter, definition: definition))
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                unreadable[stored.name] = "\(error)"
+            }
         }
         await resolveConfigured()
     }
@@ -119,6 +129,10 @@ actor VirtualServers {
     }
 
     func remove(_ name: Label) async throws {
+        if unreadable.removeValue(forKey: name) != nil {
+            _ = try await shelf.remove(name)
+            return
+        }
         guard let record = board.snapshot.virtualServers[name] else {
             throw Refusal(
                 .notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")

@@ -24,7 +24,8 @@ enum StatusPage {
         let listen = status["listen"] ?? .emptyObject
         Terminal.say(
             "MCP http://\(listen.words("mcp"))/mcp\(listen["mcpBound"]?.string.map { " (on \($0))" } ?? "")   admin \(listen.words("admin"))   mesh "
-                + (listen["mesh"]?.string ?? "none (dials out only)") + "   mDNS \(status.words("mdns"))")
+                + (listen["mesh"]?.string ?? "none (dials out only)"))
+        Terminal.say(Terminal.wrapped("mDNS \(status.words("mdns"))"))
         peers(status.list("peers"))
         servers(status.list("servers"))
         let virtual = status.list("virtualServers")
@@ -41,7 +42,9 @@ enum StatusPage {
         let attention = status.list("attention")
         if !attention.isEmpty {
             Terminal.say("\nNeeds a person")
-            for item in attention { Terminal.say("  - " + Terminal.singleLine(item.string ?? "")) }
+            for item in attention {
+                Terminal.say(Terminal.wrapped("  - " + Terminal.singleLine(item.string ?? "")))
+            }
         }
     }
 

@@ -1,25 +1,70 @@
 import Admin
 import ArgumentParser
+import Gateway
 import Glibc
 import JSONSlice
 import MCPTransport
+import Synchronization
 
 struct StdioCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stdio",
         abstract: "Speak MCP over standard input and output, for clients that start their server as a child.",
-        discussion: "Bridges to the node that runs here; its whole catalog, or one server with --server.")
+        discussion: """
+            Bridges to the node that runs here, or runs one itself for as long as standard input is open; its whole catalog, or \
+            one server with --server.
+            """)
 
     /// How long the bridge waits for the node's first answer.
     static let patience = Duration.seconds(20)
+    /// How long a client waits for servers that are only coming up, when the node starts with it: a client that lists
+    /// at once and never again is to see them.
+    static let serversPatience = Duration.seconds(10)
+    /// How long a node that was in the way of ours may take to say where it answers.
+    static let raceMax = Duration.seconds(2)
 
     @Option(help: "One virtual or real server instead of the whole catalog.") var server: String?
     @Option(help: "Admin address of the node, host:port (default: MARTLET_NODE, or the node that runs here).")
     var node: String?
 
     func run() async throws {
+        if node != nil || AdminClient.isNodeNamed || !RunningNode.all().isEmpty {
+            return try await bridgeToRunning()
+        }
+        let settings = try LaunchSettings.load(configFile: nil)
+        let isStarted = Mutex(false)
+        do {
+            try await NodeHere.run(settings) { node in
+                isStarted.withLock { $0 = true }
+                await node.waitForServers(within: Self.serversPatience)
+                try await bridge(to: node.mcpAddress, token: node.adminToken)
+                return .nodeEnds
+            }
+        } catch {
+            // Clients start their servers all at once: another one of them may have been first with a node.
+            guard !isStarted.withLock({ $0 }), await Self.nodeAppears() else { throw error }
+            try await bridgeToRunning()
+        }
+    }
+
+    /// Whether a node of this user runs here, or comes up within ``raceMax``.
+    private static func nodeAppears() async -> Bool {
+        let deadline = ContinuousClock.now + raceMax
+        while RunningNode.all().isEmpty {
+            guard ContinuousClock.now < deadline else { return false }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { return false }
+        }
+        return true
+    }
+
+    private func bridgeToRunning() async throws {
         let client = try AdminClient.locate(address: node)
-        let status = try await client.get("/v1/status")
+        var status = try await client.get("/v1/status")
+        let deadline = ContinuousClock.now + Self.serversPatience
+        while Self.isComingUp(status), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(50))
+            status = try await client.get("/v1/status")
+        }
         let token = client.token
         await client.close()
         let address = status["listen"]?.words("mcp") ?? ""
@@ -28,6 +73,19 @@ struct StdioCommand: AsyncParsableCommand {
                 "the node's MCP listener is at \(address), not on loopback, and has no TLS; the token of `martlet stdio` would be readable on the way\n→ set listen.mcp to 127.0.0.1 or 0.0.0.0 there, and run `martlet stdio` on that host"
             )
         }
+        try await bridge(to: address, token: token)
+    }
+
+    /// Whether the node, or a server of its own, is only starting.
+    private static func isComingUp(_ status: JSON) -> Bool {
+        status["node"]?["isReady"]?.bool == false
+            || status.list("servers").contains {
+                $0["own"]?.bool == true && $0.words("state") == "starting"
+            }
+    }
+
+    /// Speaks for the client at a node's MCP listener until either side is gone.
+    private func bridge(to address: String, token: String) async throws {
         let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
         let url = "http://\(address)\(path)"
         let http = HTTPClient(group: EventLoops.shared)

@@ -31,51 +31,16 @@ struct Up: AsyncParsableCommand {
             if await Self.showed(running) { return }
         }
 
-        let node = try await Node.open(settings: settings, log: NodeLog.make())
-        let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
-        let word = RunningNode(
-            admin: admin.address, mcp: node.mcpAddress, mesh: node.meshAddress,
-            tokenFile: node.adminTokenFile, pid: ProcessInfo.id)
-        word.announce(dataFolder: settings.dataFolder)
-        defer { word.withdraw(dataFolder: settings.dataFolder) }
-
-        try await withThrowingTaskGroup(of: TaskKind.self) { group in
-            group.addTask {
-                try await node.run()
-                return .lasting
-            }
-            group.addTask {
-                await admin.run()
-                return .lasting
-            }
-            group.addTask {
-                await Signals.wait()
-                return .lasting
-            }
-            if untilStdinCloses {
-                group.addTask {
-                    await StandardInput.waitForEnd()
-                    return .lasting
-                }
-            }
-            group.addTask {
-                try await greet(node, settings)
-                return .greeting
-            }
-            // The first lasting task to end ends all: a signal, or a node that failed.
-            while let ended = try await group.next(), ended != .lasting {}
-            group.cancelAll()
+        let untilStdinCloses = untilStdinCloses
+        try await NodeHere.run(settings) { node in
+            try await greet(node, settings)
+            guard untilStdinCloses else { return .nodeRunsOn }
+            await StandardInput.waitForEnd()
+            return .nodeEnds
         }
-        await admin.close()
-    }
-
-    private enum TaskKind {
-        case lasting
-        case greeting
     }
 
     private func greet(_ node: Node, _ settings: LaunchSettings) async throws {
-        try await node.waitUntilReady()
         if let importFile {
             let text = try InputFile.text(at: importFile)
             ImportReport.print(try await node.importServers(document: text))
