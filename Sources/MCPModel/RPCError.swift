@@ -61,9 +61,22 @@ extension RPCError {
 
     package static let parseError = RPCError(code: Code.parseError, message: "Parse error: not valid JSON")
 
-    /// A parse error that says where.
+    /// A parse error that says where; or, for what may well be valid JSON, the limit that it goes over.
     package static func unreadable(_ error: JSONError) -> RPCError {
-        RPCError(code: Code.parseError, message: "Parse error: \(error)")
+        switch error {
+        case .tooDeep(_, let limit): overLimit(.nesting, "\(limit) levels")
+        case .tooLarge(_, let limit): overLimit(.message, ByteCount.spell(limit))
+        default: RPCError(code: Code.parseError, message: "Parse error: \(error)")
+        }
+    }
+
+    /// A message that goes over a limit of this node.
+    package static func overLimit(_ name: LimitName, _ bound: String) -> RPCError {
+        RPCError(
+            code: Code.invalidRequest, message: "Invalid request: a message may have \(bound) (\(name))",
+            data: [
+                "reason": .string(Reason.tooLarge.rawValue), "limit": .string(name.description),
+            ])
     }
 
     package static func invalidRequest(_ detail: String) -> RPCError {

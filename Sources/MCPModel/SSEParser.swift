@@ -6,6 +6,14 @@ package struct SSEParser: Sendable {
     /// Bytes that one event may take; the same as one JSON document, which is what MCP's events hold.
     package static let eventBytesMax = 64 * 1024 * 1024
 
+    /// What becomes of an event that grows past the bound.
+    package enum OverLimit: Hashable, Sendable {
+        /// The parser throws, and yields nothing more.
+        case fails
+        /// The event is left out, and what its envelope says is kept for ``SSEParser/takeLeftOut()``.
+        case leavesOut
+    }
+
     /// An event grew past the bound. The parser yields nothing more.
     package struct TooLarge: Error, Hashable, Sendable, CustomStringConvertible {
         package let limit: Int
@@ -26,8 +34,21 @@ package struct SSEParser: Sendable {
     private var isFirstLine = true
     private var endedWithCR = false
     private var hasFailed = false
+    private let overLimit: OverLimit
+    /// Of the event that is being left out.
+    private var skim: EnvelopeSkim?
+    private var leftOut: [EnvelopeSkim] = []
 
-    package init(limit: Int = SSEParser.eventBytesMax) { self.limit = limit }
+    package init(limit: Int = SSEParser.eventBytesMax, overLimit: OverLimit = .fails) {
+        self.limit = limit
+        self.overLimit = overLimit
+    }
+
+    /// The events left out since this was last asked for.
+    package mutating func takeLeftOut() -> [EnvelopeSkim] {
+        defer { leftOut = [] }
+        return leftOut
+    }
 
     /// - Returns: the events that these bytes complete, in order.
     /// - Complexity: O(*n*) in the bytes, plus those of an event that is still open.
@@ -58,7 +79,23 @@ package struct SSEParser: Sendable {
     // MARK: -
 
     private mutating func extend(with part: ArraySlice<UInt8>) throws(TooLarge) {
+        if skim != nil {
+            // Only whether the line is empty counts from here on.
+            if line.isEmpty, let first = part.first { line = [first] }
+            skim?.take(part)
+            return
+        }
         guard line.count + (data?.count ?? 0) + part.count <= limit else {
+            guard overLimit == .fails else {
+                var skim = EnvelopeSkim()
+                skim.take(data ?? [])
+                skim.take(line)
+                skim.take(part)
+                self.skim = skim
+                line = [UInt8(ascii: ":")]
+                data = nil
+                return
+            }
             hasFailed = true
             line = []
             data = nil
@@ -77,6 +114,7 @@ package struct SSEParser: Sendable {
             dispatch(into: &events)
             return
         }
+        guard skim == nil else { return }
         let colon = line.firstIndex(of: UInt8(ascii: ":")) ?? line.endIndex
         var value = line[min(colon + 1, line.endIndex)...]
         if value.first == 0x20 { value = value.dropFirst() }
@@ -101,6 +139,10 @@ package struct SSEParser: Sendable {
     }
 
     private mutating func dispatch(into events: inout [SSEEvent]) {
+        if let skim {
+            leftOut.append(skim)
+            self.skim = nil
+        }
         if let pendingID { lastEventID = pendingID }
         pendingID = nil
         if let data {

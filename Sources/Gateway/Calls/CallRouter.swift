@@ -19,21 +19,22 @@ struct ForwardedCall: Sendable {
 /// Synchronous and without I/O of its own: it takes one view and hands the call on, to a backend of this node or to
 /// the mesh. What comes back passes through the same function, rewritten into the endpoint's names.
 final class CallRouter: Sendable {
-    /// The longest any call may take when no server says less; also what a call through the mesh is given.
-    static let patience = Duration.seconds(600)
-
     private let board: CatalogBoard
     private let local: LocalServers
     private let label: @Sendable () -> String
+    /// What a call is given from here, through the mesh too; its owner may give it less.
+    private let callMax: Duration
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     init(
-        board: CatalogBoard, local: LocalServers, label: @escaping @Sendable () -> String,
+        board: CatalogBoard, local: LocalServers, callMax: Duration = LimitSettings.standard.call,
+        label: @escaping @Sendable () -> String,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
         self.board = board
         self.local = local
         self.label = label
+        self.callMax = callMax
         self.forward = forward
     }
 
@@ -60,7 +61,7 @@ final class CallRouter: Sendable {
         }
         let request = CallRequest(
             id: id, method: call.method, params: route.params, client: call.client, caller: call.caller,
-            timeLeft: Self.patience)
+            timeLeft: callMax)
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
             switch event {

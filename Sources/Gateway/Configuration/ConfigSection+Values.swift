@@ -1,4 +1,5 @@
 package import Composition
+import MCPModel
 
 /// Settings with units and addresses.
 extension ConfigSection {
@@ -10,6 +11,17 @@ extension ConfigSection {
             + "\(DurationText.spell(range.upperBound)), as in 30s or 5m"
         return parsed(key, expecting: expectation) {
             DurationText.parse($0).flatMap { range.contains($0) ? $0 : nil }
+        } ?? fallback
+    }
+
+    package mutating func byteCount(
+        _ key: String, default fallback: Int, in range: ClosedRange<Int>
+    ) -> Int {
+        let expectation =
+            "a size from \(ByteCount.spell(range.lowerBound)) to \(ByteCount.spell(range.upperBound)), "
+            + "as in 512KiB or 64MiB"
+        return parsed(key, expecting: expectation) {
+            ByteCount.parse($0).flatMap { range.contains($0) ? $0 : nil }
         } ?? fallback
     }
 

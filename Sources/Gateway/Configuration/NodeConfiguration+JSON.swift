@@ -21,6 +21,7 @@ extension NodeConfiguration {
             ),
             ("names", ["max": .number(nameLengthMax)]),
             ("mesh", mesh.json),
+            ("limits", limits.json),
             ("servers", .object(servers.map { ($0.name.text, $0.json) })),
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ])

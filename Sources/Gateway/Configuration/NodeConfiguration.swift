@@ -12,6 +12,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     /// `names.max`
     package var nameLengthMax: Int
     package var mesh: MeshSettings
+    package var limits: LimitSettings
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -30,11 +31,12 @@ package struct NodeConfiguration: Hashable, Sendable {
             $0.integer("max", default: EntryNaming.lengthMaxDefault, in: EntryNaming.lengthRange)
         }
         mesh = section.settings("mesh", MeshSettings.init(reading:))
+        limits = section.settings("limits", LimitSettings.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }
         virtualServers = NamedVirtualServer.read(from: &section)
-        for key in ["access", "guardrails", "limits", "audit", "telemetry"] { section.later(key) }
+        for key in ["access", "guardrails", "audit", "telemetry"] { section.later(key) }
         reportSharedNames(to: &section)
     }
 

@@ -18,7 +18,8 @@ extension ServerDefinition {
         {
             (1...64).contains($0.count) && !$0.contains(where: \.isWhitespace) ? $0 : nil
         }
-        timeout = section.duration("timeout", default: Self.timeoutDefault, in: Self.timeoutRange)
+        let timeout = section.duration("timeout", default: .zero, in: Self.timeoutRange)
+        self.timeout = timeout == .zero ? nil : timeout
         concurrency = section.integer(
             "concurrency", default: Self.concurrencyDefault, in: Self.concurrencyRange)
         export = Export(reading: &section)
@@ -71,7 +72,7 @@ extension ServerDefinition {
         if let auth { members.append(("auth", auth.json)) }
         if let title { members.append(("title", .string(title))) }
         if !tags.isEmpty { members.append(("tags", .array(tags.map { .string($0) }))) }
-        if timeout != Self.timeoutDefault {
+        if let timeout {
             members.append(("timeout", .string(DurationText.spell(timeout))))
         }
         if concurrency != Self.concurrencyDefault { members.append(("concurrency", .number(concurrency))) }

@@ -70,9 +70,7 @@ package struct ServerDefinition: Hashable, Sendable {
         }
     }
 
-    /// SDKs' own clients wait as long for an answer.
-    package static let timeoutDefault = Duration.seconds(60)
-    /// No call anywhere in the mesh is given longer (`CallRouter.patience`).
+    /// Who needs longer should tell of progress; `limits.call` bounds what that is worth.
     package static let timeoutRange = Duration.seconds(1)...Duration.seconds(600)
     package static let concurrencyDefault = 16
     package static let concurrencyRange = 1...1_024
@@ -82,8 +80,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package var auth: Auth?
     package var title: String?
     package var tags: [String]
-    /// How long one call may take.
-    package var timeout: Duration
+    /// How long one call may be without an answer and without progress; `nil`: `limits.response`.
+    package var timeout: Duration?
     /// Calls at once; more are refused as `limited`.
     package var concurrency: Int
     package var export: Export
@@ -91,7 +89,7 @@ package struct ServerDefinition: Hashable, Sendable {
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
-        timeout: Duration = timeoutDefault, concurrency: Int = concurrencyDefault,
+        timeout: Duration? = nil, concurrency: Int = concurrencyDefault,
         export: Export = .everyone, isEnabled: Bool = true
     ) {
         self.name = name

@@ -90,8 +90,10 @@ package final class Node: Sendable {
         let assembly = CatalogAssembly(board: board, watchers: watchers)
         let local = LocalServers()
         let label: @Sendable () -> String = { seat.label.text }
-        let router = CallRouter(board: board, local: local, label: label, forward: { seat.forward($0, $1) })
-        let http = HTTPClient(group: EventLoops.shared)
+        let limits = configuration.limits
+        let router = CallRouter(
+            board: board, local: local, callMax: limits.call, label: label, forward: { seat.forward($0, $1) })
+        let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
         self.board = board
         self.watchers = watchers
         self.assembly = assembly
@@ -101,7 +103,7 @@ package final class Node: Sendable {
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
-                seat: seat, assembly: assembly, secrets: secrets, http: http,
+                seat: seat, assembly: assembly, secrets: secrets, http: http, limits: limits,
                 isShared: { $0.export == .everyone && configuration.mesh.exports($0.name) }, log: log),
             log: log)
         virtualServers = VirtualServers(
@@ -115,10 +117,11 @@ package final class Node: Sendable {
         let ready = ready
         let service = NodeService.make(
             board: board, router: router, watchers: watchers, door: door, label: label)
-        let front = MCPFront(service: service, log: log, isReady: { ready.isSet })
+        let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(
-            configuration.listen.mcp, as: "mcp", hosts: configuration.listen.hosts, log: log
+            configuration.listen.mcp, as: "mcp", hosts: configuration.listen.hosts, limits: limits.listener,
+            log: log
         ) { front.handle($0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
@@ -213,13 +216,13 @@ package final class Node: Sendable {
     var adminAddress: String? { admin.withLock { $0 } }
 
     private static func bind(
-        _ address: HostPort, as what: String, hosts: [String], log: Logger,
+        _ address: HostPort, as what: String, hosts: [String], limits: HTTPLimits = .standard, log: Logger,
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) async throws -> HTTPListener {
         do {
             return try await HTTPListener.bind(
                 ListenAddress(host: address.host, port: address.port), group: EventLoops.shared,
-                hosts: HostPolicy(names: hosts), log: log, handler: handler)
+                limits: limits, hosts: HostPolicy(names: hosts), log: log, handler: handler)
         } catch {
             var message = "\(error)"
             if case .inUse(let taken) = error, let holder = PortHolder(port: taken.port) {

@@ -7,13 +7,6 @@ import Synchronization
 ///
 /// The supervisor writes, requests read; each is a short hold of one lock.
 final class LocalServers: Sendable {
-    struct Limits: Hashable, Sendable {
-        /// The longest a call may take to its final answer.
-        var timeout: Duration
-        /// Calls at the backend at once; more are `limited`.
-        var concurrency: Int
-    }
-
     private struct EntryName: Hashable {
         let kind: EntryKind
         let name: String
@@ -21,7 +14,8 @@ final class LocalServers: Sendable {
 
     private struct Slot {
         let backend: Backend
-        let limits: Limits
+        /// Calls at the backend at once; more are `limited`.
+        let concurrency: Int
         var running = 0
         /// By kind and the server's own name; what calls of other nodes are held against.
         var definitions: [EntryName: ContentHash] = [:]
@@ -34,8 +28,8 @@ final class LocalServers: Sendable {
 
     private let slots = Mutex<[Label: Slot]>([:])
 
-    func put(_ name: Label, _ backend: Backend, _ limits: Limits) {
-        slots.withLock { $0[name] = Slot(backend: backend, limits: limits) }
+    func put(_ name: Label, _ backend: Backend, concurrency: Int) {
+        slots.withLock { $0[name] = Slot(backend: backend, concurrency: concurrency) }
     }
 
     func remove(_ name: Label) {
@@ -66,15 +60,15 @@ final class LocalServers: Sendable {
     /// Calls a backend of this node, within its limits.
     func call(_ name: Label, _ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
         enum Admission {
-            case go(Backend, Limits)
+            case go(Backend)
             case unknown
             case full(Int)
         }
         let admission: Admission = slots.withLock { slots in
             guard let slot = slots[name] else { return .unknown }
-            guard slot.running < slot.limits.concurrency else { return .full(slot.limits.concurrency) }
+            guard slot.running < slot.concurrency else { return .full(slot.concurrency) }
             slots[name]?.running += 1
-            return .go(slot.backend, slot.limits)
+            return .go(slot.backend)
         }
         switch admission {
         case .unknown:
@@ -92,9 +86,7 @@ final class LocalServers: Sendable {
                         hint: "try again in a moment, or raise servers.\(name).concurrency",
                         callID: request.id)))
             return .finished
-        case .go(let backend, let limits):
-            var request = request
-            request.timeLeft = min(request.timeLeft, limits.timeout)
+        case .go(let backend):
             let start = ContinuousClock.now
             return backend.call(request) { event in
                 if event.isFinal { self.finished(name, backend, event, after: ContinuousClock.now - start) }

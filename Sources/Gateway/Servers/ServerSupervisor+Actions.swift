@@ -10,7 +10,7 @@ extension ServerSupervisor.Actions {
     /// from the vault, each opened for one use.
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, secrets: SecretStore, http: HTTPClient,
-        isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
+        limits: LimitSettings, isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = OwnExecutable.path ?? BackendTarget.ownCommand
         let seal = StateSeal.ofThisLife(of: seat.id)
@@ -32,7 +32,7 @@ extension ServerSupervisor.Actions {
                 let audience = definition.audience
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
-                    limits: BackendLimits(of: definition), group: EventLoops.shared, http: http,
+                    limits: limits.back(of: definition), group: EventLoops.shared, http: http,
                     secrets: { text in
                         guard let name = SecretName(text), let audience else {
                             throw SecretUseError.badName(text)
@@ -53,13 +53,5 @@ enum SecretUseError: Error, CustomStringConvertible {
         switch self {
         case .badName(let name): "\"\(name)\" is no name of a secret"
         }
-    }
-}
-
-extension BackendLimits {
-    init(of definition: ServerDefinition) {
-        self.init()
-        callsMax = definition.concurrency
-        callMax = definition.timeout
     }
 }

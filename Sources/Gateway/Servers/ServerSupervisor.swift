@@ -107,9 +107,7 @@ actor ServerSupervisor {
         let tell = tell
         let backend = actions.makeBackend(definition) { tell.yield((name, generation, $0)) }
         servers[name] = Running(book: book, backend: backend, stop: continuation)
-        local.put(
-            name, backend,
-            LocalServers.Limits(timeout: definition.timeout, concurrency: definition.concurrency))
+        local.put(name, backend, concurrency: definition.concurrency)
         giveOrder.yield(.start(name, backend, stop: stream))
         await publish(book)
     }

@@ -39,7 +39,7 @@ extension Backend {
                 within: limits.probeTimeout, on: group.next())
         } catch {
             switch error.kind {
-            case .refused, .broken, .timedOut, .sessionGone:
+            case .refused, .broken, .tooLarge, .timedOut, .sessionGone:
                 return try await initialize(link)
             case .lost:
                 // Some legacy servers die of a first message that is not `initialize`.
@@ -122,10 +122,11 @@ extension Backend {
             era: greeting.revision.era, revision: greeting.revision, serverInfo: greeting.serverInfo,
             instructions: greeting.instructions, capabilities: greeting.capabilities, entries: [])
         var ttl: Duration?
+        let deadline = ContinuousClock.now + limits.listingMax
         for kind in EntryListKind.allCases where greeting.capabilities[kind.capability]?.kind == .object {
             var walk = ListWalk(
                 kind, pagesMax: limits.pagesMax, entriesMax: limits.entriesMax - listing.entries.count)
-            try await read(&walk, link, greeting, &listing.remarks)
+            try await read(&walk, link, greeting, until: deadline, &listing.remarks)
             ttl = [ttl, walk.ttl].compactMap { $0 }.min()
             for item in walk.items {
                 if let remark = fault(of: item, kind, greeting) {
@@ -140,13 +141,18 @@ extension Backend {
     }
 
     private func read(
-        _ walk: inout ListWalk, _ link: any BackendLink, _ greeting: Greeting, _ remarks: inout [String]
+        _ walk: inout ListWalk, _ link: any BackendLink, _ greeting: Greeting,
+        until deadline: ContinuousClock.Instant, _ remarks: inout [String]
     ) async throws(BackendFault) {
         var params = JSON.emptyObject
         while true {
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else {
+                throw BackendFault(.timedOut, "its lists do not end within \(limits.listingMax)")
+            }
             let request = own(walk.kind.method, params, revision: greeting.revision)
             let answer = try await LinkQuestion.ask(
-                link, request, within: limits.listTimeout, on: group.next())
+                link, request, within: min(left, limits.listTimeout), on: group.next())
             switch answer {
             case .error(let error):
                 // Having resources does not mean having templates, and some declare more than they have.

@@ -257,7 +257,12 @@ extension Backend {
                 listedAt = .now
                 resendParked()
             } catch {
-                return error
+                guard error.spoilsListingOnly else { return error }
+                // The server answers, and its lists alone cannot be read: calls go on, and what was listed stands.
+                let remark = "its lists could not be read again: \(error.detail)"
+                events(.state(.up, reason: (listing.remarks + [remark]).joined(separator: "; ")))
+                listedAt = .now
+                resendParked()
             }
         }
     }

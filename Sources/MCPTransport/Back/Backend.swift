@@ -130,9 +130,13 @@ package final class Backend: Sendable {
             return .finished
         }
         let call = BackendCall(request, sink) { [weak self] in self?.state.withLock { $0.callsOpen -= 1 } }
-        let time = min(request.timeLeft, limits.callMax)
-        let late = BackendFault(.timedOut, "no answer within \(time)")
-        call.limit(to: time, on: group.any(), late.failure(of: request, backend: name))
+        call.limit(
+            CallPatience(
+                silence: limits.silenceMax, overall: min(request.timeLeft, limits.callMax), from: .now()),
+            on: group.any(),
+            silent: BackendFault(.timedOut, limits.silenceText).failure(of: request, backend: name),
+            overall: BackendFault(.timedOut, limits.overallText(of: request)).failure(
+                of: request, backend: name))
         if !resume(call) { attempt(call) }
         return CallHandle { [name] in
             call.abort(

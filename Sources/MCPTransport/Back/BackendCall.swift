@@ -9,6 +9,7 @@ final class BackendCall: Sendable {
         var isDone = false
         var handle: CallHandle?
         var timer: Scheduled<Void>?
+        var patience: CallPatience?
         var attempt = 0
         var lastProgress: Double?
     }
@@ -31,16 +32,34 @@ final class BackendCall: Sendable {
         self.onEnd = onEnd
     }
 
-    /// Ends the call with `fault` when the time is over; the backend is told.
-    func limit(to time: Duration, on loop: any EventLoop, _ failure: CallFailure) {
-        let timer = loop.scheduleTask(in: TimeAmount(time)) { [weak self] () -> Void in
-            self?.abort(.failure(failure))
+    /// Ends the call when the patience with it does; the backend is told.
+    ///
+    /// - Parameters:
+    ///   - silent: what the caller hears when neither answer nor progress came in time.
+    ///   - overall: what it hears when all its time is over.
+    func limit(
+        _ patience: CallPatience, on loop: any EventLoop, silent: CallFailure, overall: CallFailure
+    ) {
+        state.withLock { $0.patience = patience }
+        watch(on: loop, silent, overall)
+    }
+
+    /// One timer, which finds out when it fires whether progress has moved the deadline.
+    private func watch(on loop: any EventLoop, _ silent: CallFailure, _ overall: CallFailure) {
+        guard let patience = state.withLock({ $0.patience }) else { return }
+        switch patience.verdict(at: .now()) {
+        case .silent: abort(.failure(silent))
+        case .overall: abort(.failure(overall))
+        case .wait(let due):
+            let timer = loop.scheduleTask(deadline: due) { [weak self] () -> Void in
+                self?.watch(on: loop, silent, overall)
+            }
+            let isLate = state.withLock { state in
+                state.timer = timer
+                return state.isDone
+            }
+            if isLate { timer.cancel() }
         }
-        let isLate = state.withLock { state in
-            state.timer = timer
-            return state.isDone
-        }
-        if isLate { timer.cancel() }
     }
 
     /// - Returns: the number of this attempt, from 1; `nil` when the call is over.
@@ -76,6 +95,7 @@ final class BackendCall: Sendable {
                 return false
             }
             state.lastProgress = progress
+            state.patience?.progressed(at: .now())
             return true
         }
         if passes { sink(.notification(method: method, params: params.removing("progressToken"))) }

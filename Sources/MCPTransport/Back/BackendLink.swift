@@ -11,6 +11,8 @@ struct BackendFault: Error, Hashable, Sendable {
         case authNeeded
         /// What came back is no answer.
         case broken
+        /// What came back goes over a limit, which the detail names.
+        case tooLarge
         case timedOut
         /// The backend says that the session is over, so it did not do what was asked.
         case sessionGone
@@ -39,6 +41,7 @@ struct BackendFault: Error, Hashable, Sendable {
             case .lost: (request.method == Method.toolsCall ? .outcomeUnknown : .backendUnavailable, nil)
             case .authNeeded: (.backendAuth, "martlet servers test \(name) shows what it wants")
             case .broken: (.backendProtocol, nil)
+            case .tooLarge: (.tooLarge, "ask for less, or raise the limit")
             case .refused(429), .refused(503): (.backendUnavailable, nil)
             case .refused: (.backendProtocol, nil)
             case .timedOut: (.deadlineExceeded, nil)

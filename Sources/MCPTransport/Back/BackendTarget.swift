@@ -72,12 +72,18 @@ package struct BackendLimits: Hashable, Sendable {
     package var callsMax = 256
     /// The longest a call may take, whatever its caller and its progress say.
     package var callMax: Duration = .seconds(10 * 60)
+    /// The longest it may be without an answer and without progress; SDKs' own clients wait as long.
+    package var silenceMax: Duration = .seconds(60)
+    /// The setting that ``silenceMax`` comes from, for whoever waited in vain.
+    package var silenceName = LimitName.response.description
     /// From start to the first answer: a child may have to be fetched from a registry first.
     package var startTimeout: Duration = .seconds(60)
     /// How long a silent server may ponder `server/discover` before it counts as legacy.
     package var probeTimeout: Duration = .seconds(10)
     /// One page of a list.
     package var listTimeout: Duration = .seconds(30)
+    /// All pages of all lists: what a server may take that answers each page just in time.
+    package var listingMax: Duration = .seconds(120)
     /// How often a backend that does not tell of changes is listed again, unless its TTL says otherwise.
     package var pollInterval: Duration = .seconds(60)
     /// The shortest time between two listings, whatever TTL a backend gives: it must not make us hammer it.
@@ -91,12 +97,10 @@ package struct BackendLimits: Hashable, Sendable {
     package var pagesMax = 1_000
     /// Entries of all lists together; what `Catalog.Manifest` can hold.
     package var entriesMax = 10_000
-    /// One line of a child's output: larger than any sane message, smaller than memory.
-    package var lineBytesMax = 16 * 1024 * 1024
-    /// What may wait for a child that does not read, before it is given up.
-    package var backlogMax = 64 * 1024 * 1024
-    /// One answer over HTTP, for the same reason as a line.
-    package var bodyBytesMax = 64 * 1024 * 1024
+    /// One message of the backend: a line of its output, an answer or an event over HTTP.
+    package var message = MessageLimits.standard
+    /// What may wait for a child that does not read, before it is given up: two of the largest messages.
+    package var backlogMax = 128 * 1024 * 1024
     /// Lines of standard error kept for whoever asks why it died.
     package var stderrLinesMax = 200
     /// Bytes kept of each of them.
@@ -130,6 +134,16 @@ package struct BackendLimits: Hashable, Sendable {
 }
 
 extension BackendLimits {
+    /// How a call ends that was silent for too long.
+    var silenceText: String { "no answer and no progress within \(silenceMax) (\(silenceName))" }
+
+    /// How a call ends whose time is over.
+    func overallText(of request: CallRequest) -> String {
+        request.timeLeft < callMax
+            ? "no answer within \(request.timeLeft), all the time that its caller gave it"
+            : "no answer within \(callMax) (\(LimitName.call)), whatever its progress"
+    }
+
     /// Connections to one backend at once.
     func sessionsMax(of target: BackendTarget) -> Int {
         switch target {

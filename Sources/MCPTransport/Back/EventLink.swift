@@ -14,11 +14,12 @@ final class EventLink: BackendLink {
 
     private init(
         _ door: AuthorizedURL, _ client: HTTPClient, _ declared: DeclaredCapabilities,
+        _ limits: MessageLimits,
         _ news: @escaping @Sendable (LinkNews) -> Void
     ) {
         let poster = Poster(door, client)
         self.poster = poster
-        requests = OpenRequests(declared: declared, news: news) { poster.post($0) { _ in } }
+        requests = OpenRequests(declared: declared, limits: limits, news: news) { poster.post($0) { _ in } }
     }
 
     /// Opens the stream and waits for the URL to post to.
@@ -27,9 +28,9 @@ final class EventLink: BackendLink {
         declared: DeclaredCapabilities = .none, on loop: any EventLoop,
         news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> EventLink {
-        let link = EventLink(door, client, declared, news)
+        let link = EventLink(door, client, declared, limits.message, news)
         let opened = Once<Result<HTTPURL, BackendFault>>()
-        let parser = Mutex(SSEParser(limit: limits.bodyBytesMax))
+        let parser = Mutex(SSEParser(limit: limits.message.bytesMax, overLimit: .leavesOut))
         let outgoing = try door.request("GET", fields: [("Accept", "text/event-stream")], timeout: nil)
         let end: @Sendable (BackendFault) -> Void = { [weak link] fault in
             opened.finish(.failure(fault))
@@ -48,9 +49,10 @@ final class EventLink: BackendLink {
                                 "it answers HTTP \(head.status) and offers no stream of events"))
                 }
             case .body(let bytes):
-                guard let events = parser.withLock({ try? $0.push(bytes) }) else {
-                    return end(BackendFault(.broken, "it sent an event that is too large"))
+                let (events, leftOut) = parser.withLock { parser in
+                    ((try? parser.push(bytes)) ?? [], parser.takeLeftOut())
                 }
+                for skim in leftOut { link?.requests.takeTooLong(skim) }
                 for event in events {
                     guard event.type == "endpoint" else {
                         link?.requests.take(event.data)

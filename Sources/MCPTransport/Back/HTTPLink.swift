@@ -78,7 +78,7 @@ final class HTTPLink: BackendLink {
             return .finished
         }
         let reply = HTTPReply(
-            number: request.number, hasSession: session != nil, bytesMax: limits.bodyBytesMax
+            number: request.number, hasSession: session != nil, limits: limits.message
         ) { [weak self] output in
             self?.take(output, of: request)
         }
@@ -193,7 +193,7 @@ final class HTTPLink: BackendLink {
             return finish(request.number, .fault(BackendFault(.lost, error.detail)))
         }
         let reply = HTTPReply(
-            number: request.number, hasSession: false, bytesMax: limits.bodyBytesMax, resuming: place
+            number: request.number, hasSession: false, limits: limits.message, resuming: place
         ) { [weak self] output in self?.take(output, of: request) }
         let carrier = client.send(outgoing) { reply.take($0) }
         let isOpen = state.withLock { state in
@@ -252,7 +252,7 @@ final class HTTPLink: BackendLink {
                 "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true, resuming: place)
         else { return false }
         let ended = Once<Bool>()
-        let parser = Mutex(SSEParser(limit: limits.bodyBytesMax))
+        let parser = Mutex(SSEParser(limit: limits.message.bytesMax))
         let handle = client.send(outgoing) { [weak self] event in
             switch event {
             case .head(let head):
@@ -282,9 +282,9 @@ final class HTTPLink: BackendLink {
     }
 
     private func takeFromStream(_ event: SSEEvent) {
-        guard let document = try? JSON(validating: event.data), let message = try? RPCMessage(document) else {
-            return
-        }
+        guard let document = try? JSON(validating: event.data[...], limits: limits.message.json),
+            let message = try? RPCMessage(document)
+        else { return }
         switch message {
         case .notification(let method, _):
             if let change = ListChange(method: method) { news(.changed(change)) }

@@ -34,21 +34,21 @@ final class HTTPReply: Sendable {
 
     private let number: Int
     private let hasSession: Bool
-    private let bytesMax: Int
+    private let limits: MessageLimits
     private let output: @Sendable (Output) -> Void
     private let isResumption: Bool
     private let state: Mutex<State>
 
     /// - Parameter place: where the stream is resumed; `nil`: this answers the request itself.
     init(
-        number: Int, hasSession: Bool, bytesMax: Int, resuming place: StreamPlace? = nil,
+        number: Int, hasSession: Bool, limits: MessageLimits, resuming place: StreamPlace? = nil,
         output: @escaping @Sendable (Output) -> Void
     ) {
         isResumption = place != nil
         state = Mutex(State(place: place ?? StreamPlace()))
         self.number = number
         self.hasSession = hasSession
-        self.bytesMax = bytesMax
+        self.limits = limits
         self.output = output
     }
 
@@ -59,7 +59,8 @@ final class HTTPReply: Sendable {
                 head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
             state.withLock { state in
                 state.status = head.status
-                state.body = isStream && head.status == 200 ? .events(SSEParser(limit: bytesMax)) : .whole([])
+                state.body =
+                    isStream && head.status == 200 ? .events(SSEParser(limit: limits.bytesMax)) : .whole([])
             }
             output(.head(sessionID: head.headers.first(MCPFront.sessionHeader)))
         case .body(let bytes): take(bytes)
@@ -67,7 +68,9 @@ final class HTTPReply: Sendable {
         case .failed(let error):
             // A request that is resumed was sent, whatever became of the attempt.
             let kind: BackendFault.Kind = error.notSent && !isResumption ? .notReached : .lost
-            finish(ending(BackendFault(kind, "\(error)")))
+            finish(
+                BackendFault(overLimit: error).map { .event(.fault($0)) }
+                    ?? ending(BackendFault(kind, "\(error)")))
         }
     }
 
@@ -89,7 +92,7 @@ final class HTTPReply: Sendable {
         let (events, isTooLarge): ([SSEEvent], Bool) = state.withLock { state in
             switch state.body {
             case .whole(var whole):
-                guard whole.count + bytes.count <= bytesMax else { return ([], true) }
+                guard whole.count + bytes.count <= limits.bytesMax else { return ([], true) }
                 state.body = .none
                 whole.append(contentsOf: bytes)
                 state.body = .whole(whole)
@@ -105,16 +108,18 @@ final class HTTPReply: Sendable {
             }
         }
         if isTooLarge {
-            return finish(
-                .event(.fault(BackendFault(.broken, "its answer is larger than \(bytesMax) bytes"))))
+            return finish(.event(.fault(.overMessage(limits))))
         }
         // A priming event of 2025-11-25 has no data.
         for event in events where !event.data.isEmpty { take(event) }
     }
 
     private func take(_ event: SSEEvent) {
-        guard let document = try? JSON(validating: event.data) else {
-            return finish(.event(.fault(BackendFault(.broken, "an event of its answer is no JSON"))))
+        let document: JSON
+        do throws(JSONError) {
+            document = try JSON(validating: event.data[...], limits: limits.json)
+        } catch {
+            return finish(.event(.fault(BackendFault(unreadable: error))))
         }
         do throws(RPCError) {
             let message = try RPCMessage(document)
@@ -143,8 +148,10 @@ final class HTTPReply: Sendable {
     }
 
     private func outcome(_ status: Int, _ bytes: [UInt8]) -> LinkEvent {
-        let document = try? JSON(validating: bytes)
-        let message = document.flatMap { try? RPCMessage($0) }
+        let document = Result { () throws(JSONError) -> JSON in
+            try JSON(validating: bytes[...], limits: limits.json)
+        }
+        let message = (try? document.get()).flatMap { try? RPCMessage($0) }
         let answer = message.flatMap { response($0) }
         switch status {
         case 401:
@@ -154,7 +161,11 @@ final class HTTPReply: Sendable {
         case 404 where hasSession:
             return .fault(BackendFault(.sessionGone, "it has forgotten the session"))
         case 200..<300:
-            return answer ?? .fault(BackendFault(.broken, "its answer is no JSON-RPC response"))
+            if let answer { return answer }
+            if case .failure(let error) = document, !bytes.isEmpty {
+                return .fault(BackendFault(unreadable: error))
+            }
+            return .fault(BackendFault(.broken, "its answer is no JSON-RPC response"))
         default:
             if case .error(let error)? = answer { return .error(error) }
             return .fault(BackendFault(.refused(status: status), "it answers HTTP \(status)"))

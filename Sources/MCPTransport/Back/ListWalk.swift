@@ -1,4 +1,5 @@
 import JSONSlice
+import MCPModel
 
 /// Reads the pages of one list to the end, or to its bounds.
 struct ListWalk: Sendable {
@@ -18,7 +19,8 @@ struct ListWalk: Sendable {
     /// The shortest time for which a page may be reused; `nil` where none said.
     private(set) var ttl: Duration?
     private var pages = 0
-    private var lastCursor: String?
+    /// Hashes of the cursors seen, so that one that leads back is no endless list; the cursors themselves may be long.
+    private var cursors: Set<Int> = []
 
     init(_ kind: EntryListKind, pagesMax: Int, entriesMax: Int) {
         self.kind = kind
@@ -38,16 +40,21 @@ struct ListWalk: Sendable {
         for item in page.elements {
             guard items.count < entriesMax else {
                 return .cut(
-                    "it lists more than \(entriesMax) entries; the rest of \(kind.member) is left out")
+                    "it lists more than the entries that a server may have (\(LimitName.entries)); the rest of \(kind.member) is left out"
+                )
             }
             // Detached: an entry outlives the page it came in.
             items.append(item.detached)
         }
         guard let cursor = result["nextCursor"]?.string else { return .done }
-        guard pages < pagesMax, cursor != lastCursor else {
-            return .cut("its \(kind.member) do not end after \(pages) pages; the rest is left out")
+        guard pages < pagesMax else {
+            return .cut(
+                "its \(kind.member) do not end after \(pages) pages (\(LimitName.listPages)); the rest is left out"
+            )
         }
-        lastCursor = cursor
+        guard cursors.insert(cursor.hashValue).inserted else {
+            return .cut("its \(kind.member) lead from page \(pages) back to one before; the rest is left out")
+        }
         return .next(cursor: cursor)
     }
 }

@@ -19,6 +19,7 @@ final class OpenRequests: Sendable {
     private static let shownBytesMax = 1_024
 
     private let declared: DeclaredCapabilities
+    private let limits: MessageLimits
     private let news: @Sendable (LinkNews) -> Void
     private let write: @Sendable (RPCMessage) -> Void
     private let state = Mutex(State())
@@ -27,10 +28,12 @@ final class OpenRequests: Sendable {
     ///   - declared: what the backend may ask for.
     ///   - write: sends a message to the backend.
     init(
-        declared: DeclaredCapabilities, news: @escaping @Sendable (LinkNews) -> Void,
+        declared: DeclaredCapabilities, limits: MessageLimits,
+        news: @escaping @Sendable (LinkNews) -> Void,
         write: @escaping @Sendable (RPCMessage) -> Void
     ) {
         self.declared = declared
+        self.limits = limits
         self.news = news
         self.write = write
     }
@@ -72,10 +75,17 @@ final class OpenRequests: Sendable {
     // MARK: What the backend says
 
     func take(_ bytes: [UInt8]) {
-        guard let document = try? JSON(validating: bytes), document.kind == .object else {
-            let shown = String(decoding: bytes.prefix(Self.shownBytesMax), as: UTF8.self)
-            return news(.noise(shown))
+        let document: JSON
+        do throws(JSONError) {
+            document = try JSON(validating: bytes[...], limits: limits.json)
+        } catch {
+            // What cannot be read may still say whose answer it wanted to be: then it is that call's error alone.
+            if let sink = EnvelopeSkim(bytes).answers?.json.int.flatMap(remove) {
+                return sink(.fault(BackendFault(unreadable: error)))
+            }
+            return noise(bytes)
         }
+        guard document.kind == .object else { return noise(bytes) }
         do throws(RPCError) {
             take(try RPCMessage(document))
         } catch {
@@ -84,6 +94,18 @@ final class OpenRequests: Sendable {
             else { return news(.noise(error.message)) }
             sink(.fault(BackendFault(.broken, "its answer is no valid message: \(error.message)")))
         }
+    }
+
+    /// A message that is too large to be taken in.
+    func takeTooLong(_ skim: EnvelopeSkim) {
+        if let sink = skim.answers?.json.int.flatMap(remove) {
+            return sink(.fault(.overMessage(limits)))
+        }
+        news(.noise("a message of more than \(limits.bytesText)"))
+    }
+
+    private func noise(_ bytes: [UInt8]) {
+        news(.noise(String(decoding: bytes.prefix(Self.shownBytesMax), as: UTF8.self)))
     }
 
     private func take(_ message: RPCMessage) {

@@ -30,7 +30,7 @@ final class StdioLink: BackendLink {
         self.news = news
         let output = PipeBox()
         self.output = output
-        requests = OpenRequests(declared: declared, news: news) {
+        requests = OpenRequests(declared: declared, limits: limits.message, news: news) {
             output.pipe?.write($0.json.onOneLine.bytes)
         }
     }
@@ -92,7 +92,7 @@ final class StdioLink: BackendLink {
     private func open(_ descriptors: ChildProcess.Descriptors, on loop: any EventLoop) async throws {
         _ = try await LinePipe.open(
             input: descriptors.output, output: descriptors.input, on: loop,
-            lineBytesMax: limits.lineBytesMax, backlogMax: limits.backlogMax,
+            lineBytesMax: limits.message.bytesMax, backlogMax: limits.backlogMax,
             // A child may write an answer before it reads on: if we waited for its reading, it for ours, both would
             // wait for ever.
             readsOn: .always,
@@ -104,7 +104,7 @@ final class StdioLink: BackendLink {
         let news = self.news
         let bytesMax = limits.stderrLineBytesMax
         let errors = try await LinePipe.open(
-            input: descriptors.error, output: nil, on: loop, lineBytesMax: limits.lineBytesMax,
+            input: descriptors.error, output: nil, on: loop, lineBytesMax: bytesMax,
             backlogMax: limits.backlogMax,
             onLine: { line in
                 if case .line(let bytes) = line {
@@ -133,9 +133,7 @@ final class StdioLink: BackendLink {
     private func take(_ line: LineSplitter.Line) {
         switch line {
         case .line(let bytes): requests.take(bytes)
-        case .tooLong:
-            let what = "it wrote a line of more than \(limits.lineBytesMax) bytes"
-            requests.end(BackendFault(.broken, what), isNews: true)
+        case .tooLong(let skim): requests.takeTooLong(skim)
         }
     }
 

@@ -1,3 +1,5 @@
+package import MCPModel
+
 /// The bounds of a front, each with its reason.
 package struct FrontLimits: Hashable, Sendable {
     /// Legacy sessions held at once; each costs a few hundred bytes and whatever it runs. A client that
@@ -23,10 +25,10 @@ package struct FrontLimits: Hashable, Sendable {
     /// How long a legacy client may take to answer what a call asks it for: a person may be filling in a
     /// form.
     package var inputWait: Duration = .seconds(10 * 60)
-    /// One line of stdio: larger than any sane message, smaller than memory.
-    package var lineBytesMax = 16 * 1024 * 1024
-    /// What may wait for a stdio client that does not read, before it is given up.
-    package var pipeBacklogMax = 64 * 1024 * 1024
+    /// One message of a client.
+    package var message = MessageLimits.standard
+    /// What may wait for a stdio client that does not read, before it is given up: two of the largest messages.
+    package var pipeBacklogMax = 128 * 1024 * 1024
 
     package init() {}
     package static let standard = FrontLimits()

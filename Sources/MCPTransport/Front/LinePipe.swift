@@ -129,7 +129,7 @@ private final class LineHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if let rest = splitter.finish() { onLine(.line(rest)) }
+        if let rest = splitter.finish() { onLine(rest) }
         onEnd()
         context.fireChannelInactive()
     }

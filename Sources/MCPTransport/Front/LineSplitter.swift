@@ -1,17 +1,21 @@
+package import MCPModel
+
 /// Cuts a stream of bytes into lines, each at most so long (mcp-spec §2.6: one message per line).
 ///
-/// A line over the bound is left out as a whole and reported once, so that one monstrous message costs no
-/// more than itself. A carriage return before the line feed belongs to the line end.
+/// A line over the bound is left out as a whole and reported once, with what its envelope says, so that one monstrous
+/// message costs no more than itself. A carriage return before the line feed belongs to the line end.
 package struct LineSplitter: Sendable {
     package enum Line: Hashable, Sendable {
         case line([UInt8])
-        /// A line longer than the bound began; its bytes are gone.
-        case tooLong
+        /// A line longer than the bound; its bytes are gone. Reported as soon as its envelope is known, else at its end.
+        case tooLong(EnvelopeSkim)
     }
 
     private let bytesMax: Int
     private var partial: [UInt8] = []
-    private var isSkipping = false
+    /// Of the line that is being left out.
+    private var skim: EnvelopeSkim?
+    private var isReported = false
 
     package init(bytesMax: Int) { self.bytesMax = bytesMax }
 
@@ -24,32 +28,34 @@ package struct LineSplitter: Sendable {
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             append(rest[..<end], to: &lines)
             rest = rest[rest.index(after: end)...]
-            if isSkipping {
-                isSkipping = false
-            } else if partial.last == UInt8(ascii: "\r") ? partial.count > 1 : !partial.isEmpty {
-                if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
-                lines.append(.line(partial))
-            }
-            partial = []
+            if skim == nil, partial.last == UInt8(ascii: "\r") { partial.removeLast() }
+            if let line = finish() { lines.append(line) }
         }
         append(rest, to: &lines)
         return lines
     }
 
     /// What stood after the last line feed when the stream ended, if anything.
-    package mutating func finish() -> [UInt8]? {
-        defer { partial = [] }
-        return partial.isEmpty || isSkipping ? nil : partial
+    package mutating func finish() -> Line? {
+        defer {
+            partial = []
+            skim = nil
+            isReported = false
+        }
+        if let skim { return isReported ? nil : .tooLong(skim) }
+        return partial.isEmpty ? nil : .line(partial)
     }
 
     private mutating func append(_ bytes: some Collection<UInt8>, to lines: inout [Line]) {
-        guard !isSkipping else { return }
-        guard bytes.count <= bytesMax - partial.count else {
+        if skim == nil {
+            guard bytes.count > bytesMax - partial.count else { return partial.append(contentsOf: bytes) }
+            skim = EnvelopeSkim(partial)
             partial = []
-            isSkipping = true
-            lines.append(.tooLong)
-            return
         }
-        partial.append(contentsOf: bytes)
+        guard !isReported else { return }
+        skim?.take(bytes)
+        guard let skim, skim.isDecided else { return }
+        lines.append(.tooLong(skim))
+        isReported = true
     }
 }

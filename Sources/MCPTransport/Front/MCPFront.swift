@@ -140,10 +140,10 @@ package final class MCPFront: Sendable {
             return nil
         }
         do throws(JSONError) {
-            return try JSON(validating: exchange.body)
+            return try JSON(validating: exchange.body[...], limits: limits.message.json)
         } catch {
             HTTPAnswer(exchange, streams: streams)
-                .finish(RPCMessage.refusal(nil, .unreadable(error)), status: 400)
+                .finish(RPCMessage.refusal(unreadable: exchange.body, error), status: 400)
             return nil
         }
     }

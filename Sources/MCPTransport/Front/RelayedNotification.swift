@@ -35,6 +35,14 @@ extension RPCMessage {
     static func refusal(_ id: RPCID?, _ error: RPCError) -> JSON {
         RPCMessage.failure(id, error).json
     }
+
+    /// An error response to what is not taken in. What is only too deep is answered under its id; in what is no JSON
+    /// (JSON-RPC 2.0 §5) no id is looked for.
+    static func refusal(unreadable bytes: [UInt8], _ error: JSONError) -> JSON {
+        let refusal = RPCError.unreadable(error)
+        return self.refusal(
+            refusal.code == RPCError.Code.parseError ? nil : EnvelopeSkim(bytes).id, refusal)
+    }
 }
 
 extension SSEEvent {

@@ -28,7 +28,7 @@ package struct StdioFront: Sendable {
     package func serve(input: CInt, output: CInt, on group: any EventLoopGroup) async throws {
         let conversation = StdioConversation(service, endpoint, caller, limits)
         let pipe = try await LinePipe.open(
-            input: input, output: output, on: group.next(), lineBytesMax: limits.lineBytesMax,
+            input: input, output: output, on: group.next(), lineBytesMax: limits.message.bytesMax,
             backlogMax: limits.pipeBacklogMax, readsOn: .whileWritesGoOut,
             onOpen: { pipe in conversation.attach { [weak pipe] in pipe?.write($0.onOneLine.bytes) } },
             onLine: { conversation.take($0) }, onEnd: { conversation.close() })
@@ -85,16 +85,19 @@ final class StdioConversation: Sendable {
     func attach(_ write: @escaping @Sendable (JSON) -> Void) { state.withLock { $0.write = write } }
 
     func take(_ line: LineSplitter.Line) {
-        guard case .line(let bytes) = line else {
-            return send(
-                RPCMessage.refusal(
-                    nil, .invalidRequest("a message must fit into \(limits.lineBytesMax) bytes")))
+        let bytes: [UInt8]
+        switch line {
+        case .line(let whole): bytes = whole
+        case .tooLong(let skim):
+            let error = RPCError.overLimit(.message, ByteCount.spell(limits.message.bytesMax))
+            // An answer that is too large is none: the call that asked for it goes on waiting, within its time.
+            return send(RPCMessage.refusal(skim.hasAnswer && !skim.hasMethod ? nil : skim.id, error))
         }
         let document: JSON
         do throws(JSONError) {
-            document = try JSON(validating: bytes)
+            document = try JSON(validating: bytes[...], limits: limits.message.json)
         } catch {
-            return send(RPCMessage.refusal(nil, .unreadable(error)))
+            return send(RPCMessage.refusal(unreadable: bytes, error))
         }
         do throws(RPCError) {
             take(try RPCMessage(document))

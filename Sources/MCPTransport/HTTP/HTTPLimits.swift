@@ -29,7 +29,21 @@ package struct HTTPLimits: Hashable, Sendable {
     /// How long closing a listener waits for exchanges that are still being answered.
     package var drainTimeout = Duration.seconds(10)
 
+    /// What a client that goes over a bound is told to look for.
+    package var names = HTTPLimitNames()
+
     package init() {}
 
     package static let standard = HTTPLimits()
+}
+
+/// The settings that a listener's bounds come from; without one, a refusal names the bound alone.
+package struct HTTPLimitNames: Hashable, Sendable {
+    package var body: String?
+    package var head: String?
+
+    package init(body: String? = nil, head: String? = nil) {
+        self.body = body
+        self.head = head
+    }
 }

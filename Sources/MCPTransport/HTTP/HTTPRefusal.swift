@@ -33,8 +33,16 @@ struct HTTPRefusal: Hashable, Sendable {
 }
 
 extension HTTPRefusal {
-    init(_ error: HTTPWireError) {
-        self.init(status: error.status, error: error.description, hint: nil)
+    init(_ error: HTTPWireError, names: HTTPLimitNames) {
+        let name: String? =
+            switch error {
+            case .bodyTooLarge: names.body
+            case .headTooLarge: names.head
+            default: nil
+            }
+        self.init(
+            status: error.status, error: error.description,
+            hint: name.map { "the bound is \($0) in the configuration of this node" })
     }
 
     static func tooSlow(_ part: String, after limit: Duration) -> HTTPRefusal {

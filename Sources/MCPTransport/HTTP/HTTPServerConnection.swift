@@ -147,7 +147,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         do throws(HTTPWireError) {
             while takesRequests, let part = try decoder.next() { try take(part) }
         } catch {
-            refuse(HTTPRefusal(error))
+            refuse(HTTPRefusal(error, names: limits.names))
         }
         settle()
     }

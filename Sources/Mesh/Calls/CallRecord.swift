@@ -24,6 +24,13 @@ package enum CallRecord: Sendable {
     private static let methodMax = 128
     private static let sentenceMax = 4 * 1024
     private static let nodeMax = 64
+    /// Each end holds its own clients and servers to its own limit of nesting; a record is taken at any of them.
+    private static let jsonLimits: JSONLimits = {
+        var limits = JSONLimits()
+        limits.depthMax = 512
+        limits.bytesMax = RecordAssembler.recordMax
+        return limits
+    }()
 
     package var kind: Kind {
         switch self {
@@ -105,7 +112,9 @@ package enum CallRecord: Sendable {
     }
 
     private static func json(_ bytes: ArraySlice<UInt8>) throws(WireError) -> JSON {
-        guard let json = try? JSON(validating: bytes) else { throw .invalid("the record's JSON") }
+        guard let json = try? JSON(validating: bytes, limits: jsonLimits) else {
+            throw .invalid("the record's JSON")
+        }
         return json
     }
 

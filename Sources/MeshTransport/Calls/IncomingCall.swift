@@ -187,7 +187,18 @@ final class IncomingCall {
 
     private func answer(_ event: CallEvent) {
         guard !isOver else { return }
-        stream.send(CallRecord(event))
+        if event.bytesCount > RecordAssembler.recordMax {
+            // What is too large to be told of on the way is no reason to end the call.
+            guard event.isFinal else { return }
+            stream.send(
+                .failure(
+                    CallFailure(
+                        .tooLarge,
+                        "the answer has more than the \(RecordAssembler.recordMax) bytes that go from node to node",
+                        node: nodeName, callID: header.call)))
+        } else {
+            stream.send(CallRecord(event))
+        }
         guard event.isFinal else { return }
         isOver = true
         handle = nil
@@ -209,5 +220,16 @@ final class IncomingCall {
         handle?.cancel()
         handle = nil
         keepsItself = nil
+    }
+}
+
+extension CallEvent {
+    /// Of the JSON in it; a record's own bytes come on top and are few.
+    fileprivate var bytesCount: Int {
+        switch self {
+        case .notification(let method, let params): method.utf8.count + params.bytes.count + 8
+        case .result(let json), .error(let json): json.bytes.count
+        case .failure: 0
+        }
     }
 }

@@ -76,6 +76,11 @@ final class OutgoingCall {
     /// Sends the call over a link to its owner.
     func send(on link: LinkHandler) {
         guard isWaiting else { return }
+        guard call.request.params.bytes.count <= RecordAssembler.recordMax else {
+            return fail(
+                .tooLarge,
+                "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
+        }
         guard let streams = link.streams, let hello = link.hello else {
             return fail(.noPath, "the link to \(ownerName) closed before the call was sent")
         }

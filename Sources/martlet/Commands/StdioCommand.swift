@@ -22,6 +22,12 @@ struct StdioCommand: AsyncParsableCommand {
     static let serversPatience = Duration.seconds(10)
     /// How long a node that was in the way of ours may take to say where it answers.
     static let raceMax = Duration.seconds(2)
+    /// As long as a node's `limits.call` may be.
+    static let callMax = Duration.seconds(86_400)
+    /// As large and as deep as a node's `limits` let a message be.
+    static let (bytesMax, depthMax) = (1 << 30, 512)
+    /// Of all servers of a mesh together.
+    static let entriesMax = 500_000
 
     @Option(help: "One virtual or real server instead of the whole catalog.") var server: String?
     @Option(help: "Admin address of the node, host:port (default: MARTLET_NODE, or the node that runs here).")
@@ -89,11 +95,16 @@ struct StdioCommand: AsyncParsableCommand {
         let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
         let url = "http://\(address)\(path)"
         let http = HTTPClient(group: EventLoops.shared)
-        let service = BackendService(timeout: .seconds(600))
+        let service = BackendService(timeout: Self.callMax)
+        // The node that runs the call knows its limits; the bridge has none of its own to add.
+        var limits = BackendLimits.standard
+        (limits.callMax, limits.silenceMax) = (Self.callMax, Self.callMax)
+        (limits.message.bytesMax, limits.message.depthMax) = (Self.bytesMax, Self.depthMax)
+        limits.entriesMax = Self.entriesMax
         let backend = Backend(
             name: "martlet",
             target: .http(url: url, headers: [("Authorization", SecretText(plain: "Bearer \(token)"))]),
-            group: EventLoops.shared, http: http, secrets: { _ in [] }, log: NodeLog.make(),
+            limits: limits, group: EventLoops.shared, http: http, secrets: { _ in [] }, log: NodeLog.make(),
             events: { service.take($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await backend.run() }

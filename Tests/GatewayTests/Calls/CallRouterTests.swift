@@ -39,7 +39,7 @@ struct CallRouterTests {
 
     @Test func `a call to this node's own server stays here`() async throws {
         let press = StillBackend.make("press")
-        local.put("press", press, LocalServers.Limits(timeout: .seconds(5), concurrency: 1))
+        local.put("press", press, concurrency: 1)
         let heard = call(["name": "press__stamp", "arguments": [:]])
         #expect(forwarded.values.isEmpty)
         #expect(heard.failure?.reason == .backendUnavailable)

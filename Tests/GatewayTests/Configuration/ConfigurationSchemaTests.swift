@@ -28,6 +28,8 @@ import Testing
         #expect(
             try Self.keys("/properties/listen/properties") == Self.known { _ = ListenSettings(reading: &$0) })
         #expect(try Self.keys("/properties/mesh/properties") == Self.known { _ = MeshSettings(reading: &$0) })
+        #expect(
+            try Self.keys("/properties/limits/properties") == Self.known { _ = LimitSettings(reading: &$0) })
     }
 
     @Test func `a server has the keys of its decoder`() throws {

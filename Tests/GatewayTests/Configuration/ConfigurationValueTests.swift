@@ -1,7 +1,9 @@
 import Catalog
 import Composition
-import Gateway
+@testable import Gateway
 import JSONSlice
+import MCPModel
+import MCPTransport
 import Testing
 
 @Suite struct ConfigurationValueTests {
@@ -20,6 +22,48 @@ import Testing
     ])
     func `anything else is no duration`(text: String) {
         #expect(DurationText.parse(text) == nil)
+    }
+
+    @Test(arguments: [
+        ("64MiB", 67_108_864), ("64KiB", 65_536), ("1GiB", 1_073_741_824), ("1000B", 1000), ("0B", 0),
+    ])
+    func `a size is a number and a unit, and spells itself`(text: String, bytes: Int) {
+        #expect(ByteCount.parse(text) == bytes)
+        #expect(ByteCount.spell(bytes) == text)
+    }
+
+    @Test(arguments: ["", "64", "64MB", "64 MiB", "-1B", "1.5GiB", "9223372036854775807KiB", "MiB", "٣MiB"])
+    func `anything else is no size`(text: String) {
+        #expect(ByteCount.parse(text) == nil)
+    }
+
+    @Test func `the limits are the issue's, and reach where they act`() throws {
+        let standard = LimitSettings.standard
+        #expect(standard.messageBytes == 64 << 20 && standard.nesting == 128)
+        #expect(standard.listPages == 1_000 && standard.entries == 10_000)
+        #expect(standard.headerBytes == 64 << 10)
+        #expect(standard.idleSession == .seconds(1_800) && standard.suspendedCall == .seconds(600))
+        #expect(standard.response == .seconds(60) && standard.call == .seconds(600))
+
+        let file = """
+            limits: {message: 1MiB, nesting: 20, listPages: 3, entries: 7, header: 8KiB, idleSession: 1m,
+                     suspendedCall: 2m, response: 3s, call: 4m}
+            servers: {a: {command: x}, b: {command: x, timeout: 9s}}
+            """
+        let configuration = try ConfigurationFile.node(file, file: "x")
+        let limits = configuration.limits
+        #expect(limits.front.message.bytesMax == 1 << 20 && limits.front.message.depthMax == 20)
+        #expect(limits.front.sessionIdle == .seconds(60) && limits.front.inputWait == .seconds(120))
+        #expect(limits.listener.message.bodyBytesMax == 1 << 20)
+        #expect(limits.listener.message.headBytesMax == 8 << 10)
+        #expect(limits.client.message.headBytesMax == 8 << 10)
+        let backs = configuration.servers.map { limits.back(of: $0) }
+        for back in backs {
+            #expect(back.message == limits.front.message && back.pagesMax == 3 && back.entriesMax == 7)
+            #expect(back.suspendedTimeMax == .seconds(120) && back.callMax == .seconds(240))
+        }
+        #expect(backs.map(\.silenceMax) == [.seconds(3), .seconds(9)])
+        #expect(backs.map(\.silenceName) == ["limits.response", "servers.b.timeout"])
     }
 
     @Test(arguments: [

@@ -15,9 +15,8 @@ struct OwnerDeskTests {
 
     init() throws {
         entries = try .tools("stamp") + .resources("file:///a")
-        let limits = LocalServers.Limits(timeout: .seconds(1), concurrency: 1)
         for name in ["press", "diary"] as [Label] {
-            local.put(name, StillBackend.make(name.text), limits)
+            local.put(name, StillBackend.make(name.text), concurrency: 1)
             local.put(
                 Manifest(entries: entries, instructions: nil, capabilities: [:], serverInfo: [:]), of: name)
         }

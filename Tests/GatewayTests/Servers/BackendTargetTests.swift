@@ -74,10 +74,11 @@ struct BackendTargetTests {
     }
 
     @Test func `the limits of a definition are its backend's`() {
-        let limits = BackendLimits(
-            of: ServerDefinition(
-                name: "press", transport: .http(url: "https://a/", headers: [], kind: .streamable),
-                timeout: .seconds(7), concurrency: 3))
-        #expect(limits.callMax == .seconds(7) && limits.callsMax == 3)
+        let definition = ServerDefinition(
+            name: "press", transport: .http(url: "https://a/", headers: [], kind: .streamable),
+            timeout: .seconds(7), concurrency: 3)
+        let limits = LimitSettings.standard.back(of: definition)
+        #expect(limits.silenceMax == .seconds(7) && limits.callsMax == 3)
+        #expect(limits.silenceName == "servers.press.timeout")
     }
 }

@@ -31,7 +31,7 @@ struct LocalServersTests {
 
     @Test func `one call too many is limited, and a place that is given back is free`() async throws {
         try await HeldServer.with { held in
-            local.put("held", held.backend, LocalServers.Limits(timeout: .seconds(30), concurrency: 2))
+            local.put("held", held.backend, concurrency: 2)
             let running = [call("held"), call("held")]
             let first = try #require(await held.nextCall())
             let second = try #require(await held.nextCall())
@@ -53,11 +53,10 @@ struct LocalServersTests {
     {
         try await HeldServer.with { held in
             try await HeldServer.with { fresh in
-                let limits = LocalServers.Limits(timeout: .seconds(30), concurrency: 1)
-                local.put("held", held.backend, limits)
+                local.put("held", held.backend, concurrency: 1)
                 let old = call("held")
                 let oldCall = try #require(await held.nextCall())
-                local.put("held", fresh.backend, limits)
+                local.put("held", fresh.backend, concurrency: 1)
                 let new = call("held")
                 let newCall = try #require(await fresh.nextCall())
                 oldCall(.result(["content": []]))
@@ -70,8 +69,10 @@ struct LocalServersTests {
     }
 
     @Test func `a server's own time counts where it is the shorter`() async throws {
-        try await HeldServer.with { held in
-            local.put("held", held.backend, LocalServers.Limits(timeout: .milliseconds(50), concurrency: 1))
+        var limits = BackendLimits()
+        limits.silenceMax = .milliseconds(50)
+        try await HeldServer.with(limits: limits) { held in
+            local.put("held", held.backend, concurrency: 1)
             let heard = call("held", timeLeft: .seconds(600))
             try await finish(heard)
             #expect(heard.failure?.reason == .deadlineExceeded || heard.failure?.reason == .outcomeUnknown)
@@ -81,7 +82,7 @@ struct LocalServersTests {
 
     @Test func `the latency is that of calls that were answered`() async throws {
         try await HeldServer.with { held in
-            local.put("held", held.backend, LocalServers.Limits(timeout: .seconds(30), concurrency: 1))
+            local.put("held", held.backend, concurrency: 1)
             #expect(local.latency("held") == nil)
             let heard = call("held")
             let arrived = try #require(await held.nextCall())
@@ -94,7 +95,7 @@ struct LocalServersTests {
     @Test func `what is not there, or not there any more, is an unknown entry`() {
         #expect(call("nobody").failure?.reason == .unknownEntry)
         local.put(
-            "press", StillBackend.make("press"), LocalServers.Limits(timeout: .seconds(1), concurrency: 1))
+            "press", StillBackend.make("press"), concurrency: 1)
         #expect(call("press").failure?.reason == .backendUnavailable)
         local.remove("press")
         #expect(call("press").failure?.reason == .unknownEntry)
@@ -102,7 +103,7 @@ struct LocalServersTests {
 
     @Test func `definitions are those of the last listing`() throws {
         local.put(
-            "press", StillBackend.make("press"), LocalServers.Limits(timeout: .seconds(1), concurrency: 1))
+            "press", StillBackend.make("press"), concurrency: 1)
         #expect(local.definition(of: .tool, "stamp", at: "press") == nil)
         for description in ["before", "after"] {
             let entries = try [Entry].tools("stamp", description: description)

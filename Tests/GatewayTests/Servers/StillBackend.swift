@@ -36,7 +36,9 @@ final class HeldServer: Sendable {
         return nil
     }
 
-    static func with(_ body: (HeldServer) async throws -> Void) async throws {
+    static func with(
+        limits: BackendLimits = .standard, _ body: (HeldServer) async throws -> Void
+    ) async throws {
         let (calls, arrived) = AsyncStream<CallSink>.makeStream()
         let (events, told) = AsyncStream<BackendEvent>.makeStream()
         let tool: JSON = ["name": "hold", "inputSchema": ["type": "object"]]
@@ -58,7 +60,7 @@ final class HeldServer: Sendable {
         ) { front.handle($0) }
         let http = HTTPClient(group: MultiThreadedEventLoopGroup.singleton)
         let backend = Backend(
-            name: "held", target: .http(url: "http://\(listener.address)/mcp", headers: []),
+            name: "held", target: .http(url: "http://\(listener.address)/mcp", headers: []), limits: limits,
             group: MultiThreadedEventLoopGroup.singleton, http: http, secrets: { _ in [] }, log: .silent,
             events: { told.yield($0) })
         let outcome: Result<Void, any Error>

@@ -59,8 +59,11 @@ struct LineSplitterTests {
         for start in stride(from: 0, to: bytes.count, by: size) {
             lines += splitter.take(bytes[start..<min(start + size, bytes.count)])
         }
-        #expect(lines == [.line(Array("one".utf8)), .line(Array("two".utf8)), .tooLong])
-        #expect(splitter.finish() == Array("last".utf8))
+        #expect(
+            lines == [
+                .line(Array("one".utf8)), .line(Array("two".utf8)), .tooLong(EnvelopeSkim("3456789".utf8)),
+            ])
+        #expect(splitter.finish() == .line(Array("last".utf8)))
     }
 }
 

@@ -117,7 +117,7 @@ struct StdioFrontTests {
 
     @Test func `lines that are no messages are answered and harm nobody`() async throws {
         var limits = FrontLimits()
-        limits.lineBytesMax = 200
+        limits.message.bytesMax = 200
         try await with(limits: limits) { client in
             client.say(Array("not json".utf8))
             #expect(await client.next()?["error"]?["code"]?.int == -32700)
