@@ -89,7 +89,7 @@ let package = Package(
         // Tests.
         .target(
             name: "MartletTestKit",
-            dependencies: ["JSONSlice", "MCPModel", "Catalog", "Mesh", crypto],
+            dependencies: ["JSONSlice", "MCPModel", "MCPTransport", "Catalog", "Mesh", crypto],
             path: "Tests/MartletTestKit",
             swiftSettings: strict),
         .systemLibrary(

@@ -1,5 +1,6 @@
 import Catalog
 import JSONSlice
+import MCPModel
 
 /// What an endpoint says of itself: title, instructions, capabilities (MCP `server/discover`, `initialize`).
 struct EndpointFace {
@@ -66,10 +67,11 @@ struct EndpointFace {
 
     // MARK: Capabilities
 
-    /// A server's own, except that the gateway itself tells of changed lists, and that tasks, extensions and
-    /// subscriptions to single resources are not carried: what is advertised has to be true.
+    /// A server's own, its extensions included, except that the gateway itself tells of changed lists, and that
+    /// subscriptions to single resources are not carried: what is advertised has to be true. (`tasks` is legacy's word
+    /// for what stands among the extensions by now.)
     private static func ownCapabilities(_ declared: JSON) -> JSON {
-        var result = declared.removing("tasks").removing("extensions")
+        var result = declared.removing("tasks")
         for list in ["tools", "resources", "prompts"] {
             guard let own = result[list], own.kind == .object else { continue }
             result = result.setting(list, to: own.removing("subscribe").setting("listChanged", to: true))
@@ -78,7 +80,8 @@ struct EndpointFace {
     }
 
     /// Of all servers together: what one of them has, the endpoint has (mcp-spec, merging). Tools always: a
-    /// legacy client learns capabilities once, and the first server may come later.
+    /// legacy client learns capabilities once, and the first server may come later. Of extensions only the one whose
+    /// names the gateway can make outward.
     private static func union(of servers: [CatalogSnapshot.KnownServer], listed: Set<EntryKind>) -> JSON {
         let declared = servers.compactMap { $0.record.state == .disabled ? nil : $0.manifest?.capabilities }
         let has = { (name: String) in declared.contains { $0[name] != nil } }
@@ -89,6 +92,9 @@ struct EndpointFace {
         }
         if has("prompts") || listed.contains(.prompt) { members.append(("prompts", notifying)) }
         for name in ["completions", "logging"] where has(name) { members.append((name, .emptyObject)) }
+        if servers.contains(where: \.hasTasks) {
+            members.append(("extensions", .object([(TasksExtension.id, .emptyObject)])))
+        }
         return .object(members)
     }
 }

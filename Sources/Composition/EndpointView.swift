@@ -1,5 +1,6 @@
 package import Catalog
 package import JSONSlice
+package import MCPModel
 
 /// One endpoint as its clients see it, computed from one catalog snapshot: what is listed, under which names,
 /// and what each name stands for.
@@ -22,6 +23,8 @@ package struct EndpointView: Sendable {
     private let authorities: [String: ServerKey]
     /// URIs, outward, of resources that a definition leaves out.
     private let hiddenURIs: Set<String>
+    /// Of tools whose definition does not say it, at the servers that have tasks at all.
+    private let taskSupport: [ServerKey: TaskSupport]
     private let basis: ViewBasis
 
     /// - Parameter nameLengthMax: `names.max` of the configuration.
@@ -65,6 +68,10 @@ package struct EndpointView: Sendable {
         self.notes = draft.notes
         self.spaces = spaces
         self.authorities = authorities
+        self.taskSupport = Dictionary(
+            uniqueKeysWithValues: known.filter(\.hasTasks).map {
+                ($0.record.key, $0.isModern ? TaskSupport.optional : .forbidden)
+            })
         self.hiddenURIs = Self.hiddenURIs(of: known, spaces: spaces, shown: lists[.resource] ?? [])
         self.lists = lists
         self.places = lists.mapValues { entries in
@@ -118,6 +125,28 @@ package struct EndpointView: Sendable {
         return (server, original)
     }
 
+    /// The server that a task of this endpoint runs at, and what it is called there; `nil` when it leads nowhere.
+    ///
+    /// A task's name says whose it is, so that any node can send a question about it there without having heard of it.
+    package func task(named id: String) -> (server: ServerKey, id: String)? {
+        if case .oneServer(let server) = endpoint { return (server, id) }
+        guard let (authority, original) = ResourceSpace.inward(taskID: id),
+            let server = authorities[authority]
+        else { return nil }
+        return (server, original)
+    }
+
+    /// Whether a tool may be called as a task, in the terms of 2025-11-25.
+    ///
+    /// A modern server with the extension decides for each call, so all its tools may; a legacy one says it for each tool,
+    /// and by its silence that it may not.
+    package func taskSupport(ofTool name: String) -> TaskSupport {
+        guard let entry = entry(.tool, named: name), let unsaid = taskSupport[entry.binding.server] else {
+            return .forbidden
+        }
+        return TaskSupport(of: entry.definition) ?? unsaid
+    }
+
     /// How this endpoint shows the URIs of a server, for results and notifications that come from it.
     package func space(of server: ServerKey) -> ResourceSpace {
         spaces[server] ?? ResourceSpace(authority: nil)
@@ -134,6 +163,15 @@ package struct EndpointView: Sendable {
     }
 }
 
+extension CatalogSnapshot.KnownServer {
+    /// Whether its calls can become tasks.
+    var hasTasks: Bool {
+        record.state != .disabled && TasksExtension.isDeclared(in: manifest?.capabilities)
+    }
+
+    fileprivate var isModern: Bool { ProtocolRevision(rawValue: record.revision)?.era == .modern }
+}
+
 /// All that a view is made of, for telling cheaply whether it still stands.
 private struct ViewBasis: Equatable, Sendable {
     struct Source: Equatable, Sendable {
@@ -141,6 +179,7 @@ private struct ViewBasis: Equatable, Sendable {
         var node: String
         var title: String?
         var isDisabled: Bool
+        var isModern: Bool
         /// Compares by storage first, so an unchanged one costs nothing.
         var manifest: Manifest?
     }
@@ -156,7 +195,7 @@ private struct ViewBasis: Equatable, Sendable {
             catalog.servers[server].map {
                 Source(
                     server: server, node: nodes[server.owner], title: $0.record.title,
-                    isDisabled: $0.record.state == .disabled, manifest: $0.manifest)
+                    isDisabled: $0.record.state == .disabled, isModern: $0.isModern, manifest: $0.manifest)
             }
         }
     }

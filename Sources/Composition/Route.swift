@@ -20,6 +20,7 @@ package struct Route: Hashable, Sendable {
 /// Why a request goes nowhere.
 package enum RouteError: Error, Hashable, Sendable {
     case unknown(EntryKind, String, nearest: String?)
+    case unknownTask(String)
     case missing(member: String, method: String)
     /// The method concerns no entry, so there is no server it would belong to.
     case notRouted(method: String)
@@ -32,6 +33,8 @@ package enum RouteError: Error, Hashable, Sendable {
                 .unknownEntry, "there is no \(kind) \(name) here",
                 hint: nearest.map { "did you mean \($0)?" }
                     ?? "`martlet catalog search` shows what is offered")
+        case .unknownTask(let id):
+            CallFailure(.unknownEntry, "there is no task \(id) here")
         case .missing(let member, let method):
             CallFailure(.invalidArguments, "\(method) needs \(member) in its params")
         case .notRouted(let method):
@@ -43,8 +46,8 @@ package enum RouteError: Error, Hashable, Sendable {
 extension EndpointView {
     /// Finds the server that a request is for, and turns its params into that server's terms.
     ///
-    /// For `tools/call`, `prompts/get`, `resources/read`, `resources/subscribe`, `resources/unsubscribe` and
-    /// `completion/complete`.
+    /// For `tools/call`, `prompts/get`, `resources/read`, `resources/subscribe`, `resources/unsubscribe`,
+    /// `completion/complete`, `tasks/get`, `tasks/update` and `tasks/cancel`.
     /// - Complexity: O(bytes of the params)
     package func route(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         switch method {
@@ -56,6 +59,8 @@ extension EndpointView {
             try resourceRoute(method, params)
         case Method.completionComplete:
             try completionRoute(method, params)
+        case Method.tasksGet, Method.tasksUpdate, Method.tasksCancel:
+            try taskRoute(method, params)
         default:
             throw .notRouted(method: method)
         }
@@ -97,6 +102,14 @@ extension EndpointView {
             server: server,
             binding: binding(.resourceTemplate, named: uri) ?? binding(.resource, named: uri),
             params: original == uri ? params : params.setting("ref", to: own))
+    }
+
+    private func taskRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
+        guard let id = params["taskId"]?.string else { throw .missing(member: "taskId", method: method) }
+        guard let (server, original) = task(named: id) else { throw .unknownTask(id) }
+        return Route(
+            server: server, binding: nil,
+            params: original == id ? params : params.setting("taskId", to: .string(original)))
     }
 
     private func unknown(_ kind: EntryKind, _ name: String) -> RouteError {

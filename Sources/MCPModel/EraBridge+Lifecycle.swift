@@ -62,7 +62,10 @@ extension EraBridge {
     package static func modernClientCapabilities(
         fromLegacy capabilities: JSON, revision: ProtocolRevision
     ) -> JSON {
-        var modern = capabilities.removing("tasks").mapping("roots") { $0.removing("listChanged") }
+        // No legacy revision knows extensions, so what stands there is no agreement that could be passed on.
+        var modern = capabilities.removing("tasks").removing("extensions").mapping("roots") {
+            $0.removing("listChanged")
+        }
         if revision < .v2025_06_18 { modern = modern.removing("elicitation") }
         if revision == .v2025_06_18 { modern = modern.mapping("elicitation") { _ in ["form": [:]] } }
         return modern

@@ -56,6 +56,9 @@ extension Method {
     /// Only these may answer `input_required` (mcp-spec §3.3).
     package static let multiRound: Set<String> = [toolsCall, promptsGet, resourcesRead]
 
+    /// What a task is asked and told by (mcp-spec §3.8).
+    package static let ofTasks: Set<String> = [tasksGet, tasksUpdate, tasksCancel]
+
     /// Gone in 2026-07-28: with modern metadata they are answered like a method that never was (mcp-spec §2.4).
     package static let removedInModern: Set<String> = [
         initialize, ping, loggingSetLevel, resourcesSubscribe, resourcesUnsubscribe, tasksResult, tasksList,

@@ -59,13 +59,18 @@ final class CallRouter: Sendable {
         } catch {
             return refuse(error.failure)
         }
+        var client = call.client
+        if case .oneServer = view.endpoint {
+        } else {
+            client.capabilities = TasksExtension.only(in: client.capabilities)
+        }
         let request = CallRequest(
-            id: id, method: call.method, params: route.params, client: call.client, caller: call.caller,
+            id: id, method: call.method, params: route.params, client: client, caller: call.caller,
             timeLeft: callMax)
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
             switch event {
-            case .result(let result): sink(.result(space.outward(result: result)))
+            case .result(let result): sink(.result(space.outward(result: result, of: call.method)))
             case .failure(var failure):
                 failure.node = failure.node ?? node
                 failure.callID = id

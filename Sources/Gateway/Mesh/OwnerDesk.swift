@@ -11,7 +11,8 @@ struct OwnerDesk: Sendable {
     /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its subscriptions, its log
     /// level) is between this node and the server.
     static let methods: Set<String> = [
-        Method.toolsCall, Method.promptsGet, Method.resourcesRead, Method.completionComplete,
+        Method.toolsCall, Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.tasksGet,
+        Method.tasksUpdate, Method.tasksCancel,
     ]
 
     let local: LocalServers

@@ -56,6 +56,7 @@ package final class Backend: Sendable {
     let inbox = SupervisorInbox()
     /// `nil`: legacy backends may ask callers for nothing.
     let asking: AskingDesk?
+    let tasks: Mutex<TaskBook>
     let state = Mutex(State())
 
     /// - Parameters:
@@ -82,6 +83,7 @@ package final class Backend: Sendable {
         self.clientInfo = clientInfo
         self.chance = chance
         self.events = events
+        tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
         asking = seal.map { seal in
             AskingDesk(
                 server: name,
@@ -116,6 +118,10 @@ package final class Backend: Sendable {
 
     /// Carries a call. Its names are the backend's own; the answer comes in modern shape.
     package func call(_ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
+        if let objection = objection(to: request) {
+            sink(.failure(objection))
+            return .finished
+        }
         let isFull = state.withLock { state in
             guard state.callsOpen < limits.callsMax else { return true }
             state.callsOpen += 1
@@ -185,10 +191,7 @@ package final class Backend: Sendable {
                 number: number, method: request.method,
                 params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)))
         }
-        var client = request.client
-        // Extensions are agreements between two sides, and this gateway does not speak any of them yet.
-        client.capabilities = client.capabilities.removing("extensions")
-        let params = RequestMeta(version: revision, client: client, progressToken: token)
+        let params = RequestMeta(version: revision, client: request.client, progressToken: token)
             .written(into: request.params)
         let tool = request.method == Method.toolsCall ? params["name"]?.string : nil
         return LinkRequest(
@@ -242,9 +245,14 @@ package final class Backend: Sendable {
 
     private func finishModern(_ call: BackendCall, _ result: JSON) {
         switch result["resultType"]?.string {
-        case "complete", "input_required": call.finish(.result(result))
+        case "complete", "input_required":
+            note(result, of: call.request)
+            call.finish(.result(result))
         case nil where result["resultType"] == nil:
+            note(result, of: call.request)
             call.finish(.result(result.setting("resultType", to: "complete")))
+        case TasksExtension.resultType: hand(over: result, to: call)
+        case _? where isAgreedElsewhere(call.request): call.finish(.result(result))
         default:
             let fault = BackendFault(.broken, "its result is of a type that nobody agreed on")
             call.finish(.failure(fault.failure(of: call.request, backend: name)))

@@ -129,6 +129,14 @@ package struct BackendLimits: Hashable, Sendable {
     /// How long a caller may take to come back with answers: as long as a person may take to think.
     package var suspendedTimeMax: Duration = .seconds(10 * 60)
 
+    /// Tasks of one backend whose callers are remembered; each costs a few hundred bytes, and a caller that makes tasks and
+    /// forgets them must not fill the memory.
+    package var tasksMax = 1_024
+    /// Of those, one caller's: others find room beside it.
+    package var tasksPerCallerMax = 256
+    /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.
+    package var taskLifeMax: Duration = .seconds(7 * 86_400)
+
     package init() {}
     package static let standard = BackendLimits()
 }

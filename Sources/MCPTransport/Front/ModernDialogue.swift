@@ -30,6 +30,12 @@ struct ModernDialogue: Sendable {
             return listen(request, description, reply)
         case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
             return call(request, description, reply)
+        case Method.tasksGet, Method.tasksUpdate, Method.tasksCancel:
+            if let refusal = Self.refusal(ofTask: request, description) {
+                reply(.answer(RPCMessage.refusal(id, refusal), status: refusal.modernStatus))
+                return .finished
+            }
+            return call(request, description, reply)
         default:
             guard let kind = EntryListKind(method: request.method) else {
                 reply(.answer(RPCMessage.refusal(id, .methodNotFound(request.method)), status: 404))
@@ -83,6 +89,26 @@ struct ModernDialogue: Sendable {
         }
     }
 
+    // MARK: Tasks
+
+    /// Why a question about a task goes no further (mcp-spec §3.8).
+    private static func refusal(ofTask request: ModernRequest, _ description: EndpointDescription)
+        -> RPCError?
+    {
+        guard TasksExtension.isDeclared(in: description.capabilities) else {
+            return .methodNotFound(request.method)
+        }
+        guard TasksExtension.isDeclared(in: request.meta.clientCapabilities) else {
+            return .missingCapability(required: TasksExtension.required)
+        }
+        guard request.params["taskId"]?.string != nil else { return .invalidParams("taskId is missing") }
+        let isUpdate = request.method == Method.tasksUpdate
+        guard !isUpdate || request.params["inputResponses"]?.kind == .object else {
+            return .invalidParams("inputResponses must be an object of results")
+        }
+        return nil
+    }
+
     // MARK: Subscriptions
 
     /// Honours what the endpoint can notify of: its lists. Subscriptions to single resources are not among
@@ -91,6 +117,11 @@ struct ModernDialogue: Sendable {
         _ request: ModernRequest, _ description: EndpointDescription, _ reply: @escaping Reply
     ) -> CallHandle {
         let filter = request.params["notifications"]
+        if filter?["taskIds"] != nil, !TasksExtension.isDeclared(in: request.meta.clientCapabilities) {
+            let refusal = RPCError.missingCapability(required: TasksExtension.required)
+            reply(.answer(RPCMessage.refusal(request.id, refusal), status: refusal.modernStatus))
+            return .finished
+        }
         let honoured = ListChange.allCases.filter { change in
             filter?[change.filterMember]?.bool == true
                 && description.capabilities[change.capability]?["listChanged"]?.bool == true

@@ -48,7 +48,7 @@ struct OwnerDeskTests {
         #expect(hidden?.hint == missing?.hint)
     }
 
-    @Test(arguments: [Method.initialize, Method.toolsList, Method.loggingSetLevel, Method.tasksCancel, "x/y"])
+    @Test(arguments: [Method.initialize, Method.toolsList, Method.loggingSetLevel, Method.tasksList, "x/y"])
     func `what no caller asks for does not reach the backend`(method: String) {
         let heard = serve("press", method, .emptyObject)
         #expect(heard.failure?.reason == .denied)

@@ -1,0 +1,87 @@
+import JSONSlice
+import MCPModel
+
+/// Tasks that a backend made of calls (mcp-spec §3.8).
+extension Backend {
+    /// Why a request about a task goes no further; `nil`: it does.
+    ///
+    /// A task of another caller and one that never was are answered alike.
+    func objection(to request: CallRequest) -> CallFailure? {
+        guard Method.ofTasks.contains(request.method) else { return nil }
+        let id = request.params["taskId"]?.string ?? ""
+        let isKnown = tasks.withLock { $0.knows(TaskBook.Key(id: id, caller: request.caller), at: .now) }
+        return isKnown ? nil : unknownTask(id, request)
+    }
+
+    func unknownTask(_ id: String, _ request: CallRequest) -> CallFailure {
+        CallFailure(
+            .unknownEntry, "server \(name) has no task \(id)",
+            hint: "it may be over for too long, or its node was started anew; call again", callID: request.id)
+    }
+
+    /// Hands a task that the backend has made to the caller, who alone may ask after it.
+    func hand(over result: JSON, to call: BackendCall) {
+        let request = call.request
+        guard request.method == Method.toolsCall, TasksExtension.isDeclared(in: request.client.capabilities)
+        else {
+            return call.finishBroken(
+                "it made a task of a call whose caller has not said that it knows tasks", name)
+        }
+        guard let id = result["taskId"]?.string, TaskStatus(of: result) != nil else {
+            return call.finishBroken("it made a task without an id or a status", name)
+        }
+        let key = TaskBook.Key(id: id, caller: request.caller)
+        guard tasks.withLock({ $0.admit(result, as: key, at: .now) }) else {
+            call.finish(.failure(tooManyTasks(request)))
+            return cancelTask(id, of: request)
+        }
+        // Whoever has gone meanwhile will never ask after it.
+        if !call.finish(.result(result)) {
+            tasks.withLock { $0.forget(key) }
+            cancelTask(id, of: request)
+        }
+    }
+
+    func tooManyTasks(_ request: CallRequest) -> CallFailure {
+        CallFailure(
+            .limited,
+            "server \(name): \(limits.tasksMax) tasks run already, or \(limits.tasksPerCallerMax) of this caller",
+            hint: "wait for one to end, or cancel one", callID: request.id)
+    }
+
+    /// Takes note of what the backend answers to a question about a task.
+    func note(_ result: JSON, of request: CallRequest) {
+        guard request.method == Method.tasksGet, let id = request.params["taskId"]?.string else { return }
+        tasks.withLock { $0.saw(result, as: TaskBook.Key(id: id, caller: request.caller), at: .now) }
+    }
+
+    /// Whether a result's type may come from an extension that passes through here.
+    func isAgreedElsewhere(_ request: CallRequest) -> Bool {
+        guard let offered = state.withLock({ $0.connection?.greeting.capabilities["extensions"] }) else {
+            return false
+        }
+        return request.client.capabilities["extensions"]?.members.contains {
+            $0.key != TasksExtension.id && offered[$0.key] != nil
+        } ?? false
+    }
+
+    /// Tells the backend that nobody wants a task any more. Its word on that is of no use to anybody.
+    private func cancelTask(_ id: String, of request: CallRequest) {
+        var order = request
+        order.method = Method.tasksCancel
+        order.params = ["taskId": .string(id)]
+        let call = BackendCall(order, { _ in }, onEnd: {})
+        let time = limits.listTimeout
+        let late = BackendFault(.timedOut, "no answer within \(time)").failure(of: order, backend: name)
+        call.limit(
+            CallPatience(silence: time, overall: time, from: .now()), on: group.any(), silent: late,
+            overall: late)
+        attempt(call)
+    }
+}
+
+extension BackendCall {
+    func finishBroken(_ detail: String, _ name: String) {
+        finish(.failure(BackendFault(.broken, detail).failure(of: request, backend: name)))
+    }
+}

@@ -1,0 +1,2 @@
+/// One task at a legacy backend.
+final class LegacyTask: Sendable {}

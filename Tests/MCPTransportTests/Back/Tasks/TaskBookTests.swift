@@ -1,0 +1,73 @@
+import JSONSlice
+import MCPModel
+import Testing
+
+@testable import MCPTransport
+
+struct TaskBookTests {
+    private static let me = Caller(issuer: "key", subject: "me")
+    private static let other = Caller(issuer: "key", subject: "other")
+    private let start = ContinuousClock.now
+    private var book = TaskBook(
+        TaskBook.Limits(countMax: 4, perCallerMax: 2, lifeMax: .seconds(86_400)))
+
+    private static func key(_ id: String, _ caller: Caller = me) -> TaskBook.Key {
+        TaskBook.Key(id: id, caller: caller)
+    }
+
+    private static func task(_ status: TaskStatus = .working, ttl: JSON = 60_000) -> JSON {
+        ["status": .string(status.rawValue), "ttlMs": ttl]
+    }
+
+    @Test mutating func `a task is known to the caller who was handed it, and to no other`() {
+        let admitted = book.admit(Self.task(), as: Self.key("a"), at: start)
+        #expect(admitted && book.knows(Self.key("a"), at: start))
+        #expect(!book.knows(Self.key("a", Self.other), at: start) && !book.knows(Self.key("b"), at: start))
+        // The server may hand it to both.
+        let shared = book.admit(Self.task(), as: Self.key("a", Self.other), at: start)
+        #expect(shared && book.knows(Self.key("a", Self.other), at: start))
+    }
+
+    private static let lives: [(JSON, Duration, Duration)] = [
+        (60_000, .seconds(60), .seconds(121)), (.null, .seconds(86_000), .seconds(86_401)),
+        (1e15, .seconds(86_000), .seconds(86_401)), (-5, .seconds(86_000), .seconds(86_401)),
+    ]
+
+    @Test(arguments: lives)
+    func `it is known for its server's time, and no longer than the bound`(
+        ttl: JSON, known: Duration, gone: Duration
+    ) {
+        var book = book
+        _ = book.admit(Self.task(ttl: ttl), as: Self.key("a"), at: start)
+        #expect(book.knows(Self.key("a"), at: start + known))
+        #expect(!book.knows(Self.key("a"), at: start + gone))
+    }
+
+    @Test mutating func `its time may change, counted from its beginning`() {
+        _ = book.admit(Self.task(), as: Self.key("a"), at: start)
+        book.saw(Self.task(ttl: 600_000), as: Self.key("a"), at: start + .seconds(30))
+        #expect(book.knows(Self.key("a"), at: start + .seconds(600)))
+        #expect(!book.knows(Self.key("a"), at: start + .seconds(661)))
+    }
+
+    @Test mutating func `one caller cannot fill the book`() {
+        for id in ["a", "b"] { _ = book.admit(Self.task(), as: Self.key(id), at: start) }
+        let third = book.admit(Self.task(), as: Self.key("c"), at: start)
+        #expect(!third)
+        let others = ["a", "b"].map { book.admit(Self.task(), as: Self.key($0, Self.other), at: start) }
+        #expect(others == [true, true] && book.count == 4)
+        let full = book.admit(
+            Self.task(), as: Self.key("a", Caller(issuer: "key", subject: "third")), at: start)
+        #expect(!full)
+    }
+
+    @Test mutating func `what has ended makes room before anything is refused`() {
+        for id in ["a", "b"] { _ = book.admit(Self.task(), as: Self.key(id), at: start) }
+        book.saw(Self.task(.completed), as: Self.key("a"), at: start)
+        let third = book.admit(Self.task(), as: Self.key("c"), at: start)
+        #expect(third && !book.knows(Self.key("a"), at: start) && book.knows(Self.key("b"), at: start))
+        // So does what is past its time.
+        let fourth = book.admit(Self.task(), as: Self.key("d"), at: start + .seconds(200))
+        #expect(fourth && book.count == 1)
+    }
+}
