@@ -59,7 +59,8 @@ let package = Package(
         target("Catalog", ["MCPModel", "JSONSlice", crypto]),
         target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
         target("Mesh", ["Catalog", "MCPModel", "JSONSlice", crypto]),
-        target("Search"),
+        .target(name: "CSearchModel", exclude: ["model.safetensors", "vocab.txt", "LICENSE.md"]),
+        target("Search", ["CSearchModel"]),
         target("Vault", [crypto, cryptoExtras]),
 
         // Edges: everything that touches the world; they meet only in Gateway.
@@ -101,7 +102,7 @@ let package = Package(
         tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
-        tests("SearchTests", ["Search"]),
+        tests("SearchTests", ["Search", "JSONSlice", "MartletTestKit"]),
         tests("VaultTests", ["Vault", "MartletTestKit"]),
         tests(
             "SecondOpinionTests",

@@ -26,6 +26,8 @@ final class CatalogBoard: Sendable {
     }
 
     var snapshot: CatalogSnapshot { state.withLock { $0.snapshot } }
+    /// Grows with each snapshot.
+    var version: UInt64 { state.withLock { $0.version } }
     var me: NodeID { state.withLock { $0.snapshot.me } }
 
     /// - Complexity: O(servers of the endpoints in use)

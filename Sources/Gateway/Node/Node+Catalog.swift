@@ -6,7 +6,10 @@ import MCPTransport
 
 extension Node {
     package func searchCatalog(query: String, limit: Int) async -> JSON {
-        catalogReport()?.search(query, limit: limit) ?? .object([("total", 0), ("entries", [])])
+        // Before the view: one that is newer than its version is only looked at again.
+        let version = board.version
+        return catalogReport()?.search(query, limit: limit, with: catalogSearch, version: version)
+            ?? .object([("total", 0), ("entries", [])])
     }
 
     package func showEntry(named name: String) async throws -> JSON {

@@ -26,6 +26,7 @@ package final class Node: Sendable {
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
     let http: HTTPClient
+    let catalogSearch = CatalogSearch()
     private let watchers: Watchers
     private let front: MCPFront
     private let listener: HTTPListener

@@ -15,15 +15,24 @@ struct CatalogReport {
         nodes = NodeNames(snapshot)
     }
 
-    /// Entries that have each word somewhere: name, title, description, server, owner, tags; best first.
+    /// What is listed, best first for the query; all of it, in the order of the lists, for a query without words.
     ///
-    /// - Complexity: O(entries · bytes of their texts)
-    func search(_ query: String, limit: Int) -> JSON {
+    /// - Complexity: O(entries), and O(bytes of their texts) for those that are new since the last search
+    func search(_ query: String, limit: Int, with search: CatalogSearch, version: UInt64) -> JSON {
         let entries = EntryKind.allCases.flatMap { view.list($0) }
-        let found = Ranking.places(of: query, in: entries.map(findable))
+        guard query.contains(where: { !$0.isWhitespace }) else {
+            return .object([
+                ("total", .number(entries.count)),
+                ("entries", .array(entries.prefix(limit).map(summary))),
+            ])
+        }
+        let found = search.search(query, among: entries, version: version, limit: limit, describe: document)
         return .object([
             ("total", .number(found.count)),
-            ("entries", .array(found.prefix(limit).map { summary(entries[$0]) })),
+            (
+                "entries",
+                .array(found.map { .object(facts($0.entry) + [description($0.entry)] + why($0.hit)) })
+            ),
         ])
     }
 
@@ -39,7 +48,20 @@ struct CatalogReport {
     }
 
     func summary(_ entry: ListedEntry) -> JSON {
-        .object(facts(entry) + [("description", .string(firstLine(of: entry)))])
+        .object(facts(entry) + [description(entry)])
+    }
+
+    private func description(_ entry: ListedEntry) -> (String, JSON) {
+        ("description", .string(firstLine(of: entry)))
+    }
+
+    /// Why a search found an entry: by its name, by words of the query, by meaning alone.
+    private func why(_ hit: SearchHit) -> [(String, JSON)] {
+        let hundredths = { (value: Float) in JSON.number((Double(value) * 100).rounded() / 100) }
+        return [
+            ("score", hundredths(hit.score)), ("similarity", hundredths(hit.similarity)),
+            ("words", .array(hit.words.map(JSON.string))), ("isNamed", .bool(hit.isNamed)),
+        ]
     }
 
     private func facts(_ entry: ListedEntry) -> [(String, JSON)] {
@@ -48,6 +70,7 @@ struct CatalogReport {
             ("name", .string(entry.name)), ("kind", .string(entry.binding.kind.description)),
             ("server", .string(server.name.text)), ("owner", .string(nodes[server.owner])),
             ("state", .string(state(of: server))),
+            ("hops", snapshot.nodes[server.owner].flatMap(hops).map(JSON.number) ?? .null),
         ]
     }
 
@@ -66,12 +89,21 @@ struct CatalogReport {
         return String(text.prefix { !$0.isNewline })
     }
 
-    private func findable(_ entry: ListedEntry) -> Findable {
+    /// Links between this node and another; `nil` while there is no way.
+    private func hops(to node: NodeRecord) -> Int? {
+        if case .reachable(let path) = node.reachability { path.count } else { nil }
+    }
+
+    private func document(of entry: ListedEntry) -> SearchDocument {
         let server = entry.binding.server
-        let tags = snapshot.servers[server]?.record.tags ?? []
-        return Findable(
-            name: entry.name, title: entry.definition["title"]?.string,
-            others: [entry.definition["description"]?.string ?? "", server.name.text, nodes[server.owner]]
-                + tags)
+        let schema = entry.definition["inputSchema"]?["properties"]?.members.map(\.key)
+        let arguments = entry.definition["arguments"]?.elements.compactMap { $0["name"]?.string }
+        return SearchDocument(
+            server: server.name.text, name: entry.binding.entry,
+            description: entry.definition["description"]?.string ?? "",
+            parameters: schema ?? arguments ?? [],
+            keywords: [nodes[server.owner]] + (snapshot.servers[server]?.record.tags ?? [])
+                + (entry.definition["title"]?.string.map { [$0] } ?? []),
+            aliases: [entry.name])
     }
 }

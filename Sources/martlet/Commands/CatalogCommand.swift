@@ -9,8 +9,8 @@ struct CatalogCommand: AsyncParsableCommand {
     struct Search: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Entries whose name, title, description or server has the words; all when there are none.")
-        @Argument(help: "Words.") var words: [String] = []
+                "Entries that the words mean, name or share words with, best first; all when there are none.")
+        @Argument(help: "What it should do, in your words, or a name.") var words: [String] = []
         @Option(help: "How many at most.") var limit = 50
         @OptionGroup var options: NodeOptions
 
@@ -20,12 +20,21 @@ struct CatalogCommand: AsyncParsableCommand {
                     ("query", .string(words.joined(separator: " "))), ("limit", .number(limit)),
                 ])
                 options.show(try await node.post("/v1/catalog/search", body)) { answer in
-                    var table = Table("name", "kind", "owner", "state", "what it does")
+                    let isRanked = !words.isEmpty
+                    var table =
+                        isRanked
+                        ? Table("name", "owner", "state", "why", "what it does")
+                        : Table("name", "kind", "owner", "state", "what it does")
                     for entry in answer.list("entries") {
-                        table.add(
-                            entry.words("name"), entry.words("kind"), entry.words("owner"),
-                            entry.words("state"),
-                            entry.words("description"))
+                        let (name, owner, state) = (
+                            entry.words("name"), entry.words("owner"), entry.words("state")
+                        )
+                        if isRanked {
+                            table.add(
+                                name, owner, state, CatalogCommand.why(entry), entry.words("description"))
+                        } else {
+                            table.add(name, entry.words("kind"), owner, state, entry.words("description"))
+                        }
                     }
                     if table.isEmpty {
                         Terminal.say(
@@ -40,6 +49,14 @@ struct CatalogCommand: AsyncParsableCommand {
                 }
             }
         }
+    }
+
+    /// Why a search found an entry, in a few words.
+    fileprivate static func why(_ entry: JSON) -> String {
+        if entry["isNamed"]?.bool == true { return "its name" }
+        let words = entry.list("words").compactMap(\.string)
+        let meaning = "meaning \(entry["similarity"]?.double ?? 0)"
+        return words.isEmpty ? meaning : words.joined(separator: ", ")
     }
 
     struct Show: AsyncParsableCommand {

@@ -24,32 +24,67 @@ struct CatalogReportTests {
         answer["entries"]?.elements.compactMap { $0["name"]?.string } ?? []
     }
 
-    @Test(arguments: [
-        ("", ["press__emboss", "press__stamp", "press__fold", "there--desk__write"]),
-        ("stamp", ["press__stamp", "press__emboss"]),  // the name counts more than what is said of it
-        ("STAMP seal", ["press__emboss"]),  // every word must be there
-        ("press fold", ["press__fold"]),
-        ("office", ["there--desk__write"]),  // a tag
-        ("there write", ["there--desk__write"]),  // the owner
-        ("nothing like it", []),
-    ])
-    func `a search finds what has every word, names first`(query: String, expected: [String]) throws {
-        let answer = try sample().search(query, limit: 50)
-        #expect(names(answer) == expected)
-        #expect(answer["total"]?.int == expected.count)
+    private func search(_ query: String, limit: Int = 50) throws -> JSON {
+        try sample().search(query, limit: limit, with: CatalogSearch(), version: 1)
     }
 
-    @Test func `a limit cuts the answer, not the count`() throws {
-        let answer = try sample().search("", limit: 2)
-        #expect(names(answer).count == 2)
+    @Test func `a search without words lists everything`() throws {
+        let answer = try search("")
+        #expect(names(answer) == ["press__emboss", "press__stamp", "press__fold", "there--desk__write"])
         #expect(answer["total"]?.int == 4)
+        #expect(names(try search("  ", limit: 2)).count == 2)
+        #expect(try search("", limit: 2)["total"]?.int == 4)
     }
 
-    @Test func `a line of a search is one line`() throws {
-        let entry = try #require(try sample().search("write", limit: 1)["entries"]?[0])
+    @Test(arguments: [
+        ("stamp", "press__stamp"),  // the name counts more than what is said of it
+        ("a SEAL", "press__emboss"),  // the words
+        ("press fold", "press__fold"),
+        ("office", "there--desk__write"),  // a tag
+        ("there write", "there--desk__write"),  // the owner
+        ("put a mark on paper", "press__stamp"),  // the meaning
+        ("press__em", "press__emboss"),  // the beginning of its whole name
+    ])
+    func `a search shows first what is meant`(query: String, first: String) throws {
+        #expect(names(try search(query)).first == first)
+    }
+
+    @Test func `what has nothing to do with the query is not shown`() throws {
+        #expect(names(try search("qqqq")).isEmpty)
+    }
+
+    @Test func `a line of a search is one line, and says why it is there and how far away`() throws {
+        let entry = try #require(try search("write at length", limit: 1)["entries"]?[0])
         #expect(entry["description"]?.string == "Writes.")
         #expect(entry["server"]?.string == "desk" && entry["owner"]?.string == "there")
         #expect(entry["kind"]?.string == "tool" && entry["state"]?.string == "available")
+        #expect(entry["words"]?.elements.compactMap(\.string) == ["write", "length"])
+        #expect(entry["hops"]?.int == 1 && entry["similarity"]?.double ?? 0 > 0.2)
+    }
+
+    /// The index lives over changes of the catalog; it must come to the same as one made anew.
+    @Test(arguments: UInt64(1)...10)
+    func `a search after any changes finds what one made anew finds`(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let words = ["stamp", "fold", "write", "read", "list", "files", "weather", "issue"]
+        let living = CatalogSearch()
+        for version in 1...12 {
+            let tools = try (0..<Int.random(in: 0...12, using: &random)).reduce(into: [Entry]()) {
+                tools, number in
+                let name = "\(words[number % 8])_\(number / 8)"
+                guard Bool.random(using: &random) else { return }
+                let text = (0..<4).compactMap { _ in words.randomElement(using: &random) }.joined(
+                    separator: " ")
+                tools += try [Entry].tools(name, description: text)
+            }
+            let report = report(CatalogSnapshot.sample().with("press", tools))
+            for query in ["write files", "weather", "list_0", "issue stamp fold"] {
+                let once = report.search(query, limit: 50, with: living, version: UInt64(version))
+                let anew = report.search(query, limit: 50, with: CatalogSearch(), version: 1)
+                #expect(Set(names(once)) == Set(names(anew)))
+                #expect(once["entries"]?[0]?["score"] == anew["entries"]?[0]?["score"])
+            }
+        }
     }
 
     @Test func `an entry is shown with its definition and its server's own name for it`() throws {
