@@ -12,13 +12,7 @@ extension EndToEnd.Matrix {
         let wrong = lines.filter { $0.hasPrefix("failed:") || $0.hasPrefix("works,") }
         let summary = lines.contains { $0.contains(" cells: ") }
         #expect(summary, "\(outcome.output)\(outcome.errors.suffix(4_000))")
-        // A child of its own for callers with capabilities shares no state with the first, and two calls at once in
-        // it cannot be told apart when it asks. Nothing else may be wrong.
-        let known = wrong.filter { $0.contains(" | stdio-2025-11-25 | ") }
-        #expect(known == wrong)
-        withKnownIssue("legacy children with several instances", isIntermittent: true) {
-            #expect(known.isEmpty)
-        }
+        #expect(wrong == [])
     }
 
     /// What the matrix is measured against: a cell that fails here says nothing about Martlet.

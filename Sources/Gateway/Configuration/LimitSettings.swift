@@ -103,6 +103,8 @@ extension LimitSettings {
         limits.pagesMax = listPages
         limits.entriesMax = entries
         limits.callsMax = definition.concurrency
+        limits.instances = definition.instances
+        limits.instancesMax = max(limits.instancesMax, definition.instances)
         limits.silenceMax = definition.timeout ?? response
         limits.callMax = call
         limits.suspendedTimeMax = suspendedCall

@@ -22,10 +22,10 @@ extension ServerDefinition {
         self.timeout = timeout == .zero ? nil : timeout
         concurrency = section.integer(
             "concurrency", default: Self.concurrencyDefault, in: Self.concurrencyRange)
+        instances = section.integer("instances", default: Self.instancesDefault, in: Self.instancesRange)
         export = Export(reading: &section)
         isEnabled = section.flag("enabled", default: true)
         section.later("approve", except: "auto")
-        section.later("instances", except: 1)
         for key in ["replicaOf", "callersFrom", "tools", "accept", "openapi", "repeatable", "access"] {
             section.later(key)
         }
@@ -76,6 +76,7 @@ extension ServerDefinition {
             members.append(("timeout", .string(DurationText.spell(timeout))))
         }
         if concurrency != Self.concurrencyDefault { members.append(("concurrency", .number(concurrency))) }
+        if instances != Self.instancesDefault { members.append(("instances", .number(instances))) }
         switch export {
         case .everyone: break
         case .nobody: members.append(("export", false))

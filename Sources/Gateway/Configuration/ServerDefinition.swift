@@ -74,6 +74,9 @@ package struct ServerDefinition: Hashable, Sendable {
     package static let timeoutRange = Duration.seconds(1)...Duration.seconds(600)
     package static let concurrencyDefault = 16
     package static let concurrencyRange = 1...1_024
+    package static let instancesDefault = 1
+    /// Each is a process.
+    package static let instancesRange = 1...16
 
     package var name: Label
     package var transport: Transport
@@ -84,12 +87,14 @@ package struct ServerDefinition: Hashable, Sendable {
     package var timeout: Duration?
     /// Calls at once; more are refused as `limited`.
     package var concurrency: Int
+    /// Children that take turns where calls may ask their callers.
+    package var instances: Int
     package var export: Export
     package var isEnabled: Bool
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
-        timeout: Duration? = nil, concurrency: Int = concurrencyDefault,
+        timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, isEnabled: Bool = true
     ) {
         self.name = name
@@ -99,6 +104,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.tags = tags
         self.timeout = timeout
         self.concurrency = concurrency
+        self.instances = instances
         self.export = export
         self.isEnabled = isEnabled
     }

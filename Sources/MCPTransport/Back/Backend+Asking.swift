@@ -4,8 +4,8 @@ import NIOCore
 
 /// Calls at a legacy backend whose callers can be asked for something (mcp-spec §5.1).
 extension Backend {
-    /// What to declare for a call; `nil` where it runs on the first connection: nobody can be asked, or not in the
-    /// middle of such a call.
+    /// What a call's caller can be asked for; `nil` where that does not matter: it is nothing, or not in the middle of
+    /// such a call, or the backend is a modern one.
     func declaration(for request: CallRequest, at greeting: Greeting) -> DeclaredCapabilities? {
         guard asking != nil, greeting.revision.era == .legacy, Method.multiRound.contains(request.method)
         else {
@@ -29,55 +29,141 @@ extension Backend {
         return true
     }
 
-    /// Starts a call in the session that fits what its caller can be asked for.
-    func ask(_ leg: BackendCall, _ attempt: Int, _ request: LinkRequest, _ declared: DeclaredCapabilities) {
-        guard let asking, let session = asking.sessions.acquire(declared, isShared: hasStreamPerRequest)
-        else {
-            leg.finish(
-                .failure(
-                    CallFailure(
-                        .limited,
-                        "server \(name): all sessions that it may have are waiting for answers of callers",
-                        hint: "answer or cancel what it asked, or try again later", callID: leg.request.id)))
+    /// Starts a call whose caller can be asked.
+    func ask(_ leg: BackendCall, _ attempt: Int, _ request: LinkRequest) {
+        guard let asking else { return }
+        if hasStreamPerRequest {
+            askInSession(asking, leg, attempt, request)
+        } else {
+            askInInstance(asking, leg, attempt, request)
+        }
+    }
+
+    // MARK: Where a question names no call
+
+    private func askInInstance(
+        _ asking: AskingDesk, _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest
+    ) {
+        let instances = asking.instances
+        // What refers to this backend here ends with the call.
+        let entrant = AskingInstances.Entrant(
+            start: { number, link in
+                guard leg.isCurrent(attempt) else { return instances.ended(number) }
+                let first = self.state.withLock { ($0.connection?.link, $0.reason) }
+                guard let link = link ?? first.0 else {
+                    self.finish(leg, .legacy, .fault(BackendFault(.notReached, first.1)))
+                    return instances.ended(number)
+                }
+                let place = AskingCall.Place(
+                    suspended: { instances.suspended(number) }, resumed: { instances.resumed(number) })
+                var request = request
+                request.whenDone = { instances.ended(number) }
+                self.start(leg, attempt, request, asking, place, link)
+            },
+            refuse: { refusal, fault in
+                leg.finish(.failure(self.failure(of: leg, refusal, fault)))
+            })
+        instances.enter(Self.entry(of: request), entrant) { number in
+            leg.running(CallHandle { instances.left(number) }, attempt: attempt)
+        }
+    }
+
+    private func start(
+        _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest, _ asking: AskingDesk,
+        _ place: AskingCall.Place, _ link: any BackendLink,
+        unless takes: @escaping @Sendable (LinkEvent) -> Bool = { _ in false }
+    ) {
+        let call = AskingCall(leg, at: asking, in: place, link) { self.finish($0, .legacy, $1) }
+        call.start(request, unless: takes)
+        leg.running(CallHandle { call.cancel(leg) }, attempt: attempt)
+    }
+
+    private func failure(
+        of leg: BackendCall, _ refusal: InstanceQueue.Refusal, _ fault: BackendFault?
+    ) -> CallFailure {
+        switch refusal {
+        case .crowded:
+            CallFailure(
+                .limited,
+                "server \(name) asks callers, so calls wait their turn: \(limits.waitingMax) do already",
+                hint: "try again in a moment, or raise servers.\(name).instances", callID: leg.request.id)
+        case .suspended: allSuspended(leg)
+        case .notOpened:
+            (fault ?? BackendFault(.notReached, "another instance could not be started"))
+                .failure(of: leg.request, backend: name)
+        }
+    }
+
+    private func allSuspended(_ leg: BackendCall) -> CallFailure {
+        CallFailure(
+            .limited,
+            "server \(name): all sessions that it may have are waiting for answers of callers",
+            hint: "answer or cancel what it asked, or try again later", callID: leg.request.id)
+    }
+
+    /// Resources are taken for one: there may be any number of URIs.
+    private static func entry(of request: LinkRequest) -> String {
+        "\(request.method) \(request.params?["name"]?.string ?? "")"
+    }
+
+    // MARK: Where each call has a stream of its own
+
+    /// Runs a call in the session that fits what its caller can be asked for.
+    private func askInSession(
+        _ asking: AskingDesk, _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest
+    ) {
+        let sessions = asking.sessions
+        guard let session = sessions.acquire(request.declared) else {
+            leg.finish(.failure(allSuspended(leg)))
             return
         }
         // What refers to this backend here ends with the call.
         session.whenOpen { outcome in
-            guard leg.isCurrent(attempt) else { return asking.sessions.release(session) }
+            guard leg.isCurrent(attempt) else { return sessions.release(session) }
             switch outcome {
             case .failure(let fault):
-                asking.sessions.release(session)
-                self.finish(leg, .legacy, .fault(fault))
-            case .success(let link):
-                let call = AskingCall(leg, at: asking, session, link) {
-                    self.finish($0, .legacy, $1)
+                sessions.release(session)
+                // Some servers have one session only. The first declares what any caller can be asked for.
+                if fault.isRefusal, let first = self.state.withLock({ $0.connection?.link }) {
+                    self.start(leg, attempt, request, asking, .own, first)
+                } else {
+                    self.finish(leg, .legacy, .fault(fault))
                 }
-                call.start(request) { event in
+            case .success(let link):
+                var request = request
+                request.whenDone = { sessions.release(session) }
+                self.start(leg, attempt, request, asking, .own, link) { event in
                     guard case .fault(let fault) = event else { return false }
-                    if fault.kind == .lost || fault.kind == .notReached {
-                        asking.sessions.close(session, fault)
-                    }
+                    if fault.kind == .lost || fault.kind == .notReached { sessions.close(session, fault) }
                     guard fault.kind == .sessionGone else { return false }
-                    asking.sessions.close(session, fault)
+                    sessions.close(session, fault)
                     // The backend says that it did not know the session, so it did not do what was asked.
                     guard attempt == 1 else { return false }
                     self.attempt(leg)
                     return true
                 }
-                leg.running(CallHandle { call.cancel(leg) }, attempt: attempt)
             }
         }
     }
 
-    /// Opens a session at which `declared` is declared.
+    // MARK: Connections beside the first
+
+    /// Opens a session at which its capabilities are declared.
     func open(_ session: AskingSession) async throws(BackendFault) -> any BackendLink {
-        let link = try await connect(declaring: session.declared) { [weak self] news in
+        let isShared = !hasStreamPerRequest
+        let link = try await connectBeside { [weak self] news in
             switch news {
             case .line(let line): self?.keep(line)
             case .noise(let text): self?.keep("(no message) \(text)")
             // A server may tell of a change only in the session in which a call made it.
             case .changed: self?.inbox.post { $0.isChanged = true }
-            case .lost(let fault): self?.asking?.sessions.close(session, fault)
+            case .asked: self?.asking?.instances.asked()
+            case .lost(let fault):
+                if isShared {
+                    self?.asking?.instances.close(session, fault)
+                } else {
+                    self?.asking?.sessions.close(session, fault)
+                }
             }
         }
         do throws(BackendFault) {
@@ -89,19 +175,29 @@ extension Backend {
         }
     }
 
-    private func connect(
-        declaring declared: DeclaredCapabilities, _ news: @escaping @Sendable (LinkNews) -> Void
+    private func connectBeside(
+        _ news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> any BackendLink {
         guard case .http(let url, let headers, _) = target, state.withLock({ $0.speaksEvents }) else {
-            return try await connect(news, declaring: declared)
+            return try await connect(news)
         }
         return try await EventLink.open(
             try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-            declared: declared, on: group.next(), news: news)
+            on: group.next(), news: news)
     }
 
     /// Whether what a backend asks comes on the stream of the call it belongs to.
     private var hasStreamPerRequest: Bool {
         if case .http = target { !state.withLock { $0.speaksEvents } } else { false }
+    }
+}
+
+extension BackendFault {
+    /// Whether the backend was there and wanted no further session.
+    fileprivate var isRefusal: Bool {
+        switch kind {
+        case .refused, .broken: true
+        default: false
+        }
     }
 }

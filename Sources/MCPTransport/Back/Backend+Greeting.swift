@@ -86,9 +86,12 @@ extension Backend {
         }
     }
 
+    /// - Parameter declared: default: all that can be bridged, so that a server which offers more to able clients offers it
+    ///   here, too; nothing where no caller can be asked.
     func initialize(
-        _ link: any BackendLink, declaring declared: DeclaredCapabilities = .none
+        _ link: any BackendLink, declaring declared: DeclaredCapabilities? = nil
     ) async throws(BackendFault) -> Greeting {
+        let declared = declared ?? (asking == nil ? .none : .everything)
         let params: JSON = [
             "protocolVersion": .string(ProtocolRevision.newestLegacy.rawValue), "capabilities": declared.json,
             "clientInfo": clientInfo,

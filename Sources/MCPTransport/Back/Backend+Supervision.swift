@@ -11,7 +11,7 @@ extension Backend {
         await withTaskGroup { tasks in
             tasks.addTask { await self.supervise() }
             tasks.addTask {
-                await asking.sessions.run { session throws(BackendFault) in try await self.open(session) }
+                await asking.host.run { session throws(BackendFault) in try await self.open(session) }
                 asking.close()
             }
         }
@@ -129,17 +129,17 @@ extension Backend {
     }
 
     func connect(
-        _ news: @escaping @Sendable (LinkNews) -> Void, declaring declared: DeclaredCapabilities = .none
+        _ news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> any BackendLink {
         switch target {
         case .stdio(let command, let args, let env, let directory):
             return try await StdioLink.start(
                 command: command, args: args, environment: env, directory: directory, secrets: secrets,
-                limits: limits, declared: declared, on: group, news: news)
+                limits: limits, on: group, news: news)
         case .http(let url, let headers, _):
             return HTTPLink(
                 try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                declared: declared, news: news)
+                on: group.next(), news: news)
         }
     }
 
@@ -157,6 +157,7 @@ extension Backend {
             }
             if isFirst { events(.state(.starting, reason: "it writes what is no message of MCP")) }
             keep("(no message) \(text)")
+        case .asked: asking?.instances.asked()
         case .changed:
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
         case .lost(let fault):

@@ -9,8 +9,9 @@ import Synchronization
 ///
 /// ``run()`` supervises and is ordinary structured concurrency; calls are callbacks on event loops. Modern
 /// backends see each caller's own capabilities, and their `input_required` results pass through. A legacy backend
-/// is told once for each session: the first connection declares nothing, and calls whose callers can be asked for
-/// something run in sessions of their own (``AskingSessions``), suspended while their callers answer.
+/// is told once for each connection: the first declares all that can be bridged, and what a caller cannot be asked for is
+/// refused when it is asked. Calls are suspended while their callers answer, and where they run depends on whether a
+/// question tells which call it belongs to: see ``AskingInstances`` and ``AskingSessions``.
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
@@ -85,12 +86,7 @@ package final class Backend: Sendable {
         self.events = events
         tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
         asking = seal.map { seal in
-            AskingDesk(
-                server: name,
-                sessions: AskingSessions(
-                    countMax: limits.sessionsMax(of: target) - 1, idleMax: limits.idleSessionMax, group: group
-                ),
-                seal: seal, limits: limits, group: group)
+            AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
         }
         if case .http(_, _, true) = target { state.withLock { $0.speaksEvents = true } }
     }
@@ -109,7 +105,9 @@ package final class Backend: Sendable {
     /// HTTP is only asked again, since its headers are made for each request.
     package func restart() {
         switch target {
-        case .stdio: inbox.post { $0.isRestart = true }
+        case .stdio:
+            asking?.instances.retire()
+            inbox.post { $0.isRestart = true }
         case .http: recheck()
         }
     }
@@ -169,8 +167,8 @@ package final class Backend: Sendable {
         case .success(let (connection, number)):
             if let declared = declaration(for: request, at: connection.greeting) {
                 var asked = wire(request, number, connection)
-                asked.mayAsk = true
-                ask(call, attempt, asked, declared)
+                asked.declared = declared
+                ask(call, attempt, asked)
                 return
             }
             let handle = connection.link.send(wire(request, number, connection)) { [weak self] event in

@@ -59,17 +59,20 @@ struct LinkRequest: Sendable {
     var params: JSON?
     /// The headers that mirror a modern body; only HTTP has them.
     var mirrored: MirroredHeaders?
-    /// Whether the backend may ask the caller for something meanwhile.
-    var mayAsk = false
+    /// What the backend may ask the caller for meanwhile.
+    var declared = DeclaredCapabilities.none
     /// Whether its stream may stay silent for as long as it likes (`subscriptions/listen`).
     var isEndless = false
+    /// Called once, when the backend is done with it: it answered, it is gone, or it was told that nobody waits and has had
+    /// time to see that.
+    var whenDone: (@Sendable () -> Void)?
 }
 
 /// What a link tells of a request: notifications and questions, then one of the others.
 enum LinkEvent: Sendable {
     case notification(method: String, params: JSON)
-    /// Only of a request that may be asked (``LinkRequest/mayAsk``), and of what was declared; to be answered
-    /// with ``BackendLink/respond(_:)``.
+    /// Only of a request whose caller can be asked that (``LinkRequest/declared``); to be answered with
+    /// ``BackendLink/respond(_:)``.
     case question(BackendQuestion)
     case result(JSON)
     /// The backend's error object.
@@ -80,6 +83,8 @@ enum LinkEvent: Sendable {
 /// What a link tells of itself.
 enum LinkNews: Sendable {
     case changed(ListChange)
+    /// It asks on a channel where nothing tells in which call, while calls are open whose callers can be asked.
+    case asked
     case lost(BackendFault)
     /// Something a person may want to read.
     case line(String)

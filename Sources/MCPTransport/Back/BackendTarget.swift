@@ -114,9 +114,24 @@ package struct BackendLimits: Hashable, Sendable {
     package var closeGrace: Duration = .seconds(2)
     package var terminateGrace: Duration = .seconds(3)
 
-    /// Children of one stdio backend at once: the first, and those that hold suspended calls or know of other
-    /// capabilities of callers; each costs a process.
+    /// Children of one stdio backend that may run because calls wait for one; each costs a process, and has a state of its
+    /// own.
+    package var instances = 1
+    /// Children of one stdio backend at once where some hold suspended calls.
     package var instancesMax = 4
+    /// Calls that wait for a child of a backend that asks: what may run at once by default, times four.
+    package var waitingMax = 64
+    /// How long the first call of an entry has a backend that never asked to itself, among those that can be asked: a server
+    /// that asks mostly does so at once, and then there is no doubt in which call.
+    package var trial: Duration = .milliseconds(250)
+    /// How long a suspended call keeps others waiting before they go to another child: a program answers sooner, and a
+    /// server's state is in one child; a person takes longer.
+    package var suspensionPatience: Duration = .seconds(1)
+    /// How long a question is held that may be of several calls: most calls are over by then, and hardly any server gives up
+    /// before.
+    package var questionHoldMax: Duration = .seconds(10)
+    /// How long a backend may go on with a call that was cancelled before a question counts as another's.
+    package var cancelGrace: Duration = .seconds(2)
     /// Sessions at one URL at once, for the same reasons; each costs the backend some memory.
     package var sessionsMax = 16
     /// How long a session beside the first is kept without calls: a child takes seconds to start.
@@ -152,11 +167,11 @@ extension BackendLimits {
             : "no answer within \(callMax) (\(LimitName.call)), whatever its progress"
     }
 
-    /// Connections to one backend at once.
-    func sessionsMax(of target: BackendTarget) -> Int {
-        switch target {
-        case .stdio: instancesMax
-        case .http: sessionsMax
-        }
+    func instanceQueue(of target: BackendTarget) -> InstanceQueue.Limits {
+        // A session of HTTP+SSE costs no process of ours.
+        let most = if case .http = target { sessionsMax } else { instancesMax }
+        return InstanceQueue.Limits(
+            usual: instances, most: most, waitingMax: waitingMax, trial: trial, patience: suspensionPatience,
+            idleMax: idleSessionMax)
     }
 }

@@ -13,22 +13,20 @@ final class EventLink: BackendLink {
     private let stream = Mutex<HTTPClientHandle?>(nil)
 
     private init(
-        _ door: AuthorizedURL, _ client: HTTPClient, _ declared: DeclaredCapabilities,
-        _ limits: MessageLimits,
+        _ door: AuthorizedURL, _ client: HTTPClient, _ limits: BackendLimits, on loop: any EventLoop,
         _ news: @escaping @Sendable (LinkNews) -> Void
     ) {
         let poster = Poster(door, client)
         self.poster = poster
-        requests = OpenRequests(declared: declared, limits: limits, news: news) { poster.post($0) { _ in } }
+        requests = OpenRequests(on: loop, limits, news: news) { poster.post($0) { _ in } }
     }
 
     /// Opens the stream and waits for the URL to post to.
     static func open(
-        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
-        declared: DeclaredCapabilities = .none, on loop: any EventLoop,
+        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
         news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> EventLink {
-        let link = EventLink(door, client, declared, limits.message, news)
+        let link = EventLink(door, client, limits, on: loop, news)
         let opened = Once<Result<HTTPURL, BackendFault>>()
         let parser = Mutex(SSEParser(limit: limits.message.bytesMax, overLimit: .leavesOut))
         let outgoing = try door.request("GET", fields: [("Accept", "text/event-stream")], timeout: nil)

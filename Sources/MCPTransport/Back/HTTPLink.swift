@@ -21,8 +21,7 @@ final class HTTPLink: BackendLink {
 
     private struct OpenRequest: Sendable {
         var sink: @Sendable (LinkEvent) -> Void
-        /// Whether the backend may ask its caller for something meanwhile.
-        var mayAsk: Bool
+        let request: LinkRequest
         /// What carries its stream now; none while it waits to be resumed.
         var carrier: HTTPClientHandle?
         /// Attempts in a row to resume it that brought nothing new.
@@ -37,19 +36,20 @@ final class HTTPLink: BackendLink {
     private let door: AuthorizedURL
     private let client: HTTPClient
     private let limits: BackendLimits
-    private let declared: DeclaredCapabilities
     private let news: @Sendable (LinkNews) -> Void
+    /// Asked on the session's own stream.
+    private let questions: SharedQuestions
     private let state = Mutex(State())
 
     init(
-        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits,
-        declared: DeclaredCapabilities = .none, news: @escaping @Sendable (LinkNews) -> Void
+        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
+        news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.door = door
         self.client = client
         self.limits = limits
-        self.declared = declared
         self.news = news
+        questions = SharedQuestions(on: loop, limits)
     }
 
     // MARK: Out
@@ -59,20 +59,22 @@ final class HTTPLink: BackendLink {
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> String?? in
             guard !state.isClosed else { return nil }
-            state.open[request.number] = OpenRequest(sink: sink, mayAsk: request.mayAsk)
+            state.open[request.number] = OpenRequest(sink: sink, request: request)
             return .some(state.sessionID)
         }
         guard let session else {
             sink(.fault(BackendFault(.notReached, "the connection was closed")))
+            request.whenDone?()
             return .finished
         }
+        questions.began(request)
         let outgoing: HTTPClientRequest
         do throws(BackendFault) {
             outgoing = try self.outgoing(
                 "POST", body: Array(message.json.bytes), mirrored: request.mirrored,
                 isHandshake: request.method == Method.initialize,
                 // The time that a call is suspended for counts against nobody; its legs have bounds of their own.
-                isEndless: request.isEndless || request.mayAsk)
+                isEndless: request.isEndless || request.declared != .none)
         } catch {
             finish(request.number, .fault(error))
             return .finished
@@ -93,6 +95,10 @@ final class HTTPLink: BackendLink {
                 self.notify(Method.cancelled, ["requestId": .number(request.number)])
             }
             open.carrier?.cancel()
+            request.whenDone?()
+            questions.cancelled(request.number) { [weak self] in
+                if let self { questions.ended(request.number, outlet) }
+            }
         }
     }
 
@@ -163,7 +169,10 @@ final class HTTPLink: BackendLink {
     }
 
     private func finish(_ number: Int, _ event: LinkEvent) {
-        state.withLock { $0.open.removeValue(forKey: number) }?.sink(event)
+        guard let over = state.withLock({ $0.open.removeValue(forKey: number) }) else { return }
+        over.sink(event)
+        over.request.whenDone?()
+        if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
     }
 
     // MARK: Resumption
@@ -172,7 +181,7 @@ final class HTTPLink: BackendLink {
         let mayResume = state.withLock { state in
             guard state.revision?.era == .legacy, let open = state.open[request.number] else { return false }
             let attempts = place.hasAdvanced ? 1 : open.attempts + 1
-            state.open[request.number] = OpenRequest(sink: open.sink, mayAsk: open.mayAsk, attempts: attempts)
+            state.open[request.number] = OpenRequest(sink: open.sink, request: request, attempts: attempts)
             return attempts <= StreamPlace.attemptsMax
         }
         guard mayResume else { return finish(request.number, .fault(fault)) }
@@ -206,21 +215,29 @@ final class HTTPLink: BackendLink {
 
     // MARK: Questions of the backend
 
-    /// - Parameter number: of the request on whose stream the question came; `nil`: on the session's own, where it
-    ///   can be meant for a call only if one alone may be asked.
+    /// - Parameter number: of the request on whose stream the question came; `nil`: on the session's own, where nothing
+    ///   tells which it is meant for.
     private func asked(_ question: BackendQuestion, by number: Int? = nil) {
-        let (era, asking) = state.withLock { state in
-            (
-                state.revision?.era,
-                state.open.filter { $0.value.mayAsk && $0.key == number ?? $0.key }.map(\.value.sink)
-            )
-        }
-        guard era == .legacy else { return }
-        if let answer = LinkAnswer.to(question, declared, callsOpen: asking.count) {
-            post(answer)
+        guard state.withLock({ $0.revision?.era }) == .legacy else { return }
+        if let number, question.method != Method.ping {
+            give(question, to: number)
         } else {
-            asking.first?(.question(question))
+            questions.asked(question, outlet)
         }
+    }
+
+    private func give(_ question: BackendQuestion, to number: Int) {
+        guard let open = state.withLock({ $0.open[number] }) else { return post(question.abandoned) }
+        if let objection = open.request.declared.objection(to: question.method, question.params) {
+            post(.failure(question.id, objection))
+        } else {
+            open.sink(.question(question))
+        }
+    }
+
+    private var outlet: SharedQuestions.Outlet {
+        SharedQuestions.Outlet(
+            give: { [weak self] in self?.give($0, to: $1) }, answer: { [weak self] in self?.post($0) })
     }
 
     // MARK: The session's own stream
@@ -300,9 +317,10 @@ final class HTTPLink: BackendLink {
         let (open, sessionID) = state.withLock { state in
             state.isClosed = true
             defer { state.open = [:] }
-            return (state.open.values.map(\.sink), state.sessionID)
+            return (Array(state.open.values), state.sessionID)
         }
-        for request in open { request(.fault(BackendFault(.lost, "the connection was closed"))) }
+        for over in open { over.sink(.fault(BackendFault(.lost, "the connection was closed"))) }
+        for over in open { over.request.whenDone?() }
         if sessionID != nil,
             let outgoing = try? outgoing(
                 "DELETE", body: nil, mirrored: nil, isHandshake: false, isEndless: false,

@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import NIOCore
 import Synchronization
 
 /// The requests that run on a link where all messages share one channel: stdio, and HTTP+SSE of 2024-11-05.
@@ -9,8 +10,14 @@ import Synchronization
 final class OpenRequests: Sendable {
     typealias Sink = @Sendable (LinkEvent) -> Void
 
+    private struct Open: Sendable {
+        let request: LinkRequest
+        /// `nil`: nobody waits for the answer any more, and the backend was told.
+        var sink: Sink?
+    }
+
     private struct State: Sendable {
-        var open: [Int: (sink: Sink, request: LinkRequest)] = [:]
+        var open: [Int: Open] = [:]
         /// Why nothing can be sent any more.
         var ended: BackendFault?
     }
@@ -18,24 +25,21 @@ final class OpenRequests: Sendable {
     /// Bytes of what is no message that are shown to a person.
     private static let shownBytesMax = 1_024
 
-    private let declared: DeclaredCapabilities
     private let limits: MessageLimits
     private let news: @Sendable (LinkNews) -> Void
     private let write: @Sendable (RPCMessage) -> Void
+    private let questions: SharedQuestions
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - declared: what the backend may ask for.
-    ///   - write: sends a message to the backend.
+    /// - Parameter write: sends a message to the backend.
     init(
-        declared: DeclaredCapabilities, limits: MessageLimits,
-        news: @escaping @Sendable (LinkNews) -> Void,
+        on loop: any EventLoop, _ limits: BackendLimits, news: @escaping @Sendable (LinkNews) -> Void,
         write: @escaping @Sendable (RPCMessage) -> Void
     ) {
-        self.declared = declared
-        self.limits = limits
+        self.limits = limits.message
         self.news = news
         self.write = write
+        questions = SharedQuestions(on: loop, limits)
     }
 
     /// Takes a request in, to be sent next.
@@ -43,33 +47,44 @@ final class OpenRequests: Sendable {
     /// - Returns: `false` when the channel has ended; the sink was told.
     func admit(_ request: LinkRequest, _ sink: @escaping Sink) -> Bool {
         let ended = state.withLock { state in
-            if state.ended == nil { state.open[request.number] = (sink, request) }
+            if state.ended == nil { state.open[request.number] = Open(request: request, sink: sink) }
             return state.ended
         }
-        if let ended { sink(.fault(BackendFault(.notReached, ended.detail))) }
-        return ended == nil
+        if let ended {
+            sink(.fault(BackendFault(.notReached, ended.detail)))
+            request.whenDone?()
+            return false
+        }
+        questions.began(request)
+        return true
     }
 
     /// Ends one request with what it did not get from the backend.
-    func fail(_ number: Int, _ fault: BackendFault) { remove(number)?(.fault(fault)) }
+    func fail(_ number: Int, _ fault: BackendFault) { finish(number, .fault(fault)) }
 
-    /// Forgets a request, and tells the backend that nobody waits for its answer.
+    /// Tells the backend that nobody waits for an answer any more.
     func cancel(_ number: Int) {
-        guard remove(number) != nil else { return }
+        let isFirst = state.withLock { state in
+            defer { state.open[number]?.sink = nil }
+            return state.open[number]?.sink != nil
+        }
+        guard isFirst else { return }
         write(.notification(method: Method.cancelled, params: ["requestId": .number(number)]))
+        questions.cancelled(number) { [weak self] in self?.finish(number, nil) }
     }
 
     /// Ends all requests: what had been sent may have been done.
     func end(_ fault: BackendFault, isNews: Bool) {
-        let open: [Sink]? = state.withLock { state in
+        let open: [Open]? = state.withLock { state in
             guard state.ended == nil else { return nil }
             state.ended = fault
             defer { state.open = [:] }
-            return state.open.values.map(\.sink)
+            return Array(state.open.values)
         }
         guard let open else { return }
-        for sink in open { sink(.fault(BackendFault(.lost, fault.detail))) }
+        for over in open { over.sink?(.fault(BackendFault(.lost, fault.detail))) }
         if isNews { news(.lost(fault)) }
+        for over in open { over.request.whenDone?() }
     }
 
     // MARK: What the backend says
@@ -80,28 +95,26 @@ final class OpenRequests: Sendable {
             document = try JSON(validating: bytes[...], limits: limits.json)
         } catch {
             // What cannot be read may still say whose answer it wanted to be: then it is that call's error alone.
-            if let sink = EnvelopeSkim(bytes).answers?.json.int.flatMap(remove) {
-                return sink(.fault(BackendFault(unreadable: error)))
-            }
-            return noise(bytes)
+            let number = EnvelopeSkim(bytes).answers?.json.int
+            if !finish(number, .fault(BackendFault(unreadable: error))) { noise(bytes) }
+            return
         }
         guard document.kind == .object else { return noise(bytes) }
         do throws(RPCError) {
             take(try RPCMessage(document))
         } catch {
+            let fault = BackendFault(.broken, "its answer is no valid message: \(error.message)")
             guard let number = RPCMessage.readableID(in: document)?.json.int, document["method"] == nil,
-                let sink = remove(number)
+                finish(number, .fault(fault))
             else { return news(.noise(error.message)) }
-            sink(.fault(BackendFault(.broken, "its answer is no valid message: \(error.message)")))
         }
     }
 
     /// A message that is too large to be taken in.
     func takeTooLong(_ skim: EnvelopeSkim) {
-        if let sink = skim.answers?.json.int.flatMap(remove) {
-            return sink(.fault(.overMessage(limits)))
+        if !finish(skim.answers?.json.int, .fault(.overMessage(limits))) {
+            news(.noise("a message of more than \(limits.bytesText)"))
         }
-        news(.noise("a message of more than \(limits.bytesText)"))
     }
 
     private func noise(_ bytes: [UInt8]) {
@@ -111,8 +124,8 @@ final class OpenRequests: Sendable {
     private func take(_ message: RPCMessage) {
         switch message {
         // An answer to what was cancelled or timed out meanwhile finds nobody.
-        case .response(let id, let result): id.json.int.flatMap(remove)?(.result(result))
-        case .errorResponse(let id?, let error): id.json.int.flatMap(remove)?(.error(error))
+        case .response(let id, let result): finish(id.json.int, .result(result))
+        case .errorResponse(let id?, let error): finish(id.json.int, .error(error))
         case .errorResponse(nil, let error):
             news(.line("(error without an id) \(RPCError(reading: error))"))
         case .request(let id, let method, let params):
@@ -121,13 +134,23 @@ final class OpenRequests: Sendable {
         }
     }
 
-    /// On one channel a question names no request: it can be meant only if one alone may be asked.
     private func asked(_ question: BackendQuestion) {
-        let asking = state.withLock { state in state.open.values.filter(\.request.mayAsk).map(\.sink) }
-        if let answer = LinkAnswer.to(question, declared, callsOpen: asking.count) {
-            write(answer)
+        questions.asked(question, outlet)
+    }
+
+    private var outlet: SharedQuestions.Outlet {
+        SharedQuestions.Outlet(
+            give: { [weak self] in self?.give($0, to: $1) }, answer: write,
+            onQuestion: { [news] in news(.asked) })
+    }
+
+    private func give(_ question: BackendQuestion, to number: Int) {
+        let open = state.withLock { $0.open[number] }
+        guard let open, let sink = open.sink else { return write(question.abandoned) }
+        if let objection = open.request.declared.objection(to: question.method, question.params) {
+            write(.failure(question.id, objection))
         } else {
-            asking.first?(.question(question))
+            sink(.question(question))
         }
     }
 
@@ -151,7 +174,17 @@ final class OpenRequests: Sendable {
         sink?(.notification(method: method, params: params))
     }
 
-    private func remove(_ number: Int) -> Sink? {
-        state.withLock { $0.open.removeValue(forKey: number)?.sink }
+    /// The backend is done with a request.
+    ///
+    /// - Returns: whether it was open.
+    @discardableResult
+    private func finish(_ number: Int?, _ event: LinkEvent?) -> Bool {
+        guard let number, let over = state.withLock({ $0.open.removeValue(forKey: number) }) else {
+            return false
+        }
+        if let event { over.sink?(event) }
+        over.request.whenDone?()
+        if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
+        return true
     }
 }

@@ -22,7 +22,7 @@ final class StdioLink: BackendLink {
     private let errorsRead = Once<Void>()
 
     private init(
-        _ child: ChildProcess, _ limits: BackendLimits, _ declared: DeclaredCapabilities,
+        _ child: ChildProcess, _ limits: BackendLimits, on loop: any EventLoop,
         _ news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.child = child
@@ -30,7 +30,7 @@ final class StdioLink: BackendLink {
         self.news = news
         let output = PipeBox()
         self.output = output
-        requests = OpenRequests(declared: declared, limits: limits.message, news: news) {
+        requests = OpenRequests(on: loop, limits, news: news) {
             output.pipe?.write($0.json.onOneLine.bytes)
         }
     }
@@ -38,8 +38,7 @@ final class StdioLink: BackendLink {
     static func start(
         command: String, args: [String], environment: [(String, SecretText)], directory: String?,
         secrets: @escaping @Sendable (String) throws -> [UInt8], limits: BackendLimits,
-        declared: DeclaredCapabilities = .none, on group: any EventLoopGroup,
-        news: @escaping @Sendable (LinkNews) -> Void
+        on group: any EventLoopGroup, news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> StdioLink {
         let spawned: Result<(ChildProcess, ChildProcess.Descriptors), BackendFault>
         do {
@@ -54,9 +53,10 @@ final class StdioLink: BackendLink {
             throw BackendFault(.notReached, "cannot start \(command): \(error)")
         }
         let (child, descriptors) = try spawned.get()
-        let link = StdioLink(child, limits, declared, news)
+        let loop = group.next()
+        let link = StdioLink(child, limits, on: loop, news)
         do {
-            try await link.open(descriptors, on: group.next())
+            try await link.open(descriptors, on: loop)
         } catch {
             _ = await link.close()
             throw BackendFault(.notReached, "cannot use the pipes of \(command): \(error)")

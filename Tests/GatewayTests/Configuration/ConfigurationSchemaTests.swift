@@ -36,7 +36,7 @@ import Testing
         let name: Label = "x"
         let known = Self.known { _ = ServerDefinition(name: name, reading: &$0) }
         // Taken only at the values that change nothing.
-        #expect(try Self.keys("/$defs/server/properties") == known.union(["approve", "instances"]))
+        #expect(try Self.keys("/$defs/server/properties") == known.union(["approve"]))
     }
 
     @Test func `a virtual server has the keys of its decoder`() throws {

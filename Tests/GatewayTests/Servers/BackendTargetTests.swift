@@ -76,9 +76,14 @@ struct BackendTargetTests {
     @Test func `the limits of a definition are its backend's`() {
         let definition = ServerDefinition(
             name: "press", transport: .http(url: "https://a/", headers: [], kind: .streamable),
-            timeout: .seconds(7), concurrency: 3)
+            timeout: .seconds(7), concurrency: 3, instances: 9)
         let limits = LimitSettings.standard.back(of: definition)
         #expect(limits.silenceMax == .seconds(7) && limits.callsMax == 3)
         #expect(limits.silenceName == "servers.press.timeout")
+        #expect(limits.instances == 9 && limits.instancesMax == 9)
+        let usual = LimitSettings.standard.back(
+            of: ServerDefinition(
+                name: "press", transport: .http(url: "https://a/", headers: [], kind: .streamable)))
+        #expect(usual.instances == 1 && usual.instancesMax == 4)
     }
 }

@@ -13,23 +13,32 @@ final class AskingCall: Sendable {
         var leg: BackendCall
         /// The hold on the request at the backend.
         var handle: CallHandle?
-        var isReleased = false
+        var isCancelled = false
+    }
+
+    /// What whoever gave the call its place is told of it.
+    struct Place: Sendable {
+        var suspended: @Sendable () -> Void
+        var resumed: @Sendable () -> Void
+
+        /// Where others are not in its way.
+        static let own = Place(suspended: {}, resumed: {})
     }
 
     private let desk: AskingDesk
-    private let session: AskingSession
+    private let place: Place
     private let link: any BackendLink
     private let ending: @Sendable (BackendCall, LinkEvent) -> Void
     private let state: Mutex<State>
 
     /// - Parameter ending: ends a leg with what the backend said.
     init(
-        _ leg: BackendCall, at desk: AskingDesk, _ session: AskingSession, _ link: any BackendLink,
+        _ leg: BackendCall, at desk: AskingDesk, in place: Place, _ link: any BackendLink,
         ending: @escaping @Sendable (BackendCall, LinkEvent) -> Void
     ) {
         self.ending = ending
         self.desk = desk
-        self.session = session
+        self.place = place
         self.link = link
         state = Mutex(State(leg: leg))
     }
@@ -39,19 +48,19 @@ final class AskingCall: Sendable {
     /// - Parameter takes: sees each event first; `true`: it was seen to, and this call is none any more.
     func start(_ request: LinkRequest, unless takes: @escaping @Sendable (LinkEvent) -> Bool) {
         let handle = link.send(request) { event in
-            if takes(event) { self.release() } else { self.take(event) }
+            if !takes(event) { self.take(event) }
         }
-        let isReleased = state.withLock { state in
+        let isCancelled = state.withLock { state in
             state.handle = handle
-            return state.isReleased
+            return state.isCancelled
         }
         // Cancelled between the two. (Cancelling a finished request does nothing.)
-        if isReleased { handle.cancel() }
+        if isCancelled { handle.cancel() }
     }
 
     /// The next leg begins, with what its caller answered.
     func resume(_ leg: BackendCall, with responses: [(key: String, value: JSON)]) {
-        desk.sessions.resumed(session)
+        place.resumed()
         guard let attempt = leg.beginAttempt() else { return abandon() }
         state.withLock { $0.leg = leg }
         step { $0.resumed(with: responses) }
@@ -68,7 +77,7 @@ final class AskingCall: Sendable {
 
     /// A suspended call that nobody came back for.
     func expire() {
-        desk.sessions.resumed(session)
+        place.resumed()
         abandon()
     }
 
@@ -78,9 +87,7 @@ final class AskingCall: Sendable {
         switch event {
         case .notification(let method, let params): state.withLock { $0.leg }.notify(method, params)
         case .question(let question): step { $0.asked(question) }
-        case .result, .error, .fault:
-            step { $0.ended(event) }
-            release()
+        case .result, .error, .fault: step { $0.ended(event) }
         }
     }
 
@@ -93,28 +100,22 @@ final class AskingCall: Sendable {
             case .finish(let event): ending(leg, event)
             case .suspend(let inputRequests): suspend(leg, inputRequests)
             case .cancel:
-                state.withLock { $0.handle }?.cancel()
-                release()
+                let handle = state.withLock { state in
+                    state.isCancelled = true
+                    return state.handle
+                }
+                handle?.cancel()
             }
         }
     }
 
     private func suspend(_ leg: BackendCall, _ inputRequests: JSON) {
-        desk.sessions.suspended(session)
+        place.suspended()
         let ending = desk.suspend(self, leg.request, inputRequests)
         // Unless the caller has it in hands, nobody can come back for this call.
         let isTold = leg.finish(ending)
         if case .result = ending, isTold { return }
-        desk.sessions.resumed(session)
+        place.resumed()
         abandon()
-    }
-
-    /// The session is free of this call: once, whatever comes first.
-    private func release() {
-        let isFirst = state.withLock { state in
-            defer { state.isReleased = true }
-            return !state.isReleased
-        }
-        if isFirst { desk.sessions.release(session) }
     }
 }

@@ -10,7 +10,11 @@ final class AskingDesk: Sendable {
         var timer: Scheduled<Void>
     }
 
+    /// Of Streamable HTTP.
     let sessions: AskingSessions
+    /// Of stdio and HTTP+SSE.
+    let instances: AskingInstances
+    let host: SessionHost
     private let server: String
     private let seal: StateSeal
     private let limits: BackendLimits
@@ -18,11 +22,14 @@ final class AskingDesk: Sendable {
     private let book: Mutex<SuspensionBook<Waiting>>
 
     init(
-        server: String, sessions: AskingSessions, seal: StateSeal, limits: BackendLimits,
+        server: String, target: BackendTarget, seal: StateSeal, limits: BackendLimits,
         group: any EventLoopGroup
     ) {
         self.server = server
-        self.sessions = sessions
+        host = SessionHost()
+        sessions = AskingSessions(
+            countMax: limits.sessionsMax - 1, idleMax: limits.idleSessionMax, host: host, group: group)
+        instances = AskingInstances(limits.instanceQueue(of: target), host: host, group: group)
         self.seal = seal
         self.limits = limits
         self.group = group

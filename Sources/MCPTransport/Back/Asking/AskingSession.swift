@@ -1,8 +1,8 @@
 import MCPModel
 import Synchronization
 
-/// One connection to a legacy backend at which capabilities of callers were declared: opened for a call, kept for
-/// the next ones, closed when nobody has used it for a while.
+/// One connection to a legacy backend beside its first: opened for a call, kept for the next ones, closed when nobody
+/// has used it for a while.
 final class AskingSession: Sendable {
     typealias Waiter = @Sendable (Result<any BackendLink, BackendFault>) -> Void
 
@@ -17,6 +17,7 @@ final class AskingSession: Sendable {
     private let phase = Mutex(Phase.opening([]))
     private let end = Once<BackendFault>()
     private let gone = Once<Void>()
+    private let onGone = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ number: Int, _ declared: DeclaredCapabilities) {
         self.number = number
@@ -37,6 +38,15 @@ final class AskingSession: Sendable {
         if let known { waiter(known) }
     }
 
+    /// Has `body` called when the link is closed, and its child, if it has one, has ended. To be set before it begins.
+    func whenGone(_ body: @escaping @Sendable () -> Void) { onGone.withLock { $0 = body } }
+
+    /// Ends it before it has begun.
+    func refuse(_ fault: BackendFault) {
+        settle(.failure(fault))
+        leave()
+    }
+
     /// Has ``live(after:open:onEnd:)`` come to its end.
     func close(_ fault: BackendFault) { end.finish(fault) }
 
@@ -50,7 +60,7 @@ final class AskingSession: Sendable {
         open: @Sendable (AskingSession) async throws(BackendFault) -> any BackendLink,
         onEnd: @Sendable () -> Void
     ) async {
-        defer { gone.finish(()) }
+        defer { leave() }
         if let predecessor { await predecessor.gone.wait(cancelled: ()) }
         let link: any BackendLink
         do throws(BackendFault) {
@@ -69,6 +79,14 @@ final class AskingSession: Sendable {
         onEnd()
         phase.withLock { $0 = .over(fault) }
         _ = await link.close()
+    }
+
+    private func leave() {
+        gone.finish(())
+        onGone.withLock { body in
+            defer { body = nil }
+            return body
+        }?()
     }
 
     private func settle(_ outcome: Result<any BackendLink, BackendFault>) {

@@ -1,14 +1,20 @@
 import JSONSlice
 import MCPModel
 
-/// What the gateway declares at `initialize` to a legacy backend on behalf of callers: the key of a session.
+/// What a legacy backend can be allowed to ask for: declared to it at `initialize`, and known of each caller.
 ///
-/// A legacy backend learns once what its client can be asked for, a modern client says it with each request, so
-/// callers that differ here cannot share a session (mcp-spec §5.1). Only what a backend can *ask* for counts, in
-/// one spelling: there are a few dozen values at most, whatever clients send.
+/// A legacy backend learns once what its client can be asked for, a modern client says it with each request. Only
+/// what a backend can *ask* for counts, in one spelling: there are a few dozen values at most, whatever clients send.
 struct DeclaredCapabilities: Hashable, Sendable {
-    /// Of a session whose backend may ask for nothing.
+    /// Of a caller who can be asked for nothing.
     static let none = DeclaredCapabilities(json: .emptyObject)
+
+    /// All that can be bridged. Roots have no `listChanged`: modern clients do not tell of that.
+    static let everything = DeclaredCapabilities(
+        of: [
+            "elicitation": ["form": [:], "url": [:]], "roots": [:],
+            "sampling": ["context": [:], "tools": [:]],
+        ], at: .newestLegacy)
 
     /// The ClientCapabilities object, in the terms of the backend's revision.
     let json: JSON
@@ -39,7 +45,7 @@ struct DeclaredCapabilities: Hashable, Sendable {
         return .object((hasForm ? [("form", .emptyObject)] : []) + (hasURL ? [("url", .emptyObject)] : []))
     }
 
-    /// Why a request of the backend goes beyond what was declared to it; `nil`: it does not (mcp-spec §4.4).
+    /// Why a caller with these cannot be asked that; `nil`: it can (mcp-spec §4.4).
     func objection(to method: String, _ params: JSON?) -> RPCError? {
         switch method {
         case Method.elicitationCreate:
@@ -47,7 +53,11 @@ struct DeclaredCapabilities: Hashable, Sendable {
             let mode = params?["mode"]?.string ?? "form"
             let isDeclared = elicitation[mode] != nil || (mode == "form" && elicitation["url"] == nil)
             return isDeclared ? nil : .invalidParams("the client declared no elicitation of mode \(mode)")
-        case Method.samplingCreateMessage: return json["sampling"] == nil ? .methodNotFound(method) : nil
+        case Method.samplingCreateMessage:
+            guard let sampling = json["sampling"] else { return .methodNotFound(method) }
+            let wantsTools = params?["tools"] != nil || params?["toolChoice"] != nil
+            return wantsTools && sampling["tools"] == nil
+                ? .invalidParams("the client declared no sampling with tools") : nil
         case Method.rootsList: return json["roots"] == nil ? .methodNotFound(method) : nil
         default: return .methodNotFound(method)
         }

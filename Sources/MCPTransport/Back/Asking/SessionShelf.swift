@@ -1,5 +1,6 @@
-/// Which session each call of a backend goes to, as a state machine: one session for each declaration, more only
-/// while calls are suspended, and never more than the bound.
+/// Which session each call of a backend over Streamable HTTP goes to, as a state machine: one session for each
+/// declaration, and never more than the bound. Each call there has a stream of its own, on which it is asked, so calls run
+/// side by side.
 ///
 /// Sessions are numbers here; ``AskingSessions`` opens and closes the real ones.
 struct SessionShelf: Sendable {
@@ -22,7 +23,6 @@ struct SessionShelf: Sendable {
     private struct Slot: Sendable {
         var declared: DeclaredCapabilities
         var calls = 0
-        var suspended = 0
         var idleSince: ContinuousClock.Instant
         /// Whether somebody will look how long it has been idle.
         var isWatched = false
@@ -40,15 +40,8 @@ struct SessionShelf: Sendable {
     var count: Int { slots.count }
 
     /// Finds a session for one call, which counts there from now on.
-    ///
-    /// - Parameter isShared: whether calls run beside a suspended one without being taken for it: true of
-    ///   Streamable HTTP, where each has a stream of its own.
-    mutating func choose(
-        for declared: DeclaredCapabilities, isShared: Bool, at now: ContinuousClock.Instant
-    ) -> Choice {
-        let fitting = slots.filter { _, slot in
-            slot.declared == declared && !slot.isEnding && (isShared || slot.suspended == 0)
-        }
+    mutating func choose(for declared: DeclaredCapabilities, at now: ContinuousClock.Instant) -> Choice {
+        let fitting = slots.filter { _, slot in slot.declared == declared && !slot.isEnding }
         if let best = fitting.min(by: { ($0.value.calls, $0.key) < ($1.value.calls, $1.key) }) {
             slots[best.key]?.calls += 1
             return .use(best.key)
@@ -68,10 +61,6 @@ struct SessionShelf: Sendable {
         slots[lastNumber] = Slot(declared: declared, calls: 1, idleSince: now)
         return .open(lastNumber, after: predecessor)
     }
-
-    mutating func suspended(_ number: Int) { slots[number]?.suspended += 1 }
-
-    mutating func resumed(_ number: Int) { slots[number]?.suspended -= 1 }
 
     /// One call of that session is over.
     ///

@@ -1,6 +1,7 @@
 import JSONSlice
 import MCPModel
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import MCPTransport
@@ -175,61 +176,138 @@ struct AskingBackendTests {
         }
     }
 
-    @Test func `callers that declare different things have sessions of their own, and no more than may be`()
-        async throws
-    {
-        var limits = BackendRig.limits
-        limits.instancesMax = 3
-        try await Self.with(limits: limits) { rig in
-            let who = { (capabilities: JSON) async -> JSON in
-                let text = await rig.tool("who", client: ClientFacts(capabilities: capabilities)).text
-                return text.flatMap { try? JSON(validating: $0) } ?? .null
+    private static func who(_ rig: BackendRig, _ capabilities: JSON) async -> JSON {
+        let text = await rig.tool("who", client: ClientFacts(capabilities: capabilities)).text
+        return text.flatMap { try? JSON(validating: $0) } ?? .null
+    }
+
+    @Test func `one child serves all callers, and is told of all that can be bridged`() async throws {
+        try await Self.with { rig in
+            let none = await Self.who(rig, [:])
+            let declared = none["capabilities"]?.text.filter { $0 != " " }
+            #expect(declared == DeclaredCapabilities.everything.json.text)
+            for capabilities: JSON in [AskingServer.form, ["roots": [:]], AskingServer.everything] {
+                #expect(await Self.who(rig, capabilities)["pid"] == none["pid"])
             }
-            let (none, form) = (await who([:]), await who(AskingServer.form))
-            #expect(none["capabilities"] == .emptyObject && none["pid"] != form["pid"])
-            #expect(form["capabilities"]?["elicitation"]?["form"] != nil)
-            // Another spelling of the same, and what a backend cannot ask for, make no difference.
-            #expect(await who(["extensions": ["x": [:]], "elicitation": [:]])["pid"] == form["pid"])
-            #expect(await who(["extensions": ["x": [:]]])["pid"] == none["pid"])
-            // The third child; for a fourth declaration the one that is longest idle has to go.
-            #expect(await who(["roots": [:]])["capabilities"]?["roots"] != nil)
-            #expect(await who(["sampling": [:]])["capabilities"]?["sampling"] != nil)
-            #expect(await who(AskingServer.form)["pid"] != form["pid"])
-            // Children with suspended calls are in use.
+            // Also after it has asked, and while nobody thinks.
             let facts = ClientFacts(capabilities: AskingServer.form)
-            for _ in 0..<2 {
-                #expect(await rig.tool("confirm", client: facts).result?["requestState"] != nil)
-            }
-            #expect(await rig.tool("confirm", client: facts).failure?.reason == .limited)
-            #expect(await who([:])["pid"] == none["pid"])
+            let asked = await rig.tool("confirm", client: facts)
+            _ = await rig.call(
+                "tools/call", Self.retry("confirm", asked, ["elicitation-1": Self.accept]), client: facts)
+            #expect(await Self.who(rig, AskingServer.form)["pid"] == none["pid"])
         }
     }
 
-    @Test func `an idle session is closed`() async throws {
+    @Test func `what a caller cannot be asked for is refused in its call, and only there`() async throws {
+        try await Self.with { rig in
+            #expect(await rig.tool("confirm").text?.contains("-32601") == true)
+            let roots = ClientFacts(capabilities: ["roots": [:]])
+            #expect(await rig.tool("confirm", client: roots).text?.contains("-32601") == true)
+            let form = ClientFacts(capabilities: AskingServer.form)
+            #expect(await rig.tool("confirm", client: form).result?["requestState"] != nil)
+        }
+    }
+
+    @Test func `while people think, others go to further children, up to the bound`() async throws {
         var limits = BackendRig.limits
-        limits.idleSessionMax = .milliseconds(20)
+        limits.instancesMax = 3
+        limits.suspensionPatience = .milliseconds(20)
         try await Self.with(limits: limits) { rig in
             let facts = ClientFacts(capabilities: AskingServer.form)
-            let first = await rig.tool("who", client: facts).text
+            let first = await Self.who(rig, [:])["pid"]
+            var asked: [BackendRig.Outcome] = []
+            for _ in 0..<3 { asked.append(await rig.tool("confirm", client: facts)) }
+            #expect(asked.allSatisfy { $0.result?["requestState"] != nil })
+            #expect(await rig.tool("confirm", client: facts).failure?.reason == .limited)
+            // Who cannot be asked does not wait for anybody.
+            #expect(await Self.who(rig, [:])["pid"] == first)
+            let done = await rig.call(
+                "tools/call", Self.retry("confirm", asked[0], ["elicitation-1": Self.accept]), client: facts)
+            #expect(done.text?.contains("accept") == true)
+            #expect(await Self.who(rig, AskingServer.form)["pid"] == first)
+        }
+    }
+
+    @Test func `an idle child beside the first is closed`() async throws {
+        var limits = BackendRig.limits
+        limits.idleSessionMax = .milliseconds(20)
+        limits.suspensionPatience = .zero
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            _ = await rig.tool("confirm", client: facts)
+            let first = await Self.who(rig, AskingServer.form)["pid"]
+            #expect(await first != Self.who(rig, [:])["pid"])
             var next = first
             while next == first {
                 // To be idle for longer than the limit is what this is about.
                 try await Task.sleep(for: .milliseconds(30))
-                next = await rig.tool("who", client: facts).text
+                next = await Self.who(rig, AskingServer.form)["pid"]
             }
-            #expect(next?.contains("elicitation") == true)
+            #expect(next != nil)
         }
     }
 
-    @Test func `on one channel a question is refused while two calls may be meant`() async throws {
+    @Test func `two callers who are asked at once are each asked their own`() async throws {
+        var limits = BackendRig.limits
+        // However slow this machine is.
+        limits.trial = .seconds(20)
+        limits.suspensionPatience = .seconds(20)
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let callOnce = { @Sendable (tool: String) async -> String? in
+                let asked = await rig.tool(tool, client: facts)
+                let answer: JSON = ["action": "accept", "content": ["said": .string(tool)]]
+                return await rig.call(
+                    "tools/call", Self.retry(tool, asked, ["elicitation-1": answer]), client: facts
+                ).text
+            }
+            async let one = callOnce("confirm")
+            async let two = callOnce("another")
+            let (first, second) = await (one, two)
+            #expect(first?.contains("confirm") == true && second?.contains("another") == true)
+        }
+    }
+
+    @Test func `a question that may be of two calls is held until one is left`() async throws {
         try await Self.with { rig in
             let facts = ClientFacts(capabilities: AskingServer.form)
-            let silent = rig.backend.call(
-                BackendRig.request("tools/call", ["name": "silent"], client: facts)
-            ) { _ in }
+            let finished = Mutex(false)
+            let slow = rig.backend.call(
+                BackendRig.request("tools/call", ["name": "when told"], client: ClientFacts())
+            ) { if $0.isFinal { finished.withLock { $0 = true } } }
+            _ = try await rig.line(containing: "when told runs")
+            async let asked = rig.tool("confirm", client: facts)
+            _ = try await rig.line(containing: "asked")
+            _ = await rig.tool("tell")
+            #expect(await asked.result?["requestState"] != nil)
+            #expect(finished.withLock { $0 })
+            slow.cancel()
+        }
+    }
+
+    @Test func `one that stays undecided is refused, and the call with it`() async throws {
+        var limits = BackendRig.limits
+        limits.questionHoldMax = .milliseconds(50)
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let silent = rig.backend.call(BackendRig.request("tools/call", ["name": "silent"])) { _ in }
             _ = try await rig.line(containing: "silent runs")
             #expect(await rig.tool("confirm", client: facts).text?.contains("-32603") == true)
             silent.cancel()
+        }
+    }
+
+    @Test func `restarted, a backend has no child left from before`() async throws {
+        var limits = BackendRig.limits
+        limits.suspensionPatience = .zero
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let asked = await rig.tool("confirm", client: facts)
+            let before = await Self.who(rig, AskingServer.form)["pid"]
+            rig.backend.restart()
+            _ = try await rig.listing()
+            #expect(asked.result?["requestState"] != nil)
+            #expect(await Self.who(rig, AskingServer.form)["pid"] != before)
         }
     }
 

@@ -142,30 +142,28 @@ struct AskingPartsTests {
         DeclaredCapabilities(of: capabilities, at: .v2025_11_25)
     }
 
-    @Test func `a session serves its declaration, another is opened beside a suspended call`() {
+    @Test func `a session serves its declaration, and the one longest idle makes room for another`() {
         var shelf = SessionShelf(countMax: 2)
         let (form, roots) = (Self.declared(["elicitation": [:]]), Self.declared(["roots": [:]]))
         let now = Self.start
-        #expect(shelf.choose(for: form, isShared: false, at: now) == .open(1, after: nil))
-        #expect(shelf.choose(for: form, isShared: false, at: now) == .use(1))
-        shelf.suspended(1)
-        #expect(shelf.choose(for: form, isShared: true, at: now) == .use(1))
-        #expect(shelf.choose(for: form, isShared: false, at: now) == .open(2, after: nil))
-        #expect(shelf.choose(for: roots, isShared: false, at: now) == .full)
+        #expect(shelf.choose(for: form, at: now) == .open(1, after: nil))
+        #expect(shelf.choose(for: form, at: now) == .use(1))
+        #expect(shelf.choose(for: roots, at: now) == .open(2, after: nil))
+        #expect(shelf.choose(for: .everything, at: now) == .full)
         #expect(shelf.released(2, at: now) == true)
-        #expect(shelf.choose(for: roots, isShared: false, at: now) == .open(3, after: 2))
-        #expect(shelf.choose(for: roots, isShared: false, at: now) == .use(3))
+        #expect(shelf.choose(for: .everything, at: now) == .open(3, after: 2))
+        #expect(shelf.choose(for: roots, at: now) == .full)
         shelf.ended(2)
         #expect(shelf.count == 2)
-        shelf.resumed(1)
-        #expect(shelf.choose(for: form, isShared: false, at: now) == .use(1))
+        shelf.ending(1)
+        #expect(shelf.choose(for: form, at: now) == .full)
     }
 
     @Test func `only a session that is idle for long enough is closed`() {
         var shelf = SessionShelf(countMax: 2)
         let form = Self.declared(["elicitation": [:]])
-        _ = shelf.choose(for: form, isShared: true, at: Self.start)
-        _ = shelf.choose(for: form, isShared: true, at: Self.start)
+        _ = shelf.choose(for: form, at: Self.start)
+        _ = shelf.choose(for: form, at: Self.start)
         #expect(shelf.released(1, at: Self.start) == false)
         let idleness = { (seconds: Int) in
             shelf.idleness(of: 1, after: .seconds(5), at: Self.start + .seconds(seconds))
@@ -174,12 +172,12 @@ struct AskingPartsTests {
         #expect(shelf.released(1, at: Self.start + .seconds(60)) == true)
         #expect(idleness(64) == .lookAgain(in: .seconds(1)))
         // Used once more meanwhile: whoever looks already will look again.
-        _ = shelf.choose(for: form, isShared: true, at: Self.start)
+        _ = shelf.choose(for: form, at: Self.start)
         #expect(shelf.released(1, at: Self.start + .seconds(64)) == false)
         #expect(idleness(65) == .lookAgain(in: .seconds(4)))
         #expect(idleness(69) == .over)
         #expect(idleness(70) == .busy)
-        #expect(shelf.choose(for: form, isShared: true, at: Self.start) == .open(2, after: nil))
+        #expect(shelf.choose(for: form, at: Self.start) == .open(2, after: nil))
     }
 
     // MARK: Declarations

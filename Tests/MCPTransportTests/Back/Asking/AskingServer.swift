@@ -54,9 +54,9 @@ enum AskingServer {
                 say({"id": i, "result": {"tools": [{"name": "confirm", "inputSchema": {"type": "object"}}]}})
             elif method == "tools/call":
                 name = m["params"]["name"]
-                rounds = {"confirm": 1, "twice": 2}.get(name, 1)
+                rounds = {"confirm": 1, "another": 1, "twice": 2}.get(name, 1)
                 calls[i] = {"rounds": rounds, "answers": [], "open": 1}
-                if name in ("confirm", "twice"): ask(i, "elicitation/create", FORM)
+                if name in ("confirm", "another", "twice"): ask(i, "elicitation/create", FORM); tell("asked")
                 elif name == "url": ask(i, "elicitation/create", URL)
                 elif name == "impatient":
                     ask(i, "elicitation/create", FORM)
@@ -67,6 +67,8 @@ enum AskingServer {
                     ask(i, "sampling/createMessage", {"messages": [], "maxTokens": 1})
                 elif name == "who": finish(i, {"pid": os.getpid(), "capabilities": capabilities})
                 elif name == "silent": tell("silent runs")
+                elif name == "when told": later = i; tell("when told runs")
+                elif name == "tell": finish(later, "told"); finish(i, "done")
                 elif name == "crash": ask(i, "elicitation/create", FORM)
             elif method == "notifications/cancelled":
                 tell("cancelled"); calls.pop(m["params"]["requestId"], None)
