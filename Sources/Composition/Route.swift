@@ -70,7 +70,9 @@ extension EndpointView {
         _ kind: EntryKind, _ method: String, _ params: JSON
     ) throws(RouteError) -> Route {
         guard let name = params["name"]?.string else { throw .missing(member: "name", method: method) }
-        guard let binding = binding(kind, named: name) else { throw unknown(kind, name) }
+        guard let binding = binding(kind, named: name) else {
+            return try unlistedRoute(kind, name, params)
+        }
         return Route(
             server: binding.server, binding: binding, params: binding.arguments(applyingTo: params))
     }
@@ -87,7 +89,9 @@ extension EndpointView {
     private func completionRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         guard let reference = params["ref"] else { throw .missing(member: "ref", method: method) }
         if let name = reference["name"]?.string {
-            guard let binding = binding(.prompt, named: name) else { throw unknown(.prompt, name) }
+            guard let binding = binding(.prompt, named: name) else {
+                return try unlistedRoute(.prompt, name, params)
+            }
             let own = reference.setting("name", to: .string(binding.entry))
             return Route(
                 server: binding.server, binding: binding,
@@ -110,6 +114,15 @@ extension EndpointView {
         return Route(
             server: server, binding: nil,
             params: original == id ? params : params.setting("taskId", to: .string(original)))
+    }
+
+    /// A name in no list. On the endpoint of one server it is that server's to know, like a URI: it may have more than it
+    /// lists, or have it since a moment ago, and says in its own words that it has not. Elsewhere it leads nowhere.
+    private func unlistedRoute(
+        _ kind: EntryKind, _ name: String, _ params: JSON
+    ) throws(RouteError) -> Route {
+        guard case .oneServer(let server) = endpoint else { throw unknown(kind, name) }
+        return Route(server: server, binding: nil, params: params)
     }
 
     private func unknown(_ kind: EntryKind, _ name: String) -> RouteError {

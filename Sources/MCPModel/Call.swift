@@ -34,16 +34,19 @@ package struct ClientFacts: Hashable, Sendable {
     package var wantsProgress: Bool
     /// W3C trace context, if the client sent one.
     package var traceparent: String?
+    /// The era the client speaks itself: a server that speaks both may serve it better in its own (decision 17).
+    package var era: Era
 
     package init(
         capabilities: JSON = .emptyObject, info: JSON? = nil, logLevel: String? = nil,
-        wantsProgress: Bool = false, traceparent: String? = nil
+        wantsProgress: Bool = false, traceparent: String? = nil, era: Era = .modern
     ) {
         self.capabilities = capabilities
         self.info = info
         self.logLevel = logLevel
         self.wantsProgress = wantsProgress
         self.traceparent = traceparent
+        self.era = era
     }
 }
 

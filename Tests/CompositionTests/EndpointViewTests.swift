@@ -52,6 +52,10 @@ import Testing
             view.capabilities.text
                 == #"{"tools":{"listChanged":true},"resources":{"listChanged":true}}"#)
         #expect(try view.route("resources/read", ["uri": "file:///any"]).params == ["uri": "file:///any"])
+        let unlisted = try view.route("tools/call", ["name": "newer", "arguments": [:]])
+        #expect(unlisted == Route(server: key, binding: nil, params: ["name": "newer", "arguments": [:]]))
+        let completion: JSON = ["ref": ["type": "ref/prompt", "name": "newer"]]
+        #expect(try view.route("completion/complete", completion).params == completion)
         let result = #"{"content":[{"type":"resource_link","uri":"file:///a"}]}"#.json
         #expect(view.space(of: key).outward(result: result) == result)
     }

@@ -16,7 +16,7 @@ struct CallCodingTests {
         client: ClientFacts(
             capabilities: ["elicitation": [:]], info: ["name": "client"], logLevel: "info",
             wantsProgress: true,
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", era: .legacy))
 
     @Test func `a call's header comes back as it was`() throws {
         #expect(try CallHeader(canonical: header.canonicalBytes) == header)

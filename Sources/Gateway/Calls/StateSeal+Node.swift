@@ -1,6 +1,6 @@
 import Catalog
 import Crypto
-import MCPTransport
+package import MCPTransport
 
 extension StateSeal {
     /// The seal of a node for as long as it runs: AES-256-GCM (NIST SP 800-38D) under a random key that nobody else
@@ -8,9 +8,12 @@ extension StateSeal {
     ///
     /// A nonce is 96 random bits; a node would have to suspend 2³² calls in one life before two of them were worth a
     /// thought. The owner stands in the associated data besides the context.
-    static func ofThisLife(of owner: NodeID) -> StateSeal {
+    static func ofThisLife(of owner: NodeID) -> StateSeal { ofThisLife(of: owner.description) }
+
+    /// The same for a process that is no node but speaks for one client (`martlet stdio`).
+    package static func ofThisLife(of owner: String) -> StateSeal {
         let key = SymmetricKey(size: .bits256)
-        let name = Array(owner.description.utf8)
+        let name = Array(owner.utf8)
         return StateSeal(
             seal: { content, context in
                 try? AES.GCM.seal(content, using: key, authenticating: name + context).combined.map {

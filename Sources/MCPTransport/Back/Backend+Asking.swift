@@ -2,16 +2,18 @@ import JSONSlice
 import MCPModel
 import NIOCore
 
-/// Calls at a legacy backend whose callers can be asked for something (mcp-spec §5.1).
+/// Calls in sessions of a backend whose callers can be asked for something (mcp-spec §5.1).
 extension Backend {
     /// What a call's caller can be asked for; `nil` where that does not matter: it is nothing, or not in the middle of
-    /// such a call, or the backend is a modern one.
+    /// such a call, or the call goes the modern way.
     func declaration(for request: CallRequest, at greeting: Greeting) -> DeclaredCapabilities? {
-        guard asking != nil, greeting.revision.era == .legacy, Method.multiRound.contains(request.method)
-        else {
-            return nil
+        guard asking != nil, Method.multiRound.contains(request.method) else { return nil }
+        var revision = greeting.revision
+        if revision.era == .modern {
+            guard case .http = target, state.withLock({ $0.legacyFace.serves(request) }) else { return nil }
+            revision = .newestLegacy
         }
-        let declared = DeclaredCapabilities(of: request.client.capabilities, at: greeting.revision)
+        let declared = DeclaredCapabilities(of: request.client.capabilities, at: revision)
         return declared == .none ? nil : declared
     }
 
@@ -30,10 +32,12 @@ extension Backend {
     }
 
     /// Starts a call whose caller can be asked.
-    func ask(_ leg: BackendCall, _ attempt: Int, _ request: LinkRequest) {
+    ///
+    /// - Parameter era: in which the backend was greeted; one that is modern may yet turn out to be only that.
+    func ask(_ leg: BackendCall, _ attempt: Int, _ request: LinkRequest, besides era: Era) {
         guard let asking else { return }
         if hasStreamPerRequest {
-            askInSession(asking, leg, attempt, request)
+            askInSession(asking, leg, attempt, request, besides: era)
         } else {
             askInInstance(asking, leg, attempt, request)
         }
@@ -71,7 +75,7 @@ extension Backend {
     private func start(
         _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest, _ asking: AskingDesk,
         _ place: AskingCall.Place, _ link: any BackendLink,
-        unless takes: @escaping @Sendable (LinkEvent) -> Bool = { _ in false }
+        unless takes: @escaping @Sendable (LinkEvent, _ hasAsked: Bool) -> Bool = { _, _ in false }
     ) {
         let call = AskingCall(leg, at: asking, in: place, link) { self.finish($0, .legacy, $1) }
         call.start(request, unless: takes)
@@ -110,7 +114,7 @@ extension Backend {
 
     /// Runs a call in the session that fits what its caller can be asked for.
     private func askInSession(
-        _ asking: AskingDesk, _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest
+        _ asking: AskingDesk, _ leg: BackendCall, _ attempt: Int, _ request: LinkRequest, besides era: Era
     ) {
         let sessions = asking.sessions
         guard let session = sessions.acquire(request.declared) else {
@@ -123,8 +127,12 @@ extension Backend {
             switch outcome {
             case .failure(let fault):
                 sessions.release(session)
+                if era == .modern, LegacyFace.isMissing(by: fault) {
+                    self.state.withLock { $0.legacyFace.isMissing = true }
+                    return self.attempt(leg)
+                }
                 // Some servers have one session only. The first declares what any caller can be asked for.
-                if fault.isRefusal, let first = self.state.withLock({ $0.connection?.link }) {
+                if era == .legacy, fault.isRefusal, let first = self.state.withLock({ $0.connection?.link }) {
                     self.start(leg, attempt, request, asking, .own, first)
                 } else {
                     self.finish(leg, .legacy, .fault(fault))
@@ -132,7 +140,14 @@ extension Backend {
             case .success(let link):
                 var request = request
                 request.whenDone = { sessions.release(session) }
-                self.start(leg, attempt, request, asking, .own, link) { event in
+                self.start(leg, attempt, request, asking, .own, link) { event, hasAsked in
+                    if case .error(let error) = event, era == .modern, !hasAsked,
+                        LegacyFace.isBeyond(error)
+                    {
+                        self.state.withLock { $0.legacyFace.lacks(leg.request) }
+                        self.attempt(leg)
+                        return true
+                    }
                     guard case .fault(let fault) = event else { return false }
                     if fault.kind == .lost || fault.kind == .notReached { sessions.close(session, fault) }
                     guard fault.kind == .sessionGone else { return false }

@@ -31,11 +31,14 @@ extension Backend {
         return greeting
     }
 
-    private func probe(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
+    /// - Parameter isSecond: whether the backend itself said that it speaks this revision.
+    private func probe(
+        _ link: any BackendLink, as revision: ProtocolRevision = .newestModern, isSecond: Bool = false
+    ) async throws(BackendFault) -> Greeting {
         let answer: LinkQuestion.Answer
         do throws(BackendFault) {
             answer = try await LinkQuestion.ask(
-                link, own(Method.serverDiscover, .emptyObject, revision: .newestModern),
+                link, own(Method.serverDiscover, .emptyObject, revision: revision),
                 within: limits.probeTimeout, on: group.next())
         } catch {
             switch error.kind {
@@ -53,6 +56,11 @@ extension Backend {
         case .result(let result) where result["supportedVersions"]?.kind == .array:
             return try modernGreeting(result, link)
         case .error(let error) where Self.isModern(error):
+            // A server that refuses a revision says which it takes (mcp-spec §3.2).
+            let offered = error["data"]?["supported"]?.elements.compactMap(\.string) ?? []
+            let common = ProtocolRevision.allCases.last { offered.contains($0.rawValue) }
+            if let common, common.era == .legacy { return try await initialize(link) }
+            if let common, !isSecond { return try await probe(link, as: common, isSecond: true) }
             throw BackendFault(
                 .broken, "it speaks revisions that this gateway does not: \(RPCError(reading: error))")
         case .result, .error:
@@ -132,8 +140,12 @@ extension Backend {
             try await read(&walk, link, greeting, until: deadline, &listing.remarks)
             ttl = [ttl, walk.ttl].compactMap { $0 }.min()
             for item in walk.items {
-                if let remark = fault(of: item, kind, greeting) {
-                    listing.remarks.append(remark)
+                if let violation = violation(of: item, kind, greeting) {
+                    listing.remarks.append("tool \(violation.tool) is left out: \(violation.why)")
+                    listing.refusedTools[violation.tool] = violation.why
+                } else if item[kind.nameMember]?.string?.isEmpty != false {
+                    listing.remarks.append(
+                        "an entry of its \(kind.member) has no \(kind.nameMember) and is left out")
                 } else {
                     listing.entries.append((kind, item))
                 }
@@ -173,17 +185,20 @@ extension Backend {
                 case .cut(let why):
                     remarks.append(why)
                     return
-                case .broken(let why): throw BackendFault(.broken, why)
+                case .broken(let why):
+                    // For the same reason as above: resources without templates are resources.
+                    guard walk.kind == .resourceTemplates else { throw BackendFault(.broken, why) }
+                    remarks.append(why)
+                    return
                 }
             }
         }
     }
 
-    /// Why an entry must not be offered; `nil`: it may.
-    private func fault(of item: JSON, _ kind: EntryListKind, _ greeting: Greeting) -> String? {
-        guard let name = item[kind.nameMember]?.string, !name.isEmpty else {
-            return "an entry of its \(kind.member) has no \(kind.nameMember) and is left out"
-        }
+    /// Why a tool must not be offered by any client over HTTP (mcp-spec §2.3); `nil`: it may.
+    private func violation(
+        of item: JSON, _ kind: EntryListKind, _ greeting: Greeting
+    ) -> (tool: String, why: String)? {
         guard kind == .tools, greeting.revision.era == .modern, case .http = target,
             let tool = ToolDefinition(item)
         else { return nil }
@@ -191,7 +206,7 @@ extension Backend {
             _ = try tool.parameterHeaders()
             return nil
         } catch {
-            return "tool \(name) is left out: \(error)"
+            return (tool.name, "\(error)")
         }
     }
 }

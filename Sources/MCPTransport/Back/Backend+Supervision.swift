@@ -54,6 +54,7 @@ extension Backend {
     private func live() async -> (BackendFault, upFor: Duration) {
         let link: any BackendLink
         let greeting: Greeting
+        state.withLock { $0.legacyFace = LegacyFace() }
         do throws(BackendFault) {
             (link, greeting) = try await meet()
         } catch {
@@ -183,7 +184,8 @@ extension Backend {
             }
         }
         state.withLock { state in
-            state.connection = Connection(link: link, greeting: greeting, parameters: parameters)
+            state.connection = Connection(
+                link: link, greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools)
             state.isAuthNeeded = false
         }
         events(.listed(listing))

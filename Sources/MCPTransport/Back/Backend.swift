@@ -12,12 +12,16 @@ import Synchronization
 /// is told once for each connection: the first declares all that can be bridged, and what a caller cannot be asked for is
 /// refused when it is asked. Calls are suspended while their callers answer, and where they run depends on whether a
 /// question tells which call it belongs to: see ``AskingInstances`` and ``AskingSessions``.
+///
+/// A backend of both eras shows its legacy face to callers of that era (``LegacyFace``).
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
         var greeting: Greeting
         /// The `Mcp-Param-*` headers of each tool that has any.
         var parameters: [String: ParameterHeaders]
+        /// Tools that must not be called (``BackendListing/refusedTools``).
+        var refusedTools: [String: String]
     }
 
     struct State: Sendable {
@@ -29,6 +33,8 @@ package final class Backend: Sendable {
         var rememberedEra: Era?
         /// Whether its URL is one of 2024-11-05, as far as is known or was said.
         var speaksEvents = false
+        /// Of a backend that was greeted as a modern one.
+        var legacyFace = LegacyFace()
         /// Calls that wait for a new session or fresh definitions to be sent again.
         var parked: [BackendCall] = []
         var callsOpen = 0
@@ -165,25 +171,33 @@ package final class Backend: Sendable {
         switch ready {
         case .failure(let failure): call.finish(.failure(failure))
         case .success(let (connection, number)):
-            if let declared = declaration(for: request, at: connection.greeting) {
-                var asked = wire(request, number, connection)
-                asked.declared = declared
-                ask(call, attempt, asked)
+            if let refusal = connection.refusal(of: request) {
+                call.finish(.failure(refusal.failure(of: request, backend: name)))
                 return
             }
-            let handle = connection.link.send(wire(request, number, connection)) { [weak self] event in
+            let era = connection.greeting.revision.era
+            if let declared = declaration(for: request, at: connection.greeting) {
+                var asked = wire(request, number, connection, in: .legacy)
+                asked.declared = declared
+                ask(call, attempt, asked, besides: era)
+                return
+            }
+            let handle = connection.link.send(wire(request, number, connection, in: era)) {
+                [weak self] event in
                 guard call.isCurrent(attempt) else { return }
-                self?.take(event, of: call, attempt, connection.greeting.revision.era)
+                self?.take(event, of: call, attempt, era)
             }
             call.running(handle, attempt: attempt)
         }
     }
 
-    /// The request as this backend's era wants it.
-    private func wire(_ request: CallRequest, _ number: Int, _ connection: Connection) -> LinkRequest {
+    /// The request as an era of this backend wants it.
+    private func wire(
+        _ request: CallRequest, _ number: Int, _ connection: Connection, in era: Era
+    ) -> LinkRequest {
         let token: JSON? = request.client.wantsProgress ? .number(number) : nil
         let revision = connection.greeting.revision
-        guard revision.era == .modern else {
+        guard era == .modern else {
             let meta = RequestMeta(legacyProgressToken: token, traceparent: request.client.traceparent)
             return LinkRequest(
                 number: number, method: request.method,
@@ -301,5 +315,15 @@ package final class Backend: Sendable {
             defer { state.parked = [] }
             return state.parked
         }
+    }
+}
+
+extension Backend.Connection {
+    /// Why a call must not be made at all; `nil`: it may.
+    fileprivate func refusal(of request: CallRequest) -> BackendFault? {
+        guard request.method == Method.toolsCall, !refusedTools.isEmpty,
+            let tool = request.params["name"]?.string, let why = refusedTools[tool]
+        else { return nil }
+        return BackendFault(.broken, "its tool \(tool) is not called: \(why)")
     }
 }

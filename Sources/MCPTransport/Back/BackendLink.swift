@@ -105,8 +105,16 @@ protocol BackendLink: Sendable {
     /// What has to be done besides, for as long as the link lives; returns when cancelled or when nothing is
     /// left.
     func attend() async
+    /// Returns when everything that the backend says from now on is heard, also what belongs to no request, or when
+    /// there is no telling; needs ``attend()`` to run.
+    func whenAttentive() async
     /// Ends it, open requests included.
     ///
     /// - Returns: how it ended, as part of a sentence, where there is something to say.
     func close() async -> String?
+}
+
+extension BackendLink {
+    /// One channel carries everything, and it is open.
+    func whenAttentive() async {}
 }

@@ -57,10 +57,13 @@ package struct BackendListing: Sendable, Equatable {
     package var entries: [(list: EntryListKind, definition: JSON)]
     /// What was left out and why, for a person; empty when nothing was.
     package var remarks: [String] = []
+    /// Tools that are left out because no client may call them, and why; by name.
+    package var refusedTools: [String: String] = [:]
 
     package static func == (a: Self, b: Self) -> Bool {
         a.era == b.era && a.revision == b.revision && a.serverInfo == b.serverInfo
             && a.instructions == b.instructions && a.capabilities == b.capabilities && a.remarks == b.remarks
+            && a.refusedTools == b.refusedTools
             && a.entries.elementsEqual(b.entries) { $0.list == $1.list && $0.definition == $1.definition }
     }
 }

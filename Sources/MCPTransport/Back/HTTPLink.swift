@@ -30,6 +30,9 @@ final class HTTPLink: BackendLink {
 
     /// Waits of the session's own stream between two attempts; it is a convenience, not the way of calls.
     private static let streamRetry = (from: Duration.seconds(1), to: Duration.seconds(60))
+    /// How long calls wait for the session's own stream. What a server asks there without naming a call is lost to who does
+    /// not listen yet; some send the head of a stream only with its first event, and are not waited for.
+    private static let attentionWait = TimeAmount.milliseconds(500)
     /// How long the end of a session may take; nobody waits for it.
     private static let farewell = Duration.seconds(2)
 
@@ -40,6 +43,7 @@ final class HTTPLink: BackendLink {
     /// Asked on the session's own stream.
     private let questions: SharedQuestions
     private let state = Mutex(State())
+    private let attentive = Once<Void>()
 
     init(
         _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
@@ -246,7 +250,13 @@ final class HTTPLink: BackendLink {
 
     /// Listens on the stream of a legacy session for changes of lists; a server without one is left in peace.
     func attend() async {
+        defer { attentive.finish(()) }
         guard state.withLock({ $0.revision?.era }) == .legacy else { return }
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let late = loop.scheduleTask(in: Self.attentionWait) { [weak self] () -> Void in
+            self?.attentive.finish(())
+        }
+        defer { late.cancel() }
         var backoff = Backoff(from: Self.streamRetry.from, to: Self.streamRetry.to)
         while !Task.isCancelled {
             let began = ContinuousClock.now
@@ -257,6 +267,8 @@ final class HTTPLink: BackendLink {
             try? await Task.sleep(for: place.hasAdvanced ? place.wait : usual)
         }
     }
+
+    func whenAttentive() async { await attentive.wait(cancelled: ()) }
 
     /// - Returns: whether it is worth another attempt.
     private func followStream() async -> Bool {
@@ -273,6 +285,7 @@ final class HTTPLink: BackendLink {
         let handle = client.send(outgoing) { [weak self] event in
             switch event {
             case .head(let head):
+                self?.attentive.finish(())
                 let isStream =
                     head.status == 200
                     && head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true

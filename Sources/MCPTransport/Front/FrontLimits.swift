@@ -19,7 +19,7 @@ package struct FrontLimits: Hashable, Sendable {
     package var replay = ReplayBuffer.Limits.standard
     /// How soon a call of 2025-11-25 without an answer gets a stream that its client can resume. Most answers are
     /// here before, and need none.
-    package var streamAfter: Duration = .milliseconds(500)
+    package var streamAfter: Duration = .milliseconds(100)
     /// How long a client whose stream broke is asked to wait before it comes back.
     package var reconnectAfter: Duration = .seconds(1)
     /// How long a legacy client may take to answer what a call asks it for: a person may be filling in a

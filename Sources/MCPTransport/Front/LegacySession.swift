@@ -50,6 +50,6 @@ package struct LegacySession: Hashable, Sendable {
     package func facts(wantsProgress: Bool, traceparent: String?) -> ClientFacts {
         ClientFacts(
             capabilities: capabilities, info: clientInfo, logLevel: logLevel,
-            wantsProgress: wantsProgress, traceparent: traceparent)
+            wantsProgress: wantsProgress, traceparent: traceparent, era: .legacy)
     }
 }

@@ -106,9 +106,10 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         let traceparent =
             try decoder.bool("trace context")
             ? try decoder.text(max: Self.traceparentMax, "trace context") : nil
+        let isLegacy = try decoder.bool("client era")
         client = ClientFacts(
             capabilities: capabilities, info: info, logLevel: logLevel, wantsProgress: wantsProgress,
-            traceparent: traceparent)
+            traceparent: traceparent, era: isLegacy ? .legacy : .modern)
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {
@@ -135,5 +136,6 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         encoder.put(client.wantsProgress)
         encoder.put(client.traceparent != nil)
         if let traceparent = client.traceparent { encoder.put(text: traceparent) }
+        encoder.put(client.era == .legacy)
     }
 }

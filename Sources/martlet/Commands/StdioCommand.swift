@@ -104,7 +104,9 @@ struct StdioCommand: AsyncParsableCommand {
         let backend = Backend(
             name: "martlet",
             target: .http(url: url, headers: [("Authorization", SecretText(plain: "Bearer \(token)"))]),
-            limits: limits, group: EventLoops.shared, http: http, secrets: { _ in [] }, log: NodeLog.make(),
+            limits: limits, group: EventLoops.shared, http: http, secrets: { _ in [] },
+            // So that a legacy client is one to the node, too (decision 17).
+            seal: .ofThisLife(of: "stdio"), log: NodeLog.make(),
             events: { service.take($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await backend.run() }

@@ -213,6 +213,10 @@ struct HTTPBackendTests {
             #expect(listing.entries.map { $0.definition["name"]?.string } == ["good"])
             #expect(listing.remarks.first?.contains("bad") == true)
             #expect(await rig.tool("good", ["host": "nas"]).result != nil)
+            let refused = await rig.tool("bad", ["host": 1])
+            #expect(
+                refused.failure?.reason == .backendProtocol && refused.failure?.detail.contains("bad") == true
+            )
         }
         #expect(seen.withLock { $0 } == ["nas"])
     }
@@ -256,6 +260,73 @@ struct HTTPBackendTests {
             }
             let told = await outcome
             #expect(told.failure?.reason == .backendProtocol && told.error == nil)
+        }
+    }
+
+    @Test func `a revision that is refused with a better one is asked for again at once`() async throws {
+        let refusals = Mutex(1)
+        try await FrontRig.with(admits: { exchange in
+            guard
+                refusals.withLock({ left in
+                    defer { left -= 1 }
+                    return left > 0
+                })
+            else { return true }
+            let refusal: JSON = [
+                "jsonrpc": "2.0", "id": 1,
+                "error": [
+                    "code": -32022, "message": "not this one",
+                    "data": ["supported": ["2026-07-28"], "requested": "2026-07-28"],
+                ],
+            ]
+            exchange.respond(
+                status: 400, headers: [("Content-Type", "application/json")], body: Array(refusal.bytes))
+            return false
+        }) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: [])) { rig in
+                var states: [BackendState] = []
+                repeat { states.append(try await rig.state().0) } while states.last != .up
+                #expect(states == [.starting, .up])
+            }
+        }
+    }
+
+    @Test func `a server that refuses every revision but a legacy one is initialized`() async throws {
+        try await FrontRig.with(admits: { exchange in
+            guard exchange.headers.first("mcp-protocol-version") == "2026-07-28" else { return true }
+            let refusal: JSON = [
+                "jsonrpc": "2.0", "id": 1,
+                "error": [
+                    "code": -32022, "message": "no", "data": ["supported": ["2025-06-18", "2025-11-25"]],
+                ],
+            ]
+            exchange.respond(
+                status: 400, headers: [("Content-Type", "application/json")], body: Array(refusal.bytes))
+            return false
+        }) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: [])) { rig in
+                let listing = try await rig.listing()
+                #expect(listing.revision == .v2025_11_25)
+            }
+        }
+    }
+
+    @Test func `resources whose templates cannot be read are listed without`() async throws {
+        try await FrontRig.with(admits: { exchange in
+            guard exchange.headers.first("mcp-method") == "resources/templates/list" else { return true }
+            let id = (try? JSON(validating: exchange.body))?["id"] ?? .null
+            let empty: JSON = ["jsonrpc": "2.0", "id": id, "result": ["resultType": "complete"]]
+            exchange.respond(
+                status: 200, headers: [("Content-Type", "application/json")], body: Array(empty.bytes))
+            return false
+        }) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: [])) { rig in
+                let listing = try await rig.listing()
+                #expect(listing.entries.contains { $0.list == .resources })
+                #expect(
+                    listing.remarks == [#"its answer to resources/templates/list has no "resourceTemplates""#]
+                )
+            }
         }
     }
 

@@ -45,10 +45,14 @@ final class AskingCall: Sendable {
 
     /// Sends the call.
     ///
-    /// - Parameter takes: sees each event first; `true`: it was seen to, and this call is none any more.
-    func start(_ request: LinkRequest, unless takes: @escaping @Sendable (LinkEvent) -> Bool) {
+    /// - Parameter takes: sees each event first, and whether the backend has asked for anything before; `true`: it was
+    ///   seen to, and this call is none any more.
+    func start(
+        _ request: LinkRequest, unless takes: @escaping @Sendable (LinkEvent, _ hasAsked: Bool) -> Bool
+    ) {
         let handle = link.send(request) { event in
-            if !takes(event) { self.take(event) }
+            let hasAsked = self.state.withLock { $0.rounds.hasAsked }
+            if !takes(event, hasAsked) { self.take(event) }
         }
         let isCancelled = state.withLock { state in
             state.handle = handle

@@ -47,6 +47,9 @@ struct AskingRounds: Sendable {
         }
     }
 
+    /// Whether the backend has asked for anything yet.
+    var hasAsked: Bool { lastKey > 0 }
+
     /// The keys of what the caller has not answered yet.
     var openKeys: [String] { questions.map(\.key) }
 

@@ -69,11 +69,12 @@ final class AskingSession: Sendable {
             onEnd()
             return settle(.failure(error))
         }
-        settle(.success(link))
         let stopped = BackendFault(.cancelled, "the gateway stopped it")
         let fault = await withTaskGroup { tasks in
             tasks.addTask { await link.attend() }
             defer { tasks.cancelAll() }
+            await link.whenAttentive()
+            settle(.success(link))
             return await end.wait(cancelled: stopped)
         }
         onEnd()

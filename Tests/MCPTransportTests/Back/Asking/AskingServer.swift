@@ -87,9 +87,13 @@ enum AskingServer {
                 say({"id": i, "error": {"code": -32601, "message": "no " + method}})
         """#
 
-    /// A server of 2025-06-18 over Streamable HTTP: `tools/call` asks on the stream of its own answer.
-    static func withHTTP(_ body: (BackendTarget) async throws -> Void) async throws {
+    /// A server of 2025-06-18 over Streamable HTTP: `tools/call` asks on the stream of its own answer, or on that of
+    /// the session, if somebody listens there.
+    static func withHTTP(
+        onOwnStream: Bool = false, _ body: (BackendTarget) async throws -> Void
+    ) async throws {
         let state = Mutex((sessions: 0, open: [String: (HTTPExchange, JSON)]()))
+        let streams = Mutex<[String: HTTPExchange]>([:])
         let reply: @Sendable (HTTPExchange, JSON, JSON, String?) -> Void = { exchange, id, result, session in
             exchange.respond(
                 status: 200,
@@ -101,8 +105,14 @@ enum AskingServer {
         let listener = try await HTTPListener.bind(
             ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops
         ) { exchange in
+            let session = exchange.headers.first("mcp-session-id") ?? ""
             guard let message = try? JSON(validating: exchange.body) else {
-                return exchange.respond(status: exchange.method == "DELETE" ? 200 : 405)
+                guard onOwnStream, exchange.method == "GET" else {
+                    return exchange.respond(status: exchange.method == "DELETE" ? 200 : 405)
+                }
+                exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+                streams.withLock { $0[session] = exchange }
+                return
             }
             let id = message["id"] ?? .null
             switch message["method"]?.string {
@@ -123,7 +133,8 @@ enum AskingServer {
                 let question = "q\(id.text)"
                 state.withLock { $0.open[question] = (exchange, id) }
                 exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
-                exchange.write(
+                let asking = onOwnStream ? streams.withLock({ $0[session] }) : .some(exchange)
+                asking?.write(
                     event([
                         "jsonrpc": "2.0", "id": .string(question), "method": "elicitation/create",
                         "params": ["message": message["params"]?["arguments"]?["message"] ?? .null],

@@ -1,0 +1,62 @@
+import JSONSlice
+import MCPModel
+
+/// What is known of the legacy side of a backend that was greeted as a modern one (decision 17).
+///
+/// A server that speaks both eras may have tools that ask their client the legacy way, which they can do in a session
+/// only, and tools that ask with `input_required`, which not every server can say in a session. A caller of the legacy era
+/// is served in its own era where that is possible; what is not is found out by doing, and remembered.
+struct LegacyFace: Hashable, Sendable {
+    private struct EntryName: Hashable {
+        let method: String
+        let name: String?
+    }
+
+    /// Names that are remembered; callers choose names, so there is a bound. Past it each call finds out anew.
+    private static let namesMax = 1_000
+
+    /// Whether it takes no sessions at all.
+    var isMissing = false
+    private var modernOnly: Set<EntryName> = []
+
+    /// Whether a call belongs into a session: the caller speaks as legacy clients do, and this is neither a retry of a
+    /// modern round nor to become a modern task.
+    func serves(_ request: CallRequest) -> Bool {
+        request.client.era == .legacy && !isMissing && request.params["inputResponses"] == nil
+            && request.params["requestState"] == nil && !modernOnly.contains(Self.entry(of: request))
+            && !TasksExtension.isDeclared(in: request.client.capabilities)
+    }
+
+    /// This entry says what no session can carry.
+    mutating func lacks(_ request: CallRequest) {
+        if modernOnly.count < Self.namesMax { modernOnly.insert(Self.entry(of: request)) }
+    }
+
+    /// Whether an error says that the handler did answer, and that this revision has no words for the answer: what
+    /// becomes of `input_required` at servers that do not translate it themselves. The round it ended is one that a
+    /// client repeats by design, so that asking again in the modern era runs no call twice.
+    ///
+    /// No code says it, so the words of the servers that do have to: `mcp` 2.x ("Handler returned an invalid result") and
+    /// `fastmcp` 4.x ("Tool 'x' returned an InputRequiredResult …").
+    static func isBeyond(_ error: JSON) -> Bool {
+        guard let message = error["message"]?.string?.lowercased() else { return false }
+        switch error["code"]?.int {
+        case RPCError.Code.internalError: return message.contains("invalid result")
+        case RPCError.Code.invalidParams: return message.contains("returned an inputrequiredresult")
+        default: return false
+        }
+    }
+
+    /// Whether a session could not be opened because the backend knows none, and not because it could not be reached.
+    static func isMissing(by fault: BackendFault) -> Bool {
+        switch fault.kind {
+        case .broken, .refused, .timedOut, .sessionGone: true
+        default: false
+        }
+    }
+
+    private static func entry(of request: CallRequest) -> EntryName {
+        EntryName(
+            method: request.method, name: (request.params["name"] ?? request.params["uri"])?.string)
+    }
+}
