@@ -115,12 +115,13 @@ package final class MCPFront: Sendable {
 
     private func post(_ exchange: HTTPExchange, _ scope: SessionScope, _ description: EndpointDescription) {
         guard let document = parse(exchange) else { return }
-        if document.kind == .array { return batch(exchange, document, scope) }
+        let version = exchange.headers.first(MirroredHeaders.protocolVersion)
+        // To a revision that never had batches an array is no message.
+        let knowsBatches = version.map { ProtocolRevision(rawValue: $0)?.era == .legacy } ?? true
+        if document.kind == .array, knowsBatches { return batch(exchange, document, scope) }
         do throws(RPCError) {
             let message = try RPCMessage(document)
-            switch ModernRequest.era(
-                of: message, versionHeader: exchange.headers.first(MirroredHeaders.protocolVersion))
-            {
+            switch ModernRequest.era(of: message, versionHeader: version) {
             case .modern: modern(exchange, message, scope, description)
             case .legacy: legacy(exchange, message, scope, description)
             }

@@ -35,6 +35,16 @@ struct ModernFrontTests {
         }
     }
 
+    @Test func `an array is no message to a revision without batches`() async throws {
+        try await FrontRig.with { rig in
+            let batch = [UInt8(ascii: "[")] + FrontRig.modernBody("tools/list") + [UInt8(ascii: "]")]
+            let answer = try await rig.send(
+                "POST", "/mcp", headers: FrontRig.modernHeaders("tools/list"), body: batch)
+            #expect(answer.status == 400)
+            #expect(answer.json["error"]?["code"]?.int == -32600)
+        }
+    }
+
     @Test func `a bad cursor is invalid params`() async throws {
         try await FrontRig.with { rig in
             let answer = try await rig.modern("tools/list", ["cursor": "x"])
