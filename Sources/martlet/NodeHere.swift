@@ -22,6 +22,7 @@ enum NodeHere {
     static func run(
         _ settings: LaunchSettings, work: @escaping @Sendable (Node) async throws -> Ending
     ) async throws {
+        DescriptorLimit.raise()
         let node = try await Node.open(settings: settings, log: NodeLog.make())
         let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
         let word = RunningNode(

@@ -14,6 +14,7 @@ enum EndToEnd {
     struct BadInput {}
     struct Orphans {}
     struct Demo {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }

@@ -2,21 +2,26 @@ package import MCPModel
 
 /// The bounds of a front, each with its reason.
 package struct FrontLimits: Hashable, Sendable {
-    /// Legacy sessions held at once; each costs a few hundred bytes and whatever it runs. A client that
-    /// forgets its sessions must not fill the memory.
-    package var sessionsMax = 1_000
+    /// Legacy sessions held at once. A client that forgets its sessions must not fill the memory: an idle one costs 1 kB
+    /// (docs/reference/sessions.md), one with a stream 9 kB.
+    package var sessionsMax = 16_384
     /// A session nobody speaks in for this long is gone (the client sees 404 and initializes again).
     package var sessionIdle: Duration = .seconds(30 * 60)
     /// Requests of one session that run at once.
     package var sessionCallsMax = 256
-    /// Streams that stay open for list changes or HTTP+SSE, over all clients: each holds a connection.
-    package var streamsMax = 1_024
+    /// Streams that stay open for list changes or HTTP+SSE, over all clients: each holds a connection, and a quarter of
+    /// those that a listener takes (``HTTPLimits/connectionsMax``) is left for requests.
+    package var streamsMax = 3_072
     /// Messages in one JSON-RPC batch (2025-03-26).
     package var batchMax = 64
     /// How often an open stream carries a comment, so that proxies do not take it for dead.
     package var keepAlive: Duration = .seconds(15)
     /// What a session keeps for a client whose connection broke.
     package var replay = ReplayBuffer.Limits.standard
+    /// What all sessions keep of that together. Over it a session that says more keeps only ``replayShareMax``: many clients
+    /// with large results must not fill the memory either.
+    package var replayTotalMax = 256 * 1024 * 1024
+    package var replayShareMax = 16 * 1024
     /// How soon a call of 2025-11-25 without an answer gets a stream that its client can resume. Most answers are
     /// here before, and need none.
     package var streamAfter: Duration = .milliseconds(100)

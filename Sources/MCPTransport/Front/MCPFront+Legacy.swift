@@ -44,7 +44,8 @@ extension MCPFront {
         let evicted = sessions.withLock { table in
             table.insert(
                 StreamableSession(
-                    dialogue: dialogue, streams: SessionStreams(session.revision, limits, streams)),
+                    dialogue: dialogue,
+                    streams: SessionStreams(session.revision, limits, streams, replayTotal)),
                 id: name, scope: scope, at: .now
             ) { $0.dialogue.isBusy }
         }

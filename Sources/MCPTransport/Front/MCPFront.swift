@@ -21,6 +21,7 @@ package final class MCPFront: Sendable {
     let limits: FrontLimits
     let log: Logger
     let streams = StreamSet()
+    let replayTotal: ReplayTotal
     let sessions: Mutex<SessionTable<StreamableSession>>
     let eventSessions: Mutex<SessionTable<EventSession>>
     private let isReady: @Sendable () -> Bool
@@ -33,6 +34,7 @@ package final class MCPFront: Sendable {
         self.limits = limits
         self.log = log
         self.isReady = isReady
+        self.replayTotal = ReplayTotal(limits)
         self.sessions = Mutex(SessionTable(countMax: limits.sessionsMax, idleMax: limits.sessionIdle))
         self.eventSessions = Mutex(SessionTable(countMax: limits.sessionsMax, idleMax: limits.sessionIdle))
     }

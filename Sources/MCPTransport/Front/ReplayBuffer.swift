@@ -31,7 +31,8 @@ package struct ReplayBuffer: Sendable {
     package struct Limits: Hashable, Sendable {
         /// A call that reports progress without pause must not fill the memory while it runs.
         package var eventsMax = 256
-        /// Nor must large results of many calls: a thousand sessions may each keep as much.
+        /// Nor must large results of many calls. What all sessions keep together has a bound of its own
+        /// (``FrontLimits/replayTotalMax``).
         package var bytesMax = 1024 * 1024
         /// How long an answer waits for its client; one that was cut off is back within seconds, or asleep.
         package var ageMax: Duration = .seconds(5 * 60)
@@ -108,7 +109,7 @@ package struct ReplayBuffer: Sendable {
         let bytes = event(id)
         held.append(Held(id: id, bytes: bytes, saidAt: now))
         bytesHeld += bytes.count
-        trim(at: now)
+        trim(at: now, to: limits.bytesMax)
         return bytes
     }
 
@@ -120,7 +121,12 @@ package struct ReplayBuffer: Sendable {
     }
 
     /// Lets go of what has waited too long.
-    package mutating func expire(at now: ContinuousClock.Instant) { trim(at: now) }
+    package mutating func expire(at now: ContinuousClock.Instant) { trim(at: now, to: limits.bytesMax) }
+
+    /// Keeps no more than so many bytes, the latest.
+    package mutating func shrink(to bytesMax: Int, at now: ContinuousClock.Instant) {
+        trim(at: now, to: min(bytesMax, limits.bytesMax))
+    }
 
     /// What a client that has seen everything up to `id` has missed of that stream.
     package func replay(after id: EventID) -> Replay {
@@ -132,11 +138,11 @@ package struct ReplayBuffer: Sendable {
         return .events(missed.map(\.bytes), isOver: facts.isOver)
     }
 
-    private mutating func trim(at now: ContinuousClock.Instant) {
+    private mutating func trim(at now: ContinuousClock.Instant, to bytesMax: Int) {
         var (count, bytes) = (0, bytesHeld)
         for event in held {
             guard
-                held.count - count > limits.eventsMax || bytes > limits.bytesMax
+                held.count - count > limits.eventsMax || bytes > bytesMax
                     || event.saidAt.duration(to: now) > limits.ageMax
             else { break }
             count += 1
@@ -147,6 +153,8 @@ package struct ReplayBuffer: Sendable {
             streams[event.id.stream] = isForgotten ? nil : facts
         }
         held.removeFirst(count)
+        // An idle session gives back what a busy one needed.
+        if held.isEmpty { held = [] }
         bytesHeld = bytes
     }
 }

@@ -25,13 +25,19 @@ final class SessionStreams: Sendable {
     /// event (those before 2025-11-25, which may choke on an event without a message).
     private let retry: Int?
     private let openStreams: StreamSet
+    private let total: ReplayTotal
     private let state: Mutex<State>
 
-    init(_ revision: ProtocolRevision, _ limits: FrontLimits, _ openStreams: StreamSet) {
+    init(
+        _ revision: ProtocolRevision, _ limits: FrontLimits, _ openStreams: StreamSet, _ total: ReplayTotal
+    ) {
+        self.total = total
         retry = revision >= .v2025_11_25 ? Int(limits.reconnectAfter / .milliseconds(1)) : nil
         self.openStreams = openStreams
         state = Mutex(State(buffer: ReplayBuffer(limits: limits.replay)))
     }
+
+    deinit { total.add(-state.withLock { $0.buffer.bytesHeld }) }
 
     var isPrimed: Bool { retry != nil }
 
@@ -56,7 +62,9 @@ final class SessionStreams: Sendable {
     /// - Returns: `false` when that cannot be; nothing was sent then.
     func resume(after id: EventID, on exchange: HTTPExchange) -> Bool {
         state.withLock { state in
+            let before = state.buffer.bytesHeld
             state.buffer.expire(at: .now)
+            total.add(state.buffer.bytesHeld - before)
             guard case .events(let missed, let isOver) = state.buffer.replay(after: id) else { return false }
             carry(id.stream, on: exchange, &state, missed: missed)
             if isOver { dismiss(id.stream, &state) }
@@ -69,10 +77,15 @@ final class SessionStreams: Sendable {
     /// - Parameter isLast: whether the stream is over with it.
     func push(_ message: JSON, to number: Int, isLast: Bool = false) {
         state.withLock { state in
+            let before = state.buffer.bytesHeld
+            defer { total.add(state.buffer.bytesHeld - before) }
             let bytes = state.buffer.append(to: number, isLast: isLast, at: .now) {
                 SSEEvent(type: "message", data: Array(message.onOneLine.bytes), id: $0.description).bytes
             }
             guard let bytes else { return }
+            if let share = total.share(with: state.buffer.bytesHeld - before) {
+                state.buffer.shrink(to: share, at: .now)
+            }
             if let carrier = state.carriers[number] { queue(carrier) { $0.write(bytes) } }
             if isLast { dismiss(number, &state) }
         }
@@ -92,7 +105,13 @@ final class SessionStreams: Sendable {
     }
 
     /// Lets go of what has waited too long.
-    func expire(at now: ContinuousClock.Instant) { state.withLock { $0.buffer.expire(at: now) } }
+    func expire(at now: ContinuousClock.Instant) {
+        state.withLock { state in
+            let before = state.buffer.bytesHeld
+            state.buffer.expire(at: now)
+            total.add(state.buffer.bytesHeld - before)
+        }
+    }
 
     // MARK: -
 

@@ -43,8 +43,13 @@ package struct SessionTable<Session: Sendable>: Sendable {
     ) -> [Session]? {
         var evicted: [Session] = []
         if slots.count >= countMax {
-            let idle = slots.filter { !isBusy($0.value.session) }
-            guard let oldest = idle.min(by: { $0.value.heardAt < $1.value.heardAt }) else { return nil }
+            // Without a copy of thousands of slots.
+            var oldest: (key: String, value: Slot)?
+            for slot in slots {
+                if let oldest, oldest.value.heardAt <= slot.value.heardAt { continue }
+                if !isBusy(slot.value.session) { oldest = slot }
+            }
+            guard let oldest else { return nil }
             evicted.append(oldest.value.session)
             slots[oldest.key] = nil
         }

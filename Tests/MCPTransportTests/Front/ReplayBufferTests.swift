@@ -52,6 +52,32 @@ struct ReplayBufferTests {
         }
     }
 
+    @Test func `shrunk, a buffer keeps the latest, and goes on`() {
+        var (buffer, said) = Self.conversation(0)
+        buffer.shrink(to: 7, at: Self.start)
+        #expect(buffer.bytesHeld <= 7 && buffer.eventsHeld == 1)
+        let place = EventID(stream: 1, number: 0)
+        #expect(buffer.replay(after: place) == .events([said[0][7]], isOver: false))
+        let next = buffer.append(to: 1, at: Self.start) { Array("\($0)".utf8) }
+        #expect(buffer.replay(after: place) == .events([said[0][7], next ?? []], isOver: false))
+        said = []
+    }
+
+    @Test func `what all sessions keep has a bound, and each keeps a share`() {
+        var limits = FrontLimits()
+        (limits.replayTotalMax, limits.replayShareMax) = (10_000, 500)
+        let total = ReplayTotal(limits)
+        var sessions = (0..<100).map { _ in SessionStreams(.v2025_11_25, limits, StreamSet(), total) }
+        for session in sessions {
+            for _ in 0..<10 {
+                session.push(["text": .string(String(repeating: "x", count: 200))], to: ReplayBuffer.own)
+            }
+        }
+        #expect(total.bytesHeld > 10_000 && total.bytesHeld <= 10_000 + 100 * 500)
+        sessions = []
+        #expect(total.bytesHeld == 0)
+    }
+
     @Test func `no id is given twice, and each names its stream`() {
         var seen: Set<String> = []
         var buffer = ReplayBuffer()
