@@ -1,3 +1,4 @@
+import Glibc
 import JSONSlice
 import MCPModel
 import NIOCore
@@ -294,6 +295,43 @@ struct AskingBackendTests {
             _ = try await rig.line(containing: "silent runs")
             #expect(await rig.tool("confirm", client: facts).text?.contains("-32603") == true)
             silent.cancel()
+        }
+    }
+
+    @Test func `children that the configuration allows take turns where calls may ask`() async throws {
+        var limits = BackendRig.limits
+        limits.instances = 2
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let asked = await rig.tool("confirm", client: facts)
+            _ = await rig.call(
+                "tools/call", Self.retry("confirm", asked, ["elicitation-1": Self.accept]), client: facts)
+            let first = await Self.who(rig, AskingServer.form)["pid"]
+            let silent = rig.backend.call(
+                BackendRig.request("tools/call", ["name": "silent"], client: facts)
+            ) { _ in }
+            _ = try await rig.line(containing: "silent runs")
+            let second = await Self.who(rig, AskingServer.form)["pid"]
+            #expect(second != nil && second != first)
+            silent.cancel()
+        }
+    }
+
+    @Test func `a further child that dies takes its own calls with it, and no others`() async throws {
+        var limits = BackendRig.limits
+        limits.suspensionPatience = .zero
+        try await Self.with(limits: limits) { rig in
+            let facts = ClientFacts(capabilities: AskingServer.form)
+            let one = await rig.tool("confirm", client: facts)
+            let child = try #require(await Self.who(rig, AskingServer.form)["pid"]?.int)
+            let two = await rig.tool("another", client: facts)
+            kill(pid_t(child), SIGKILL)
+            let lost = await rig.call(
+                "tools/call", Self.retry("another", two, ["elicitation-1": Self.accept]), client: facts)
+            #expect(lost.failure?.reason == .outcomeUnknown)
+            let done = await rig.call(
+                "tools/call", Self.retry("confirm", one, ["elicitation-1": Self.accept]), client: facts)
+            #expect(done.text?.contains("accept") == true)
         }
     }
 
