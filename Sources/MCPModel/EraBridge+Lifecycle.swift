@@ -44,16 +44,20 @@ extension EraBridge {
 
     // MARK: - Capabilities of servers
 
-    /// Legacy tasks are another protocol than the modern extension, so they are not declared on.
+    /// Tasks are an extension by now. No legacy revision knows extensions, so none is declared on.
     package static func modernServerCapabilities(fromLegacy capabilities: JSON) -> JSON {
-        capabilities.removing("tasks")
+        let known = capabilities.removing { $0 == "tasks" || $0 == "extensions" }
+        return hasTasks(capabilities) ? TasksExtension.declared(in: known) : known
     }
 
     package static func legacyServerCapabilities(
         fromModern capabilities: JSON, revision: ProtocolRevision
     ) -> JSON {
         let known = capabilities.removing("extensions")
-        return revision < .v2025_03_26 ? known.removing("completions") : known
+        if revision < .v2025_03_26 { return known.removing("completions") }
+        // Older ones never heard of tasks; their calls wait for the end of one.
+        return revision == .v2025_11_25 && TasksExtension.isDeclared(in: capabilities)
+            ? known.setting("tasks", to: legacyTasks) : known
     }
 
     // MARK: - Capabilities of clients

@@ -80,9 +80,10 @@ package enum EraBridge {
         }
     }
 
-    /// Params as a legacy server knows them: without the answers and the state of a retry.
+    /// Params as a legacy server knows them: without the answers and the state of a retry, and without the wish for a
+    /// task that modern servers ignore (mcp-spec §3.8): 2025-11-25 would answer it with what nobody waits for.
     package static func legacyParams(fromModern params: JSON) -> JSON {
-        params.removing("inputResponses").removing("requestState")
+        params.removing { ["inputResponses", "requestState", "task"].contains($0) }
     }
 
     // MARK: - Down
@@ -100,7 +101,9 @@ package enum EraBridge {
             }
         }
         switch method {
-        case Method.toolsCall: return legacyToolResult(legacy, revision: revision)
+        case Method.toolsCall, Method.tasksResult: return legacyToolResult(legacy, revision: revision)
+        case Method.tasksGet, Method.tasksCancel: return legacyTask(fromModern: legacy)
+        case Method.tasksList: return legacy.mappingElements(of: "tasks", legacyTask(fromModern:))
         case Method.promptsGet:
             return legacy.mappingElements(of: "messages") { message in
                 message.mapping("content") { legacyContent(fromModern: $0, revision: revision) }

@@ -65,7 +65,8 @@ package final class TaskServer: Sendable {
                 return .finished
             },
             watch: { _, _, _ in .none },
-            definition: { _, _, _, name in Self.tools.contains(name) ? Self.definition(name) : nil })
+            definition: { _, _, _, name in Self.tools.contains(name) ? Self.definition(name) : nil },
+            taskSupport: { _, _, name in Self.tools.contains(name) ? .optional : .forbidden })
     }
 
     package static func definition(_ name: String) -> JSON {

@@ -32,6 +32,8 @@ enum NodeService {
             watch: { endpoint, _, tell in watchers.watch(endpoint, tell) },
             definition: { endpoint, _, kind, name in
                 board.view(endpoint)?.entry(kind.entryKind, named: name)?.definition
+            },
+            taskSupport: { endpoint, _, tool in board.view(endpoint)?.taskSupport(ofTool: tool) ?? .forbidden
             })
     }
 

@@ -77,6 +77,7 @@ extension Backend {
         _ place: AskingCall.Place, _ link: any BackendLink,
         unless takes: @escaping @Sendable (LinkEvent, _ hasAsked: Bool) -> Bool = { _, _ in false }
     ) {
+        let link = request.isHiddenTask ? hiding(link) : link
         let call = AskingCall(leg, at: asking, in: place, link) { self.finish($0, .legacy, $1) }
         call.start(request, unless: takes)
         leg.running(CallHandle { call.cancel(leg) }, attempt: attempt)
@@ -98,7 +99,7 @@ extension Backend {
         }
     }
 
-    private func allSuspended(_ leg: BackendCall) -> CallFailure {
+    func allSuspended(_ leg: BackendCall) -> CallFailure {
         CallFailure(
             .limited,
             "server \(name): all sessions that it may have are waiting for answers of callers",
@@ -202,14 +203,14 @@ extension Backend {
     }
 
     /// Whether what a backend asks comes on the stream of the call it belongs to.
-    private var hasStreamPerRequest: Bool {
+    var hasStreamPerRequest: Bool {
         if case .http = target { !state.withLock { $0.speaksEvents } } else { false }
     }
 }
 
 extension BackendFault {
     /// Whether the backend was there and wanted no further session.
-    fileprivate var isRefusal: Bool {
+    var isRefusal: Bool {
         switch kind {
         case .refused, .broken: true
         default: false

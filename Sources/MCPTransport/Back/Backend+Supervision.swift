@@ -185,7 +185,8 @@ extension Backend {
         }
         state.withLock { state in
             state.connection = Connection(
-                link: link, greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools)
+                link: link, greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools,
+                taskSupport: Self.taskSupport(of: listing))
             state.isAuthNeeded = false
         }
         events(.listed(listing))

@@ -22,6 +22,8 @@ package final class Backend: Sendable {
         var parameters: [String: ParameterHeaders]
         /// Tools that must not be called (``BackendListing/refusedTools``).
         var refusedTools: [String: String]
+        /// Tools of a legacy backend that may or must run as tasks.
+        var taskSupport: [String: TaskSupport] = [:]
     }
 
     struct State: Sendable {
@@ -147,7 +149,7 @@ package final class Backend: Sendable {
             silent: BackendFault(.timedOut, limits.silenceText).failure(of: request, backend: name),
             overall: BackendFault(.timedOut, limits.overallText(of: request)).failure(
                 of: request, backend: name))
-        if !resume(call) { attempt(call) }
+        if !answersForTask(call), !resume(call) { attempt(call) }
         return CallHandle { [name] in
             call.abort(
                 .failure(BackendFault(.cancelled, "the caller cancelled").failure(of: request, backend: name))
@@ -176,14 +178,20 @@ package final class Backend: Sendable {
                 return
             }
             let era = connection.greeting.revision.era
+            let tasking = tasking(of: request, at: connection)
+            if tasking == .handed {
+                return makeTask(
+                    call, attempt, wire(request, number, connection, in: .legacy), connection)
+            }
             if let declared = declaration(for: request, at: connection.greeting) {
                 var asked = wire(request, number, connection, in: .legacy)
                 asked.declared = declared
+                asked.isHiddenTask = tasking == .hidden
                 ask(call, attempt, asked, besides: era)
                 return
             }
-            let handle = connection.link.send(wire(request, number, connection, in: era)) {
-                [weak self] event in
+            let link = tasking == .hidden ? hiding(connection.link) : connection.link
+            let handle = link.send(wire(request, number, connection, in: era)) { [weak self] event in
                 guard call.isCurrent(attempt) else { return }
                 self?.take(event, of: call, attempt, era)
             }

@@ -66,6 +66,10 @@ struct LinkRequest: Sendable {
     /// Called once, when the backend is done with it: it answered, it is gone, or it was told that nobody waits and has had
     /// time to see that.
     var whenDone: (@Sendable () -> Void)?
+    /// The task of 2025-11-25 that it waits for: what the backend asks for that task belongs to this request.
+    var taskID: String?
+    /// Whether it is a call that runs as a task its caller need not know of (``TaskingLink``).
+    var isHiddenTask = false
 }
 
 /// What a link tells of a request: notifications and questions, then one of the others.

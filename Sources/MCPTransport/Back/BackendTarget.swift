@@ -152,6 +152,8 @@ package struct BackendLimits: Hashable, Sendable {
     package var tasksMax = 1_024
     /// Of those, one caller's: others find room beside it.
     package var tasksPerCallerMax = 256
+    /// Bytes of all results that are kept of a legacy backend's tasks: it gives each once, their callers may ask twice.
+    package var taskBytesMax = 64 * 1024 * 1024
     /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.
     package var taskLifeMax: Duration = .seconds(7 * 86_400)
 

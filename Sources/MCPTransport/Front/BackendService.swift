@@ -74,6 +74,19 @@ package final class BackendService: Sendable {
                     }
                 }?
                 .definition
+            },
+            taskSupport: { [self] _, _, tool in
+                state.withLock { $0.listing }?.taskSupport(of: tool) ?? .forbidden
             })
+    }
+}
+
+extension BackendListing {
+    /// Whether a tool may be called as a task: a modern server with the extension decides for each call, a legacy one
+    /// says it for each tool.
+    fileprivate func taskSupport(of tool: String) -> TaskSupport {
+        let entry = entries.first { $0.list == .tools && $0.definition["name"]?.string == tool }
+        guard TasksExtension.isDeclared(in: capabilities), let entry else { return .forbidden }
+        return TaskSupport(of: entry.definition) ?? (era == .modern ? .optional : .forbidden)
     }
 }

@@ -34,6 +34,21 @@ package struct FrontLimits: Hashable, Sendable {
     package var message = MessageLimits.standard
     /// What may wait for a stdio client that does not read, before it is given up: two of the largest messages.
     package var pipeBacklogMax = 128 * 1024 * 1024
+    /// Tasks that one legacy session lists, and whose results it may hold itself.
+    package var sessionTasksMax = 256
+    /// Bytes of all results that one session holds for tasks that ended as they were made.
+    package var sessionTaskBytesMax = 4 * 1024 * 1024
+    /// How long such a result is held at most, whatever the client asks for, and how long if it does not say.
+    package var sessionTaskLifeMax: Duration = .seconds(60 * 60)
+    /// Tasks whose state is asked for anew when a session lists its own, newest first.
+    package var sessionTasksFreshMax = 32
+    /// How often a task is asked after on behalf of a legacy client that waits for it, where its server gives no
+    /// interval, and the bounds of what a server may give: neither hammered nor forgotten.
+    package var taskPoll: Duration = .seconds(1)
+    package var taskPollMin: Duration = .milliseconds(20)
+    package var taskPollMax: Duration = .seconds(10)
+    /// How long a legacy client may wait for the end of a task in one request; it may ask again.
+    package var taskWaitMax: Duration = .seconds(30 * 60)
 
     package init() {}
     package static let standard = FrontLimits()

@@ -124,6 +124,9 @@ package struct InputRounds: Sendable {
         return params.removing("inputResponses").setting("requestState", to: requestState)
     }
 
+    /// The params of the last round, to be sent once more.
+    var currentParams: JSON { round == 0 ? params : nextParams }
+
     private var nextParams: JSON {
         var next = params.removing { $0 == "inputResponses" || $0 == "requestState" }
         if !answers.isEmpty { next = next.setting("inputResponses", to: .object(answers)) }

@@ -22,54 +22,13 @@ final class LegacyDialogue: Sendable {
 
     typealias Reply = @Sendable (Output) -> Void
 
-    private struct OpenCall: Sendable {
-        var method: String
-        var rounds: InputRounds
-        var facts: ClientFacts
-        var progressToken: JSON?
-        var reply: Reply
-        /// Whether `reply` can carry a request to the client.
-        var canAsk: Bool
-        /// Which issue of the call may still speak; an earlier round's late word is not heard.
-        var issue: Int
-        var handle: CallHandle?
-        var waitsSince: ContinuousClock.Instant?
-    }
-
-    private struct Stream: Sendable {
-        var number: Int
-        var push: @Sendable (JSON) -> Void
-        var end: @Sendable () -> Void
-    }
-
-    private struct State: Sendable {
-        var session: LegacySession
-        var open: [RPCID: OpenCall] = [:]
-        /// Requests of ours that the client has not answered, and the client's request each belongs to.
-        var asked: [RPCID: RPCID] = [:]
-        var lastNumber = 0
-        var stream: Stream?
-        var watch: WatchToken?
-        var isClosed = false
-
-        mutating func nextNumber() -> Int {
-            lastNumber += 1
-            return lastNumber
-        }
-
-        mutating func close(_ id: RPCID) -> OpenCall? {
-            guard let call = open.removeValue(forKey: id) else { return nil }
-            for asking in call.rounds.openIDs { asked[asking] = nil }
-            return call
-        }
-    }
-
     let revision: ProtocolRevision
-    private let service: MCPService
-    private let endpoint: EndpointName
-    private let caller: Caller
-    private let limits: FrontLimits
-    private let state: Mutex<State>
+    let service: MCPService
+    let endpoint: EndpointName
+    let caller: Caller
+    let limits: FrontLimits
+    let tasks: Mutex<SessionTasks>
+    let state: Mutex<State>
 
     init(
         session: LegacySession, service: MCPService, endpoint: EndpointName, caller: Caller,
@@ -80,6 +39,7 @@ final class LegacyDialogue: Sendable {
         self.endpoint = endpoint
         self.caller = caller
         self.limits = limits
+        self.tasks = Mutex(SessionTasks(limits))
         self.state = Mutex(State(session: session))
     }
 
@@ -120,6 +80,9 @@ final class LegacyDialogue: Sendable {
             reply(.answer(RPCMessage.refusal(id, .invalidRequest("this session is initialized already"))))
         case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
             start(id, method, params ?? .emptyObject, canAsk, reply)
+        case Method.tasksGet, Method.tasksResult, Method.tasksList, Method.tasksCancel:
+            guard hasTasks else { return reply(.answer(RPCMessage.refusal(id, .methodNotFound(method)))) }
+            start(id, method, params ?? .emptyObject, canAsk, reply)
         default:
             guard let kind = EntryListKind(method: method) else {
                 return reply(.answer(RPCMessage.refusal(id, .methodNotFound(method))))
@@ -132,7 +95,8 @@ final class LegacyDialogue: Sendable {
         switch service.list(endpoint, caller, kind, params?["cursor"]?.string) {
         case .success(let page):
             let result = EraBridge.legacyResult(
-                fromModern: ModernDialogue.result(of: page, kind), method: kind.method, revision: revision)
+                fromModern: ModernDialogue.result(of: shown(page, kind), kind), method: kind.method,
+                revision: revision)
             return RPCMessage.response(id: id, result: result).json
         case .failure(let error):
             return RPCMessage.refusal(id, error)
@@ -143,40 +107,57 @@ final class LegacyDialogue: Sendable {
         _ id: RPCID, _ method: String, _ params: JSON, _ canAsk: Bool, _ reply: @escaping Reply
     ) {
         let meta = RequestMeta(params: params)
-        let stripped = RequestMeta.stripped(params)
+        let stripped = RequestMeta.stripped(method == Method.toolsCall ? params.removing("task") : params)
+        var wish = TaskWish.none
+        if method == Method.toolsCall {
+            switch self.wish(of: params) {
+            case .success(let said): wish = said
+            case .failure(let error): return reply(.answer(RPCMessage.refusal(id, error)))
+            }
+        }
+        var facts = state.withLock {
+            $0.session.facts(wantsProgress: meta.progressToken != nil, traceparent: meta.traceparent)
+        }
+        let rounds = InputRounds(params: stripped, revision: revision, capabilities: facts.capabilities)
+        if case .make = wish { facts.capabilities = TasksExtension.declared(in: facts.capabilities) }
+        if let errand = errand(method, stripped, facts) { wish = .errand(errand) }
+        let call = OpenCall(
+            method: method, rounds: rounds, facts: facts, progressToken: meta.progressToken, reply: reply,
+            canAsk: canAsk, issue: 0, wish: wish, taskID: stripped["taskId"]?.string)
         let refusal: RPCError? = state.withLock { state in
             if state.isClosed { return .invalidRequest("this session is over") }
             if state.open[id] != nil { return .invalidRequest("a request with this id is still running") }
             if state.open.count >= limits.sessionCallsMax {
                 return .internalError("\(state.open.count) requests of this session are running already")
             }
-            let facts = state.session.facts(
-                wantsProgress: meta.progressToken != nil, traceparent: meta.traceparent)
-            state.open[id] = OpenCall(
-                method: method,
-                rounds: InputRounds(params: stripped, revision: revision, capabilities: facts.capabilities),
-                facts: facts, progressToken: meta.progressToken, reply: reply, canAsk: canAsk, issue: 0)
+            state.open[id] = call
             return nil
         }
         if let refusal { return reply(.answer(RPCMessage.refusal(id, refusal))) }
         issue(id, stripped)
     }
 
-    private func issue(_ id: RPCID, _ params: JSON) {
-        let issued: (number: Int, method: String, facts: ClientFacts)? = state.withLock { state in
+    func issue(_ id: RPCID, _ params: JSON) {
+        let issued: (number: Int, method: String, facts: ClientFacts, wish: TaskWish)? = state.withLock {
+            state in
             guard var call = state.open[id] else { return nil }
             call.issue = state.nextNumber()
             call.waitsSince = nil
             call.handle = nil
             state.open[id] = call
-            return (call.issue, call.method, call.facts)
+            return (call.issue, call.method, call.facts, call.wish)
         }
         guard let issued else { return }
-        let handle = service.call(
-            EndpointCall(
+        let sink: CallSink = { [weak self] event in self?.take(event, of: id, issue: issued.number) }
+        let handle: CallHandle
+        if case .errand(let errand) = issued.wish {
+            handle = errand(params, sink)
+        } else {
+            let call = EndpointCall(
                 endpoint: endpoint, caller: caller, method: issued.method, params: params,
                 client: issued.facts)
-        ) { [weak self] event in self?.take(event, of: id, issue: issued.number) }
+            handle = service.call(call, sink)
+        }
         let isStillOpen = state.withLock { state in
             guard state.open[id]?.issue == issued.number else { return false }
             state.open[id]?.handle = handle
@@ -196,6 +177,8 @@ final class LegacyDialogue: Sendable {
                     revision: revision)
             else { return }
             call.reply(.message(message))
+        case .result(let result) where result["resultType"]?.string == TasksExtension.resultType:
+            take(task: result, of: id, issue: number)
         case .result(let result):
             let step: InputRounds.Step? = state.withLock { state in
                 guard state.open[id]?.issue == number else { return nil }
@@ -208,6 +191,8 @@ final class LegacyDialogue: Sendable {
                 return step
             }
             if let step { follow(step, id) }
+        case .error(let error) where TasksExtension.isRequired(by: error) && waitsInstead(id, issue: number):
+            break
         case .error(let error):
             finish(id, issue: number) { call in
                 let legacy = EraBridge.legacyError(fromModern: error, method: call.method)
@@ -230,18 +215,12 @@ final class LegacyDialogue: Sendable {
         if let next { follow(next.step, next.call) }
     }
 
-    private func follow(_ step: InputRounds.Step, _ id: RPCID) {
+    func follow(_ step: InputRounds.Step, _ id: RPCID) {
         switch step {
         case .wait:
             break
         case .finish(let result):
-            finish(id) { call in
-                RPCMessage.response(
-                    id: id,
-                    result: EraBridge.legacyResult(
-                        fromModern: result, method: call.method, revision: self.revision)
-                ).json
-            }
+            finish(id) { call in RPCMessage.response(id: id, result: self.shown(result, to: call)).json }
         case .fail(let error):
             if let call = finish(id, { _ in RPCMessage.refusal(id, error) }) { withdraw(call) }
         case .reissue(let params):
@@ -255,17 +234,20 @@ final class LegacyDialogue: Sendable {
                     ))
             }
         case .ask(let requests):
-            let reply: Reply? = state.withLock { state in
+            let call: OpenCall? = state.withLock { state in
                 guard state.open[id] != nil else { return nil }
                 state.open[id]?.waitsSince = .now
                 for request in requests { state.asked[request.id] = id }
-                return state.open[id]?.reply
+                return state.open[id]
             }
             for request in requests {
-                reply?(
+                var params = request.params
+                if let task = call?.taskID {
+                    params = EraBridge.related(params ?? .emptyObject, toTask: task)
+                }
+                call?.reply(
                     .message(
-                        RPCMessage.request(id: request.id, method: request.method, params: request.params)
-                            .json))
+                        RPCMessage.request(id: request.id, method: request.method, params: params).json))
             }
         }
     }

@@ -21,6 +21,8 @@ package struct MCPService: Sendable {
     /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`:
     /// unknown.
     package var definition: @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON?
+    /// Whether a tool may be called as a task, in the terms of 2025-11-25.
+    package var taskSupport: @Sendable (EndpointName, Caller, _ tool: String) -> TaskSupport
 
     package init(
         authorize: @escaping @Sendable (_ request: HTTPExchange) -> Authorization,
@@ -34,6 +36,9 @@ package struct MCPService: Sendable {
             @escaping @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken,
         definition: @escaping @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON? = {
             _, _, _, _ in nil
+        },
+        taskSupport: @escaping @Sendable (EndpointName, Caller, _ tool: String) -> TaskSupport = { _, _, _ in
+            .forbidden
         }
     ) {
         self.authorize = authorize
@@ -42,6 +47,7 @@ package struct MCPService: Sendable {
         self.call = call
         self.watch = watch
         self.definition = definition
+        self.taskSupport = taskSupport
     }
 }
 
@@ -158,7 +164,8 @@ package struct ListPage: Hashable, Sendable {
 package struct EndpointCall: Sendable {
     package var endpoint: EndpointName
     package var caller: Caller
-    /// `tools/call`, `resources/read`, `prompts/get` or `completion/complete`.
+    /// `tools/call`, `resources/read`, `prompts/get`, `completion/complete`, `tasks/get`, `tasks/update` or
+    /// `tasks/cancel`.
     package var method: String
     /// The client's params in the endpoint's names; `_meta` without the members that belong to the
     /// connection.

@@ -6,6 +6,9 @@ import MCPModel
 /// among those that were open when the question came; and it waits for the answer, so one that ends meanwhile was not it.
 /// So the question is held until a single request is left. Requests that begin later cannot have asked and need not wait.
 /// Of one that was cancelled its end says nothing: what it may have asked is nobody's.
+///
+/// A question that is asked in a task of 2025-11-25 says in which, and belongs to the request that waits for that task; one
+/// that says nothing is not a task's as long as other requests are open.
 struct AskerSearch: Sendable {
     enum Effect: Hashable, Sendable {
         /// The question is this request's.
@@ -29,6 +32,8 @@ struct AskerSearch: Sendable {
     private let timeMax: Duration
     /// What is open, and what each one's caller can be asked for.
     private var open: [Int: DeclaredCapabilities] = [:]
+    /// Those among them that wait for a task.
+    private var tasks: [Int: String] = [:]
     /// Those among them that nobody waits for any more.
     private var cancelled: Set<Int> = []
     private var held: [Held] = []
@@ -41,7 +46,10 @@ struct AskerSearch: Sendable {
     /// Whether any request is open whose caller can be asked for something.
     var canAsk: Bool { open.values.contains { $0 != .none } }
 
-    mutating func began(_ number: Int, _ declared: DeclaredCapabilities) { open[number] = declared }
+    mutating func began(_ number: Int, _ declared: DeclaredCapabilities, task: String? = nil) {
+        open[number] = declared
+        tasks[number] = task
+    }
 
     /// Nobody waits for a request any more; the backend may go on with it until ``ended(_:)``.
     mutating func cancelled(_ number: Int) {
@@ -51,13 +59,14 @@ struct AskerSearch: Sendable {
     /// The backend is done with a request.
     mutating func ended(_ number: Int) -> [Effect] {
         open[number] = nil
+        tasks[number] = nil
         guard cancelled.remove(number) == nil else { return refuseAll(from: number) }
         for index in held.indices { held[index].suspects.remove(number) }
         return settle()
     }
 
     mutating func asked(_ question: BackendQuestion, at now: ContinuousClock.Instant) -> [Effect] {
-        let suspects = Set(open.keys)
+        let suspects = suspects(of: question)
         if let effect = verdict(on: question, suspects) { return [effect] }
         guard held.count < Self.heldMax else {
             return [
@@ -68,6 +77,15 @@ struct AskerSearch: Sendable {
         }
         held.append(Held(question: question, suspects: suspects, until: now + timeMax))
         return [.look(in: timeMax)]
+    }
+
+    private func suspects(of question: BackendQuestion) -> Set<Int> {
+        if let id = question.taskID {
+            let own = tasks.filter { $0.value == id }
+            if !own.isEmpty { return Set(own.keys) }
+        }
+        let others = Set(open.keys).subtracting(tasks.keys)
+        return others.isEmpty ? Set(open.keys) : others
     }
 
     /// Gives up on what was held for too long.

@@ -14,11 +14,14 @@ struct BackendQuestion: Hashable, Sendable {
         self.params = params?.detached
     }
 
+    /// The task for which it is asked (2025-11-25).
+    var taskID: String? { params?["_meta"]?[MetaKey.relatedTask]?["taskId"]?.string }
+
     /// As an entry of `inputRequests`: what only the legacy connection knows (tokens, tasks, the id of a URL
     /// elicitation) is gone, and a form says that it is one.
     var inputRequest: JSON {
         guard let params else { return ["method": .string(method)] }
-        var modern = RequestMeta.stripped(params).removing("task")
+        var modern = EraBridge.unrelated(RequestMeta.stripped(params).removing("task"))
         if method == Method.elicitationCreate {
             modern = modern.removing("elicitationId")
             if modern["mode"] == nil { modern = modern.setting("mode", to: "form") }

@@ -26,7 +26,7 @@ final class SharedQuestions: Sendable {
     }
 
     func began(_ request: LinkRequest) {
-        search.withLock { $0.began(request.number, request.declared) }
+        search.withLock { $0.began(request.number, request.declared, task: request.taskID) }
     }
 
     /// The backend is done with that request.

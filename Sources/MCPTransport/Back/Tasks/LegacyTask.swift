@@ -1,2 +1,170 @@
-/// One task at a legacy backend.
-final class LegacyTask: Sendable {}
+import JSONSlice
+import MCPModel
+import Synchronization
+
+/// One task at a legacy backend: what ``LegacyTaskState`` knows, kept up to date.
+///
+/// It holds its link for as long as it runs: a legacy server knows tasks by session.
+final class LegacyTask: Sendable {
+    /// What it needs of its backend.
+    struct Actions: Sendable {
+        /// The number of one more request.
+        var nextNumber: @Sendable () -> Int
+        /// It is over: its link is free, and keeping it takes so many bytes.
+        var over: @Sendable (_ bytes: Int) -> Void
+        /// Gives a fault the shape in which callers see it.
+        var error: @Sendable (BackendFault) -> JSON
+    }
+
+    private struct State: Sendable {
+        var task: LegacyTaskState
+        /// The hold on `tasks/result`.
+        var handle: CallHandle?
+        /// Callers who want to know how it ended, when that is known.
+        var waiting: [BackendCall] = []
+        var resends = 0
+    }
+
+    /// How often the result is asked for again when the way broke on which it was awaited: asking does nothing, so it
+    /// may be repeated, but not for ever.
+    private static let resendsMax = 3
+
+    let id: String
+    private let link: any BackendLink
+    private let declared: DeclaredCapabilities
+    private let actions: Actions
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - task: as the backend's answer to the call described it.
+    ///   - declared: what its caller can be asked for.
+    init(
+        _ id: String, _ task: JSON, on link: any BackendLink, declared: DeclaredCapabilities, actions: Actions
+    ) {
+        self.id = id
+        self.link = link
+        self.declared = declared
+        self.actions = actions
+        state = Mutex(State(task: LegacyTaskState(task)))
+    }
+
+    var creation: JSON { state.withLock { $0.task.creation } }
+
+    private var params: JSON { ["taskId": .string(id)] }
+
+    /// Begins to wait for questions and the result.
+    func start() {
+        let request = LinkRequest(
+            number: actions.nextNumber(), method: Method.tasksResult, params: params, declared: declared,
+            isEndless: true, taskID: id)
+        let handle = link.send(request) { self.take($0) }
+        let isOver = state.withLock { state in
+            state.handle = handle
+            return state.task.isOver
+        }
+        if isOver { handle.cancel() }
+    }
+
+    private func take(_ event: LinkEvent) {
+        switch event {
+        case .notification: break
+        case .question(let question):
+            if let refusal = state.withLock({ $0.task.asked(question) }) { link.respond(refusal) }
+        case .result(let result): end(.result(result))
+        case .error(let error):
+            let modern = EraBridge.modernAnswer(
+                fromLegacy: .error(error), method: Method.tasksResult, params: params,
+                capabilities: .emptyObject)
+            if case .error(let error) = modern { end(.error(error)) } else { end(.error(error)) }
+        case .fault(let fault):
+            let mayResend = state.withLock { state in
+                state.resends += 1
+                return fault.kind == .lost && state.resends <= Self.resendsMax && !state.task.isOver
+            }
+            mayResend ? start() : end(.error(actions.error(fault)))
+        }
+    }
+
+    private func end(_ outcome: LegacyTaskState.Outcome) {
+        let ended: (waiting: [BackendCall], task: JSON?, bytes: Int)? = state.withLock { state in
+            guard !state.task.isOver else { return nil }
+            state.task.ended(outcome)
+            defer { state.waiting = [] }
+            return (state.waiting, state.task.detailed, state.task.bytes)
+        }
+        guard let ended else { return }
+        for call in ended.waiting { finish(call, with: ended.task) }
+        actions.over(ended.bytes)
+    }
+
+    // MARK: Requests of callers
+
+    /// Answers `tasks/get`, `tasks/update` or `tasks/cancel`.
+    func answer(_ call: BackendCall, _ fail: @escaping @Sendable (BackendCall, LinkEvent) -> Void) {
+        guard let attempt = call.beginAttempt() else { return }
+        switch call.request.method {
+        case Method.tasksUpdate:
+            let answers = state.withLock {
+                $0.task.answered(call.request.params["inputResponses"] ?? .emptyObject)
+            }
+            for answer in answers { link.respond(answer) }
+            call.finish(.result(["resultType": "complete"]))
+        case Method.tasksCancel:
+            let (isOver, answers) = state.withLock { ($0.task.isOver, $0.task.abandoned()) }
+            if isOver { return finish(call, with: nil) }
+            for answer in answers { link.respond(answer) }
+            ask(Method.tasksCancel, call, attempt) { event in
+                switch event {
+                case .result(let task): _ = self.state.withLock { $0.task.heard(task) }
+                // It was over when this came; that is no fault of the caller's (mcp-spec §3.8).
+                case .error: break
+                default: return fail(call, event)
+                }
+                self.finish(call, with: nil)
+            }
+        default:
+            if let known = state.withLock({ $0.task.detailed }) { return finish(call, with: known) }
+            ask(Method.tasksGet, call, attempt) { event in
+                guard case .result(let told) = event else { return fail(call, event) }
+                let task: JSON? = self.state.withLock { state in
+                    let task = state.task.heard(told)
+                    if task == nil { state.waiting.append(call) }
+                    return task
+                }
+                if let task { self.finish(call, with: task) }
+            }
+        }
+    }
+
+    /// Nobody wants it any more.
+    func cancel() {
+        let (isOver, answers) = state.withLock { ($0.task.isOver, $0.task.abandoned()) }
+        guard !isOver else { return }
+        for answer in answers { link.respond(answer) }
+        _ = link.send(
+            LinkRequest(number: actions.nextNumber(), method: Method.tasksCancel, params: params)
+        ) { _ in }
+        let handle = state.withLock { $0.handle }
+        handle?.cancel()
+        end(.error(actions.error(BackendFault(.cancelled, "nobody waits for this task any more"))))
+    }
+
+    private func ask(
+        _ method: String, _ call: BackendCall, _ attempt: Int, _ then: @escaping @Sendable (LinkEvent) -> Void
+    ) {
+        let request = LinkRequest(number: actions.nextNumber(), method: method, params: params)
+        let handle = link.send(request) { event in
+            guard call.isCurrent(attempt) else { return }
+            switch event {
+            case .notification, .question: break
+            case .result, .error, .fault: then(event)
+            }
+        }
+        call.running(handle, attempt: attempt)
+    }
+
+    /// - Parameter task: `nil`: an empty word of thanks.
+    private func finish(_ call: BackendCall, with task: JSON?) {
+        call.finish(.result((task ?? .emptyObject).setting("resultType", to: "complete")))
+    }
+}

@@ -9,6 +9,8 @@ struct TaskBook: Sendable {
     struct Limits: Hashable, Sendable {
         var countMax: Int
         var perCallerMax: Int
+        /// Bytes of all that is kept of tasks that are over.
+        var bytesMax: Int
         /// How long a task is known whose server names no time, and the longest for any.
         var lifeMax: Duration
     }
@@ -23,6 +25,8 @@ struct TaskBook: Sendable {
         var since: ContinuousClock.Instant
         var expiry: ContinuousClock.Instant
         var isOver: Bool
+        /// What it takes to keep its result here.
+        var bytes = 0
         /// What the gateway itself has to do with it, at a legacy backend.
         var run: LegacyTask?
     }
@@ -77,13 +81,16 @@ struct TaskBook: Sendable {
         entries[key] = entry
     }
 
-    mutating func forget(_ key: Key) { entries[key] = nil }
-
-    /// Takes all out: the backend is gone for good.
-    mutating func empty() -> [LegacyTask] {
-        defer { entries = [:] }
-        return entries.values.compactMap(\.run)
+    /// A task is over whose result lies here; where that takes too much room, those that would go first go now.
+    mutating func keeps(_ bytes: Int, as key: Key) {
+        guard entries[key] != nil else { return }
+        entries[key]?.bytes = bytes
+        entries[key]?.isOver = true
+        while entries.values.reduce(0, { $0 + $1.bytes }) > limits.bytesMax, forgetOne(where: { $0 != key }) {
+        }
     }
+
+    mutating func forget(_ key: Key) { entries[key] = nil }
 
     private func life(of task: JSON) -> Duration {
         guard let milliseconds = task["ttlMs"]?.int, milliseconds >= 0 else { return limits.lifeMax }
@@ -111,6 +118,7 @@ struct TaskBook: Sendable {
 extension TaskBook.Limits {
     init(_ limits: BackendLimits) {
         self.init(
-            countMax: limits.tasksMax, perCallerMax: limits.tasksPerCallerMax, lifeMax: limits.taskLifeMax)
+            countMax: limits.tasksMax, perCallerMax: limits.tasksPerCallerMax,
+            bytesMax: limits.taskBytesMax, lifeMax: limits.taskLifeMax)
     }
 }

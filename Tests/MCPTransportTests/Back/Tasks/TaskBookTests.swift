@@ -9,7 +9,7 @@ struct TaskBookTests {
     private static let other = Caller(issuer: "key", subject: "other")
     private let start = ContinuousClock.now
     private var book = TaskBook(
-        TaskBook.Limits(countMax: 4, perCallerMax: 2, lifeMax: .seconds(86_400)))
+        TaskBook.Limits(countMax: 4, perCallerMax: 2, bytesMax: 1_000, lifeMax: .seconds(86_400)))
 
     private static func key(_ id: String, _ caller: Caller = me) -> TaskBook.Key {
         TaskBook.Key(id: id, caller: caller)
@@ -69,5 +69,17 @@ struct TaskBookTests {
         // So does what is past its time.
         let fourth = book.admit(Self.task(), as: Self.key("d"), at: start + .seconds(200))
         #expect(fourth && book.count == 1)
+    }
+
+    @Test mutating func `results that take too much room go, the first to go anyhow first`() {
+        for (id, ttl) in [("a", 60_000), ("b", 600_000)] {
+            _ = book.admit(Self.task(ttl: .number(ttl)), as: Self.key(id), at: start)
+        }
+        book.keeps(600, as: Self.key("a"))
+        book.keeps(600, as: Self.key("b"))
+        #expect(!book.knows(Self.key("a"), at: start) && book.knows(Self.key("b"), at: start))
+        // The newest stays whatever it takes: it was not given yet.
+        book.keeps(6_000, as: Self.key("b"))
+        #expect(book.knows(Self.key("b"), at: start))
     }
 }
