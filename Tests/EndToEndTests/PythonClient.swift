@@ -37,6 +37,10 @@ struct PythonClient: Sendable, CustomStringConvertible {
     static func script(_ name: String, _ arguments: String...) -> [String] {
         [python(.two), "\(folder)/\(name)"] + arguments
     }
+    /// The same on another release.
+    static func script(on release: Release, _ name: String) -> [String] {
+        [python(release), "\(folder)/\(name)"]
+    }
 
     /// Runs `Python/matrix/run.py`, which says itself what is not as it should be.
     static func matrix(_ arguments: String..., limit: Duration) async throws -> Program.Outcome {

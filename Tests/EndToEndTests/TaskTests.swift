@@ -1,0 +1,107 @@
+import Foundation
+import JSONSlice
+import Testing
+
+/// A server of 2025-11-25 with tasks on one node, clients of both eras on another.
+extension EndToEnd.TwoNodes {
+    @Test(.enabled(if: PythonClient.isInstalled), .timeLimit(.minutes(3)))
+    func `tasks cross the mesh and the eras`() async throws {
+        let scratch = try Scratch()
+        let command = PythonClient.script(on: .one, "task_server.py")
+        let quoted = command.map { "\"\($0)\"" }
+        let server =
+            "servers: {studio: {command: \(quoted[0]), args: [\(quoted.dropFirst().joined(separator: ", "))]}}"
+        let owner = try await TestNode(
+            "owner", in: scratch, yaml: quiet("owner", mesh: "127.0.0.1:0") + "\n" + server)
+        let entry = try await TestNode(
+            "entry", in: scratch, yaml: quiet("entry", mesh: "127.0.0.1:0"),
+            arguments: ["--join", try await owner.joinToken()])
+        try await eventually("the entry node lists the tool", within: .seconds(30)) {
+            try await entry.entryState("owner--studio__render") != nil
+        }
+        try await legacyClient(at: entry)
+        try await modernClient(at: entry, and: owner)
+        // Who knows nothing of tasks waits for the end.
+        let plain = try await ModernCall.send(
+            "tools/call",
+            try JSON(validating: #"{"name":"owner--studio__render","arguments":{"ask":false}}"#),
+            name: "owner--studio__render", capabilities: [:], to: entry)
+        #expect(plain.pointer("/result/content/0/text") == "not asked", "\(plain.text)")
+        try await entry.stop()
+        try await owner.stop()
+    }
+
+    private func legacyClient(at entry: TestNode) async throws {
+        let url = "http://\(try await entry.mcpAddress())/mcp"
+        let outcome = try await Program.run(
+            PythonClient.script(on: .one, "task_client.py") + [url, "owner--studio__render", "{}"],
+            limit: .seconds(90))
+        let said = try #require(try? JSON(validating: outcome.output), "\(outcome.output)\(outcome.errors)")
+        #expect(said.pointer("/offered/tasks/requests/tools/call") != nil, "\(said.text)")
+        #expect(said.pointer("/created/status") == "working")
+        #expect(said.pointer("/created/taskId")?.string?.hasPrefix("owner--studio/") == true)
+        #expect(said.pointer("/result/content/0/text") == "accept")
+        #expect(said.pointer("/ended/status") == "completed")
+        #expect(said["listed"] == [said.pointer("/created/taskId") ?? .null])
+    }
+
+    private func modernClient(at entry: TestNode, and owner: TestNode) async throws {
+        let tool = "owner--studio__render"
+        let made = try await ModernCall.send(
+            "tools/call", ["name": .string(tool), "arguments": [:]], name: tool, to: entry)
+        let id = try #require(made.pointer("/result/taskId")?.string, "\(made.text)")
+        #expect(made.pointer("/result/resultType") == "task")
+        let key = try await asked(id, at: entry)
+        let decline: JSON = ["action": "decline"]
+        let answer: JSON = .object([(key, decline)])
+        let updated = try await ModernCall.send(
+            "tasks/update", ["taskId": .string(id), "inputResponses": answer], name: id, to: entry)
+        #expect(updated.pointer("/result/resultType") == "complete", "\(updated.text)")
+        // At its owner the same task goes by the shorter name.
+        let own = String(id.dropFirst("owner--".count))
+        try await eventually("the task has ended") {
+            let got = try await ModernCall.send("tasks/get", ["taskId": .string(own)], name: own, to: owner)
+            return got.pointer("/result/result/content/0/text") == "decline"
+        }
+    }
+
+    /// The key of the question that a task waits with.
+    private func asked(_ id: String, at node: TestNode) async throws -> String {
+        var key: String?
+        try await eventually("the task asks") {
+            let got = try await ModernCall.send("tasks/get", ["taskId": .string(id)], name: id, to: node)
+            key = got.pointer("/result/inputRequests")?.members.first?.key
+            return key != nil
+        }
+        return try #require(key)
+    }
+}
+
+/// One request of 2026-07-28, sent by curl.
+enum ModernCall {
+    static let capabilities: JSON = [
+        "elicitation": ["form": [:]], "extensions": ["io.modelcontextprotocol/tasks": [:]],
+    ]
+
+    static func send(
+        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode
+    ) async throws -> JSON {
+        let meta: JSON = .object([
+            ("io.modelcontextprotocol/protocolVersion", "2026-07-28"),
+            ("io.modelcontextprotocol/clientCapabilities", capabilities),
+        ])
+        let body: JSON = [
+            "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": params.setting("_meta", to: meta),
+        ]
+        let headers = [
+            "Content-Type: application/json", "Accept: application/json, text/event-stream",
+            "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: \(method)", "Mcp-Name: \(name)",
+        ]
+        let url = "http://\(try await node.mcpAddress())/mcp"
+        let outcome = try await Program.run(
+            ["curl", "-sS", "--max-time", "20", "--data", body.text, url] + headers.flatMap { ["-H", $0] })
+        // An answer with nothing before it is JSON, otherwise the last event of a stream.
+        let last = outcome.output.split(separator: "\n").last { $0.contains("jsonrpc") } ?? ""
+        return try JSON(validating: String(last.hasPrefix("data:") ? last.dropFirst(5) : last))
+    }
+}
