@@ -125,7 +125,12 @@ final class LegacyTask: Sendable {
         default:
             if let known = state.withLock({ $0.task.detailed }) { return finish(call, with: known) }
             ask(Method.tasksGet, call, attempt) { event in
-                guard case .result(let told) = event else { return fail(call, event) }
+                guard case .result(let told) = event else {
+                    if let known = self.state.withLock({ $0.task.detailed }) {
+                        return self.finish(call, with: known)
+                    }
+                    return fail(call, event)
+                }
                 let task: JSON? = self.state.withLock { state in
                     let task = state.task.heard(told)
                     if task == nil { state.waiting.append(call) }
