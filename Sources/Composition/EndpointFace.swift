@@ -67,16 +67,20 @@ struct EndpointFace {
 
     // MARK: Capabilities
 
-    /// A server's own, its extensions included, except that the gateway itself tells of changed lists, and that
-    /// subscriptions to single resources are not carried: what is advertised has to be true. (`tasks` is legacy's word
-    /// for what stands among the extensions by now.)
+    /// A server's own, its extensions included, except that the gateway itself tells of changed lists: what is advertised
+    /// has to be true. (`tasks` is legacy's word for what stands among the extensions by now.)
     private static func ownCapabilities(_ declared: JSON) -> JSON {
         var result = declared.removing("tasks")
         for list in ["tools", "resources", "prompts"] {
             guard let own = result[list], own.kind == .object else { continue }
-            result = result.setting(list, to: own.removing("subscribe").setting("listChanged", to: true))
+            result = result.setting(list, to: own.setting("listChanged", to: true))
         }
         return result
+    }
+
+    /// Whether capabilities promise to tell of updates of single resources.
+    static func tellsOfUpdates(_ capabilities: JSON) -> Bool {
+        capabilities["resources"]?["subscribe"]?.bool == true
     }
 
     /// Of all servers together: what one of them has, the endpoint has (mcp-spec, merging). Tools always: a
@@ -88,7 +92,9 @@ struct EndpointFace {
         let notifying: JSON = ["listChanged": true]
         var members: [(String, JSON)] = [("tools", notifying)]
         if has("resources") || listed.contains(.resource) || listed.contains(.resourceTemplate) {
-            members.append(("resources", notifying))
+            let subscribe = declared.contains(where: tellsOfUpdates)
+            members.append(
+                ("resources", subscribe ? ["subscribe": true, "listChanged": true] : notifying))
         }
         if has("prompts") || listed.contains(.prompt) { members.append(("prompts", notifying)) }
         for name in ["completions", "logging"] where has(name) { members.append((name, .emptyObject)) }

@@ -25,6 +25,8 @@ package struct EndpointView: Sendable {
     private let hiddenURIs: Set<String>
     /// Of tools whose definition does not say it, at the servers that have tasks at all.
     private let taskSupport: [ServerKey: TaskSupport]
+    /// Servers that tell of updates of their resources.
+    private let telling: Set<ServerKey>
     private let basis: ViewBasis
 
     /// - Parameter nameLengthMax: `names.max` of the configuration.
@@ -73,6 +75,11 @@ package struct EndpointView: Sendable {
                 ($0.record.key, $0.isModern ? TaskSupport.optional : .forbidden)
             })
         self.hiddenURIs = Self.hiddenURIs(of: known, spaces: spaces, shown: lists[.resource] ?? [])
+        self.telling = Set(
+            known.lazy.filter { server in
+                server.record.state != .disabled
+                    && server.manifest.map { EndpointFace.tellsOfUpdates($0.capabilities) } == true
+            }.map(\.record.key))
         self.lists = lists
         self.places = lists.mapValues { entries in
             Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
@@ -146,6 +153,9 @@ package struct EndpointView: Sendable {
         }
         return TaskSupport(of: entry.definition) ?? unsaid
     }
+
+    /// Whether a server tells of updates of its resources, as far as it said.
+    package func tellsOfUpdates(_ server: ServerKey) -> Bool { telling.contains(server) }
 
     /// How this endpoint shows the URIs of a server, for results and notifications that come from it.
     package func space(of server: ServerKey) -> ResourceSpace {

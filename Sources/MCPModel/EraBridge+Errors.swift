@@ -7,13 +7,18 @@ extension EraBridge {
     package static func legacyError(fromModern error: JSON, method: String) -> JSON {
         switch error["code"]?.int {
         case RPCError.Code.invalidParams
-        where method == Method.resourcesRead && error["data"]?["uri"]?.string != nil:
+        where ofResource.contains(method) && error["data"]?["uri"]?.string != nil:
             error.setting("code", to: .number(RPCError.Code.resourceNotFound))
         case RPCError.Code.headerMismatch, RPCError.Code.missingCapability, RPCError.Code.unsupportedVersion:
             error.setting("code", to: .number(RPCError.Code.internalError)).removing("data")
         default: error
         }
     }
+
+    /// Methods whose invalid URI is a resource that is not there.
+    private static let ofResource: Set<String> = [
+        Method.resourcesRead, Method.resourcesSubscribe, Method.resourcesUnsubscribe,
+    ]
 
     static func modernError(_ error: JSON, method: String, params: JSON, capabilities: JSON) -> Answer {
         switch error["code"]?.int {
@@ -24,6 +29,12 @@ extension EraBridge {
             let object = data.kind == .object ? data : .object([("detail", data)])
             return .error(invalid.setting("data", to: object.setting("uri", to: uri)))
         case RPCError.Code.urlElicitationRequired:
+            // Asked before, and the person would not: the server would ask for ever.
+            let answers = params["inputResponses"]?.members ?? []
+            if answers.contains(where: { ["decline", "cancel"].contains($0.value["action"]?.string) }) {
+                return .error(
+                    RPCError.internalError("the user did not visit the URL that this call needs").json)
+            }
             return urlElicitation(error, method: method, capabilities: capabilities)
         case RPCError.Code.headerMismatch, RPCError.Code.missingCapability, RPCError.Code.unsupportedVersion:
             return .error(error.setting("code", to: .number(RPCError.Code.internalError)))

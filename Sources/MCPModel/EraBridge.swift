@@ -135,7 +135,7 @@ package enum EraBridge {
     }
 
     /// `_meta` without the keys that only modern knows; `_meta` itself goes if it held nothing else.
-    static func withoutModernMeta(_ value: JSON) -> JSON {
+    package static func withoutModernMeta(_ value: JSON) -> JSON {
         guard let meta = value["_meta"] else { return value }
         let rest = meta.removing(where: MetaKey.modernOnly.contains)
         if rest == meta { return value }

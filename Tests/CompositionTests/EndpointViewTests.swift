@@ -50,7 +50,7 @@ import Testing
         #expect(view.instructions == "Read first.")
         #expect(
             view.capabilities.text
-                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true}}"#)
+                == #"{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true}}"#)
         #expect(try view.route("resources/read", ["uri": "file:///any"]).params == ["uri": "file:///any"])
         let unlisted = try view.route("tools/call", ["name": "newer", "arguments": [:]])
         #expect(unlisted == Route(server: key, binding: nil, params: ["name": "newer", "arguments": [:]]))
@@ -81,10 +81,28 @@ import Testing
         #expect(text.hasSuffix("(More servers have instructions than fit here.)"))
     }
 
+    @Test func `updates of single resources are promised if a server behind the endpoint tells of them`()
+        throws
+    {
+        let all = Self.mesh().view(.all)
+        #expect(all.tellsOfUpdates(SampleMesh.key("files")))
+        #expect(!all.tellsOfUpdates(SampleMesh.key("time", on: "lab")))
+        let promise = { (view: EndpointView) in view.capabilities["resources"]?["subscribe"]?.bool }
+        let with = try Self.mesh().view(#"{"use":[{"from":"files"},{"from":"lab--time"}]}"#.json)
+        #expect(promise(with) == true && with.tellsOfUpdates(SampleMesh.key("files")))
+        var mesh = SampleMesh()
+        mesh.addServer("quiet", [.resource("a:1")], capabilities: #"{"resources":{"subscribe":false}}"#.json)
+        mesh.addServer(
+            "off", [.resource("a:1")], capabilities: #"{"resources":{"subscribe":true}}"#.json,
+            state: .disabled)
+        #expect(promise(mesh.view(.all)) == nil)
+        #expect(!mesh.view(.all).tellsOfUpdates(SampleMesh.key("off")))
+    }
+
     @Test func `capabilities are those of all servers together`() {
         #expect(
             Self.mesh().view(.all).capabilities.text
-                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true},"prompts":{"listChanged":true}}"#
+                == #"{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{"listChanged":true}}"#
         )
         #expect(SampleMesh().view(.all).capabilities.text == #"{"tools":{"listChanged":true}}"#)
     }

@@ -42,6 +42,11 @@ struct PythonClient: Sendable, CustomStringConvertible {
         [python(release), "\(folder)/\(name)"]
     }
 
+    /// The same on a release of one's choice.
+    static func script(_ name: String, on release: Release, _ arguments: String...) -> [String] {
+        [python(release), "\(folder)/\(name)"] + arguments
+    }
+
     /// Runs `Python/matrix/run.py`, which says itself what is not as it should be.
     static func matrix(_ arguments: String..., limit: Duration) async throws -> Program.Outcome {
         guard let binary = Binary.path else { throw TestFailure("there is no binary") }

@@ -68,6 +68,19 @@ import Testing
                 == .error(error.setting("code", to: -32603)))
     }
 
+    @Test(arguments: ["decline", "cancel"])
+    func `who would not visit the URL is not asked for ever`(action: String) {
+        let params: JSON = ["name": "x", "inputResponses": ["url-1": ["action": .string(action)]]]
+        let error: JSON = [
+            "code": -32042, "message": "m", "data": ["elicitations": [["url": "https://x.example/"]]],
+        ]
+        let answer = EraBridge.modernAnswer(
+            fromLegacy: .error(error), method: Method.toolsCall, params: params,
+            capabilities: ["elicitation": ["url": [:]]])
+        guard case .error(let said) = answer else { Issue.record("asked again"); return }
+        #expect(said["code"]?.int == -32603)
+    }
+
     @Test func `the members of a retry stay in modern`() {
         let params: JSON = ["name": "x", "inputResponses": ["a": [:]], "requestState": "s", "arguments": [:]]
         #expect(EraBridge.legacyParams(fromModern: params) == ["name": "x", "arguments": [:]])

@@ -4,9 +4,10 @@ import Testing
 
 @Suite struct GoldenExchangeTests {
     static let all: [(String, ProtocolRevision)] =
-        Golden.legacy.flatMap { revision in ["initialize", "tools-list", "tools-call"].map { ($0, revision) }
+        Golden.legacy.flatMap { revision in
+            ["initialize", "tools-list", "tools-call", "resources-subscribe"].map { ($0, revision) }
         }
-        + ["server-discover", "tools-list", "tools-call"].map { ($0, .v2026_07_28) }
+        + ["server-discover", "tools-list", "tools-call", "subscriptions-listen"].map { ($0, .v2026_07_28) }
 
     @Test(arguments: all)
     func `messages are written as they were read`(name: String, revision: ProtocolRevision) throws {
@@ -36,6 +37,16 @@ import Testing
         #expect(
             EraBridge.legacyNotification(fromModern: modern, method: Method.progress, revision: revision)
                 == legacy)
+    }
+
+    @Test(arguments: Golden.legacy)
+    func `an update of a resource reaches each revision`(revision: ProtocolRevision) throws {
+        let modern = try #require(
+            try Golden("subscriptions-listen", .v2026_07_28).notification(Method.resourcesUpdated))
+        let legacy = try Golden("resources-subscribe", revision).notification(Method.resourcesUpdated)
+        let told = EraBridge.legacyNotification(
+            fromModern: modern, method: Method.resourcesUpdated, revision: revision)
+        #expect(told.text == legacy?.text)
     }
 
     @Test(arguments: Golden.legacy)

@@ -10,7 +10,8 @@ enum NodeService {
     static let pageSize = 1_000
 
     static func make(
-        board: CatalogBoard, router: CallRouter, watchers: Watchers, door: CallerDoor,
+        board: CatalogBoard, router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
+        door: CallerDoor,
         label: @escaping @Sendable () -> String
     ) -> MCPService {
         MCPService(
@@ -30,6 +31,7 @@ enum NodeService {
             },
             call: { call, sink in router.call(call, sink) },
             watch: { endpoint, _, tell in watchers.watch(endpoint, tell) },
+            subscribe: { subscriptions.watch($0) },
             definition: { endpoint, _, kind, name in
                 board.view(endpoint)?.entry(kind.entryKind, named: name)?.definition
             },

@@ -8,11 +8,11 @@ import MeshTransport
 /// The transport has already checked that the peer may name the caller it names. Here: may this server be called from
 /// other nodes at all, is it asked for what callers ask for, and is it the definition that the caller saw?
 struct OwnerDesk: Sendable {
-    /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its subscriptions, its log
-    /// level) is between this node and the server.
+    /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its log level) is between
+    /// this node and the server. A listen is about one resource (``ResourceSubscription``); lists travel as documents.
     static let methods: Set<String> = [
         Method.toolsCall, Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.tasksGet,
-        Method.tasksUpdate, Method.tasksCancel,
+        Method.tasksUpdate, Method.tasksCancel, Method.subscriptionsListen,
     ]
 
     let local: LocalServers

@@ -94,6 +94,8 @@ package final class Node: Sendable {
         let limits = configuration.limits
         let router = CallRouter(
             board: board, local: local, callMax: limits.call, label: label, forward: { seat.forward($0, $1) })
+        let subscriptions = ResourceSubscriptions(
+            board: board, local: local, label: label, forward: { seat.forward($0, $1) })
         let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
         self.board = board
         self.watchers = watchers
@@ -117,7 +119,8 @@ package final class Node: Sendable {
                 isOperator: { seat.roles.contains(.operator) }))
         let ready = ready
         let service = NodeService.make(
-            board: board, router: router, watchers: watchers, door: door, label: label)
+            board: board, router: router, watchers: watchers, subscriptions: subscriptions, door: door,
+            label: label)
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(

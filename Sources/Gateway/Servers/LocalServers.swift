@@ -64,8 +64,10 @@ final class LocalServers: Sendable {
             case unknown
             case full(Int)
         }
+        let isSubscription = request.method == Method.subscriptionsListen
         let admission: Admission = slots.withLock { slots in
             guard let slot = slots[name] else { return .unknown }
+            if isSubscription { return .go(slot.backend) }
             guard slot.running < slot.concurrency else { return .full(slot.concurrency) }
             slots[name]?.running += 1
             return .go(slot.backend)
@@ -86,6 +88,12 @@ final class LocalServers: Sendable {
                         hint: "try again in a moment, or raise servers.\(name).concurrency",
                         callID: request.id)))
             return .finished
+        case .go(let backend) where isSubscription:
+            // It waits for what may never come: the number of calls is not its bound, but its lease and the backend's own
+            // limit.
+            var request = request
+            request.timeLeft = min(request.timeLeft, ResourceSubscription.callTime)
+            return backend.call(request, sink)
         case .go(let backend):
             let start = ContinuousClock.now
             return backend.call(request) { event in

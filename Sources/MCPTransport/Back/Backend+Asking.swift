@@ -167,12 +167,17 @@ extension Backend {
     /// Opens a session at which its capabilities are declared.
     func open(_ session: AskingSession) async throws(BackendFault) -> any BackendLink {
         let isShared = !hasStreamPerRequest
+        let post = subscriptions.admit()
         let link = try await connectBeside { [weak self] news in
             switch news {
             case .line(let line): self?.keep(line)
             case .noise(let text): self?.keep("(no message) \(text)")
             // A server may tell of a change only in the session in which a call made it.
             case .changed: self?.inbox.post { $0.isChanged = true }
+            case .updated(let params): self?.subscriptions.updated(params)
+            case .hearing: break  // the first session is the one that is waited for
+            case .sessionGone:
+                self?.asking?.sessions.close(session, BackendFault(.lost, "it has forgotten the session"))
             case .asked: self?.asking?.instances.asked()
             case .lost(let fault):
                 if isShared {
@@ -183,8 +188,10 @@ extension Backend {
             }
         }
         do throws(BackendFault) {
-            _ = try await initialize(link, declaring: session.declared)
-            return link
+            let greeting = try await initialize(link, declaring: session.declared)
+            let talkative = talkative(link, greeting) { [subscriptions] in subscriptions.unlinked(post) }
+            subscribe(at: talkative, greeting, post: post, isFirst: false)
+            return talkative
         } catch {
             _ = await link.close()
             throw error

@@ -7,6 +7,7 @@ import NIOCore
 extension Backend {
     /// Supervises until cancelled; then ends all links, children included, and returns.
     package func run() async {
+        defer { subscriptions.close() }
         guard let asking else { return await supervise() }
         await withTaskGroup { tasks in
             tasks.addTask { await self.supervise() }
@@ -56,17 +57,20 @@ extension Backend {
         let greeting: Greeting
         state.withLock { $0.legacyFace = LegacyFace() }
         do throws(BackendFault) {
-            (link, greeting) = try await meet()
+            let (met, said) = try await meet()
+            (link, greeting) = (said.revision.era == .legacy ? talkative(met, said) {} : met, said)
         } catch {
             return (error, .zero)
         }
+        let post = subscriptions.admit()
         var upSince: ContinuousClock.Instant?
         var fault: BackendFault
         do throws(BackendFault) {
             let listing = try await list(link, greeting)
             publish(listing, link, greeting)
             upSince = .now
-            fault = await watch(link, greeting, listing)
+            subscribe(at: link, greeting, post: post, isFirst: true)
+            fault = await watch(link, greeting, listing, post)
         } catch {
             fault = error
         }
@@ -77,6 +81,7 @@ extension Backend {
             state.generation += 1
             state.reason = fault.detail
         }
+        subscriptions.unlinked(post)
         if let ending = await link.close(), fault.kind != .cancelled { fault.detail += "; \(ending)" }
         return (fault, upFor)
     }
@@ -161,6 +166,12 @@ extension Backend {
         case .asked: asking?.instances.asked()
         case .changed:
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
+        case .updated(let params):
+            if state.withLock({ $0.generation == generation }) { subscriptions.updated(params) }
+        case .hearing:
+            if state.withLock({ $0.generation == generation }) { subscriptions.hearing() }
+        case .sessionGone:
+            if state.withLock({ $0.generation == generation }) { inbox.post { $0.isSessionGone = true } }
         case .lost(let fault):
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
         }
@@ -195,7 +206,7 @@ extension Backend {
 
     /// Keeps the listing current until the link is of no more use.
     private func watch(
-        _ link: any BackendLink, _ greeting: Greeting, _ listing: BackendListing
+        _ link: any BackendLink, _ greeting: Greeting, _ listing: BackendListing, _ post: Int
     ) async -> BackendFault {
         let isTold =
             greeting.revision.era == .legacy
@@ -215,7 +226,7 @@ extension Backend {
                 return nil
             }
             tasks.addTask { () -> BackendFault? in
-                await self.follow(link, greeting, listing)
+                await self.follow(link, greeting, listing, post)
             }
             for await fault in tasks {
                 guard let fault else { continue }
@@ -227,7 +238,7 @@ extension Backend {
     }
 
     private func follow(
-        _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing
+        _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing, _ post: Int
     ) async -> BackendFault {
         var (greeting, listing) = (first, listed)
         var listedAt = ContinuousClock.now
@@ -247,18 +258,21 @@ extension Backend {
                 news.isRecheck = news.isRecheck || more.isRecheck
             }
             do throws(BackendFault) {
-                if news.isSessionGone { greeting = try await greet(link) }
+                var isAnew = news.isSessionGone
+                if isAnew { greeting = try await greet(link) }
                 let fresh: BackendListing
                 do throws(BackendFault) {
                     fresh = try await list(link, greeting)
                 } catch  where error.kind == .sessionGone && !news.isSessionGone {
                     greeting = try await greet(link)
                     fresh = try await list(link, greeting)
+                    isAnew = true
                 }
                 // Whoever asked anew waits for a word, also where there is no news.
                 if fresh != listing || news.isSessionGone || news.isRecheck { publish(fresh, link, greeting) }
                 listing = fresh
                 listedAt = .now
+                if isAnew { subscribe(at: link, greeting, post: post, isFirst: true) }
                 resendParked()
             } catch {
                 guard error.spoilsListingOnly else { return error }

@@ -66,6 +66,7 @@ package final class Backend: Sendable {
     /// `nil`: legacy backends may ask callers for nothing.
     let asking: AskingDesk?
     let tasks: Mutex<TaskBook>
+    let subscriptions: SubscriptionDesk
     let state = Mutex(State())
 
     /// - Parameters:
@@ -93,6 +94,7 @@ package final class Backend: Sendable {
         self.chance = chance
         self.events = events
         tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
+        subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
             AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
         }
@@ -123,7 +125,10 @@ package final class Backend: Sendable {
     // MARK: Calls
 
     /// Carries a call. Its names are the backend's own; the answer comes in modern shape.
+    ///
+    /// A subscription (``ResourceSubscription``) is a call too, and takes no place among the others.
     package func call(_ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
+        if request.method == Method.subscriptionsListen { return subscriptions.open(request, sink) }
         if let objection = objection(to: request) {
             sink(.failure(objection))
             return .finished
@@ -207,9 +212,15 @@ package final class Backend: Sendable {
         let revision = connection.greeting.revision
         guard era == .modern else {
             let meta = RequestMeta(legacyProgressToken: token, traceparent: request.client.traceparent)
-            return LinkRequest(
+            var legacy = LinkRequest(
                 number: number, method: request.method,
                 params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)))
+            if connection.greeting.capabilities["logging"] != nil, let level = request.client.logLevel,
+                LogLevel.names.contains(level)
+            {
+                legacy.logLevel = level
+            }
+            return legacy
         }
         let params = RequestMeta(version: revision, client: request.client, progressToken: token)
             .written(into: request.params)

@@ -88,6 +88,13 @@ final class BackendCall: Sendable {
     func notify(_ method: String, _ params: JSON) {
         let passes = state.withLock { state in
             guard !state.isDone else { return false }
+            // A session may be more talkative than this call asked for (``LogLevels``).
+            if method == Method.message {
+                guard let least = request.client.logLevel, let level = params["level"]?.string else {
+                    return false
+                }
+                return LogLevel.passes(level, least: least)
+            }
             guard method == Method.progress else { return true }
             // Progress must grow; a backend's slip is not handed on (mcp-spec §5.1).
             guard let progress = params["progress"]?.double, progress > state.lastProgress ?? -.infinity

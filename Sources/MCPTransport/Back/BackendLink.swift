@@ -70,6 +70,8 @@ struct LinkRequest: Sendable {
     var taskID: String?
     /// Whether it is a call that runs as a task its caller need not know of (``TaskingLink``).
     var isHiddenTask = false
+    /// The least level of the log messages that its caller wants of a legacy session; `nil`: none are wanted.
+    var logLevel: String?
 }
 
 /// What a link tells of a request: notifications and questions, then one of the others.
@@ -89,6 +91,12 @@ enum LinkNews: Sendable {
     case changed(ListChange)
     /// It asks on a channel where nothing tells in which call, while calls are open whose callers can be asked.
     case asked
+    /// The params of a `notifications/resources/updated` of a legacy session.
+    case updated(JSON)
+    /// The backend has forgotten the session.
+    case sessionGone
+    /// What a legacy session says besides answers is heard from here on; what it said before may be lost.
+    case hearing
     case lost(BackendFault)
     /// Something a person may want to read.
     case line(String)

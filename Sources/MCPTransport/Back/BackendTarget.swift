@@ -157,6 +157,10 @@ package struct BackendLimits: Hashable, Sendable {
     /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.
     package var taskLifeMax: Duration = .seconds(7 * 86_400)
 
+    /// Subscriptions to its resources that are held at once, by this node's clients and by other nodes: as many as two
+    /// nodes' worth of what one may have upstream (``SubscriptionLimits/subscriptionsMax``), and their renewals.
+    package var subscriptionsMax = 4_096
+
     package init() {}
     package static let standard = BackendLimits()
 }

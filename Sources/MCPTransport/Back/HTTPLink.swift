@@ -17,6 +17,12 @@ final class HTTPLink: BackendLink {
         var isClosed = false
         /// Of the session's own stream.
         var ownPlace = StreamPlace()
+        /// The session whose own stream was open at least once.
+        var streamedSession: String?
+        /// Which session this is, of those that were opened here.
+        var sessionNumber = 0
+        /// Ends the wait between two attempts at the session's own stream.
+        var nap: Once<Void>?
     }
 
     private struct OpenRequest: Sendable {
@@ -160,6 +166,8 @@ final class HTTPLink: BackendLink {
             let params = params ?? .emptyObject
             if let change = ListChange(method: method), params["_meta"]?[MetaKey.subscriptionId] == nil {
                 news(.changed(change))
+            } else if method == Method.resourcesUpdated, !request.isEndless {
+                news(.updated(params))
             } else {
                 // A stream belongs to its request, whatever token its messages bear.
                 state.withLock { $0.open[request.number] }?.sink(
@@ -246,7 +254,15 @@ final class HTTPLink: BackendLink {
 
     // MARK: The session's own stream
 
-    func settle(_ revision: ProtocolRevision) { state.withLock { $0.revision = revision } }
+    func settle(_ revision: ProtocolRevision) {
+        let nap = state.withLock { state in
+            state.revision = revision
+            state.sessionNumber += 1
+            return state.nap
+        }
+        // A new session is listened to at once.
+        nap?.finish(())
+    }
 
     /// Listens on the stream of a legacy session for changes of lists; a server without one is left in peace.
     func attend() async {
@@ -259,16 +275,34 @@ final class HTTPLink: BackendLink {
         defer { late.cancel() }
         var backoff = Backoff(from: Self.streamRetry.from, to: Self.streamRetry.to)
         while !Task.isCancelled {
-            let began = ContinuousClock.now
+            let (began, session) = (ContinuousClock.now, state.withLock { $0.sessionNumber })
             guard await followStream() else { return }
             if began.duration(to: .now) > Self.streamRetry.to { backoff.reset() }
             let place = state.withLock { $0.ownPlace }
             let usual = backoff.next(chance: Double.random(in: 0...1))
-            try? await Task.sleep(for: place.hasAdvanced ? place.wait : usual)
+            if await isRenewed(after: place.hasAdvanced ? place.wait : usual, since: session) {
+                backoff.reset()
+            }
         }
     }
 
     func whenAttentive() async { await attentive.wait(cancelled: ()) }
+
+    /// Waits, but not longer than until there is another session than that one.
+    private func isRenewed(after time: Duration, since session: Int) async -> Bool {
+        let nap = Once<Void>()
+        let isRenewed = state.withLock { state in
+            state.nap = nap
+            return state.sessionNumber != session
+        }
+        if isRenewed { return true }
+        let loop =
+            MultiThreadedEventLoopGroup.currentEventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+        let timer = loop.scheduleTask(in: TimeAmount(time)) { nap.finish(()) }
+        await nap.wait(cancelled: ())
+        timer.cancel()
+        return state.withLock { $0.sessionNumber != session }
+    }
 
     /// - Returns: whether it is worth another attempt.
     private func followStream() async -> Bool {
@@ -289,12 +323,25 @@ final class HTTPLink: BackendLink {
                 let isStream =
                     head.status == 200
                     && head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
-                guard !isStream else { return }
+                if isStream {
+                    self?.state.withLock { $0.streamedSession = $0.sessionID }
+                    // A stream that is resumed has lost nothing.
+                    if place.lastEventID == nil { self?.news(.hearing) }
+                    return
+                }
+                // It had a stream and has none now, so it is not the session that it was: a server that began anew.
+                let isForgotten =
+                    self?.state.withLock { $0.sessionID != nil && $0.streamedSession == $0.sessionID }
+                    ?? false
+                if isForgotten, head.status == 404 || (head.status == 400 && place.lastEventID == nil) {
+                    self?.state.withLock { $0.streamedSession = nil }
+                    self?.news(.sessionGone)
+                }
                 // Not at that place, perhaps, but anew.
                 let isPlaceLost = place.lastEventID != nil && head.status == 400
                 self?.state.withLock { $0.ownPlace = StreamPlace() }
                 // 404: the session is gone, and the next request will open another.
-                ended.finish(head.status >= 500 || head.status == 404 || isPlaceLost)
+                ended.finish(head.status >= 500 || head.status == 404 || isPlaceLost || isForgotten)
             case .body(let bytes):
                 let read = parser.withLock { parser in
                     (try? parser.push(bytes)).map { ($0, parser.lastEventID, parser.retry) }
@@ -316,8 +363,12 @@ final class HTTPLink: BackendLink {
             let message = try? RPCMessage(document)
         else { return }
         switch message {
-        case .notification(let method, _):
-            if let change = ListChange(method: method) { news(.changed(change)) }
+        case .notification(let method, let params):
+            if let change = ListChange(method: method) {
+                news(.changed(change))
+            } else if method == Method.resourcesUpdated, let params {
+                news(.updated(params))
+            }
         case .request(let id, let method, let params):
             asked(BackendQuestion(id: id, method: method, params: params))
         case .response, .errorResponse: break

@@ -160,6 +160,8 @@ final class OpenRequests: Sendable {
             sink = state.withLock { $0.open[number]?.sink }
         } else if let change = ListChange(method: method) {
             return news(.changed(change))
+        } else if method == Method.resourcesUpdated {
+            return news(.updated(params))
         } else if method == Method.progress, let number = params["progressToken"]?.int {
             sink = state.withLock { $0.open[number]?.sink }
         } else if method == Method.message {

@@ -36,7 +36,15 @@ package final class BackendService: Sendable {
     package func service(_ start: @escaping @Sendable (CallRequest, @escaping CallSink) -> CallHandle)
         -> MCPService
     {
-        MCPService(
+        let hub = SubscriptionHub<String>(group: EventLoops.shared) { uri, sink in
+            var random = SystemRandomNumberGenerator()
+            return start(
+                CallRequest(
+                    id: CallID(using: &random), method: Method.subscriptionsListen,
+                    params: ResourceSubscription.params(uri: uri), client: ClientFacts(), caller: .anonymous,
+                    timeLeft: ResourceSubscription.callTime), sink)
+        }
+        return MCPService(
             authorize: { _ in .allowed(.anonymous) },
             describe: { [self] _, _ in
                 state.withLock { $0.listing }.map { listing in
@@ -66,6 +74,10 @@ package final class BackendService: Sendable {
                     return state.lastWatch
                 }
                 return WatchToken { [self] in _ = state.withLock { $0.waiting.removeValue(forKey: number) } }
+            },
+            subscribe: { interest in
+                hub.watch(
+                    interest.uri, uri: interest.uri, settled: interest.settled, updated: interest.updated)
             },
             definition: { [self] _, _, kind, name in
                 state.withLock {

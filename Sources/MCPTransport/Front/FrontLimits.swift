@@ -9,6 +9,9 @@ package struct FrontLimits: Hashable, Sendable {
     package var sessionIdle: Duration = .seconds(30 * 60)
     /// Requests of one session that run at once.
     package var sessionCallsMax = 256
+    /// Resources that one session, or one listen of 2026-07-28, watches at once: a client must not use up alone what a
+    /// node may hold (``SubscriptionLimits``).
+    package var subscriptionsMax = 256
     /// Streams that stay open for list changes or HTTP+SSE, over all clients: each holds a connection, and a quarter of
     /// those that a listener takes (``HTTPLimits/connectionsMax``) is left for requests.
     package var streamsMax = 3_072

@@ -34,6 +34,8 @@ package struct InputRounds: Sendable {
     private struct Pending: Sendable {
         var key: String
         var method: String
+        /// Of a URL elicitation of 2025-11-25.
+        var elicitationID: String?
     }
 
     private let params: JSON
@@ -43,6 +45,8 @@ package struct InputRounds: Sendable {
     private var pending: [RPCID: Pending] = [:]
     private var answers: [(String, JSON)] = []
     private var requestState: JSON?
+    /// URLs that the client's user has agreed to visit, by the ids that they had there.
+    private(set) var visited: [String] = []
 
     /// - Parameters:
     ///   - params: of the call as the client made it.
@@ -89,9 +93,10 @@ package struct InputRounds: Sendable {
                 return .fail(.internalError("the server's input request \"\(key)\" names no method"))
             }
             let id = RPCID(nextID())
-            pending[id] = Pending(key: key, method: method)
-            requests.append(
-                Request(id: id, method: method, params: adapted(request["params"], of: method, id)))
+            let known = adapted(request["params"], of: method, id)
+            pending[id] = Pending(
+                key: key, method: method, elicitationID: known?["elicitationId"]?.string)
+            requests.append(Request(id: id, method: method, params: known))
         }
         return .ask(requests)
     }
@@ -99,6 +104,9 @@ package struct InputRounds: Sendable {
     /// Takes the client's answer to one of the requests; an unknown id changes nothing.
     package mutating func answer(_ id: RPCID, result: JSON) -> Step {
         guard let request = pending.removeValue(forKey: id) else { return .wait }
+        if let elicitation = request.elicitationID, result["action"]?.string == "accept" {
+            visited.append(elicitation)
+        }
         answers.append((request.key, result))
         return pending.isEmpty ? .reissue(nextParams) : .wait
     }

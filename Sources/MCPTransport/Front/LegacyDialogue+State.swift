@@ -20,20 +20,12 @@ extension LegacyDialogue {
         var waitsSince: ContinuousClock.Instant?
     }
 
-    struct Stream: Sendable {
-        var number: Int
-        var push: @Sendable (JSON) -> Void
-        var end: @Sendable () -> Void
-    }
-
     struct State: Sendable {
         var session: LegacySession
         var open: [RPCID: OpenCall] = [:]
         /// Requests of ours that the client has not answered, and the client's request each belongs to.
         var asked: [RPCID: RPCID] = [:]
         var lastNumber = 0
-        var stream: Stream?
-        var watch: WatchToken?
         var isClosed = false
 
         mutating func nextNumber() -> Int {

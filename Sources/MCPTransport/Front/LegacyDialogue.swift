@@ -28,6 +28,8 @@ final class LegacyDialogue: Sendable {
     let caller: Caller
     let limits: FrontLimits
     let tasks: Mutex<SessionTasks>
+    let subscriptions: SessionSubscriptions
+    let voice: SessionVoice
     let state: Mutex<State>
 
     init(
@@ -40,11 +42,15 @@ final class LegacyDialogue: Sendable {
         self.caller = caller
         self.limits = limits
         self.tasks = Mutex(SessionTasks(limits))
+        self.subscriptions = SessionSubscriptions(
+            service: service, endpoint: endpoint, caller: caller, countMax: limits.subscriptionsMax,
+            revision: session.revision)
+        voice = SessionVoice(updatesMax: limits.subscriptionsMax) { service.watch(endpoint, caller, $0) }
         self.state = Mutex(State(session: session))
     }
 
     /// Whether something runs or listens in this session, so that it must not be taken for idle.
-    var isBusy: Bool { state.withLock { !$0.open.isEmpty || $0.stream != nil } }
+    var isBusy: Bool { state.withLock { !$0.open.isEmpty } || voice.isHeard }
 
     /// Takes one message of the client; `reply` is used only for a request.
     ///
@@ -76,6 +82,12 @@ final class LegacyDialogue: Sendable {
                         ? RPCMessage.response(id: id, result: .emptyObject).json
                         : RPCMessage.refusal(
                             id, .invalidParams("no such log level; there are debug to emergency"))))
+        case Method.resourcesSubscribe, Method.resourcesUnsubscribe:
+            subscriptions.serve(id, method, params ?? .emptyObject) { [voice] in
+                voice.updated($0, $1)
+            } reply: {
+                reply(.answer($0))
+            }
         case Method.initialize:
             reply(.answer(RPCMessage.refusal(id, .invalidRequest("this session is initialized already"))))
         case Method.toolsCall, Method.resourcesRead, Method.promptsGet, Method.completionComplete:
@@ -220,6 +232,7 @@ final class LegacyDialogue: Sendable {
         case .wait:
             break
         case .finish(let result):
+            tellVisited(of: id)
             finish(id) { call in RPCMessage.response(id: id, result: self.shown(result, to: call)).json }
         case .fail(let error):
             if let call = finish(id, { _ in RPCMessage.refusal(id, error) }) { withdraw(call) }
@@ -249,6 +262,16 @@ final class LegacyDialogue: Sendable {
                     .message(
                         RPCMessage.request(id: request.id, method: request.method, params: params).json))
             }
+        }
+    }
+
+    /// The server has gone on after the URLs that it sent the user to (mcp-spec §5.2).
+    private func tellVisited(of id: RPCID) {
+        guard let call = state.withLock({ $0.open[id] }) else { return }
+        for elicitation in call.rounds.visited {
+            let params: JSON = ["elicitationId": .string(elicitation)]
+            call.reply(
+                .message(RPCMessage.notification(method: Method.elicitationComplete, params: params).json))
         }
     }
 
@@ -299,52 +322,14 @@ final class LegacyDialogue: Sendable {
 
     // MARK: The session's own stream
 
-    /// Makes `push` the way for what belongs to no request, in place of an earlier one, which ends.
-    ///
-    /// - Parameter end: called when this way is not used any more: another took its place, or the session is over.
-    /// - Returns: a number that names this attachment to ``detach(_:)``.
+    /// Makes `push` the way for what belongs to no request: see ``SessionVoice/attach(_:end:)``.
     func attach(
         _ push: @escaping @Sendable (JSON) -> Void, end: @escaping @Sendable () -> Void = {}
     ) -> Int {
-        let attached: (number: Int, old: Stream?, untold: [ListChange], isFirst: Bool, isClosed: Bool) =
-            state.withLock { state in
-                let number = state.nextNumber()
-                let isFirst = state.watch == nil && !state.isClosed
-                if isFirst { state.watch = WatchToken.none }
-                let old = state.stream
-                state.stream = state.isClosed ? nil : Stream(number: number, push: push, end: end)
-                return (number, old, state.session.takeUntold(), isFirst, state.isClosed)
-            }
-        attached.old?.end()
-        if attached.isClosed { end() }
-        for change in attached.untold { tell(change, push) }
-        if attached.isFirst {
-            let watch = service.watch(endpoint, caller) { [weak self] change in self?.changed(change) }
-            let isClosed = state.withLock { state in
-                state.watch = watch
-                return state.isClosed
-            }
-            if isClosed { watch.cancel() }
-        }
-        return attached.number
+        voice.attach(push, end: end)
     }
 
-    /// The stream of that number is gone; a newer one stays.
-    func detach(_ number: Int) {
-        state.withLock { if $0.stream?.number == number { $0.stream = nil } }
-    }
-
-    private func changed(_ change: ListChange) {
-        let push = state.withLock { state in
-            if state.stream == nil { state.session.hold(change) }
-            return state.stream?.push
-        }
-        if let push { tell(change, push) }
-    }
-
-    private func tell(_ change: ListChange, _ push: @Sendable (JSON) -> Void) {
-        push(RPCMessage.notification(method: change.method, params: nil).json)
-    }
+    func detach(_ number: Int) { voice.detach(number) }
 
     // MARK: Time and end
 
@@ -363,18 +348,16 @@ final class LegacyDialogue: Sendable {
 
     /// Ends the session: whatever runs in it is cancelled.
     func close() {
-        let rest: (calls: [OpenCall], watch: WatchToken?, stream: Stream?) = state.withLock { state in
+        let calls = state.withLock { state in
             state.isClosed = true
             defer {
                 state.open = [:]
                 state.asked = [:]
-                state.stream = nil
-                state.watch = nil
             }
-            return (Array(state.open.values), state.watch, state.stream)
+            return Array(state.open.values)
         }
-        rest.watch?.cancel()
-        rest.stream?.end()
-        rest.calls.forEach(end)
+        subscriptions.close()
+        voice.close()
+        calls.forEach(end)
     }
 }

@@ -10,8 +10,6 @@ package struct LegacySession: Hashable, Sendable {
     /// Of `logging/setLevel`; `nil`: no log messages.
     package private(set) var logLevel: String?
     package private(set) var isInitialized = false
-    /// Lists that changed while no stream was there to tell it.
-    package private(set) var untold: Set<ListChange> = []
 
     /// Reads the params of `initialize`. A revision that is not a legacy one is answered with the newest that
     /// is.
@@ -36,14 +34,6 @@ package struct LegacySession: Hashable, Sendable {
         guard let level, LogLevel.names.contains(level) else { return false }
         logLevel = level
         return true
-    }
-
-    package mutating func hold(_ change: ListChange) { untold.insert(change) }
-
-    /// The changes to tell now that a stream is there, in a steady order.
-    package mutating func takeUntold() -> [ListChange] {
-        defer { untold = [] }
-        return ListChange.allCases.filter(untold.contains)
     }
 
     /// The facts of one request in this session.

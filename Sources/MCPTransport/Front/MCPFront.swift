@@ -174,7 +174,9 @@ package final class MCPFront: Sendable {
                 return exchange.refuse(503, "too many streams are open; try again later")
             }
         }
-        let dialogue = ModernDialogue(service: service, endpoint: scope.endpoint, caller: scope.caller)
+        let dialogue = ModernDialogue(
+            service: service, endpoint: scope.endpoint, caller: scope.caller,
+            subscriptionsMax: limits.subscriptionsMax)
         let running = dialogue.serve(request, description: description) { output in
             switch output {
             case .notification(let message): answer.send(message)

@@ -18,6 +18,8 @@ package struct MCPService: Sendable {
     /// Tells of every later change of a list at this endpoint as this caller sees it, until cancelled.
     package var watch:
         @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken
+    /// Tells of updates of one resource, until cancelled.
+    package var subscribe: @Sendable (ResourceInterest) -> WatchToken
     /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`:
     /// unknown.
     package var definition: @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON?
@@ -34,6 +36,10 @@ package struct MCPService: Sendable {
         call: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle,
         watch:
             @escaping @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken,
+        subscribe: @escaping @Sendable (ResourceInterest) -> WatchToken = { interest in
+            interest.settled(.methodNotFound(Method.resourcesSubscribe))
+            return .none
+        },
         definition: @escaping @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON? = {
             _, _, _, _ in nil
         },
@@ -46,6 +52,7 @@ package struct MCPService: Sendable {
         self.list = list
         self.call = call
         self.watch = watch
+        self.subscribe = subscribe
         self.definition = definition
         self.taskSupport = taskSupport
     }

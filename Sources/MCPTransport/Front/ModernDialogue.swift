@@ -1,6 +1,5 @@
 import JSONSlice
 import MCPModel
-import Synchronization
 
 /// Serves requests of 2026-07-28, each on its own, whichever transport carries them (mcp-spec §2 and §3).
 struct ModernDialogue: Sendable {
@@ -15,6 +14,8 @@ struct ModernDialogue: Sendable {
     let service: MCPService
     let endpoint: EndpointName
     let caller: Caller
+    /// Resources that one listen may watch.
+    var subscriptionsMax = FrontLimits.standard.subscriptionsMax
 
     /// Serves one request.
     ///
@@ -111,40 +112,18 @@ struct ModernDialogue: Sendable {
 
     // MARK: Subscriptions
 
-    /// Honours what the endpoint can notify of: its lists. Subscriptions to single resources are not among
-    /// what we acknowledge.
+    /// A client must have said that it knows tasks before it asks to hear of any; otherwise see ``ModernListen``.
     private func listen(
         _ request: ModernRequest, _ description: EndpointDescription, _ reply: @escaping Reply
     ) -> CallHandle {
-        let filter = request.params["notifications"]
-        if filter?["taskIds"] != nil, !TasksExtension.isDeclared(in: request.meta.clientCapabilities) {
+        if request.params["notifications"]?["taskIds"] != nil,
+            !TasksExtension.isDeclared(in: request.meta.clientCapabilities)
+        {
             let refusal = RPCError.missingCapability(required: TasksExtension.required)
             reply(.answer(RPCMessage.refusal(request.id, refusal), status: refusal.modernStatus))
             return .finished
         }
-        let honoured = ListChange.allCases.filter { change in
-            filter?[change.filterMember]?.bool == true
-                && description.capabilities[change.capability]?["listChanged"]?.bool == true
-        }
-        let tag: JSON = .object([(MetaKey.subscriptionId, request.id.json)])
-        let notify: @Sendable (String, JSON) -> Void = { method, params in
-            reply(
-                .notification(
-                    RPCMessage.notification(method: method, params: params.setting("_meta", to: tag)).json))
-        }
-        let acknowledgement: JSON = [
-            "notifications": .object(honoured.map { ($0.filterMember, true) })
-        ]
-        // The watch begins before the acknowledgement goes out, so that no change falls between them; what it
-        // tells meanwhile waits.
-        let waiting = EarlyChanges()
-        let watch = service.watch(endpoint, caller) { change in
-            guard honoured.contains(change), !waiting.hold(change) else { return }
-            notify(change.method, .emptyObject)
-        }
-        notify(Method.subscriptionsAcknowledged, acknowledgement)
-        for change in waiting.release() { notify(change.method, .emptyObject) }
-        return CallHandle(cancel: watch.cancel)
+        return ModernListen.start(self, request, description, reply)
     }
 
     /// The graceful end of a listen, when it is the server who ends it.
@@ -178,26 +157,5 @@ struct ModernDialogue: Sendable {
 
     private func respond(_ id: RPCID, _ result: JSON, _ description: EndpointDescription) -> JSON {
         RPCMessage.response(id: id, result: EraBridge.withServerInfo(result, description.serverInfo)).json
-    }
-}
-
-/// Changes that came before they may be told.
-private final class EarlyChanges: Sendable {
-    private let changes = Mutex<Set<ListChange>?>([])
-
-    /// - Returns: `false` once nothing is held back any more.
-    func hold(_ change: ListChange) -> Bool {
-        changes.withLock { held in
-            guard held != nil else { return false }
-            held?.insert(change)
-            return true
-        }
-    }
-
-    func release() -> [ListChange] {
-        changes.withLock { held in
-            defer { held = nil }
-            return ListChange.allCases.filter { held?.contains($0) ?? false }
-        }
     }
 }

@@ -168,7 +168,8 @@ final class StdioConversation: Sendable {
                 RPCMessage.refusal(
                     id, .invalidRequest("the id is in use, or too many requests are running already")))
         }
-        let dialogue = ModernDialogue(service: service, endpoint: endpoint, caller: caller)
+        let dialogue = ModernDialogue(
+            service: service, endpoint: endpoint, caller: caller, subscriptionsMax: limits.subscriptionsMax)
         let handle = dialogue.serve(request, description: description) { [weak self] output in
             self?.relay(output, of: id, issue)
         }
