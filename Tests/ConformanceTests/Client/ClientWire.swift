@@ -120,6 +120,35 @@ final class ClientOverHTTP: ClientWire {
         state.withLock { $0.open[id] = request }
     }
 
+    /// Posts what is no message of its own, a batch, and waits for the whole answer.
+    func collect(_ batch: JSON) async throws -> (status: Int, body: [UInt8]) {
+        let (status, _, body) = try await RawRequest.collect(
+            "POST", path, port: port, headers: headers(of: batch), body: Array(batch.bytes))
+        return (status, body)
+    }
+
+    /// Sends a request whose answer is read event by event; `place`: where a stream that broke is to go on.
+    func openEvents(
+        _ method: String, _ message: JSON?, after place: String? = nil
+    ) async throws -> (request: RawRequest, events: AsyncStream<EventText.Event>) {
+        let (events, feed) = AsyncStream.makeStream(of: EventText.Event.self)
+        let parser = Mutex(EventText())
+        var headers =
+            message.map { self.headers(of: $0) }
+            ?? ([("Accept", "text/event-stream")] + sessionHeaders(isFirst: false))
+        if let place { headers.append(("Last-Event-ID", place)) }
+        let request = try await RawRequest.send(
+            method, path, port: port, headers: headers, body: message.map { Array($0.bytes) } ?? []
+        ) { answer in
+            switch answer {
+            case .head: break
+            case .body(let bytes): for event in parser.withLock({ $0.take(bytes) }) { feed.yield(event) }
+            case .end: feed.finish()
+            }
+        }
+        return (request, events)
+    }
+
     func openSessionStream() async throws {
         guard !isModern else { throw Breach("2026-07-28 has no stream of a session") }
         let parser = Mutex(EventText())

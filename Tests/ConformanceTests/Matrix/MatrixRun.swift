@@ -36,13 +36,15 @@ struct MatrixRun {
         }
     }
 
-    /// Cells that run one after the other, the longest lanes first. Each node's legacy child has a lane of its own: where a
-    /// child asks its client something, nothing on its pipe says which of several calls it is about.
+    /// Cells that run one after the other, the longest lanes first. A legacy server whose messages share one channel has a
+    /// lane at each node: where such a server asks its client something, nothing says which call it is about, so the node
+    /// lets one call run at a time, and cells side by side would only measure how long the others take.
     private static func lanes(of cells: [Cell]) -> [[Cell]] {
-        let isAlone = { (cell: Cell) in cell.back == .stdio2025 && KnownGap.reason(cell) == nil }
-        let alone = cells.filter(isAlone)
-        let lanes = Path.allCases.map { path in alone.filter { $0.path == path } }.filter { !$0.isEmpty }
-        return lanes + cells.filter { !isAlone($0) }.map { [$0] }
+        let sharing = Wire.allCases.filter { $0.era == .legacy && $0.transport != .http }
+        let lanes = sharing.flatMap { back in
+            Path.allCases.map { path in cells.filter { $0.back == back && $0.path == path } }
+        }
+        return lanes.filter { !$0.isEmpty } + cells.filter { !sharing.contains($0.back) }.map { [$0] }
     }
 
     private func run(_ cell: Cell) async -> CellResult {

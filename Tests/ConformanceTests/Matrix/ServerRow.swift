@@ -28,7 +28,10 @@ struct ServerRow {
                 http.append(server)
                 definition = ["url": .string("http://127.0.0.1:\(server.port)/sse"), "type": "sse"]
             case .stdio:
-                let server = try await ChildServer.start { ServerOverLines.begin(wire, ledger, $0) }
+                // Each child is a process with a state of its own.
+                let server = try await ChildServer.start {
+                    ServerOverLines.begin(ScriptedServer(wire, ledger), $0)
+                }
                 children.append(server)
                 definition = [
                     "command": .string(ChildServer.command),

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import MCPTransport
 
@@ -29,19 +28,6 @@ enum StdioBridge {
                 try await front.serve(input: theirs.reading, output: ours.writing, on: EventLoops.shared)
             }
             try await body(ours.reading, theirs.writing)
-        }
-    }
-
-    private struct Pipe {
-        let reading: CInt
-        let writing: CInt
-
-        init() throws {
-            var ends: [CInt] = [0, 0]
-            guard pipe(&ends) == 0 else { throw Breach("no pipe") }
-            // Not for the children that nodes start.
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            (reading, writing) = (ends[0], ends[1])
         }
     }
 }

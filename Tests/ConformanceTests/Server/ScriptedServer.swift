@@ -12,7 +12,7 @@ struct Reply: Sendable {
 ///
 /// One process's worth of state; how its messages travel is the matter of ``ServerOverHTTP``, ``ServerOverEvents`` and
 /// ``ServerOverLines``.
-final class ScriptedServer: Sendable {
+final class ScriptedServer: ServerCore {
     private struct State: Sendable {
         var grown: [String] = []
         var listeners: [Int: @Sendable () -> Void] = [:]

@@ -2,12 +2,25 @@ import JSONSlice
 import MCPModel
 import Synchronization
 
-/// A scripted server behind Streamable HTTP.
+/// What answers behind a wire: a server of the matrix, or one that plays a golden exchange.
+protocol ServerCore: AnyObject, Sendable {
+    var wire: Wire { get }
+    var revision: ProtocolRevision { get }
+    /// Takes one message of a client. `reply` is used for requests.
+    func take(_ message: JSON, in conversation: Conversation, _ reply: Reply)
+    /// What no client of the revision may do.
+    func breach(_ text: String)
+    /// Has `tell` called at each change of the tools.
+    func watch(_ tell: @escaping @Sendable () -> Void) -> Int
+    func unwatch(_ number: Int)
+}
+
+/// A server behind Streamable HTTP.
 final class ServerOverHTTP: Sendable {
-    private let server: ScriptedServer
+    private let server: any ServerCore
     private let sessions = Mutex<[String: Conversation]>([:])
 
-    init(_ server: ScriptedServer) { self.server = server }
+    init(_ server: any ServerCore) { self.server = server }
 
     func handle(_ exchange: RawExchange) {
         switch exchange.method {
@@ -128,12 +141,12 @@ final class ServerOverHTTP: Sendable {
     }
 }
 
-/// A scripted server behind HTTP+SSE of 2024-11-05.
+/// A server behind HTTP+SSE of 2024-11-05.
 final class ServerOverEvents: Sendable {
-    private let server: ScriptedServer
+    private let server: any ServerCore
     private let streams = Mutex<[String: (conversation: Conversation, exchange: RawExchange)]>([:])
 
-    init(_ server: ScriptedServer) { self.server = server }
+    init(_ server: any ServerCore) { self.server = server }
 
     func handle(_ exchange: RawExchange) {
         switch (exchange.method, exchange.path.split(separator: "?").first) {
@@ -170,15 +183,12 @@ final class ServerOverEvents: Sendable {
     }
 }
 
-/// A scripted server at the far end of a child's pipes: each child is a process with a state of its own.
+/// A server at the far end of a child's pipes.
 enum ServerOverLines {
-    static func begin(
-        _ wire: Wire, _ ledger: Ledger, _ line: LineChannel
-    ) -> @Sendable ([UInt8]?) -> Void {
-        let server = ScriptedServer(wire, ledger)
+    static func begin(_ server: any ServerCore, _ line: LineChannel) -> @Sendable ([UInt8]?) -> Void {
         let conversation = Conversation()
         let say: @Sendable (JSON) -> Void = { line.say($0) }
-        if wire.era == .legacy {
+        if server.wire.era == .legacy {
             _ = server.watch {
                 guard conversation.isInitialized else { return }
                 say(ScriptedServer.note("notifications/tools/list_changed"))
