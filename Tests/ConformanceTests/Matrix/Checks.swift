@@ -159,7 +159,7 @@ struct Checks {
 
         let unknown = try await call("no_such_tool", [:]).error()
         try expect(unknown["code"]?.int, -32602, "the code for an unknown tool")
-// At the endpoint of one server, that server says what it does not know.
+        // At the endpoint of one server, that server says what it does not know.
         try expect(unknown["message"]?.string, "Unknown tool: no_such_tool", "its message")
     }
 

@@ -60,7 +60,8 @@ final class ServerOverHTTP: Sendable {
                 let code = message["error"]?["code"]?.int
                 let status =
                     self.server.revision.era == .legacy
-                    ? 200 : code == -32601 ? 404 : code == -32020 || code == -32021 || code == -32022 ? 400 : 200
+                    ? 200
+                    : code == -32601 ? 404 : code == -32020 || code == -32021 || code == -32022 ? 400 : 200
                 exchange.respond(
                     status, headers: headers + [("Content-Type", "application/json")],
                     body: Array(message.bytes))
@@ -75,9 +76,12 @@ final class ServerOverHTTP: Sendable {
         let reply = reply(exchange)
         // Whoever looks for a legacy server too is told which revisions there are.
         if message["method"]?.string == "initialize" {
-            let versions: JSON = ["supported": [.string(server.revision.rawValue)], "requested": "2025-11-25"]
+            let versions: JSON = [
+                "supported": [.string(server.revision.rawValue)], "requested": "2025-11-25",
+            ]
             return reply.end(
-                ScriptedServer.failure(message["id"] ?? .null, -32022, "Unsupported protocol version", versions))
+                ScriptedServer.failure(
+                    message["id"] ?? .null, -32022, "Unsupported protocol version", versions))
         }
         if let objection = headerObjection(exchange.head, message) {
             server.breach(objection)
