@@ -30,10 +30,10 @@ import Testing
             switch name {
             case let list where list.hasSuffix("-list"): expect(listing, shows: exchange)
             case "list-changed":
-                while server.listeners == 0 { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+                try await until { server.listeners > 0 }
                 let before = server.toolLists
                 server.change()
-                while server.toolLists == before { try await Task.sleep(for: .milliseconds(2)) }  // the same
+                try await until { server.toolLists > before }
             case "cancel": try await cancel(backend, server, exchange)
             default: try await call(backend, exchange)
             }
@@ -51,15 +51,15 @@ import Testing
 
     private func cancel(_ backend: Backend, _ server: GoldenServer, _ exchange: GoldenExchange) async throws {
         let handle = backend.call(try request(exchange, 0)) { _ in }
-        while server.runningID == nil { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+        try await until { server.runningID != nil }
         let id = server.runningID
         handle.cancel()
         // Over HTTP, in 2026-07-28, closing the stream says it.
         guard server.wire != .http2026 else {
-            while !server.isLeft { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+            try await until { server.isLeft }
             return
         }
-        while server.cancelled.isEmpty { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+        try await until { !server.cancelled.isEmpty }
         #expect(server.cancelled == [id])
     }
 

@@ -90,7 +90,7 @@ struct FrontReplay {
         if exchange.name == "list-changed", wire.era == .legacy { try await way.openSessionStream() }
         for line in exchange.lines { try await step(line) }
         if exchange.name == "cancel" {
-            while service.cancelled < 1 { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+            try await until { service.cancelled > 0 }
         }
     }
 
@@ -100,7 +100,7 @@ struct FrontReplay {
 
     private func say(_ message: JSON) async throws {
         if message["method"]?.string == "notifications/cancelled" {
-            while service.calls < 1 { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+            try await until { service.calls > 0 }
             // Over HTTP a modern client says that by closing the stream.
             if wire == .http2026 { return way.hangUp(message["params"]?["requestId"] ?? .null) }
         }
@@ -110,7 +110,7 @@ struct FrontReplay {
 
     private mutating func hear(_ wanted: JSON) async throws {
         if wanted["method"]?.string == "notifications/tools/list_changed" {
-            while service.watchers < 1 { try await Task.sleep(for: .milliseconds(2)) }  // a condition with a deadline
+            try await until { service.watchers > 0 }
             service.change(.tools)
         }
         let found = try await next()
