@@ -125,6 +125,9 @@ let package = Package(
         tests(
             "AdminTests",
             ["Admin", "Gateway", "JSONSlice", "HTTPWire", "MCPTransport", "MartletTestKit", log]),
+        tests(
+            "ConformanceTests",
+            ["Gateway", "MCPTransport", "MCPModel", "JSONSlice", "MartletTestKit", log] + nio),
         tests("TidyTests", ["MartletTestKit"]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["MartletTestKit", "JSONSlice"], exclude: ["Python"],

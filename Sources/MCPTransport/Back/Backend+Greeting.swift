@@ -117,7 +117,7 @@ extension Backend {
             throw BackendFault(.broken, "it answers `initialize` with a revision that does not exist")
         }
         link.settle(revision)
-        link.notify(Method.initialized, nil)
+        await link.announce(Method.initialized)
         return Greeting(
             revision: revision, serverInfo: result["serverInfo"]?.detached ?? .emptyObject,
             instructions: result["instructions"]?.string,

@@ -110,6 +110,9 @@ protocol BackendLink: Sendable {
     /// nothing more.
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle
     func notify(_ method: String, _ params: JSON?)
+    /// Sends a notification, and returns when the backend has it: what is sent next must not overtake it. One that does not
+    /// come through is no fault yet; the next request will show it.
+    func announce(_ method: String) async
     /// Answers a request of the backend.
     func respond(_ message: RPCMessage)
     /// The handshake is over: what is to be sent with every later request is known.

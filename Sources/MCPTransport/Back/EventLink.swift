@@ -97,6 +97,14 @@ final class EventLink: BackendLink {
         poster.post(.notification(method: method, params: params)) { _ in }
     }
 
+    func announce(_ method: String) async {
+        let taken = Once<Void>()
+        poster.post(.notification(method: method, params: nil), onTaken: { taken.finish(()) }) { _ in
+            taken.finish(())
+        }
+        await taken.wait(cancelled: ())
+    }
+
     func respond(_ message: RPCMessage) { poster.post(message) { _ in } }
 
     func settle(_ revision: ProtocolRevision) {}
@@ -129,8 +137,13 @@ private final class Poster: Sendable {
 
     func setPlace(_ url: HTTPURL) { place.withLock { $0 = url } }
 
-    /// - Parameter onFault: called if the message did not come through; the answer itself comes on the stream.
-    func post(_ message: RPCMessage, onFault: @escaping @Sendable (BackendFault) -> Void) {
+    /// - Parameters:
+    ///   - onTaken: called if the backend has the message.
+    ///   - onFault: called if the message did not come through; the answer itself comes on the stream.
+    func post(
+        _ message: RPCMessage, onTaken: @escaping @Sendable () -> Void = {},
+        onFault: @escaping @Sendable (BackendFault) -> Void
+    ) {
         let outgoing: HTTPClientRequest
         do throws(BackendFault) {
             outgoing = try door.request(
@@ -147,7 +160,8 @@ private final class Poster: Sendable {
                 onFault(BackendFault(.refused(status: head.status), "it answers HTTP \(head.status)"))
             case .failed(let error):
                 onFault(BackendFault(error.notSent ? .notReached : .lost, "\(error)"))
-            case .head, .body, .end: break
+            case .head: onTaken()
+            case .body, .end: break
             }
         }
     }

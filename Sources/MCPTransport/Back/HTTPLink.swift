@@ -41,6 +41,8 @@ final class HTTPLink: BackendLink {
     private static let attentionWait = TimeAmount.milliseconds(500)
     /// How long the end of a session may take; nobody waits for it.
     private static let farewell = Duration.seconds(2)
+    /// How long the next request waits for an announcement, which a server only has to accept.
+    private static let announcementWait = Duration.seconds(10)
 
     private let door: AuthorizedURL
     private let client: HTTPClient
@@ -118,15 +120,34 @@ final class HTTPLink: BackendLink {
         post(RPCMessage.notification(method: method, params: params))
     }
 
+    func announce(_ method: String) async {
+        guard state.withLock({ $0.revision?.era }) == .legacy else { return }
+        let taken = Once<Void>()
+        post(RPCMessage.notification(method: method, params: nil), timeout: Self.announcementWait) {
+            taken.finish(())
+        }
+        await taken.wait(cancelled: ())
+    }
+
     func respond(_ message: RPCMessage) { post(message) }
 
     /// Sends what has no answer.
-    private func post(_ message: RPCMessage) {
+    ///
+    /// - Parameter onEnd: called when the backend has taken it, or it came to nothing.
+    private func post(
+        _ message: RPCMessage, timeout: Duration? = nil, onEnd: @escaping @Sendable () -> Void = {}
+    ) {
         guard
             let outgoing = try? outgoing(
-                "POST", body: Array(message.json.bytes), mirrored: nil, isHandshake: false, isEndless: false)
-        else { return }
-        _ = client.send(outgoing) { _ in }
+                "POST", body: Array(message.json.bytes), mirrored: nil, isHandshake: false, isEndless: false,
+                timeout: timeout)
+        else { return onEnd() }
+        _ = client.send(outgoing) { event in
+            switch event {
+            case .head, .failed: onEnd()
+            case .body, .end: break
+            }
+        }
     }
 
     /// - Parameter place: where a legacy stream is to go on.

@@ -124,6 +124,8 @@ final class StdioLink: BackendLink {
 
     func notify(_ method: String, _ params: JSON?) { write(.notification(method: method, params: params)) }
 
+    func announce(_ method: String) async { notify(method, nil) }
+
     func respond(_ message: RPCMessage) { write(message) }
 
     private func write(_ message: RPCMessage) { output.pipe?.write(message.json.onOneLine.bytes) }

@@ -122,6 +122,7 @@ final class TalkativeLink: BackendLink {
     }
 
     func notify(_ method: String, _ params: JSON?) { link.notify(method, params) }
+    func announce(_ method: String) async { await link.announce(method) }
 
     func respond(_ message: RPCMessage) { link.respond(message) }
 

@@ -21,12 +21,22 @@ package final class BackendService: Sendable {
     /// To be given each event of the backend.
     package func take(_ event: BackendEvent) {
         guard case .listed(let listing) = event else { return }
-        let told = state.withLock { state in
-            let isFirst = state.listing == nil
+        let (told, changes) = state.withLock { state in
+            let changes = state.listing.map { Self.changes(from: $0, to: listing) } ?? []
             state.listing = listing
-            return isFirst ? [] : Array(state.waiting.values)
+            return (Array(state.waiting.values), changes)
         }
-        for tell in told { ListChange.allCases.forEach(tell) }
+        for tell in told { changes.forEach(tell) }
+    }
+
+    /// Which lists say something else than before.
+    private static func changes(from old: BackendListing, to new: BackendListing) -> [ListChange] {
+        ListChange.allCases.filter { change in
+            let items = { (listing: BackendListing) in
+                listing.entries.filter { $0.list.capability == change.capability }.map(\.definition)
+            }
+            return items(old) != items(new)
+        }
     }
 
     /// Whether the backend was listed once, so that there is something to serve.

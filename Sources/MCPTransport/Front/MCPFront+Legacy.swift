@@ -26,7 +26,7 @@ extension MCPFront {
             switch output {
             case .message(let message): answer.send(message)
             case .answer(let message): answer.finish(message)
-            case .none: answer.finishEmpty()
+            case .none: answer.finishSilently()
             }
         }
         answer.openStream(after: limits.streamAfter)
@@ -204,7 +204,7 @@ private final class BatchAnswer: Sendable {
         }
         if isStreaming, let message { answer.send(message) }
         guard isLast else { return }
-        isStreaming || answers.isEmpty ? answer.finishEmpty() : answer.finish(.array(answers))
+        isStreaming || answers.isEmpty ? answer.finishSilently() : answer.finish(.array(answers))
     }
 }
 

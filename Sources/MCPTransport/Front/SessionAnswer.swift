@@ -63,11 +63,24 @@ final class SessionAnswer: Sendable {
         }
     }
 
-    /// Ends without a response.
+    /// Ends where there is nothing to answer.
     func finishEmpty() {
         switch end() {
         case .ended: break
         case .streaming(let number): streams.end(number)
+        case .fresh: exchange.respond(status: 202, headers: [], body: [])
+        }
+    }
+
+    /// Ends without the response to a request, which was cancelled: 202 would say that there was nothing to answer, so the
+    /// client gets a stream that says nothing, if it takes one.
+    func finishSilently() {
+        switch end() {
+        case .ended: break
+        case .streaming(let number): streams.end(number)
+        case .fresh where accepts.events:
+            exchange.startStream(status: 200, headers: HTTPAnswer.eventHeaders)
+            exchange.end()
         case .fresh: exchange.respond(status: 202, headers: [], body: [])
         }
     }

@@ -48,6 +48,41 @@ struct HTTPBackendTests {
         }
     }
 
+    @Test func `nothing is asked before the server has taken the word that it is initialized`() async throws {
+        let heard = Mutex<[String]>([])
+        let listener = try await HTTPListener.bind(
+            ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops
+        ) { exchange in
+            let message = (try? JSON(validating: exchange.body)) ?? .null
+            let method = message["method"]?.string ?? exchange.method
+            let id = message["id"] ?? .null
+            let answer = { (result: JSON) in
+                heard.withLock { $0.append(method) }
+                exchange.respond(
+                    status: 200, headers: [("Content-Type", "application/json")],
+                    body: Array((["jsonrpc": "2.0", "id": id, "result": result] as JSON).bytes))
+            }
+            switch method {
+            case "initialize":
+                answer(["protocolVersion": "2025-06-18", "capabilities": ["tools": [:]], "serverInfo": [:]])
+            case "notifications/initialized":
+                // On another connection than what comes next, and slow: it must not be overtaken.
+                exchange.eventLoop.scheduleTask(in: .milliseconds(80)) {
+                    heard.withLock { $0.append(method) }
+                    exchange.respond(status: 202)
+                }
+            case "tools/list": answer(["tools": []])
+            default: exchange.respond(status: method == "server/discover" ? 400 : 405)
+            }
+        }
+        try await BackendRig.with(.http(url: "http://127.0.0.1:\(listener.address.port)/mcp", headers: [])) {
+            rig in
+            _ = try await rig.listing()
+        }
+        await listener.close()
+        #expect(heard.withLock { $0 } == ["initialize", "notifications/initialized", "tools/list"])
+    }
+
     @Test(arguments: Speaks.allCases)
     func `answers come in modern shape`(speaks: Speaks) async throws {
         try await with(speaks) { _, rig in

@@ -175,6 +175,29 @@ struct LegacyFrontTests {
         }
     }
 
+    @Test(arguments: LegacyFrontTests.streamable)
+    func `a cancelled request is answered with a stream that says nothing`(
+        revision: ProtocolRevision
+    ) async throws {
+        let probe = ServiceProbe()
+        try await FrontRig.with(probe.service) { rig in
+            let (_, session) = try await rig.initialize(revision)
+            let headers = FrontRig.legacyHeaders(session, revision)
+            async let answer = rig.send(
+                "POST", "/mcp", headers: headers,
+                body: FrontRig.legacyBody("tools/call", ["name": "x"], id: "it"))
+            await probe.wait(for: "call")
+            _ = try await rig.send(
+                "POST", "/mcp", headers: headers,
+                body: Array(
+                    #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"it"}}"#.utf8)
+            )
+            let said = try await answer
+            #expect(said.status == 200 && said.headers.first("content-type") == "text/event-stream")
+            #expect(said.json == .null)
+        }
+    }
+
     @Test func `list changes reach the session's own stream, those before it too`() async throws {
         let probe = ServiceProbe()
         try await FrontRig.with(probe.service) { rig in

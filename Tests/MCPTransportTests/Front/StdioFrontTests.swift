@@ -137,4 +137,21 @@ struct StdioFrontTests {
         await probe.wait(for: "cancel")
         #expect(probe.cancelled == 1)
     }
+
+    @Test func `a client behind a pipe is told only of the lists that have changed`() {
+        let told = Mutex<[ListChange]>([])
+        let backend = BackendService(timeout: .seconds(1))
+        let listing = { (tools: [JSON]) in
+            BackendListing(
+                era: .modern, revision: .v2026_07_28, serverInfo: [:], capabilities: [:],
+                entries: tools.map { (.tools, $0) } + [(.prompts, ["name": "greet"])])
+        }
+        backend.take(.listed(listing([["name": "a"]])))
+        let service = backend.service { _, _ in .finished }
+        let watch = service.watch(.all, .anonymous) { change in told.withLock { $0.append(change) } }
+        backend.take(.listed(listing([["name": "a"]])))
+        backend.take(.listed(listing([["name": "a"], ["name": "b"]])))
+        watch.cancel()
+        #expect(told.withLock { $0 } == [.tools])
+    }
 }

@@ -54,6 +54,7 @@ struct TaskingLink: BackendLink {
     }
 
     func notify(_ method: String, _ params: JSON?) { link.notify(method, params) }
+    func announce(_ method: String) async { await link.announce(method) }
     func respond(_ message: RPCMessage) { link.respond(message) }
     func settle(_ revision: ProtocolRevision) { link.settle(revision) }
     func attend() async { await link.attend() }
