@@ -35,6 +35,20 @@ struct AskerSearchTests {
         #expect(search.heldCount == 0 && search.ended(2).isEmpty)
     }
 
+    @Test func `a question that names its task belongs to whoever waits for that task, another to no task`() {
+        var search = Self.search([1: Self.form])
+        for (number, task) in [(2, "a"), (3, "b")] { search.began(number, Self.form, task: task) }
+        let task: JSON = ["taskId": "b"]
+        let meta: JSON = .object([(MetaKey.relatedTask, task)])
+        let tasks = BackendQuestion(
+            id: RPCID(7), method: Method.elicitationCreate, params: ["message": "", "_meta": meta])
+        #expect(search.asked(tasks, at: Self.start) == [.give(tasks, to: 3)])
+        #expect(search.asked(Self.question(8), at: Self.start) == [.give(Self.question(8), to: 1)])
+        // Where nothing but tasks is open, it is one of theirs.
+        #expect(search.ended(1).isEmpty && search.ended(3).isEmpty)
+        #expect(search.asked(Self.question(9), at: Self.start) == [.give(Self.question(9), to: 2)])
+    }
+
     @Test func `what cannot be decided in time is refused, and says why`() throws {
         var search = Self.search([1: Self.form, 2: .none])
         _ = search.asked(Self.question(7), at: Self.start)
