@@ -59,6 +59,20 @@ struct AdminRoute: Sendable {
             try await node.join(token: try request.text("token"))
         },
         AdminRoute("POST", "/v1/mesh/leave") { node, _ in try await node.leave() },
+        AdminRoute("POST", "/v1/mesh/revoke") { node, request in
+            try await node.revoke(
+                node: try request.text("node"), reason: request.body["reason"]?.string ?? "",
+                dropping: (request.body["drop"]?.elements ?? []).compactMap(\.string))
+        },
+        AdminRoute("GET", "/v1/mesh/issuers") { node, _ in try await node.issuers() },
+        // Not GET: what it answers is a secret, and nothing may keep or repeat it.
+        AdminRoute("POST", "/v1/mesh/root/export") { node, _ in try node.exportRoot() },
+        AdminRoute("POST", "/v1/mesh/root/remove") { node, request in
+            try await node.removeRoot(shown: try request.text("root"))
+        },
+        AdminRoute("POST", "/v1/mesh/root/import") { node, request in
+            try await node.importRoot(try request.text("root"))
+        },
 
         AdminRoute("GET", "/v1/servers") { node, _ in await node.listServers() },
         AdminRoute("POST", "/v1/servers") { node, request in

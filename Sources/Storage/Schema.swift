@@ -7,8 +7,16 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("v1") { try $0.execute(sql: version1) }
+        migrator.registerMigration("statements") { try $0.execute(sql: statements) }
         return migrator
     }
+
+    private static let statements = """
+        CREATE TABLE statement (
+            key BLOB PRIMARY KEY NOT NULL,
+            bytes BLOB NOT NULL
+        ) STRICT;
+        """
 
     private static let version1 = """
         CREATE TABLE meta (

@@ -7,7 +7,7 @@ import MCPTransport
 
 @testable import Admin
 
-/// A whole node in this process, without mDNS and mesh listener, and its admin surface.
+/// A whole node in this process, without mDNS, and its admin surface.
 struct TestNode {
     let node: Node
     let address: String
@@ -16,7 +16,10 @@ struct TestNode {
     static let http = HTTPClient(group: EventLoops.shared)
     static let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    static func with(_ body: (TestNode) async throws -> Void) async throws {
+    /// - Parameter mesh: where peers connect; `none`: nowhere.
+    static func with(
+        name: String = "here", mesh: String = "none", _ body: (TestNode) async throws -> Void
+    ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "martlet-\(UUID().uuidString)"
         ).path
@@ -24,8 +27,8 @@ struct TestNode {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let file = "\(folder)/martlet.yaml"
         let yaml = """
-            node: {name: here, data: "\(folder)/data"}
-            listen: {mcp: "127.0.0.1:0", admin: "127.0.0.1:0", mesh: none}
+            node: {name: \(name), data: "\(folder)/data"}
+            listen: {mcp: "127.0.0.1:0", admin: "127.0.0.1:0", mesh: "\(mesh)"}
             mesh: {mdns: "off"}
             """
         try yaml.write(toFile: file, atomically: true, encoding: .utf8)

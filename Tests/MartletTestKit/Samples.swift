@@ -32,6 +32,23 @@ extension SimulatedMesh {
         }
     }
 
+    /// An issuer revokes a node that is none.
+    package func revoke(_ index: NodeIndex, _ target: NodeIndex, reason: String = "lost") throws {
+        let target = id(target)
+        try act(index) { core, now, random throws(RevokeProblem) in
+            try core.revoke(target, reason: reason, at: now, using: &random)
+        }
+    }
+
+    /// Somebody with the root's key revokes a node.
+    package func revokeByRoot(_ index: NodeIndex, _ target: NodeIndex, dropping: Set<NodeID> = []) throws {
+        let (target, root) = (id(target), mesh.root)
+        try act(index) { core, now, random throws(RevokeProblem) in
+            try core.revoke(
+                target, reason: "key stolen", dropping: dropping, by: root, at: now, using: &random)
+        }
+    }
+
     package func withdraw(_ index: NodeIndex, _ name: Label) throws {
         try act(index) { core, now, random throws(PublishProblem) in
             try core.withdraw(server: name, at: now, using: &random)

@@ -30,6 +30,7 @@ package final class SimulatedMesh {
         var epoch = 0
         var disk = StoredState()
         var documents: [DocumentKey: Document] = [:]
+        var revocations: [RevocationKey: Revocation] = [:]
         var watches: [LinkID: SilenceWatch] = [:]
         var pausedUntil: Instant?
     }
@@ -77,15 +78,23 @@ package final class SimulatedMesh {
     // MARK: Nodes
 
     /// Adds a node that is enrolled but not started.
+    ///
+    /// - Parameter issuer: the node that enrolled it; `nil`: one that is not among the nodes.
     package func addNode(
         _ label: Label, roles: Roles = .ordinary, segment: Label = "home",
         attachedTo segments: Set<String> = ["lan"],
-        relays: Bool = true
+        relays: Bool = true, by issuer: NodeIndex? = nil
     ) throws -> NodeIndex {
         let index = nodes.count
         var local = try mesh.node(
             label, roles: roles, segment: segment, incarnation: 0, addresses: ["node\(index):7331"],
             using: &random)
+        if let issuer {
+            let office = nodes[issuer].local
+            local.enrolment = try Enrolment(
+                of: local.signer.key, label: label, roles: roles, segment: segment, serial: 1,
+                grant: office.enrolment.grant, by: office.signer)
+        }
         local.relays = relays
         nodes.append(Node(local: local, segments: segments))
         return index
@@ -138,12 +147,14 @@ package final class SimulatedMesh {
     package func restoreDisk(_ index: NodeIndex, _ disk: StoredState, incarnation: UInt64) {
         nodes[index].disk = disk
         nodes[index].documents = Dictionary(uniqueKeysWithValues: disk.documents.map { ($0.key, $0) })
+        nodes[index].revocations = Dictionary(uniqueKeysWithValues: disk.revocations.map { ($0.key, $0) })
         nodes[index].local.incarnation = incarnation
     }
 
     package func disk(_ index: NodeIndex) -> (state: StoredState, incarnation: UInt64) {
         var state = nodes[index].disk
         state.documents = Array(nodes[index].documents.values)
+        state.revocations = Array(nodes[index].revocations.values)
         return (state, nodes[index].local.incarnation)
     }
 
@@ -238,6 +249,13 @@ package final class SimulatedMesh {
         return true
     }
 
+    /// Whether these nodes hold the same revocations.
+    package func agreeOnRevocations(_ indices: [NodeIndex]) throws -> Bool {
+        guard let first = indices.first else { return true }
+        let words = try core(first).revocations.all
+        return try indices.allSatisfy { try core($0).revocations.all == words }
+    }
+
     /// Whether each of these nodes has a path to each other.
     package func allReach(_ indices: [NodeIndex]) throws -> Bool {
         for a in indices {
@@ -324,6 +342,15 @@ package final class SimulatedMesh {
             case .drop(let key): nodes[index].documents[key] = nil
             case .storeManifest(let hash, let bytes): nodes[index].disk.manifests[hash] = bytes
             case .dropManifest(let hash): nodes[index].disk.manifests[hash] = nil
+            case .storeStatement(let revocation): nodes[index].revocations[revocation.key] = revocation
+            case .dropStatement(let key): nodes[index].revocations[key] = nil
+            case .expel(let node, let text):
+                for (link, facts) in (nodes[index].core?.links ?? [:]).sorted(by: { $0.key < $1.key })
+                where facts.facts.peer == node {
+                    send(.goodbye(.notEnrolled, text: text), on: link, from: index)
+                    hangUp(link, by: index)
+                    queue.plan(.closed(link, at: index), at: now)
+                }
             case .send(let frame, let link): send(frame, on: link, from: index)
             case .dial(let address, let expecting):
                 let handshake = delay() + delay() + delay()
@@ -351,6 +378,10 @@ package final class SimulatedMesh {
         else { return fail(.unreachable("no answer")) }
         guard other != index else { return fail(.myself) }
         guard expecting == nil || expecting == id(other) else { return fail(.otherNode(id(other))) }
+        // What TLS asks of each end's core while it checks the other's certificate.
+        if let why = core.objection(to: id(other)) ?? peer.objection(to: id(index)) {
+            return fail(.refused(why))
+        }
 
         linkCount += 1
         let link = LinkID(linkCount)

@@ -45,7 +45,13 @@ package struct TestMesh: Sendable {
     package func enrolment(
         of signer: Signer, label: Label, roles: Roles = .ordinary, segment: Label = "home", serial: UInt64 = 1
     ) throws -> Enrolment {
-        try Enrolment(
+        // The root makes issuers: they stand under a grant of their own.
+        if roles.contains(.issuer), signer.key != issuer.key {
+            return try Enrolment(
+                of: signer.key, label: label, roles: roles, segment: segment, serial: serial,
+                grant: IssuerGrant(to: signer.key, by: root), by: signer)
+        }
+        return try Enrolment(
             of: signer.key, label: label, roles: roles, segment: segment, serial: serial, grant: grant,
             by: issuer)
     }

@@ -33,6 +33,8 @@ struct GoldenTests {
             ("manifest-pull", .manifestPull(ManifestPull(manifest: hash, firstPage: 16, pageCount: 16))),
             ("manifest-page", .manifestPage(ManifestPage(manifest: hash, index: 2, bytes: [9, 8, 7]))),
             ("manifest-absent", .manifestAbsent(hash)),
+            ("statement-digest", .statementDigest(Digest(count: 3, root: hash))),
+            ("statements", .statements([[1, 2, 3], []], isLast: true)),
             ("open", .open(3, .circuit, header: [4, 5])),
             ("data", .data(3, kind: 1, isLast: true, Array("{}".utf8))),
             ("end", .end(3)),
@@ -76,6 +78,57 @@ struct GoldenTests {
             store.take(deleted)
                 == .taken(replacing: try Document.decode(golden["server"].orFail()), evicted: []))
         #expect(deleted.encoded.count < 200)
+    }
+}
+
+extension GoldenTests {
+    @Test func `revocations are written, signed and read as their golden bytes`() throws {
+        let golden = try Fixture.vectors("mesh/statements.txt")
+        let documents = try Fixture.vectors("mesh/documents.txt")
+        let grant = try IssuerGrant(canonical: documents["grant"].orFail())
+        let trust = try MeshTrust(rootKey: documents["root-key"].orFail()).orFail()
+        let issuer = try Signer(seed: Array(repeating: 2, count: 32)).orFail()
+        let target = NodeID(high: 0x0102_0304_0506_0708, low: 0x1112_1314_1516_1718)
+
+        let byIssuer = try Revocation(of: target, reason: "lost", grant: grant, by: issuer)
+        #expect(Hex.encode(byIssuer.encoded) == Hex.encode(try golden["revocation"].orFail()))
+        let read = try Revocation.decode(golden["revocation"].orFail()).orFail()
+        #expect(read == byIssuer)
+        try read.check(under: trust, by: .real)
+
+        // ECDSA signs differently each time: all but the signature is compared.
+        let root = try RootSigner(scalar: Array(repeating: 1, count: 32)).orFail()
+        let terms = RootTerms(
+            counter: 2, enrolments: [KeptEnrolment(node: NodeID(high: 1, low: 2), serial: 5)],
+            revocations: [NodeID(high: 1, low: 3), NodeID(high: 1, low: 2)])
+        let byRoot = try Revocation(of: target, reason: "key stolen", terms: terms, by: root)
+        let stored = try golden["root-revocation"].orFail()
+        #expect(Hex.encode(byRoot.encoded.dropLast(64)) == Hex.encode(stored.dropLast(64)))
+        try Revocation.decode(stored).orFail().check(under: trust, by: .real)
+    }
+
+    @Test func `messages of a renewal are written and read as their golden bytes`() throws {
+        let golden = try Fixture.vectors("mesh/renewal.txt")
+        let documents = try Fixture.vectors("mesh/documents.txt")
+        let enrolment = try Enrolment(canonical: documents["enrolment"].orFail())
+        let grant = try IssuerGrant(canonical: documents["grant"].orFail())
+        let request = RenewalRequest(
+            enrolment: enrolment, lastChain: [[1, 2], [3]], leafRequest: [4, 5], authorityRequest: nil)
+        let messages: [String: JoinMessage] = [
+            "renew": .renew(mesh: enrolment.mesh, nonce: [UInt8](repeating: 7, count: 32)),
+            "renewal": .renewal(request, enrolment.signature),
+            "renewed": .renewed(
+                RenewalGrant(
+                    chain: [[6], [7, 8]], authority: AuthorityGrant(grant: grant, certificate: [9]))),
+        ]
+        #expect(Set(golden.keys) == Set(messages.keys))
+        for (name, message) in messages {
+            let bytes = try golden[name].orFail()
+            #expect(Hex.encode(try message.encoded()) == Hex.encode(bytes), "\(name)")
+            var decoder = JoinMessageDecoder()
+            decoder.append(bytes)
+            #expect(try decoder.next() == message)
+        }
     }
 }
 

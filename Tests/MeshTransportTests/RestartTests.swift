@@ -102,7 +102,7 @@ struct RestartTests {
 }
 
 /// A database of one transaction at a time, in memory.
-private final class Disk: Sendable {
+final class Disk: Sendable {
     private let kept = Mutex(MeshStorage.Kept())
 
     var storage: MeshStorage {
@@ -121,6 +121,10 @@ private final class Disk: Sendable {
         case .dropDocument(let key): kept.documents.removeAll { $0.key == key }
         case .manifest(let hash, let bytes): kept.manifests[hash] = bytes
         case .dropManifest(let hash): kept.manifests[hash] = nil
+        case .statement(let revocation):
+            kept.revocations.removeAll { $0.key == revocation.key }
+            kept.revocations.append(revocation)
+        case .dropStatement(let key): kept.revocations.removeAll { $0.key == key }
         case .joinToken(let entry):
             kept.tokens.removeAll { $0.token.id == entry.token.id }
             kept.tokens.append(entry)

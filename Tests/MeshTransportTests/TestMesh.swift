@@ -19,34 +19,45 @@ final class TestMesh: Sendable {
     init(founder: String = "a") throws { self.founder = try MeshOfOne.founded(label: founder) }
 
     /// The first node: issuer, all roles.
-    func first(listen: Bool = true, seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo)
-        throws
-        -> TestNode
-    {
-        try TestNode(
+    ///
+    /// - Parameter withRoot: whether the root's key is on it.
+    func first(
+        listen: Bool = true, seeds: [String] = [], withRoot: Bool = false, advertise: [String] = [],
+        serve: @escaping TestNode.Serve = TestNode.echo
+    ) throws -> TestNode {
+        let root = founder.root
+        return try TestNode(
             founder.credentials, founder.enrolment,
-            issuer: IssuerCredentials(authority: founder.issuer, grant: founder.enrolment.grant),
-            listen: listen, seeds: seeds, serve: serve)
+            issuer: IssuerCredentials(
+                authority: founder.issuer, grant: founder.enrolment.grant,
+                root: { () throws in
+                    guard withRoot else { throw MeshServiceError.noRoot }
+                    return root
+                }),
+            listen: listen, seeds: seeds, advertise: advertise, serve: serve)
     }
 
     /// A further node, enrolled without the ceremony of a join.
     func node(
         _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
-        seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo
+        seeds: [String] = [], advertise: [String] = [], leafMade: Date = Date(),
+        redialWithin: Duration = MeshLimits().redialWithin,
+        serve: @escaping TestNode.Serve = TestNode.echo
     ) throws -> TestNode {
         let nodeKey = Curve25519.Signing.PrivateKey()
         let leafKey = P256.Signing.PrivateKey()
         let id = NodeID(ofKey: nodeKey.publicKey.rawRepresentation)
         let credentials = try NodeCredentials(
             nodeKey: nodeKey, leafKey: leafKey,
-            chain: founder.issuer.issueLeaf(for: id, key: leafKey.publicKey, at: Date()),
+            chain: founder.issuer.issueLeaf(for: id, key: leafKey.publicKey, at: leafMade),
             root: founder.root.certificate.bytes)
         let enrolment = try Enrolment(
             of: credentials.signer.key, label: #require(Label(label)), roles: roles,
             segment: #require(Label("here")), serial: 2, grant: founder.enrolment.grant,
             by: founder.credentials.signer)
         return try TestNode(
-            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, serve: serve)
+            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, advertise: advertise,
+            redialWithin: redialWithin, serve: serve)
     }
 }
 
@@ -63,21 +74,47 @@ final class TestNode: Sendable {
 
     init(
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
-        listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], incarnation: UInt64 = 1,
-        storage: MeshStorage = .none, serve: @escaping Serve = TestNode.echo
+        listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], advertise: [String] = [],
+        incarnation: UInt64 = 1, storage: MeshStorage = .none,
+        redialWithin: Duration = MeshLimits().redialWithin, serve: @escaping Serve = TestNode.echo
     ) throws {
+        var limits = MeshLimits()
+        limits.redialWithin = redialWithin
         let changes = ChangeFeed()
         self.changes = changes
         self.enrolment = enrolment
         service = try MeshService(
             MeshServiceConfiguration(
-                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, seeds: seeds,
-                relays: relays,
-                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation),
+                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, advertise: advertise,
+                seeds: seeds, relays: relays,
+                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation,
+                limits: limits),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             serve: serve, changed: { changes.tell($0) })
+    }
+
+    /// An address to tell others that leads nowhere: only who is told another one dials.
+    static let nowhere = ["127.0.0.1:1"]
+
+    static func join(_ attempt: JoinAttempt) async throws -> JoinedCredentials {
+        try await MeshJoin.join(
+            attempt, patience: .zero, group: MultiThreadedEventLoopGroup.singleton,
+            log: Logger(label: "join") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Waits for a notice.
+    func untilNotice(
+        within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+        _ fits: (MeshNotice) -> Bool
+    ) async throws {
+        let deadline = ContinuousClock.now + limit
+        while !service.notices.contains(where: fits) {
+            try #require(
+                ContinuousClock.now < deadline, "\(label) never noticed it", sourceLocation: sourceLocation)
+            try await Task.sleep(for: .milliseconds(10))  // a poll with a deadline
+        }
     }
 
     /// Where others may dial it.

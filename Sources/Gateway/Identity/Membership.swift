@@ -7,7 +7,9 @@ import MeshTransport
 /// Stored as one file, so that joining another mesh is one rename and cannot be left half done.
 struct Membership: Sendable, Canonical {
     static let fileName = "membership"
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
+    /// Had no certificate of its own for issuing: that was the second of the chain.
+    private static let firstVersion: UInt8 = 1
     private static let chainMax = 4
 
     let leafKey: P256.Signing.PrivateKey
@@ -16,8 +18,14 @@ struct Membership: Sendable, Canonical {
     /// DER: the pinned root.
     let root: [UInt8]
     let enrolment: Enrolment
+    /// DER: this node's own certificate as issuer; `nil` for others. Its leaf may come from another issuer.
+    let issuing: [UInt8]?
 
-    init(leafKey: P256.Signing.PrivateKey, chain: [[UInt8]], root: [UInt8], enrolment: Enrolment) {
+    init(
+        leafKey: P256.Signing.PrivateKey, chain: [[UInt8]], root: [UInt8], enrolment: Enrolment,
+        issuing: [UInt8]? = nil
+    ) {
+        self.issuing = issuing
         self.leafKey = leafKey
         self.chain = chain
         self.root = root
@@ -25,7 +33,8 @@ struct Membership: Sendable, Canonical {
     }
 
     init(from decoder: inout CanonicalDecoder) throws(WireError) {
-        guard try decoder.byte("membership version") == Self.version else {
+        let version = try decoder.byte("membership version")
+        guard version == Self.version || version == Self.firstVersion else {
             throw .invalid("the membership's version")
         }
         guard let key = try? P256.Signing.PrivateKey(rawRepresentation: decoder.bytes(fixed: 32, "leaf key"))
@@ -40,6 +49,13 @@ struct Membership: Sendable, Canonical {
         self.chain = chain
         root = try decoder.bytes(max: DERCertificate.bytesMax, "root")
         enrolment = try decoder.value(Enrolment.self)
+        if version == Self.firstVersion {
+            issuing = enrolment.roles.contains(.issuer) && chain.count > 1 ? chain[1] : nil
+        } else {
+            issuing =
+                try decoder.bool("issuer's certificate")
+                ? try decoder.bytes(max: DERCertificate.bytesMax, "issuer's certificate") : nil
+        }
     }
 
     func encode(to encoder: inout CanonicalEncoder) {
@@ -49,6 +65,8 @@ struct Membership: Sendable, Canonical {
         for certificate in chain { encoder.put(bytes: certificate) }
         encoder.put(bytes: root)
         encoder.put(enrolment)
+        encoder.put(issuing != nil)
+        if let issuing { encoder.put(bytes: issuing) }
     }
 
     func credentials(nodeKey: Curve25519.Signing.PrivateKey) throws(CertificateError) -> NodeCredentials {

@@ -62,7 +62,8 @@ struct NodeIdentity: Sendable {
     static func found(
         nodeKey: Curve25519.Signing.PrivateKey, secrets: SecretStore, label: Label, segment: Label
     ) async throws -> Membership {
-        let mesh = try MeshOfOne.found(nodeKey: nodeKey, label: label, segment: segment, at: Date())
+        let mesh = try MeshOfOne.found(
+            nodeKey: nodeKey, label: label, segment: segment, at: max(SoftwareVersion.date, Date()))
         let now = WallTime.now()
         let keys = AuthorityKeys(of: mesh.enrolment.mesh)
         try await secrets.set(keys.root, to: mesh.root.key.rawRepresentation.secret(), kind: .own, at: now)
@@ -70,7 +71,7 @@ struct NodeIdentity: Sendable {
             keys.issuer, to: mesh.issuer.key.rawRepresentation.secret(), kind: .own, at: now)
         return Membership(
             leafKey: mesh.credentials.leafKey, chain: mesh.credentials.chain, root: mesh.credentials.root,
-            enrolment: mesh.enrolment)
+            enrolment: mesh.enrolment, issuing: mesh.issuer.intermediate.bytes)
     }
 }
 
@@ -93,8 +94,8 @@ struct AuthorityKeys: Hashable, Sendable {
                 .forbidden, "this node has no role issuer, so it cannot admit others",
                 hint: "make the token on a node that has it; `martlet status` there shows its roles")
         }
-        guard membership.chain.count > 1 else {
-            throw Refusal(.failed, "this node's certificate chain lacks its issuer")
+        guard let issuing = membership.issuing else {
+            throw Refusal(.failed, "this node's certificate as issuer is missing")
         }
         let key: [UInt8]
         do {
@@ -102,7 +103,28 @@ struct AuthorityKeys: Hashable, Sendable {
         } catch {
             throw Refusal(.unavailable, "the issuer's key cannot be opened: \(error)")
         }
-        return try CertificateAuthority(key: key, certificate: membership.chain[1], root: membership.root)
+        return try CertificateAuthority(key: key, certificate: issuing, root: membership.root)
+    }
+
+    /// The mesh's root, opened for one use.
+    ///
+    /// - Parameter what: what only the root does, for the message.
+    static func root(
+        of membership: Membership, from secrets: SecretStore, for what: String
+    ) throws -> RootAuthority {
+        let name = AuthorityKeys(of: membership.enrolment.mesh).root
+        guard secrets.contains(name) else {
+            throw Refusal(
+                .conflict, "the root's key is not on this node, and only with it this \(what)",
+                hint: "do it on the node that holds it, or `martlet mesh root import` it here")
+        }
+        let key: [UInt8]
+        do {
+            key = try secrets.open(name, for: .node).copied()
+        } catch {
+            throw Refusal(.unavailable, "the root's key cannot be opened: \(error)")
+        }
+        return try RootAuthority(key: key, certificate: membership.root)
     }
 
     /// A mesh id is 26 characters of base32, so the names are short and plain enough.
@@ -114,7 +136,7 @@ struct AuthorityKeys: Hashable, Sendable {
 
 extension Data {
     /// Moves key material into a wiped buffer.
-    fileprivate func secret() -> Secret {
+    func secret() -> Secret {
         var bytes = Array(self)
         return Secret(moving: &bytes)
     }

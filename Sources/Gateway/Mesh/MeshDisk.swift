@@ -11,6 +11,7 @@ struct MeshDisk: Sendable {
 
     let documents: DocumentShelf
     let tokens: JoinTokenShelf
+    let statements: StatementShelf
     let meta: MetaShelf
     let now: @Sendable () -> Instant
     let log: Logger
@@ -18,6 +19,7 @@ struct MeshDisk: Sendable {
     init(_ database: NodeDatabase, now: @escaping @Sendable () -> Instant, log: Logger) {
         documents = DocumentShelf(database)
         tokens = JoinTokenShelf(database)
+        statements = StatementShelf(database)
         meta = MetaShelf(database)
         self.now = now
         self.log = log
@@ -45,6 +47,13 @@ struct MeshDisk: Sendable {
         _ = try await documents.keepManifests(named, at: time, droppingUnusedSince: time)
         for hash in named { kept.manifests[hash] = try await documents.manifest(hash) }
         kept.tokens = try await loadTokens(at: time)
+        for bytes in try await statements.loadAll() {
+            guard let revocation = try? Revocation.decode(bytes) else {
+                log.warning("A stored revocation cannot be read and is left out.")
+                continue
+            }
+            kept.revocations.append(revocation)
+        }
         return kept
     }
 
@@ -77,6 +86,7 @@ struct MeshDisk: Sendable {
     private func apply(_ changes: [MeshStorage.Change]) async throws {
         let time = WallTime.now()
         var batch = DocumentChanges()
+        var said: [(key: [UInt8], bytes: [UInt8]?)] = []
         for change in changes {
             switch change {
             case .document(let document):
@@ -90,10 +100,14 @@ struct MeshDisk: Sendable {
                 batch.removedManifests.remove(hash)
                 batch.manifests.append((hash, bytes))
             case .dropManifest(let hash): batch.removedManifests.insert(hash)
+            case .statement(let revocation): said.append((revocation.key.bytes, revocation.encoded))
+            case .dropStatement(let key): said.append((key.bytes, nil))
             case .joinToken(let entry): try await save(entry, at: time)
             case .incarnation(let incarnation): try await meta.raiseIncarnation(to: incarnation)
             }
         }
+        // First: a crash between the two leaves documents of whoever is gone, which a start drops.
+        try await statements.apply(said)
         try await documents.apply(batch, at: time)
     }
 

@@ -112,7 +112,7 @@ extension MeshSeat {
                 throw Refusal(.conflict, "this node is a mesh of one; there is nothing to leave")
             }
             let old = try running()
-            try requireOtherIssuer(beside: old.snapshot)
+            if old.ownRevocation == nil { try requireOtherIssuer(beside: old.snapshot) }
             let identity = state.withLock { $0.identity }
             // Before the word of leaving, which cannot be taken back: a sealed vault would not take the new keys.
             let membership = try await NodeIdentity.found(
@@ -128,7 +128,7 @@ extension MeshSeat {
     // MARK: - One change at a time
 
     /// Holds the one right to change the membership.
-    private func changing(_ body: () async throws -> Void) async throws {
+    func changing<Result>(_ body: () async throws -> Result) async throws -> Result {
         let isFirst = state.withLock { state in
             defer { state.isChanging = true }
             return !state.isChanging
@@ -138,11 +138,11 @@ extension MeshSeat {
                 .conflict, "this node is just joining or leaving a mesh", hint: "wait until that has ended")
         }
         defer { state.withLock { $0.isChanging = false } }
-        try await body()
+        return try await body()
     }
 
     /// Ends a service and does something before the next one starts: nothing is written or admitted meanwhile.
-    private func between(_ old: MeshService, _ body: () async throws -> Void) async throws {
+    func between(_ old: MeshService, _ body: () async throws -> Void) async throws {
         state.withLock { $0.isHeld = true }
         defer { state.withLock { $0.isHeld = false } }
         old.stop()
@@ -157,7 +157,7 @@ extension MeshSeat {
         try await body()
     }
 
-    private func running() throws(Refusal) -> MeshService {
+    func running() throws(Refusal) -> MeshService {
         guard let service else { throw Refusal(.unavailable, "the mesh is just starting on this node") }
         return service
     }
@@ -167,6 +167,7 @@ extension MeshSeat {
     /// Whether this node never admitted anybody and is in nobody's mesh.
     func isAlone() async throws -> Bool {
         guard enrolment.issuer == id else { return false }
+        guard try await MetaShelf(database).get(.joinedAt) == nil else { return false }
         // Whoever got an answer is a member, though it may not have shown itself yet.
         guard try await !JoinTokenShelf(database).hasAnswers() else { return false }
         return try await DocumentShelf(database).loadAll().allSatisfy { $0.key.origin == id }
@@ -175,14 +176,23 @@ extension MeshSeat {
     /// Whoever is left behind without an issuer can admit nobody, and ends when its certificates do.
     private func requireOtherIssuer(beside snapshot: CatalogSnapshot) throws(Refusal) {
         let others = snapshot.nodes.filter { $0.key != id }
-        guard roles.contains(.issuer), !others.isEmpty,
-            !others.contains(where: { $0.value.roles.contains(.issuer) })
-        else { return }
+        guard roles.contains(.issuer), !others.isEmpty else { return }
+        guard !others.contains(where: { $0.value.roles.contains(.issuer) }) else {
+            guard holdsRoot else { return }
+            throw Refusal(
+                .conflict,
+                "the root's key of mesh \(mesh) lies in this node's vault and would go with it: nobody could make or revoke issuers any more",
+                hint:
+                    "`martlet mesh root export --remove` here, and `martlet mesh root import` on an issuer that stays"
+            )
+        }
         throw Refusal(
             .conflict,
             "this node is the only issuer of mesh \(mesh): leaving would end admission for the \(others.count) "
                 + "other nodes, and their certificates could not be renewed",
-            hint: "have the other nodes leave first")
+            hint:
+                "hand over first: `martlet mesh root export --remove` here, `martlet mesh root import` on the node that follows"
+        )
     }
 
     private func requireAlone() async throws {
@@ -194,12 +204,23 @@ extension MeshSeat {
     }
 
     /// Asks the token's issuer to be let in; changes nothing here.
-    private func ask(with token: JoinToken) async throws -> JoinedCredentials {
+    private func ask(with token: JoinToken) async throws -> Entry {
         let attempt = try JoinAttempt(
             token: token, nodeKey: state.withLock { $0.identity.nodeKey }, label: settings.ownLabel)
         return try await search(for: token) { found in
             do {
-                return try await MeshJoin.join(attempt, found: found, group: EventLoops.shared, log: self.log)
+                let joined = try await MeshJoin.join(
+                    attempt, found: found, floor: SoftwareVersion.date, group: EventLoops.shared,
+                    log: self.log)
+                guard joined.enrolment.roles.contains(.issuer) else { return Entry(joined: joined) }
+                // The enrolment is the ticket to what makes an issuer.
+                let issuer = try await NewIssuer(
+                    joined: joined, floor: SoftwareVersion.date, group: EventLoops.shared)
+                return Entry(joined: joined, issuer: issuer)
+            } catch let failure as JoinError {
+                throw Refusal(
+                    .failed, "this node was let in, but not as issuer: \(failure)",
+                    hint: "make the token on the node that holds the root's key: `martlet mesh issuers`")
             } catch let failure as JoinFailure {
                 throw Refusal(
                     .failed, "\(failure)",
@@ -208,11 +229,26 @@ extension MeshSeat {
         }
     }
 
-    private func enter(_ joined: JoinedCredentials) async throws {
+    /// What a join gave.
+    struct Entry: Sendable {
+        var joined: JoinedCredentials
+        /// Where the token was for an issuer.
+        var issuer: NewIssuer?
+    }
+
+    private func enter(_ entry: Entry) async throws {
+        let joined = entry.joined
         let membership = Membership(
-            leafKey: joined.credentials.leafKey, chain: joined.credentials.chain,
-            root: joined.credentials.root,
-            enrolment: joined.enrolment)
+            leafKey: (entry.issuer?.credentials ?? joined.credentials).leafKey,
+            chain: (entry.issuer?.credentials ?? joined.credentials).chain, root: joined.credentials.root,
+            enrolment: entry.issuer?.enrolment ?? joined.enrolment,
+            issuing: entry.issuer?.authority.intermediate.bytes)
+        if let issuer = entry.issuer {
+            // Before the membership that needs it.
+            try await secrets.set(
+                AuthorityKeys(of: joined.enrolment.mesh).issuer,
+                to: issuer.authority.key.rawRepresentation.secret(), kind: .own, at: WallTime.now())
+        }
         try await change(to: membership, joinedAt: joined.address)
         if let segment = settings.configuration.node.segment, segment != joined.enrolment.segment {
             log.warning(
@@ -264,6 +300,7 @@ extension MeshSeat {
         state.withLock { $0.identity.membership = membership }
         try await DocumentShelf(database).removeAll()
         try await JoinTokenShelf(database).removeAll()
+        try await StatementShelf(database).removeAll()
         try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
         // The keys of a mesh that it has left are good for nothing any more.
         let keys = AuthorityKeys(of: old)
@@ -279,7 +316,7 @@ extension MeshSeat {
     }
 
     /// Waits for the service of the new mesh.
-    private func turn(from old: MeshService) async throws {
+    func turn(from old: MeshService) async throws {
         let deadline = ContinuousClock.now + Self.turnMax
         while true {
             if let now = service, now !== old {

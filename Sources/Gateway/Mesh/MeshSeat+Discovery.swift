@@ -124,6 +124,7 @@ extension MeshSeat {
                     "issuer", .bad, "this node should admit others but cannot open its keys",
                     mend: "start the node with MARTLET_PASSPHRASE_FILE"))
         }
+        findings += certificateFindings()
         for candidate in service?.candidates ?? [] {
             guard let problem = candidate.lastProblem else { continue }
             let sources = candidate.sources.map(\.description).sorted().joined(separator: ", ")

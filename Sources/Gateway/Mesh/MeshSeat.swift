@@ -99,6 +99,10 @@ final class MeshSeat: Sendable {
                     try await self.noteListener(of: service)
                     return .side
                 }
+                group.addTask {
+                    await self.keepCertificates(of: service)
+                    return .side
+                }
                 if let discovery {
                     group.addTask {
                         await discovery.run()
@@ -144,7 +148,8 @@ final class MeshSeat: Sendable {
                 advertise: configuration.mesh.advertise.map(\.description), seeds: seeds,
                 relays: configuration.mesh.relay, ownServers: names,
                 software: "martlet \(SoftwareVersion.current)",
-                incarnation: try await MetaShelf(database).nextIncarnation()),
+                incarnation: try await MetaShelf(database).nextIncarnation(),
+                clockFloor: Self.floor(of: identity.membership)),
             credentials: credentials, enrolment: identity.membership.enrolment, issuer: issuer(of: identity),
             storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared,
             log: log,
@@ -156,7 +161,10 @@ final class MeshSeat: Sendable {
         guard identity.membership.enrolment.roles.contains(.issuer) else { return nil }
         do {
             let authority = try AuthorityKeys.authority(of: identity.membership, from: secrets)
-            return IssuerCredentials(authority: authority, grant: identity.membership.enrolment.grant)
+            let (membership, secrets) = (identity.membership, secrets)
+            return IssuerCredentials(
+                authority: authority, grant: membership.enrolment.grant,
+                root: { try AuthorityKeys.root(of: membership, from: secrets, for: "makes issuers") })
         } catch {
             log.warning("This node cannot admit others now.", metadata: ["reason": "\(error)"])
             return nil

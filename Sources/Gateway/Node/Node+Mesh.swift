@@ -1,5 +1,9 @@
 import Catalog
+import Composition
+import FoundationEssentials
 package import JSONSlice
+import Mesh
+import MeshTransport
 
 extension Node {
     /// Makes a join token; needs role issuer.
@@ -13,11 +17,8 @@ extension Node {
             }
             given.formUnion(role)
         }
-        if given.contains(.issuer) {
-            throw Refusal(
-                .unavailable, "tokens for further issuers are not supported yet",
-                hint: "leave the role out; the first node issues all tokens")
-        }
+        // Here, rather than when somebody comes with it.
+        if given.contains(.issuer) { _ = try seat.root(for: "makes issuers") }
         guard given.contains(.member) else {
             throw Refusal(.invalid, "a node without role member could do nothing", hint: "add --role member")
         }
@@ -44,6 +45,79 @@ extension Node {
         try await seat.leave()
         try await afterMeshChange()
         return .object([("mesh", .string(seat.mesh.description)), ("label", .string(seat.label.text))])
+    }
+
+    /// Ends a node; an issuer only where the root's key is.
+    package func revoke(node name: String, reason: String, dropping: [String]) async throws -> JSON {
+        let names = NodeNames(board.snapshot)
+        func find(_ name: String) throws(Refusal) -> NodeID {
+            guard let node = names.node(name) else {
+                throw Refusal(
+                    .notFound, "no node named \(name) is known here",
+                    hint:
+                        "`martlet peers` lists them; one that was never seen here goes by its id of 26 characters"
+                )
+            }
+            return node
+        }
+        let target = try find(name)
+        let revoked = try await seat.revoke(
+            target, reason: reason, dropping: Set(try dropping.map { name throws(Refusal) in try find(name) })
+        )
+        return .object([
+            ("node", .string(target.description)), ("label", .string(names[target])),
+            ("by", .string(revoked.byRoot ? "the root" : seat.label.text)),
+            ("keeps", .array(revoked.keeps.map { .string(names[$0]) })),
+        ])
+    }
+
+    /// Who admits, renews and revokes.
+    package func issuers() async throws -> JSON {
+        let bodies = try await seat.running().nodeBodies
+        let snapshot = board.snapshot
+        let names = NodeNames(snapshot)
+        let issuers = bodies.filter {
+            $0.value.enrolment.roles.contains(.issuer) && $0.value.standing == .present
+        }
+        let list = issuers.keys.sorted { names[$0] < names[$1] }.map { id -> JSON in
+            let isMe = id == seat.id
+            var members: [(String, JSON)] = [
+                ("node", .string(id.description)), ("label", .string(names[id])),
+                ("enrolled", .number(bodies.count { $0.value.enrolment.issuer == id && $0.key != id })),
+            ]
+            let isReachable = snapshot.nodes[id]?.isReachable ?? false
+            members.append(("state", .string(isMe ? "this node" : isReachable ? "reachable" : "unreachable")))
+            if isMe {
+                members.append(("holdsRoot", .bool(seat.holdsRoot)))
+                if let end = seat.authorityEnd {
+                    members.append(
+                        ("certificateDaysLeft", .number(max(0, Int(end.timeIntervalSinceNow / 86_400)))))
+                }
+            }
+            return .object(members)
+        }
+        return .object([("issuers", .array(list))])
+    }
+
+    /// The root's key as one line of text. Whoever has it owns the mesh.
+    package func exportRoot() throws -> JSON {
+        .object([("root", .string(try seat.exportRoot())), ("mesh", .string(seat.mesh.description))])
+    }
+
+    /// Takes the root's key out of the vault.
+    package func removeRoot(shown text: String) async throws -> JSON {
+        try await seat.removeRoot(shown: text)
+        return .object([("mesh", .string(seat.mesh.description))])
+    }
+
+    /// Puts the root's key into the vault, and makes this node an issuer.
+    package func importRoot(_ text: String) async throws -> JSON {
+        let hasBecomeIssuer = try await seat.importRoot(text)
+        if hasBecomeIssuer { try await afterMeshChange() }
+        return .object([
+            ("mesh", .string(seat.mesh.description)), ("becameIssuer", .bool(hasBecomeIssuer)),
+            ("roles", .string(seat.roles.description)),
+        ])
     }
 
     /// What this node tells a mesh, told to the new one.

@@ -91,6 +91,7 @@ extension Node {
         if let sealed = secrets.sealed {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
+        lines += seat.certificateLines
         lines += seat.notices
         return lines
     }

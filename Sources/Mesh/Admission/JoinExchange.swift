@@ -147,9 +147,12 @@ package struct JoinDesk: Sendable {
         self.checker = checker
     }
 
-    /// - Parameter holder: which node of the mesh carries a label, left ones not counted.
+    /// - Parameters:
+    ///   - holder: which node of the mesh carries a label, left ones not counted.
+    ///   - isRevoked: whether a node's key was revoked.
     package mutating func receive(
-        _ message: JoinMessage, ledger: inout JoinLedger, holder: (Label) -> NodeID?, at now: Instant,
+        _ message: JoinMessage, ledger: inout JoinLedger, holder: (Label) -> NodeID?,
+        isRevoked: (NodeID) -> Bool = { _ in false }, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [Step] {
         switch (phase, message) {
@@ -163,6 +166,7 @@ package struct JoinDesk: Sendable {
                     mesh: mesh, issuerLeaf: ownLeaf, joinerNonce: nonce, issuerNonce: issuerNonce))
             return [.send(.challenge(nonce: issuerNonce))]
         case (.request(let id, let transcript), .request(let request, let proof)):
+            guard !isRevoked(request.nodeKey.id) else { return refuse(.revoked) }
             return take(request, proof, token: id, transcript, &ledger, holder, now)
         case (_, .refusal(let refusal, let text)):
             phase = .over

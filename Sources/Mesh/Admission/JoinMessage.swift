@@ -13,6 +13,10 @@ package enum JoinRefusal: UInt8, Error, Hashable, Sendable, CaseIterable, Custom
     case busy = 9
     case failed = 10
     case revokedToken = 11
+    case revoked = 12
+    case departed = 13
+    case tooLate = 14
+    case needsRoot = 15
 
     package var description: String {
         switch self {
@@ -27,6 +31,13 @@ package enum JoinRefusal: UInt8, Error, Hashable, Sendable, CaseIterable, Custom
         case .notIssuer: "this node is not the token's issuer and has no way to it now; try again"
         case .busy: "the issuer is busy with other joins; try again"
         case .failed: "the issuer could not make the certificate; see its log"
+        case .revoked:
+            "this node's key was revoked, for good; start it with a new data folder to join as another node"
+        case .departed: "this node has left the mesh; join it anew with a token"
+        case .tooLate:
+            "this node's certificate ended more than 14 days ago; `martlet mesh leave`, then join anew with a token"
+        case .needsRoot:
+            "the root's key is not on this node; ask the node that holds it, or `martlet mesh root import` it here"
         case .revokedToken: "the token was withdrawn; make a new one with `martlet mesh token`"
         }
     }
@@ -135,6 +146,11 @@ package enum JoinMessage: Hashable, Sendable {
     case challenge(nonce: [UInt8])
     case request(JoinRequest, proof: [UInt8])
     case grant(JoinGrant, proof: [UInt8])
+    /// Inside, instead of ``begin(mesh:token:nonce:)``: a member that wants a new leaf, and its nonce.
+    case renew(mesh: MeshID, nonce: [UInt8])
+    /// By the node key over mesh, issuer's leaf, both nonces and the request.
+    case renewal(RenewalRequest, Signature)
+    case renewed(RenewalGrant)
     /// The end, at any point.
     case refusal(JoinRefusal, text: String)
 
@@ -151,6 +167,9 @@ package enum JoinMessage: Hashable, Sendable {
         case request = 5
         case grant = 6
         case refusal = 7
+        case renew = 8
+        case renewal = 9
+        case renewed = 10
     }
 
     /// - Throws: ``WireError/frameTooLong(bytes:max:)``, when certificates are larger than ever expected.
@@ -178,6 +197,17 @@ package enum JoinMessage: Hashable, Sendable {
             encoder.put(Number.grant.rawValue)
             encoder.put(grant)
             encoder.put(bytes: proof)
+        case .renew(let mesh, let nonce):
+            encoder.put(Number.renew.rawValue)
+            encoder.put(mesh)
+            encoder.put(bytes: nonce)
+        case .renewal(let request, let signature):
+            encoder.put(Number.renewal.rawValue)
+            encoder.put(request)
+            encoder.put(signature)
+        case .renewed(let grant):
+            encoder.put(Number.renewed.rawValue)
+            encoder.put(grant)
         case .refusal(let refusal, let text):
             encoder.put(Number.refusal.rawValue)
             encoder.put(refusal.rawValue)
@@ -215,6 +245,14 @@ package enum JoinMessage: Hashable, Sendable {
         case .grant:
             message = .grant(
                 try decoder.value(JoinGrant.self), proof: try secret(proofBytes, "proof", from: &decoder))
+        case .renew:
+            message = .renew(
+                mesh: try decoder.fingerprint("mesh id"),
+                nonce: try secret(nonceBytes, "nonce", from: &decoder))
+        case .renewal:
+            message = .renewal(
+                try decoder.value(RenewalRequest.self), try decoder.value(Signature.self))
+        case .renewed: message = .renewed(try decoder.value(RenewalGrant.self))
         case .refusal:
             let refusal = JoinRefusal(rawValue: try decoder.byte("refusal")) ?? .failed
             message = .refusal(refusal, text: try decoder.text(max: textMax, "text"))

@@ -51,10 +51,17 @@ package struct MeshLimits: Hashable, Sendable {
     package var dialBackoffMax: Duration = .seconds(8)
     /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
     package var dialTimeout: Duration = .seconds(30)
+    /// A peer whose certificate fails only by time is dialled at most that often: clocks do not mend in seconds.
+    package var dialAfterWrongTime: Duration = .seconds(60)
+    /// A revoked node dials that often: everybody refuses it, unless the root has corrected itself.
+    package var dialWhileRevoked: Duration = .seconds(60)
 
     /// A node that left keeps a link for so long: time for its last word to be heard, or for the document that
     /// shows it enrolled anew.
     package var departedLinkMax: Duration = .seconds(5)
+
+    /// After a new certificate this node's own links are made anew within this time, one after the other.
+    package var redialWithin: Duration = .seconds(60)
 
     /// A links document at most that often; downs at once (mesh-design §3).
     package var linksEvery: Duration = .milliseconds(200)

@@ -11,6 +11,7 @@ package enum PublishProblem: Error, Hashable, Sendable, CustomStringConvertible 
     case unknownVirtualServer(Label)
     case clone
     case left
+    case revoked
     case signing(SigningFailure)
 
     package var description: String {
@@ -27,6 +28,8 @@ package enum PublishProblem: Error, Hashable, Sendable, CustomStringConvertible 
         case .clone:
             "another machine runs with this node's key, so nothing is published; stop one of the two and restart"
         case .left: "this node has left the mesh"
+        case .revoked:
+            "this node was revoked, so the mesh takes nothing from it; `martlet status` says by whom"
         case .signing(let failure): "\(failure)"
         }
     }
@@ -133,7 +136,7 @@ extension MeshCore {
     mutating func publish(
         _ key: DocumentKey, body: [UInt8]?, using random: inout some RandomNumberGenerator
     ) -> SigningFailure? {
-        guard !isClone else { return nil }
+        guard !isClone, ownRevocation == nil else { return nil }
         do throws(SigningFailure) {
             let version = DocumentVersion(incarnation: me.incarnation, life: me.life, sequence: sequence + 1)
             let document = try Document(key, version: version, body: body, mesh: trust.mesh, by: me.signer)
@@ -263,5 +266,6 @@ extension MeshCore {
         self.now = max(now, self.now)
         guard !isClone else { throw .clone }
         guard standing == .present else { throw .left }
+        guard ownRevocation == nil else { throw .revoked }
     }
 }

@@ -5,6 +5,9 @@ import Catalog
 extension MeshCore {
     mutating func receive(_ frame: Frame, from link: LinkID, using random: inout some RandomNumberGenerator) {
         guard hasStarted, let peer = neighbourhood.peer(of: link) else { return }
+        if frame.isStatement { return receiveStatement(frame, from: link, peer, using: &random) }
+        // Equal in revocations first: until then nothing else is looked at. Repair brings it.
+        guard isHeard(link) else { return }
         switch frame {
         case .documents(let encoded): receive(encoded, from: link, peer, using: &random)
         case .announce(let rows): pull(rows, from: link)
@@ -25,6 +28,7 @@ extension MeshCore {
             for frame in shelf.serve(pull, to: link) { outbox.send(frame, link) }
         case .manifestPage(let page): take(page, from: link, peer)
         case .manifestAbsent(let hash): shelf.absent(hash, from: link)
+        case .statementDigest, .statements: break  // before
         case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit:
             break  // the link's own
         }
@@ -39,7 +43,7 @@ extension MeshCore {
         outbox.persist(.store(document))
         noteArrival(of: document.key)
         heardAt[document.key.origin] = now
-        for other in neighbourhood.active where other != link { outbox.spread(document, to: other) }
+        for other in spreading where other != link { outbox.spread(document, to: other) }
         noteContent(of: document, from: link, using: &random)
     }
 
@@ -54,6 +58,9 @@ extension MeshCore {
             graphDirty = true
             wanted = nil
             guard key.origin != me.id else { return }
+            if store.nodes[key.origin]?.enrolment.roles.contains(.issuer) == true {
+                for key in store.dropIssuersWord(on: key.origin) { outbox.persist(.dropStatement(key)) }
+            }
             if routes[key.origin] == nil, unreachableSince[key.origin] == nil {
                 unreachableSince[key.origin] = now
             }
@@ -104,6 +111,9 @@ extension MeshCore {
                 outbox.noteCatalogChange()
                 // The other body goes on too: everybody should see both.
                 if taken { learn(document, from: link, using: &random) }
+            case .refused(.revoked(let origin)):
+                // Whoever passes it on has not heard yet; whoever says it itself is shown the door.
+                if origin == peer { outbox.tell(.expel(peer, text: "\(peer) was revoked")) }
             case .refused(.unknownOrigin(let origin)):
                 let node = DocumentKey.node(origin)
                 // Once per time-out: should its node document be refused, it would be asked for for ever.
@@ -145,7 +155,8 @@ extension MeshCore {
     }
 
     private func wants(_ row: DocumentRow) -> Bool {
-        store.wants(row)
+        guard store.revocations.objection(to: row.key.origin) == nil else { return false }
+        return store.wants(row)
             || (row.key.origin == me.id && row.version.life != me.life
                 && row.version.incarnation >= me.incarnation)
     }

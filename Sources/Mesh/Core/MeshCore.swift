@@ -44,6 +44,12 @@ package struct MeshCore: Sendable {
     /// Which other lives of this node were seen to be ahead of it, and when; the latest last.
     var otherLives: [(life: UInt64, at: Instant)] = []
     var isClone = false
+    /// How far each link has come in the exchange of revocations.
+    var greetings: [LinkID: StatementGreeting] = [:]
+    /// When this node, though revoked, last tried to be heard.
+    var revokedDialAt: Instant?
+    /// Links to be made anew so that they show the new certificate, and when.
+    var redials: [(at: Instant, link: LinkID)] = []
     var clashesTold: Set<Label> = []
 
     struct Pull: Sendable {
@@ -65,7 +71,8 @@ package struct MeshCore: Sendable {
     /// What a link's handshake says of this node now.
     package var hello: Hello {
         Hello(
-            versions: me.versions, node: me.id, incarnation: me.incarnation, life: me.life,
+            versions: me.versions, features: Hello.exchangesStatements, node: me.id,
+            incarnation: me.incarnation, life: me.life,
             software: me.software.cut(toBytes: Hello.softwareMax))
     }
 
@@ -98,6 +105,7 @@ package struct MeshCore: Sendable {
         case .enrolmentChanged(let enrolment):
             me.enrolment = enrolment
             publishNode(using: &random)
+        case .leafRenewed: planRedials(using: &random)
         case .leaving: leave(using: &random)
         }
         return flush(using: &random)
@@ -107,7 +115,7 @@ package struct MeshCore: Sendable {
     mutating func flush(using random: inout some RandomNumberGenerator) -> [MeshEffect] {
         publishLinksIfDue(using: &random)
         findRoutesIfDirty()
-        for (frame, link) in shelf.orders(active: neighbourhood.active, at: now) { outbox.send(frame, link) }
+        for (frame, link) in shelf.orders(active: spreading, at: now) { outbox.send(frame, link) }
         return outbox.take(limits: limits)
     }
 
@@ -130,11 +138,18 @@ package struct MeshCore: Sendable {
                 shelf.hold(hash, ManifestShelf.Held(bytes: bytes, manifest: manifest))
             }
         }
+        // Revocations before what they may forbid.
+        for revocation in stored.revocations { _ = store.take(revocation) }
         // Node documents sort first, and with them the keys that all others are checked by.
         for document in stored.documents.sorted(by: { $0.key < $1.key }) {
-            guard case .taken = store.take(document) else { continue }
-            noteContent(of: document, from: nil, using: &random)
+            switch store.take(document) {
+            case .taken: noteContent(of: document, from: nil, using: &random)
+            // Kept when the node stopped between the two.
+            case .refused(.revoked), .refused(.unknownOrigin): outbox.persist(.drop(document.key))
+            default: break
+            }
         }
+        if let word = ownRevocation { outbox.tell(.notice(.revoked(Self.describe(word)))) }
         if let said = store.nodes[me.id], said.standing == .left, said.enrolment.serial >= me.enrolment.serial
         {
             standing = .left
@@ -170,9 +185,16 @@ package struct MeshCore: Sendable {
         }
         if let due = nextRepair, due <= now {
             nextRepair = now + repairDelay(using: &random)
-            if let link = neighbourhood.active.randomElement(using: &random) {
+            if let link = spreading.randomElement(using: &random) {
+                if greetings[link] != nil { outbox.state(.statementDigest(store.revocationDigest()), link) }
                 outbox.send(.digest(store.digest()), link)
             }
+        }
+        redialIfDue()
+        if ownRevocation != nil {
+            // Mostly in vain; but the root may have thought again, and nobody dials a node that they forgot.
+            if let last = revokedDialAt, now - last < limits.dialWhileRevoked { return }
+            revokedDialAt = now
         }
         let dials = neighbourhood.dials(
             wanted: wantedPeers(), isKnown: { store.nodes.keys.contains($0) }, at: now, using: &random)
@@ -210,6 +232,7 @@ package struct MeshCore: Sendable {
     private mutating func linkUp(
         _ link: LinkID, _ facts: LinkFacts, using random: inout some RandomNumberGenerator
     ) {
+        if let why = objection(to: facts.peer) { return outbox.tell(.close(link, .notEnrolled, text: why)) }
         let isAlone = store.links[facts.peer]?.links.isEmpty ?? true
         switch neighbourhood.up(link, facts, isOtherwiseAlone: isAlone, at: now) {
         case .refuse(let reason, let text):
@@ -221,7 +244,7 @@ package struct MeshCore: Sendable {
             graphDirty = true
             routesFoundAt = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
-            if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+            if !greet(link, facts), facts.openedByMe { outbox.send(.digest(store.digest()), link) }
         }
     }
 
@@ -229,6 +252,7 @@ package struct MeshCore: Sendable {
         outbox.drop(link)
         rowsSentAt[link] = nil
         pulls[link] = nil
+        greetings[link] = nil
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
         graphDirty = true
         routesFoundAt = nil
@@ -245,6 +269,27 @@ package struct MeshCore: Sendable {
             reached: Set(routes.keys), limit: limits.standingLinks)
         wanted = found
         return found
+    }
+
+    // MARK: A new certificate
+
+    /// Spread out, so that never more than a few links are double at a time.
+    private mutating func planRedials(using random: inout some RandomNumberGenerator) {
+        redials = neighbourhood.active.filter { neighbourhood.links[$0]?.facts.address != nil }.map { link in
+            (now + limits.redialWithin * Int.random(in: 0...1000, using: &random) / 1000, link)
+        }
+    }
+
+    private mutating func redialIfDue() {
+        guard redials.contains(where: { $0.at <= now }) else { return }
+        for (_, link) in redials.filter({ $0.at <= now }) {
+            // Only what this node dialled; the other end does the same when its own certificate is renewed.
+            guard let facts = neighbourhood.links[link]?.facts, let address = facts.address,
+                neighbourhood.link(to: facts.peer) == link
+            else { continue }
+            outbox.tell(.dial(address: address, expecting: facts.peer))
+        }
+        redials.removeAll { $0.at <= now }
     }
 
     var presentNodes: [NodeID: NodeBody] { store.nodes.filter { $0.value.standing == .present } }

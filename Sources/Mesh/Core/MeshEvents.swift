@@ -32,6 +32,8 @@ package enum DialProblem: Hashable, Sendable, CustomStringConvertible {
     case unreachable(String)
     /// TLS or hello failed; the text says how.
     case refused(String)
+    /// All is well but for the clock, here or there, by so much.
+    case outsideItsTime(offset: Duration)
     /// Somebody else is there than was expected.
     case otherNode(NodeID)
     /// The address leads back here.
@@ -42,6 +44,8 @@ package enum DialProblem: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unreachable(let detail), .refused(let detail): detail
+        case .outsideItsTime(let offset):
+            "its certificate is outside its time by \(offset); compare the clocks of both hosts"
         case .otherNode(let id): "another node answers there: \(id)"
         case .myself: "this is the node's own address"
         case .otherMesh(let mesh?): "a node of another mesh, \(mesh)"
@@ -59,11 +63,13 @@ package struct StoredState: Sendable {
     package var ownServers: Set<Label>
     /// Addresses of peers met in earlier lives.
     package var remembered: [Candidate]
+    package var revocations: [Revocation]
 
     package init(
         documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
-        remembered: [Candidate] = []
+        remembered: [Candidate] = [], revocations: [Revocation] = []
     ) {
+        self.revocations = revocations
         self.documents = documents
         self.manifests = manifests
         self.ownServers = ownServers
@@ -92,12 +98,14 @@ package enum MeshEvent: Sendable {
     case pathBroke(NodeID, NodeID)
     case addressesChanged([String])
     case enrolmentChanged(Enrolment)
+    /// This node shows a new certificate from now on: its links are made anew, one after the other.
+    case leafRenewed
     /// The node leaves the mesh for good: its last word goes out.
     case leaving
 }
 
-/// What the shell must do, in this order. A ``persistIncarnation(_:)`` or ``store(_:)`` is on disk before any later
-/// ``send(_:_:)`` leaves.
+/// What the shell must do, in this order. A ``persistIncarnation(_:)``, ``storeStatement(_:)`` or ``store(_:)`` is on
+/// disk before any later ``send(_:_:)`` leaves.
 package enum MeshEffect: Hashable, Sendable {
     case persistIncarnation(UInt64)
     /// Replaces what is stored under the document's key.
@@ -105,11 +113,16 @@ package enum MeshEffect: Hashable, Sendable {
     case drop(DocumentKey)
     case storeManifest(ContentHash, [UInt8])
     case dropManifest(ContentHash)
+    /// Replaces what is stored under its key.
+    case storeStatement(Revocation)
+    case dropStatement(RevocationKey)
     case send(Frame, LinkID)
     /// Answered by ``MeshEvent/linkUp(_:_:)`` with that address or ``MeshEvent/dialFailed(address:expecting:_:)``.
     case dial(address: String, expecting: NodeID?)
     /// Say goodbye, then close; ``MeshEvent/linkDown(_:)`` follows.
     case close(LinkID, GoodbyeReason, text: String)
+    /// Close every link with a node, circuits included, and all that is relayed for it or to it.
+    case expel(NodeID, text: String)
     /// Something that ``MeshCore/catalogSnapshot()`` shows has changed.
     case catalogChanged
     /// ``MeshCore/route(to:)`` may answer differently.
@@ -133,6 +146,12 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
     case manifestBroken(ContentHash, owner: NodeID, String)
     case labelClash(Label, [NodeID])
     case peerMisbehaved(NodeID, String)
+    /// A revocation that may not stand; neither kept nor passed on.
+    case refusedStatement(RevocationKey?, RevocationRefusal, from: NodeID)
+    /// A node is no more of the mesh.
+    case expelled(NodeID, String)
+    /// This node itself is no more of the mesh.
+    case revoked(String)
 
     package var description: String {
         switch self {
@@ -150,6 +169,12 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
         case .manifestBroken(let hash, let owner, let why): "manifest \(hash) of \(owner) is unusable: \(why)"
         case .labelClash(let label, let nodes):
             "\(nodes.count) nodes are enrolled as \(label); shown with their ids until one is enrolled anew"
+        case .refusedStatement(let key, let why, let peer):
+            "refused \(key.map { "the \($0)" } ?? "a statement") shown by \(peer): \(why)"
+        case .expelled(let node, let why): "\(node) is no more of the mesh: \(why)"
+        case .revoked(let why):
+            "this node is no more of its mesh: \(why). Its servers serve its own callers only; `martlet mesh leave` makes "
+                + "it a mesh of one, and joining again needs a new identity (another data folder)"
         case .peerMisbehaved(let peer, let why): "\(peer): \(why)"
         }
     }

@@ -4,6 +4,8 @@ import Catalog
 /// then frames (documents joined into few of them), then what merely tells.
 struct Outbox: Sendable {
     private var durable: [MeshEffect] = []
+    /// About revocations: before all other frames.
+    private var statements: [(Frame, LinkID)] = []
     private var documents: [LinkID: [DocumentKey: Document]] = [:]
     private var replies: [LinkID: [DocumentKey: Document]] = [:]
     private var frames: [(Frame, LinkID)] = []
@@ -26,6 +28,8 @@ struct Outbox: Sendable {
         documents[link]?[document.key] = nil
         replies[link, default: [:]][document.key] = document
     }
+    /// What is about revocations.
+    mutating func state(_ frame: Frame, _ link: LinkID) { statements.append((frame, link)) }
     mutating func send(_ frame: Frame, _ link: LinkID) { frames.append((frame, link)) }
     mutating func tell(_ effect: MeshEffect) { last.append(effect) }
     mutating func noteCatalogChange() { catalogChanged = true }
@@ -36,10 +40,12 @@ struct Outbox: Sendable {
         documents[link] = nil
         replies[link] = nil
         frames.removeAll { $0.1 == link }
+        statements.removeAll { $0.1 == link }
     }
 
     mutating func take(limits: MeshLimits) -> [MeshEffect] {
         var effects = durable
+        effects += statements.map { .send($0.0, $0.1) }
         for link in Set(documents.keys).union(replies.keys).sorted() {
             let news = (documents[link] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
             var sent = (replies[link] ?? [:]).sorted { $0.key < $1.key }.map(\.value)

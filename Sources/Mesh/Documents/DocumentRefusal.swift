@@ -11,6 +11,8 @@ package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible
     case tooMany(DocumentKind, max: Int)
     /// Its origin has left, and shows the enrolment that it left with.
     case departed(NodeID)
+    /// Its origin's enrolment stands no more.
+    case revoked(NodeID)
 
     package var description: String {
         switch self {
@@ -21,6 +23,7 @@ package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible
         case .beyondRole(let needs, let has): "its origin would need the role \(needs), it has \(has)"
         case .tooMany(let kind, let max):
             "its origin has \(max) documents of kind \(kind) already, the most allowed"
+        case .revoked(let origin): "\(origin) was revoked"
         case .departed(let origin): "\(origin) has left the mesh and was not enrolled anew"
         }
     }

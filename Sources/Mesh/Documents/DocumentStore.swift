@@ -48,11 +48,14 @@ package struct DocumentStore: Sendable {
     package private(set) var virtualServers: [Label: [NodeID: VirtualServerBody]] = [:]
     /// The first proof against each origin that equivocated.
     package private(set) var equivocations: [NodeID: Equivocation] = [:]
+    /// Who is no more of the mesh; what they say is not taken.
+    package private(set) var revocations: RevocationBook
 
     package init(trust: MeshTrust, checker: SignatureChecker, limits: MeshLimits) {
         self.trust = trust
         self.checker = checker
         self.limits = limits
+        revocations = RevocationBook(perSignerMax: limits.documentsPerOrigin)
     }
 
     package var signatureChecker: SignatureChecker { checker }
@@ -119,6 +122,33 @@ package struct DocumentStore: Sendable {
             return []
         }
         return evict(beyond: node.enrolment.roles, of: document.key.origin)
+    }
+
+    // MARK: Revocations
+
+    /// Takes a revocation in; whoever it ends still has its documents here until ``dropAll(of:)``.
+    package mutating func take(_ revocation: Revocation) -> RevocationBook.Outcome {
+        let nodes = nodes
+        return revocations.take(
+            revocation, under: trust, by: checker,
+            isIssuer: { nodes[$0]?.enrolment.roles.contains(.issuer) ?? false })
+    }
+
+    /// Drops what issuers said of a node that turns out to be one itself: beyond their role.
+    package mutating func dropIssuersWord(on issuer: NodeID) -> [RevocationKey] {
+        revocations.dropIssuersWord(on: issuer)
+    }
+
+    package mutating func revocationDigest() -> Digest { revocations.digest() }
+
+    /// Forgets everything that an origin said.
+    package mutating func dropAll(of origin: NodeID) -> [DocumentKey] {
+        let gone = documents.keys.filter { $0.origin == origin }.sorted()
+        for key in gone { remove(key) }
+        nodes[origin] = nil
+        counts[origin] = nil
+        equivocations[origin] = nil
+        return gone
     }
 
     // MARK: Digests
@@ -214,6 +244,8 @@ package struct DocumentStore: Sendable {
         } else {
             throw .unknownOrigin(origin)
         }
+        guard enrolment.isIssuerByRoot else { throw .badEnrolment(.issuerNotByRoot(origin)) }
+        guard revocations.objection(to: enrolment) == nil else { throw .revoked(origin) }
         guard enrolment.roles.isSuperset(of: document.key.kind.needs) else {
             throw .beyondRole(needs: document.key.kind.needs, has: enrolment.roles)
         }
@@ -288,16 +320,21 @@ package struct DocumentStore: Sendable {
         let gone = documents.keys
             .filter { $0.origin == origin && !roles.isSuperset(of: $0.kind.needs) }
             .sorted()
-        for key in gone {
-            count(key, live: isLive(key) ? -1 : 0)
-            counts[origin, default: Counts()].all -= 1
-            documents[key] = nil
-            if let name = key.name, key.kind == .virtualServer { virtualServers[name]?[origin] = nil }
-            if let name = key.name, key.kind == .server {
-                servers[ServerKey(owner: origin, name: name)] = nil
-            }
-            if key.kind == .links { links[origin] = nil }
-        }
+        for key in gone { remove(key) }
         return gone
+    }
+
+    private mutating func remove(_ key: DocumentKey) {
+        let origin = key.origin
+        count(key, live: isLive(key) ? -1 : 0)
+        counts[origin, default: Counts()].all -= 1
+        documents[key] = nil
+        if let name = key.name, key.kind == .virtualServer { virtualServers[name]?[origin] = nil }
+        if let name = key.name, key.kind == .server {
+            servers[ServerKey(owner: origin, name: name)] = nil
+        }
+        if key.kind == .links { links[origin] = nil }
+        sorted = nil
+        digestMade = nil
     }
 }

@@ -6,6 +6,8 @@ package enum EnrolmentProblem: Error, Hashable, Sendable, CustomStringConvertibl
     case grantNotByRoot(issuer: NodeID)
     case notSignedByIssuer(issuer: NodeID)
     case otherKey(enrolled: NodeID, claimed: NodeID)
+    /// The role issuer is the root's to give: it stands under the node's own grant only.
+    case issuerNotByRoot(NodeID)
 
     package var description: String {
         switch self {
@@ -13,6 +15,7 @@ package enum EnrolmentProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case .grantNotByRoot(let issuer): "the root of this mesh never let \(issuer) enrol nodes"
         case .notSignedByIssuer(let issuer): "the enrolment is not signed by its issuer \(issuer)"
         case .otherKey(let enrolled, let claimed): "\(claimed) shows the enrolment of \(enrolled)"
+        case .issuerNotByRoot(let node): "\(node) shows the role issuer without a grant of the root to itself"
         }
     }
 }
@@ -89,6 +92,10 @@ package struct Enrolment: Hashable, Sendable, Canonical {
             issuer: issuer)
         guard checker.node(grant.issuer, signature, message) else { throw .notSignedByIssuer(issuer: issuer) }
     }
+
+    /// Whether the role issuer, if it is among the roles, comes from the root: a further issuer shows a grant of its
+    /// own (docs/decisions/0014).
+    package var isIssuerByRoot: Bool { !roles.contains(.issuer) || issuer == node.id }
 
     private static func message(
         mesh: MeshID, node: NodeKey, label: Label, roles: Roles, segment: Label, serial: UInt64,

@@ -27,6 +27,8 @@ package enum SigningPurpose: String, Sendable {
     case enrolment
     case document
     case joinRequest = "join-request"
+    case revocation
+    case renewal
 
     func encoder(for mesh: MeshID, reserving capacity: Int = 256) -> CanonicalEncoder {
         var encoder = CanonicalEncoder(reserving: capacity)

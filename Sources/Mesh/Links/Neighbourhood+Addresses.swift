@@ -49,6 +49,11 @@ extension Neighbourhood {
         }
     }
 
+    /// A node is no more of the mesh: nobody dials it any more, whoever told of its addresses.
+    package mutating func forget(_ node: NodeID) {
+        for key in candidates.keys where key.node == node { candidates[key] = nil }
+    }
+
     package mutating func dialFailed(
         _ address: String, expecting node: NodeID?, _ problem: DialProblem, at now: Instant,
         using random: inout some RandomNumberGenerator
@@ -64,9 +69,12 @@ extension Neighbourhood {
             known.leadsTo = me
             known.failures = max(known.failures, Self.failuresOfMyself)
         case .otherMesh(let mesh): known.mesh = mesh ?? known.mesh
-        case .unreachable, .refused: break
+        case .unreachable, .refused, .outsideItsTime: break
         }
         known.nextDial = now + backoff(after: known.failures, using: &random)
+        if case .outsideItsTime = problem {
+            known.nextDial = max(known.nextDial, now + limits.dialAfterWrongTime)
+        }
         candidates[key] = known
     }
 

@@ -14,6 +14,8 @@ extension Frame {
         case manifestPull = 21
         case manifestPage = 22
         case manifestAbsent = 23
+        case statementDigest = 24
+        case statements = 25
         case open = 32
         case data = 33
         case end = 34
@@ -59,6 +61,8 @@ extension Frame {
         case .manifestPull: .manifestPull
         case .manifestPage: .manifestPage
         case .manifestAbsent: .manifestAbsent
+        case .statementDigest: .statementDigest
+        case .statements: .statements
         case .open: .open
         case .data: .data
         case .end: .end
@@ -101,6 +105,13 @@ extension Frame {
             encoder.put(page.index)
             encoder.put(bytes: page.bytes)
         case .manifestAbsent(let manifest): encoder.put(manifest)
+        case .statementDigest(let digest):
+            encoder.put(digest.count)
+            encoder.put(digest.root)
+        case .statements(let statements, let isLast):
+            encoder.put(isLast)
+            encoder.put(count: statements.count)
+            for statement in statements { encoder.put(bytes: statement) }
         case .open(_, let kind, let header):
             encoder.put(kind.rawValue)
             encoder.put(fixed: header)
@@ -148,6 +159,12 @@ extension Frame {
                     manifest: try decoder.hash("manifest hash"), index: try decoder.uint32("page"),
                     bytes: try decoder.bytes(max: ManifestCodec.pageBytes, "page")))
         case .manifestAbsent: return .manifestAbsent(try decoder.hash("manifest hash"))
+        case .statementDigest:
+            return .statementDigest(
+                Digest(count: try decoder.uint32("statement count"), root: try decoder.hash("root hash")))
+        case .statements:
+            let isLast = try decoder.bool("last")
+            return .statements(try decodeDocuments(from: &decoder), isLast: isLast)
         case .open, .data, .end, .reset, .credit:
             return try decodeStreamFrame(number, stream: stream, from: &decoder)
         }

@@ -60,6 +60,8 @@ package struct Hello: Hashable, Sendable, Canonical {
     package var software: String
 
     package static let softwareMax = 128
+    /// Bit 0 of ``features``: the sender exchanges revocations before anything else.
+    package static let exchangesStatements: UInt64 = 1
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -176,6 +178,12 @@ package enum Frame: Hashable, Sendable {
     /// "I do not hold that manifest and am not about to."
     case manifestAbsent(ContentHash)
 
+    /// What the sender holds of revocations: its first word on a link, so that both are equal in these before
+    /// anything else is said.
+    case statementDigest(Digest)
+    /// Encoded ``Revocation``s, each read on its own. `isLast`: all that the sender held have now been said.
+    case statements([[UInt8]], isLast: Bool)
+
     /// `header` is a ``CallHeader`` or a ``CircuitHeader``.
     case open(StreamID, StreamKind, header: [UInt8])
     /// Part of one record (`kind`: ``CallRecord/Kind``, or 0 in circuits); `isLast` closes the record, not the stream.
@@ -208,11 +216,19 @@ package enum Frame: Hashable, Sendable {
         }
     }
 
+    /// Whether it is about revocations, which come before all else.
+    package var isStatement: Bool {
+        switch self {
+        case .statementDigest, .statements: true
+        default: false
+        }
+    }
+
     /// Whether ``MeshCore`` takes it (documents, repair, manifests); the others are the link's own.
     package var isForCore: Bool {
         switch self {
         case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage,
-            .manifestAbsent:
+            .manifestAbsent, .statementDigest, .statements:
             true
         case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit: false
         }

@@ -60,14 +60,23 @@ package struct RootAuthority: Sendable {
         self.signer = signer
     }
 
-    /// Makes an issuer: an intermediate of one year that may sign leaves only (path length 0).
-    package func makeIssuer(
-        key: P256.Signing.PrivateKey = P256.Signing.PrivateKey(), at now: Date
-    ) throws(CertificateError) -> CertificateAuthority {
-        let intermediate = try DERCertificate.sign(
-            subject: "martlet issuer", spiffe: .authority(of: mesh), key: key.publicKey, from: now,
+    /// Certifies an issuer's key: an intermediate of one year that may sign leaves only (path length 0).
+    ///
+    /// - Parameter node: whose key it is; named in the subject, so that its leaves can be told when it is revoked.
+    package func certifyIssuer(
+        _ node: NodeID, key: P256.Signing.PublicKey, at now: Date
+    ) throws(CertificateError) -> DERCertificate {
+        try DERCertificate.sign(
+            subject: DERCertificate.issuerSubject(node), spiffe: .authority(of: mesh), key: key, from: now,
             for: CertificateLife.intermediate, role: .authority(pathLength: 0),
             issuer: certificate.parsed, issuerKey: self.key)
+    }
+
+    /// Makes an issuer.
+    package func makeIssuer(
+        of node: NodeID, key: P256.Signing.PrivateKey = P256.Signing.PrivateKey(), at now: Date
+    ) throws(CertificateError) -> CertificateAuthority {
+        let intermediate = try certifyIssuer(node, key: key.publicKey, at: now)
         return try CertificateAuthority(
             key: key.rawRepresentation, certificate: intermediate.bytes, root: certificate.bytes)
     }

@@ -54,6 +54,19 @@ package struct DERCertificate: Sendable, Hashable {
         return trust
     }
 
+    private static let issuerPrefix = "martlet issuer "
+
+    /// The subject of the certificate with which a node issues leaves.
+    static func issuerSubject(_ node: NodeID) -> String { issuerPrefix + node.description }
+
+    /// Which node issues with this certificate; `nil` for a leaf and the root.
+    package var issuerNode: NodeID? {
+        let subject = String(describing: parsed.subject)
+        let prefix = "CN=" + Self.issuerPrefix
+        guard subject.hasPrefix(prefix) else { return nil }
+        return NodeID(subject.dropFirst(prefix.count))
+    }
+
     package static func == (a: Self, b: Self) -> Bool { a.bytes == b.bytes }
     package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 }

@@ -72,9 +72,9 @@ package struct MeshOfOne: Sendable {
         nodeKey: Curve25519.Signing.PrivateKey, label: Label, segment: Label, at now: Date
     ) throws(CertificateError) -> MeshOfOne {
         let root = try RootAuthority.generate(at: now)
-        let issuer = try root.makeIssuer(at: now)
-        let leafKey = P256.Signing.PrivateKey()
         let id = NodeID(ofKey: nodeKey.publicKey.rawRepresentation)
+        let issuer = try root.makeIssuer(of: id, at: now)
+        let leafKey = P256.Signing.PrivateKey()
         let chain = try issuer.issueLeaf(for: id, key: leafKey.publicKey, at: now)
         let credentials = try NodeCredentials(
             nodeKey: nodeKey, leafKey: leafKey, chain: chain, root: root.certificate.bytes)

@@ -10,6 +10,7 @@ final class RelayedCircuit {
     static let joinBytesMax = 64 * 1024
 
     let source: NodeID
+    let destination: NodeID
     private let bytesMax: Int?
     private let upstream: LinkStream
     private let downstream: LinkStream
@@ -31,6 +32,7 @@ final class RelayedCircuit {
         now: @escaping () -> Instant, observe: (([UInt8]) -> Void)?, ended: @escaping (RelayedCircuit) -> Void
     ) {
         source = header.source
+        destination = header.path.last ?? next
         bytesMax = header.purpose == .join ? Self.joinBytesMax : nil
         self.upstream = upstream
         self.downstream = downstream

@@ -115,101 +115,10 @@ package enum MeshJoin {
         let verdict = HandshakeVerdict()
         let outer = try LinkTLS.joining(as: guestKey, verifier: verifier, expecting: nil, verdict)
         let knocker = KnockHandler(
-            attempt: attempt, verifier: verifier, guestKey: guestKey, verdict: verdict, outcome: outcome)
+            mesh: attempt.token.mesh, issuer: attempt.token.issuer, verifier: verifier, guestKey: guestKey,
+            verdict: verdict, fail: { outcome.fail($0) },
+            inner: { JoinerHandler(attempt: attempt, verdict: $0, outcome: outcome) })
         try channel.pipeline.syncOperations.addHandlers([outer, knocker])
-    }
-}
-
-/// What whoever answered at an address said or did, before the issuer was reached.
-struct DoorProblem: Error {
-    let why: String
-}
-
-/// Tells whoever answers whom we want to speak to, then makes room for the TLS to them.
-private final class KnockHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let attempt: JoinAttempt
-    private let verifier: PeerVerifier
-    private let guestKey: P256.Signing.PrivateKey
-    private let verdict: HandshakeVerdict
-    private let outcome: EventLoopPromise<JoinGrant>
-    private var decoder = JoinMessageDecoder()
-    private var timer: Scheduled<Void>?
-    private var isThrough = false
-
-    init(
-        attempt: JoinAttempt, verifier: PeerVerifier, guestKey: P256.Signing.PrivateKey,
-        verdict: HandshakeVerdict, outcome: EventLoopPromise<JoinGrant>
-    ) {
-        self.attempt = attempt
-        self.verifier = verifier
-        self.guestKey = guestKey
-        self.verdict = verdict
-        self.outcome = outcome
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let outcome = outcome
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(LinkTimes.guestMax)) {
-            outcome.fail(LinkError.handshakeTooSlow)
-            context.close(promise: nil)
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
-        outcome.fail(verdict.refusal.map { LinkError.refused($0) } ?? LinkError.closed)
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        outcome.fail(verdict.refusal.map { LinkError.refused($0) } ?? LinkError.handshakeFailed("\(error)"))
-        context.close(promise: nil)
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case .handshakeCompleted(let name)? = event as? TLSUserEvent else { return }
-        guard name == MeshProtocol.join else {
-            return errorCaught(context: context, error: LinkError.refused(.wrongProtocol(name)))
-        }
-        let knock = JoinMessage.knock(mesh: attempt.token.mesh, issuer: attempt.token.issuer)
-        do {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: try knock.encoded())), promise: nil)
-        } catch {
-            errorCaught(context: context, error: error)
-        }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isThrough else { return context.fireChannelRead(data) }
-        decoder.append(unwrapInboundIn(data).readableBytesView)
-        do {
-            switch try decoder.next() {
-            case nil: return
-            case .enter: try enter(context)
-            case .refusal(let refusal, let text): throw JoinError.refused(refusal, text: text)
-            default: throw JoinError.unexpectedMessage
-            }
-        } catch {
-            outcome.fail(DoorProblem(why: "\(error)"))
-            context.close(promise: nil)
-        }
-    }
-
-    private func enter(_ context: ChannelHandlerContext) throws {
-        isThrough = true
-        let inner = HandshakeVerdict()
-        try context.pipeline.syncOperations.addHandlers(
-            [
-                try LinkTLS.joining(
-                    as: guestKey, verifier: verifier, expecting: attempt.token.issuer, inner),
-                JoinerHandler(attempt: attempt, verdict: inner, outcome: outcome),
-            ], position: .after(self))
-        let rest = decoder.takeRest()
-        if !rest.isEmpty { context.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: rest))) }
     }
 }
 

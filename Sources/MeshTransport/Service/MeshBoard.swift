@@ -27,6 +27,10 @@ final class MeshBoard: Sendable {
         var candidates: [Neighbourhood.KnownAddress] = []
         /// The latest, oldest first.
         var notices: [MeshNotice] = []
+        /// Who is no more of the mesh.
+        var revocations = RevocationBook()
+        var ownRevocation: Revocation?
+        var leaf: LeafStatus?
     }
 
     private let content: Mutex<Content>
@@ -37,6 +41,20 @@ final class MeshBoard: Sendable {
     var links: [LinkStatus] { content.withLock { $0.links } }
     var candidates: [Neighbourhood.KnownAddress] { content.withLock { $0.candidates } }
     var notices: [MeshNotice] { content.withLock { $0.notices } }
+
+    var revocations: RevocationBook { content.withLock { $0.revocations } }
+    var ownRevocation: Revocation? { content.withLock { $0.ownRevocation } }
+    var leaf: LeafStatus? { content.withLock { $0.leaf } }
+
+    /// Why a node is not let in, whatever its certificate says.
+    func objection(to node: NodeID) -> String? {
+        content.withLock { $0.revocations.objection(to: node) }.map { MeshCore.describe($0) }
+    }
+
+    /// Why no certificate of an issuer is believed.
+    func objection(toIssuer issuer: NodeID) -> String? {
+        content.withLock { $0.revocations.objection(toIssuer: issuer) }.map { MeshCore.describe($0) }
+    }
 
     func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
 

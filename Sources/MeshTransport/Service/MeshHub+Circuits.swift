@@ -38,6 +38,7 @@ extension MeshHub {
         } catch {
             return stream.reset(.protocolError, "the circuit's header cannot be read: \(error)")
         }
+        if let why = board.objection(to: header.source) { return stream.reset(.refused, why) }
         let decision = RelayDecision(
             header, from: peer, at: setup.me, linked: directPeers, relays: setup.relays,
             openFromSource: relayed.values.count { $0.source == header.source })

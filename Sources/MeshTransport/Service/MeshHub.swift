@@ -35,7 +35,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     static let callLinksMax = 256
     static let callLinkIdleMax = Duration.seconds(60)
     /// A second link to one peer waits so long for the calls on it.
-    static let retireMax = Duration.seconds(60)
+    /// (A certificate swap must not cut them.)
+    static let retireMax = Duration.seconds(600)
     static let sweepEvery = TimeAmount.seconds(5)
     /// While calls end before a goodbye: soon enough for whoever waits for this node to stop.
     static let drainLookEvery = TimeAmount.milliseconds(20)
@@ -103,6 +104,14 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         link.retiresBy = setup.now() + Self.retireMax
     }
 
+    /// Ends all that a revoked node has here: its links, those through circuits too, and what is relayed for or to it.
+    func expel(_ node: NodeID, _ text: String) {
+        for circuit in relayed.values where circuit.source == node || circuit.destination == node {
+            circuit.end(.refused, text)
+        }
+        for link in links.values where link.peer == node { link.sayGoodbye(.notEnrolled, text) }
+    }
+
     func raiseIncarnation(to incarnation: UInt64) { self.incarnation = incarnation }
 
     /// Takes nothing new, gives the calls that run up to ``LinkTimes/drainMax`` to end, then says goodbye on every
@@ -161,7 +170,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
             circuit: circuit, verdict: verdict,
             hello: Hello(
-                versions: versions, node: setup.me, incarnation: incarnation, life: life, software: software),
+                versions: versions, features: Hello.exchangesStatements, node: setup.me,
+                incarnation: incarnation, life: life, software: software),
             now: setup.now)
     }
 
@@ -186,6 +196,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     func linkUp(_ link: LinkHandler) {
         guard let hello = link.hello else { return }
+        // Revoked while its handshake was under way.
+        if let why = board.objection(to: hello.node) { return link.sayGoodbye(.notEnrolled, why) }
         links[link.setup.id] = link
         if link.setup.circuit != nil {
             circuitLinkUp(link)
@@ -283,6 +295,7 @@ extension DialProblem {
             switch error {
             case .refused(.notWhoWasDialled(_, let found)): .otherNode(found)
             case .refused(.ourselves): .myself
+            case .refused(.outsideItsTime(let offset)): .outsideItsTime(offset: offset)
             case .refused(.notOfThisMesh): .otherMesh(nil)
             case .cannotConnect(let why): .unreachable(why)
             default: .refused(error.description)

@@ -7,11 +7,13 @@ struct AdmissionOffice: Sendable {
     /// Labels given lately, until the new nodes' own documents speak for them; the oldest make room.
     private static let givenMax = 256
 
-    let issuer: IssuerCredentials
+    var issuer: IssuerCredentials
     let trust: MeshTrust
     let signer: Signer
     var ledger = JoinLedger()
     var desks: [GuestID: JoinDesk] = [:]
+    /// Of members that came for a new leaf.
+    var renewals: [GuestID: RenewalDesk] = [:]
     private var given: [(label: Label, node: NodeID)] = []
     private var lastSerial: UInt64 = 0
 
@@ -94,10 +96,20 @@ extension MeshService {
         guard admission != nil else { return }
         switch event {
         case .arrived(let ownLeaf):
+            // Its first message says which of the two it needs.
             admission?.desks[id] = JoinDesk(trust: credentials.trust, ownLeaf: ownLeaf, checker: .real)
+            admission?.renewals[id] = RenewalDesk(
+                trust: credentials.trust, me: me.id, ownLeaf: ownLeaf, checker: .real)
         case .said(let message):
-            await follow(ask(id, message), for: id)
+            if case .renew = message { admission?.desks[id] = nil }
+            if case .begin = message { admission?.renewals[id] = nil }
+            if admission?.desks[id] == nil {
+                await serveRenewal(id, message)
+            } else {
+                await follow(ask(id, message), for: id)
+            }
         case .gone:
+            admission?.renewals[id] = nil
             guard var office = admission, var desk = office.desks.removeValue(forKey: id) else { return }
             desk.closed(ledger: &office.ledger)
             admission = office
@@ -110,7 +122,8 @@ extension MeshService {
         let given = office
         let steps = desk.receive(
             message, ledger: &office.ledger,
-            holder: { label in holder(of: label) ?? given.holder(of: label) }, at: now(), using: &random)
+            holder: { label in holder(of: label) ?? given.holder(of: label) },
+            isRevoked: { core.revocations.objection(to: $0) != nil }, at: now(), using: &random)
         office.desks[id] = desk
         admission = office
         return steps
@@ -153,7 +166,7 @@ extension MeshService {
         let steps: [JoinDesk.Step]
         do {
             let grant = try office.fill(
-                order, above: core.nodes[order.request.nodeKey.id]?.enrolment.serial, at: Date())
+                order, above: core.nodes[order.request.nodeKey.id]?.enrolment.serial, at: clock.now)
             steps = desk.made(grant, ledger: &office.ledger)
         } catch {
             steps = desk.couldNotMake("\(error)", ledger: &office.ledger)

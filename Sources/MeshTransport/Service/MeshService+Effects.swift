@@ -28,9 +28,12 @@ extension MeshService {
         case .send(let frame, let link): orders.append(.send(frame, link))
         case .dial(let address, let expecting): orders.append(.dial(address, expecting))
         case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
+        case .expel(let node, let text): orders.append(.expel(node, text))
         case .catalogChanged, .routesChanged: snapshotDirty = true
         case .notice(let notice): tell(notice)
-        case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest: break  // done before
+        case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest, .storeStatement,
+            .dropStatement:
+            break  // done before
         }
     }
 
@@ -41,15 +44,37 @@ extension MeshService {
         do {
             try await storage.apply(batch)
         } catch {
-            let carriesIncarnation = batch.contains { if case .incarnation = $0 { true } else { false } }
-            // Documents can be had again from peers; an incarnation said and then forgotten cannot be mended.
-            guard !carriesIncarnation else { throw MeshServiceError.storage("\(error)") }
+            // Documents can be had again from peers. An incarnation said and then forgotten cannot be mended, and a
+            // revocation acts and goes on only once it is kept.
+            let mustBeKept = batch.contains { change in
+                switch change {
+                case .incarnation, .statement: true
+                default: false
+                }
+            }
+            guard !mustBeKept else { throw MeshServiceError.storage("\(error)") }
             log.error(
                 "mesh documents not stored", metadata: ["error": "\(error)", "count": "\(batch.count)"])
         }
+        let touchesRevocations = batch.contains { change in
+            switch change {
+            case .statement, .dropStatement: true
+            default: false
+            }
+        }
+        if touchesRevocations { showRevocations() }
         for case .incarnation(let incarnation) in batch {
             let hub = hub
             loop.execute { hub.raiseIncarnation(to: incarnation) }
+        }
+    }
+
+    /// From here on handshakes are refused by what is revoked now.
+    func showRevocations() {
+        let (book, own) = (core.revocations, core.ownRevocation)
+        board.write { content in
+            content.revocations = book
+            content.ownRevocation = own
         }
     }
 
@@ -83,6 +108,7 @@ enum HubOrder: Sendable {
     case send(Frame, LinkID)
     case dial(String, NodeID?)
     case close(LinkID, GoodbyeReason, String)
+    case expel(NodeID, String)
     case tellGuest(GuestID, JoinMessage)
     case dismissGuest(GuestID)
 }
@@ -93,6 +119,7 @@ extension MeshHub {
         case .send(let frame, let link): send(frame, on: link)
         case .dial(let address, let expecting): dial(address, expecting: expecting)
         case .close(let link, let reason, let text): close(link, reason, text)
+        case .expel(let node, let text): expel(node, text)
         case .tellGuest(let guest, let message): guests[guest]?.send(message)
         case .dismissGuest(let guest): guests[guest]?.close()
         }
@@ -107,7 +134,9 @@ extension MeshStorage.Change {
         case .drop(let key): self = .dropDocument(key)
         case .storeManifest(let hash, let bytes): self = .manifest(hash, bytes)
         case .dropManifest(let hash): self = .dropManifest(hash)
-        case .send, .dial, .close, .catalogChanged, .routesChanged, .notice: return nil
+        case .storeStatement(let revocation): self = .statement(revocation)
+        case .dropStatement(let key): self = .dropStatement(key)
+        case .send, .dial, .close, .expel, .catalogChanged, .routesChanged, .notice: return nil
         }
     }
 }

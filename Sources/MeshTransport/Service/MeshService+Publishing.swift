@@ -6,7 +6,7 @@ package import Mesh
 extension MeshService {
     /// Runs one order of an administrator on the core; its effects are carried out by ``run()``, after all that
     /// were ordered before.
-    private func order<Failure: Error>(
+    func order<Failure: Error>(
         _ body: (inout MeshCore, Instant, inout SystemRandomNumberGenerator) throws(Failure) -> [MeshEffect]
     ) throws(Failure) {
         var random = SystemRandomNumberGenerator()

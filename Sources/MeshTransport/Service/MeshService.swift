@@ -81,7 +81,9 @@ package actor MeshService {
         self.inputs = inputs
         inlet = MeshInlet(gate: InputGate(), inputs: offerings)
         let verifier = PeerVerifier(
-            anchor: .root(try DERCertificate(credentials.root)), me: me.id, floor: configuration.clockFloor)
+            anchor: .root(try DERCertificate(credentials.root)), me: me.id,
+            clock: VerificationClock(floor: configuration.clockFloor, system: configuration.systemClock),
+            objection: { board.objection(to: $0) }, issuerObjection: { board.objection(toIssuer: $0) })
         hub = MeshHub(
             HubSetup(
                 me: me.id, mesh: credentials.mesh, name: enrolment.label.text, relays: configuration.relays,
@@ -104,6 +106,12 @@ package actor MeshService {
         } catch {
             throw MeshServiceError.storage("\(error)")
         }
+        // Before the first handshake.
+        var book = RevocationBook()
+        for revocation in kept.revocations {
+            _ = book.take(revocation, under: credentials.trust, by: .real, isIssuer: { _ in false })
+        }
+        board.write { [book] in $0.revocations = book }
         let listener = try await listen()
         for entry in kept.tokens { admission?.ledger.add(entry) }
         let hub = hub
@@ -141,6 +149,7 @@ package actor MeshService {
     /// Shows a renewed leaf from now on; links that are up live on.
     package nonisolated func renew(_ credentials: NodeCredentials) throws {
         try hub.setup.tls.replace(credentials)
+        inlet.offer(.event(.leafRenewed))
     }
 
     private func listen() async throws -> (any Channel)? {
@@ -166,7 +175,8 @@ package actor MeshService {
                 StoredState(
                     documents: kept.documents, manifests: kept.manifests,
                     ownServers: configuration.ownServers,
-                    remembered: remembered)))
+                    remembered: remembered, revocations: kept.revocations)))
+        showRevocations()
         try await carryOut()
         publishSnapshot()
     }

@@ -21,12 +21,14 @@ package struct MeshServiceConfiguration: Sendable {
     package var incarnation: UInt64
     /// No clock is believed below this when certificates are checked: the build's date, or later.
     package var clockFloor: Date
+    /// The system's clock.
+    package var systemClock: @Sendable () -> Date
     package var limits: MeshLimits
 
     package init(
         listen: MeshAddress?, advertise: [String] = [], seeds: [String] = [], relays: Bool = true,
         ownServers: Set<Label> = [], software: String, incarnation: UInt64, clockFloor: Date = .distantPast,
-        limits: MeshLimits = MeshLimits()
+        systemClock: @escaping @Sendable () -> Date = { Date() }, limits: MeshLimits = MeshLimits()
     ) {
         self.listen = listen
         self.advertise = advertise
@@ -36,6 +38,7 @@ package struct MeshServiceConfiguration: Sendable {
         self.software = software
         self.incarnation = incarnation
         self.clockFloor = clockFloor
+        self.systemClock = systemClock
         self.limits = limits
     }
 
@@ -64,10 +67,16 @@ package struct IssuerCredentials: Sendable {
     package let authority: CertificateAuthority
     /// The root's word that this node may enrol.
     package let grant: IssuerGrant
+    /// Opens the root's key for one use; throws where it is not, or is sealed.
+    package let root: @Sendable () throws -> RootAuthority
 
-    package init(authority: CertificateAuthority, grant: IssuerGrant) {
+    package init(
+        authority: CertificateAuthority, grant: IssuerGrant,
+        root: @escaping @Sendable () throws -> RootAuthority = { throw MeshServiceError.noRoot }
+    ) {
         self.authority = authority
         self.grant = grant
+        self.root = root
     }
 }
 
@@ -78,6 +87,7 @@ package enum MeshServiceError: Error, Sendable, CustomStringConvertible {
     /// The enrolment does not fit the node's key and mesh.
     case wrongEnrolment(String)
     case notIssuer
+    case noRoot
     case stopped
 
     package var description: String {
@@ -87,6 +97,7 @@ package enum MeshServiceError: Error, Sendable, CustomStringConvertible {
         case .storage(let why): "the mesh's documents cannot be stored: \(why)"
         case .wrongEnrolment(let why): "this node's enrolment cannot be used: \(why); join the mesh anew"
         case .notIssuer: "this node's enrolment lacks the role issuer; make the token on a node that has it"
+        case .noRoot: "the root's key is not on this node"
         case .stopped: "the mesh has stopped on this node"
         }
     }

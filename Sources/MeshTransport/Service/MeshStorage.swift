@@ -12,11 +12,13 @@ package struct MeshStorage: Sendable {
         package var remembered: [Candidate]
         /// An issuer's tokens, their expiry put back onto this process's clock.
         package var tokens: [JoinLedger.Entry]
+        package var revocations: [Revocation]
 
         package init(
             documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],
-            tokens: [JoinLedger.Entry] = []
+            tokens: [JoinLedger.Entry] = [], revocations: [Revocation] = []
         ) {
+            self.revocations = revocations
             self.documents = documents
             self.manifests = manifests
             self.remembered = remembered
@@ -31,6 +33,9 @@ package struct MeshStorage: Sendable {
         case dropDocument(DocumentKey)
         case manifest(ContentHash, [UInt8])
         case dropManifest(ContentHash)
+        /// Replaces what is stored under its key.
+        case statement(Revocation)
+        case dropStatement(RevocationKey)
         /// Replaces the entry of the token's id.
         case joinToken(JoinLedger.Entry)
     }

@@ -77,7 +77,7 @@ package final class LinkTLS: Sendable {
         as key: P256.Signing.PrivateKey, verifier: PeerVerifier, expecting issuer: NodeID?,
         _ verdict: HandshakeVerdict
     ) throws -> NIOSSLClientHandler {
-        let certificate = try DERCertificate.guest(key: key, at: verifier.now())
+        let certificate = try DERCertificate.guest(key: key, at: verifier.clock.now)
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.certificateChain = [
             .certificate(try NIOSSLCertificate(bytes: certificate.bytes, format: .der))

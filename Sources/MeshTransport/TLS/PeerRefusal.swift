@@ -14,6 +14,8 @@ package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case ourselves
     /// The chain holds, yet the mesh does not want this node (any more).
     case notAdmitted(NodeID, why: String)
+    /// The chain comes from an issuer that is no more one.
+    case issuerNotAdmitted(NodeID, why: String)
     /// A guest may speak `martlet-join/1` only.
     case guestOutsideJoin
     case wrongProtocol(String?)
@@ -32,6 +34,8 @@ package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
             "dialled node \(expected), but \(found) answered; the address may have changed hands"
         case .ourselves: "this node reached itself; the address is its own"
         case .notAdmitted(let node, let why): "node \(node) is not admitted: \(why)"
+        case .issuerNotAdmitted(let issuer, let why):
+            "the peer's certificate comes from issuer \(issuer), which is \(why); it must be renewed by another"
         case .guestOutsideJoin: "a guest spoke more than the join protocol"
         case .wrongProtocol(let found):
             "the peer speaks \(found ?? "no protocol of ours"), not \(MeshProtocol.link)"

@@ -23,21 +23,31 @@ package struct PeerVerifier: Sendable {
 
     package let anchor: TrustAnchor
     package let me: NodeID?
-    /// No clock is trusted below this: the greatest of the build's date and what verified chains have shown.
-    package let floor: Date
-    package let now: @Sendable () -> Date
+    package let clock: VerificationClock
     /// Whether the mesh wants this node: `nil` yes, else why not. Called after the chain holds.
     package let objection: @Sendable (NodeID) -> String?
+    /// Whether leaves of this issuer are still believed: `nil` yes, else why not.
+    package let issuerObjection: @Sendable (NodeID) -> String?
 
+    package init(
+        anchor: TrustAnchor, me: NodeID?, clock: VerificationClock,
+        objection: @escaping @Sendable (NodeID) -> String? = { _ in nil },
+        issuerObjection: @escaping @Sendable (NodeID) -> String? = { _ in nil }
+    ) {
+        self.anchor = anchor
+        self.me = me
+        self.clock = clock
+        self.objection = objection
+        self.issuerObjection = issuerObjection
+    }
+
+    /// - Parameter floor: no clock is believed below this.
     package init(
         anchor: TrustAnchor, me: NodeID?, floor: Date, now: @escaping @Sendable () -> Date = { Date() },
         objection: @escaping @Sendable (NodeID) -> String? = { _ in nil }
     ) {
-        self.anchor = anchor
-        self.me = me
-        self.floor = floor
-        self.now = now
-        self.objection = objection
+        self.init(
+            anchor: anchor, me: me, clock: VerificationClock(floor: floor, system: now), objection: objection)
     }
 
     /// - Parameters:
@@ -67,6 +77,11 @@ package struct PeerVerifier: Sendable {
         if node == me { throw .ourselves }
         if let expected, node != expected { throw .notWhoWasDialled(expected: expected, found: node) }
         if let why = objection(node) { throw .notAdmitted(node, why: why) }
+        for certificate in certificates.dropFirst() {
+            guard let issuer = certificate.issuerNode, let why = issuerObjection(issuer) else { continue }
+            throw .issuerNotAdmitted(issuer, why: why)
+        }
+        for certificate in certificates { clock.saw(certificate.notBefore) }
         return .member(node, leaf: leaf.fingerprint)
     }
 
@@ -90,7 +105,7 @@ package struct PeerVerifier: Sendable {
     ) async throws(PeerRefusal) {
         let leaf = certificates[0].parsed
         let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
-        let time = max(floor, now())
+        let time = clock.now
         var verifier = Verifier(rootCertificates: CertificateStore([root.parsed])) {
             RFC5280Policy(fixedExpiryValidationTime: time)
         }
@@ -109,9 +124,36 @@ package struct PeerVerifier: Sendable {
             guard case .validCertificate = await timeless.validate(leaf: leaf, intermediates: between) else {
                 throw .notOfThisMesh(mesh)
             }
-            let early = leaf.notValidBefore.timeIntervalSince(time)
-            let late = time.timeIntervalSince(leaf.notValidAfter)
-            throw .outsideItsTime(offset: .seconds(Int(max(early, late))))
+            let offsets = certificates.map { certificate in
+                max(
+                    certificate.notBefore.timeIntervalSince(time),
+                    time.timeIntervalSince(certificate.notAfter))
+            }
+            throw .outsideItsTime(offset: .seconds(Int(max(0, offsets.max() ?? 0))))
         }
+    }
+
+    /// When the leaf of a chain ends or ended: all is checked but the time.
+    ///
+    /// - Parameter node: whose leaf it must be.
+    func end(of presented: [[UInt8]], shownBy node: NodeID) async throws(PeerRefusal) -> Date {
+        guard case .root(let root) = anchor, let mesh = root.rootTrust?.mesh else { throw .noSingleName }
+        let certificates: [DERCertificate]
+        do {
+            certificates = try presented.prefix(Self.certificatesMax).map { bytes throws(CertificateError) in
+                try DERCertificate(bytes)
+            }
+        } catch {
+            throw .unreadableCertificate(error.description)
+        }
+        guard let leaf = certificates.first else { throw .noCertificate }
+        let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
+        var verifier = Verifier(rootCertificates: CertificateStore([root.parsed])) {
+            RFC5280Policy.withValidityCheckDisabled()
+        }
+        guard case .validCertificate = await verifier.validate(leaf: leaf.parsed, intermediates: between)
+        else { throw .notOfThisMesh(mesh) }
+        guard leaf.name == .node(node, of: mesh) else { throw .noSingleName }
+        return leaf.notAfter
     }
 }

@@ -3,8 +3,10 @@ import JSONSlice
 
 struct MeshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mesh", abstract: "Admit nodes, join a mesh, leave it.",
-        subcommands: [Invite.self, Join.self, Leave.self])
+        commandName: "mesh", abstract: "Admit nodes, join a mesh, leave it, end others.",
+        subcommands: [
+            Invite.self, Join.self, Leave.self, Revoke.self, Issuers.self, RootCommand.self,
+        ])
 
     struct Invite: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -50,7 +50,7 @@ struct MembershipTests {
     @Test func `a later version is not guessed at`() throws {
         let bytes = try membership().canonicalBytes
         #expect(throws: WireError.invalid("the membership's version")) {
-            try Membership(canonical: [2] + bytes.dropFirst())
+            try Membership(canonical: [3] + bytes.dropFirst())
         }
     }
 }

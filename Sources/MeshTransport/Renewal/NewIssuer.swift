@@ -1,0 +1,70 @@
+package import Crypto
+package import FoundationEssentials
+package import Mesh
+package import NIOCore
+
+/// A node that has just become an issuer: enrolled by itself under the root's grant, with a leaf of its own making
+/// (docs/decisions/0014).
+package struct NewIssuer: Sendable {
+    package let authority: CertificateAuthority
+    package let enrolment: Enrolment
+    package let credentials: NodeCredentials
+
+    /// - Parameters:
+    ///   - enrolment: the node's enrolment before; label, segment and other roles stay.
+    ///   - key: the issuer's, which `granted` certifies.
+    package init(
+        _ enrolment: Enrolment, nodeKey: Curve25519.Signing.PrivateKey, root: [UInt8],
+        key: P256.Signing.PrivateKey, granted: AuthorityGrant, at now: Date
+    ) throws {
+        authority = try CertificateAuthority(
+            key: key.rawRepresentation, certificate: granted.certificate, root: root)
+        guard let signer = Signer(seed: Array(nodeKey.rawRepresentation)) else {
+            throw CertificateError.unreadable(what: "the node key", why: "it is not an Ed25519 private key")
+        }
+        guard granted.grant.isValid(under: authority.trust, by: .real) else {
+            throw CertificateError.notAnAuthority("the root's grant does not hold")
+        }
+        self.enrolment = try Enrolment(
+            of: signer.key, label: enrolment.label, roles: enrolment.roles.union(.issuer),
+            segment: enrolment.segment, serial: enrolment.serial == .max ? .max : enrolment.serial + 1,
+            grant: granted.grant, by: signer)
+        let leafKey = P256.Signing.PrivateKey()
+        credentials = try NodeCredentials(
+            nodeKey: nodeKey, leafKey: leafKey,
+            chain: authority.issueLeaf(for: signer.key.id, key: leafKey.publicKey, at: now), root: root)
+    }
+
+    /// What the holder of the root makes itself.
+    package init(
+        _ enrolment: Enrolment, nodeKey: Curve25519.Signing.PrivateKey, by root: RootAuthority, at now: Date
+    ) throws {
+        let key = P256.Signing.PrivateKey()
+        let granted = AuthorityGrant(
+            grant: try IssuerGrant(to: enrolment.node, by: root.signer),
+            certificate: try root.certifyIssuer(enrolment.node.id, key: key.publicKey, at: now).bytes)
+        try self.init(
+            enrolment, nodeKey: nodeKey, root: root.certificate.bytes, key: key, granted: granted, at: now)
+    }
+
+    /// Turns the ticket of a join into an issuer: asks the node that made the token for grant and certificate.
+    package init(
+        joined: JoinedCredentials, floor: Date = .distantPast, group: any EventLoopGroup
+    ) async throws {
+        let key = P256.Signing.PrivateKey()
+        let credentials = joined.credentials
+        let clock = VerificationClock(floor: floor)
+        let verifier = PeerVerifier(
+            anchor: .root(try DERCertificate(credentials.root)), me: credentials.id, clock: clock)
+        let grant = try await MeshDoor.ask(
+            RenewalRequest(
+                enrolment: joined.enrolment, lastChain: credentials.chain,
+                authorityRequest: try CertificateRequest(key: key).bytes),
+            of: joined.enrolment.issuer, at: joined.address, by: credentials.signer, verifier: verifier,
+            loop: group.next())
+        guard let granted = grant.authority else { throw JoinError.notAsPromised("no grant") }
+        try self.init(
+            joined.enrolment, nodeKey: credentials.nodeKey, root: credentials.root, key: key,
+            granted: granted, at: clock.now)
+    }
+}

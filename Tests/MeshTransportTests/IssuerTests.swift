@@ -1,0 +1,139 @@
+import Catalog
+import Crypto
+import Foundation
+import JSONSlice
+import Mesh
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import MeshTransport
+
+/// More than one issuer, over real sockets and TLS.
+@Suite(.timeLimit(.minutes(1)))
+struct IssuerTests {
+    private func issuer(_ new: NewIssuer, seeds: [String]) throws -> TestNode {
+        try TestNode(
+            new.credentials, new.enrolment,
+            issuer: IssuerCredentials(authority: new.authority, grant: new.enrolment.grant), listen: true,
+            seeds: seeds)
+    }
+
+    private func second(beside a: TestNode) async throws -> TestNode {
+        let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
+        let joined = try await TestNode.join(
+            JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+        // The ticket is no issuer's enrolment yet.
+        #expect(!joined.enrolment.isIssuerByRoot)
+        let new = try await NewIssuer(joined: joined, group: MultiThreadedEventLoopGroup.singleton)
+        #expect(new.enrolment.isIssuerByRoot)
+        #expect(new.enrolment.label == joined.enrolment.label)
+        return try issuer(new, seeds: [joined.address])
+    }
+
+    private func member(by issuer: TestNode, _ label: String) async throws -> TestNode {
+        let joined = try await TestNode.join(
+            JoinAttempt(
+                token: try await issuer.service.makeToken(), nodeKey: .init(), label: #require(Label(label))))
+        #expect(joined.enrolment.issuer == issuer.id)
+        return try TestNode(joined.credentials, joined.enrolment, listen: true, seeds: [joined.address])
+    }
+
+    @Test func `a token of role issuer makes a second issuer, which admits and renews`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        try await running([a]) { runner in
+            let b = try await second(beside: a)
+            try await runner.start(b)
+            try await a.untilReaches(b)
+            let c = try await member(by: b, "third")
+            try await runner.start(c)
+            try await a.untilReaches(c)
+            #expect(try await a.call(c, params: .emptyObject).result != nil)
+            // The first one renews whom the second admitted.
+            _ = try await MeshDoor.ask(
+                RenewalRequest(
+                    enrolment: c.enrolment, lastChain: c.service.credentials.chain,
+                    leafRequest: try CertificateRequest(key: .init()).bytes),
+                of: a.id, at: try await a.address(), by: c.service.credentials.signer,
+                verifier: c.service.hub.setup.tls.verifier, loop: c.service.loop)
+        }
+    }
+
+    @Test func `without the root's key a ticket stays a ticket`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let failure = await #expect(throws: JoinError.self) { _ = try await second(beside: a) }
+            guard case .refused(.needsRoot, _)? = failure else {
+                Issue.record("refused as \(String(describing: failure))")
+                return
+            }
+        }
+    }
+
+    @Test func `the root ends the first issuer; the second renews whom it had admitted`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        let root = mesh.founder.root
+        try await running([a]) { runner in
+            let b = try await second(beside: a)
+            try await runner.start(b)
+            let kept = try await member(by: a, "kept")
+            let dropped = try await member(by: a, "dropped")
+            for node in [kept, dropped] {
+                try await runner.start(node)
+                try await b.untilReaches(node)
+            }
+            let named = try await b.service.revoke(
+                a.id, reason: "stolen", dropping: [dropped.id], by: root.signer)
+            #expect(named.map(\.node) == [kept.id])
+            try await kept.until("a and dropped forgotten") { [a = a.id, d = dropped.id] in
+                $0.nodes[a] == nil && $0.nodes[d] == nil
+            }
+            let chain = kept.service.credentials.chain
+            #expect(await kept.service.isDistrusted(chain))
+            // Its leaf came from a, so it asks b for another at once.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let (leaves, told) = AsyncStream<RenewedLeaf>.makeStream()
+                group.addTask {
+                    try await LeafKeeper(of: kept.service, lookEvery: .milliseconds(20)) { told.yield($0) }
+                        .run()
+                }
+                for await leaf in leaves {
+                    let issuer = try DERCertificate(leaf.chain[1]).issuerNode
+                    #expect(issuer == b.id)
+                    break
+                }
+                group.cancelAll()
+            }
+            try await b.untilReaches(kept)
+        }
+    }
+
+    @Test func `the last issuer is not revoked, an issuer not by an issuer`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        try await running([a]) { runner in
+            let b = try await second(beside: a)
+            try await runner.start(b)
+            let c = try await member(by: a, "third")
+            try await runner.start(c)
+            try await c.untilReaches(b)
+            try await a.untilReaches(b)
+            try await b.untilReaches(a)
+            try await a.untilReaches(c)
+            await #expect(throws: RevokeProblem.needsRoot(b.id)) {
+                try await a.service.revoke(b.id, reason: "")
+            }
+            await #expect(throws: RevokeProblem.oneself) { try await a.service.revoke(a.id, reason: "") }
+            await #expect(throws: RevokeProblem.notIssuer) { try await c.service.revoke(a.id, reason: "") }
+            _ = try await a.service.revoke(
+                b.id, reason: "", dropping: [], by: mesh.founder.root.signer)
+            try await c.until("b forgotten") { [id = b.id] in $0.nodes[id] == nil }
+            await #expect(throws: RevokeProblem.lastIssuer(a.id)) {
+                _ = try await c.service.revoke(
+                    a.id, reason: "", dropping: [], by: mesh.founder.root.signer)
+            }
+        }
+    }
+}
