@@ -59,6 +59,10 @@ final class LinkHandler: ChannelDuplexHandler {
 
     var hello: Hello? { if case .up(let hello) = phase { hello } else { nil } }
     var peer: NodeID? { hello?.node }
+    /// Of the protocol that both ends speak.
+    var version: UInt16 {
+        hello.flatMap { setup.hello.version(with: $0) } ?? ProtocolVersion.spoken.lowerBound
+    }
     var channel: (any Channel)? { context?.channel }
 
     // MARK: What the owner orders

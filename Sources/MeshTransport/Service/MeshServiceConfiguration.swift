@@ -22,11 +22,13 @@ package struct MeshServiceConfiguration: Sendable {
     /// No clock is believed below this when certificates are checked: the build's date, or later.
     package var clockFloor: Date
     package var limits: MeshLimits
+    /// Of the link protocol; narrowed only to be like an older node.
+    package var versions: ClosedRange<UInt16>
 
     package init(
         listen: MeshAddress?, advertise: [String] = [], seeds: [String] = [], relays: Bool = true,
         ownServers: Set<Label> = [], software: String, incarnation: UInt64, clockFloor: Date = .distantPast,
-        limits: MeshLimits = MeshLimits()
+        limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken
     ) {
         self.listen = listen
         self.advertise = advertise
@@ -37,6 +39,7 @@ package struct MeshServiceConfiguration: Sendable {
         self.incarnation = incarnation
         self.clockFloor = clockFloor
         self.limits = limits
+        self.versions = versions
     }
 
     /// What to tell others, once the port is known.
