@@ -306,7 +306,8 @@ package final class SimulatedCalls {
     private func go(_ index: Int, _ way: Int) {
         guard callers[index]?.course.wantsWay == true else { return }
         act(index, on: way) {
-            $0.way(life: self.ways[way].ownerLife, asks: !self.faults.speaksOldVersion, at: self.now, using: &$1)
+            $0.way(
+                life: self.ways[way].ownerLife, asks: !self.faults.speaksOldVersion, at: self.now, using: &$1)
         }
     }
 
@@ -352,7 +353,9 @@ package final class SimulatedCalls {
             fates[index].endings += 1
             fates[index].outcome = Self.outcome(event)
             guard let caller = callers[index], let way = caller.way else { return }
-            if case .failure(let failure) = event, failure.reason == .cancelled || failure.reason == .deadlineExceeded {
+            if case .failure(let failure) = event,
+                failure.reason == .cancelled || failure.reason == .deadlineExceeded
+            {
                 return  // what tells the owner follows
             }
             send(.acknowledge(stream: caller.stream), toOwnerOn: way)
@@ -414,7 +417,9 @@ package final class SimulatedCalls {
         switch message {
         case .call(let stream, let index, let id, let ticket): admit(stream, index, id, ticket, caller, way)
         case .ask(let stream, let id, let number, let life):
-            guard life == ownerLife else { return send(.standing(stream: stream, .otherLife), toEntryOn: way) }
+            guard life == ownerLife else {
+                return send(.standing(stream: stream, .otherLife), toEntryOn: way)
+            }
             let key = CallJournal.Key(of: caller, number: number)
             switch journal.asked(id, number: number, by: caller, at: now) {
             case .done(let event):
@@ -442,7 +447,8 @@ package final class SimulatedCalls {
     }
 
     private func admit(
-        _ stream: Int, _ index: Int, _ id: CallID, _ ticket: CallTicket, _ caller: CallJournal.Caller, _ way: Int
+        _ stream: Int, _ index: Int, _ id: CallID, _ ticket: CallTicket, _ caller: CallJournal.Caller,
+        _ way: Int
     ) {
         do throws(CallJournal.Refusal) {
             let key = try journal.arrived(id, number: ticket.number, from: caller, at: now)

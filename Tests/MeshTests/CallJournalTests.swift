@@ -36,7 +36,9 @@ struct CallJournalTests {
         }
     }
 
-    private func result(bytes: Int = 2) -> CallEvent { .result(.string(String(repeating: "x", count: bytes - 2))) }
+    private func result(bytes: Int = 2) -> CallEvent {
+        .result(.string(String(repeating: "x", count: bytes - 2)))
+    }
 
     @Test func `a call runs once; what became of it can be asked until its node says that it knows`() throws {
         var journal = journal()
@@ -148,7 +150,8 @@ struct CallJournalTests {
         #expect(journal.sweep(at: now + .seconds(60)) == [first])
     }
 
-    @Test func `when a node starts again, its former calls are stopped and its former frames refused`() throws {
+    @Test func `when a node starts again, its former calls are stopped and its former frames refused`() throws
+    {
         var journal = journal()
         let key = try run(&journal, 1, from: ann)
         journal.ended(try run(&journal, 2, from: ann), result(), at: now)

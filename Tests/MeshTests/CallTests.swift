@@ -29,7 +29,7 @@ struct CallCodingTests {
         #expect(try CallHeader(canonical: bare.canonicalBytes) == bare)
     }
 
-    @Test func `a header cut anywhere, or with more behind it, is refused`() {
+    @Test func `a header cut anywhere, or with more behind it, is refused`() throws {
         let bytes = header.canonicalBytes
         let ofVersion1 = bytes.count - CallTicket(number: 0).canonicalBytes.count
         for count in bytes.indices where count != ofVersion1 {
@@ -41,17 +41,18 @@ struct CallCodingTests {
         #expect(throws: WireError.trailing(bytes: 1)) { try CallHeader(canonical: bytes + [0]) }
     }
 
-    static let records: [CallRecord] = [
-        .params(["name": "read", "arguments": ["path": "/etc/hosts"]]),
-        .notification(method: "notifications/progress", params: ["progress": 1]),
-        .result(["resultType": "complete", "content": []]),
-        .error(["code": -32602, "message": "no"]),
-        .failure(
-            CallFailure(
-                .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
-                callID: CallID(high: 8, low: 9))),
-        .failure(CallFailure(.outcomeUnknown, "the link broke")),
-    ] + CallStanding.allCases.map { .standing($0) }
+    static let records: [CallRecord] =
+        [
+            .params(["name": "read", "arguments": ["path": "/etc/hosts"]]),
+            .notification(method: "notifications/progress", params: ["progress": 1]),
+            .result(["resultType": "complete", "content": []]),
+            .error(["code": -32602, "message": "no"]),
+            .failure(
+                CallFailure(
+                    .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
+                    callID: CallID(high: 8, low: 9))),
+            .failure(CallFailure(.outcomeUnknown, "the link broke")),
+        ] + CallStanding.allCases.map { .standing($0) }
 
     @Test(arguments: records.indices)
     func `a record comes back as it was, in chunks of any size`(index: Int) throws {
@@ -89,7 +90,8 @@ struct CallCodingTests {
 struct CallGoldenTests {
     static let vectors: [(name: String, bytes: [UInt8])] = {
         let header = CallHeader(
-            call: CallID(high: 1, low: 2), owner: NodeID(high: 3, low: 4), ownerIncarnation: 5, server: "files",
+            call: CallID(high: 1, low: 2), owner: NodeID(high: 3, low: 4), ownerIncarnation: 5,
+            server: "files",
             entry: CallHeader.SeenEntry(kind: .tool, hash: ContentHash(of: [1])), method: "tools/call",
             principal: WirePrincipal(issuer: "key", subject: "ada", entryNode: NodeID(high: 6, low: 7)),
             timeLeftMS: 30_000, client: ClientFacts())
@@ -133,13 +135,17 @@ struct CallGoldenTests {
     }
 
     @Test(arguments: UInt64(1)...300)
-    func `no bytes make the decoders of calls and questions do anything but read or refuse`(seed: UInt64) throws {
+    func `no bytes make the decoders of calls and questions do anything but read or refuse`(seed: UInt64)
+        throws
+    {
         var random = SplitMix64(seed: seed)
         for (name, bytes) in Self.vectors {
             var bytes = name == "ask" ? Array(bytes.dropFirst(14)) : bytes
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 switch Int.random(in: 0..<3, using: &random) {
-                case 0: bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                case 0:
+                    bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(
+                        in: 0...255, using: &random)
                 case 1: bytes = Array(bytes.prefix(Int.random(in: 1...bytes.count, using: &random)))
                 default: bytes.append(UInt8.random(in: 0...255, using: &random))
                 }
@@ -149,7 +155,8 @@ struct CallGoldenTests {
             if let ask = try? AskHeader(canonical: bytes) { #expect(ask.canonicalBytes == bytes) }
             for kind in UInt8(0)...8 {
                 switch try? CallRecord(kind: kind, payload: bytes) {
-                case .failure?, .standing?: #expect(try CallRecord(kind: kind, payload: bytes).payload == bytes)
+                case .failure?, .standing?:
+                    #expect(try CallRecord(kind: kind, payload: bytes).payload == bytes)
                 default: break  // JSON may stand in white space
                 }
             }

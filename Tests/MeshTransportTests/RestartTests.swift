@@ -102,7 +102,7 @@ struct RestartTests {
 }
 
 /// A database of one transaction at a time, in memory.
-private final class Disk: Sendable {
+final class Disk: Sendable {
     private let kept = Mutex(MeshStorage.Kept())
 
     var storage: MeshStorage {

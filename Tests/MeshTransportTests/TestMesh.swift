@@ -32,7 +32,8 @@ final class TestMesh: Sendable {
     /// A further node, enrolled without the ceremony of a join.
     func node(
         _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
-        seeds: [String] = [], serve: @escaping TestNode.Serve = TestNode.echo
+        seeds: [String] = [], versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
+        serve: @escaping TestNode.Serve = TestNode.echo
     ) throws -> TestNode {
         let nodeKey = Curve25519.Signing.PrivateKey()
         let leafKey = P256.Signing.PrivateKey()
@@ -46,7 +47,8 @@ final class TestMesh: Sendable {
             segment: #require(Label("here")), serial: 2, grant: founder.enrolment.grant,
             by: founder.credentials.signer)
         return try TestNode(
-            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, serve: serve)
+            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, versions: versions,
+            serve: serve)
     }
 }
 
@@ -64,7 +66,8 @@ final class TestNode: Sendable {
     init(
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
         listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], incarnation: UInt64 = 1,
-        storage: MeshStorage = .none, serve: @escaping Serve = TestNode.echo
+        storage: MeshStorage = .none, versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
+        serve: @escaping Serve = TestNode.echo
     ) throws {
         let changes = ChangeFeed()
         self.changes = changes
@@ -73,7 +76,8 @@ final class TestNode: Sendable {
             MeshServiceConfiguration(
                 listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, seeds: seeds,
                 relays: relays,
-                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation),
+                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation,
+                versions: versions),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -139,16 +143,17 @@ final class TestNode: Sendable {
 
     /// Starts a call and hands over what comes of it.
     func outgoing(
-        _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
+        _ owner: TestNode, method: String = Method.toolsCall, params: JSON, issuer: String = "key",
+        subject: String = "ann",
         timeLeft: Duration = .seconds(20)
     ) throws -> RunningCall {
         let request = CallRequest(
-            id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: Method.toolsCall,
+            id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: method,
             params: params, client: ClientFacts(), caller: .anonymous,
             timeLeft: timeLeft)
         let call = OutgoingMeshCall(
             server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)
-        return RunningCall { service.call(call, $0) }
+        return RunningCall(request.id) { service.call(call, $0) }
     }
 
     /// Answers each call with its params and who made it.
@@ -183,12 +188,14 @@ private final class ChangeFeed: Sendable {
 
 /// A call under way.
 struct RunningCall {
+    let id: CallID
     let handle: CallHandle
     private let stream: AsyncStream<CallEvent>
 
-    init(_ start: (@escaping CallSink) -> CallHandle) {
+    init(_ id: CallID, _ start: (@escaping CallSink) -> CallHandle) {
         let (stream, continuation) = AsyncStream<CallEvent>.makeStream()
         self.stream = stream
+        self.id = id
         handle = start { event in
             continuation.yield(event)
             if event.isFinal { continuation.finish() }

@@ -357,7 +357,9 @@ package struct CallCourse: Sendable {
                 "no way to \(owner) was found in \(Self.askingMax): \(text)"
             }
         if phase == .waiting, !mayHaveRun {
-            return fail(.ownerUnreachable, "\(why); it is sure that the call did not run", hint: "martlet path \(owner)")
+            return fail(
+                .ownerUnreachable, "\(why); it is sure that the call did not run",
+                hint: "martlet path \(owner)")
         }
         return unknown(why) { _ in nil }
     }

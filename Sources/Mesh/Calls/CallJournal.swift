@@ -207,7 +207,8 @@ package struct CallJournal: Sendable {
         resultBytes += bytes
         settle(key.number, of: key.source)
         while resultBytes > limits.resultBytes {
-            guard let greatest = sources.max(by: { ($0.value.bytes, $1.key) < ($1.value.bytes, $0.key) })?.key,
+            guard
+                let greatest = sources.max(by: { ($0.value.bytes, $1.key) < ($1.value.bytes, $0.key) })?.key,
                 dropOldest(of: greatest)
             else { break }
         }
@@ -220,7 +221,9 @@ package struct CallJournal: Sendable {
         var orphans: [Key] = []
         for (node, source) in sources {
             for number in source.orphans {
-                guard let since = source.entries[number]?.since, now - since >= limits.orphanMax else { continue }
+                guard let since = source.entries[number]?.since, now - since >= limits.orphanMax else {
+                    continue
+                }
                 orphans.append(Key(of: source.caller, number: number))
             }
             while let oldest = oldestSettled(of: node), let since = sources[node]?.entries[oldest]?.since,
@@ -238,7 +241,10 @@ package struct CallJournal: Sendable {
         }
         while count >= limits.ids {
             let holders = sources.filter { $0.value.settledLive > 0 }
-            guard let greatest = holders.max(by: { ($0.value.settledLive, $1.key) < ($1.value.settledLive, $0.key) })?.key,
+            guard
+                let greatest = holders.max(by: {
+                    ($0.value.settledLive, $1.key) < ($1.value.settledLive, $0.key)
+                })?.key,
                 dropOldest(of: greatest)
             else { return false }
         }

@@ -145,9 +145,13 @@ final class IncomingCall {
             broken: { [weak self, weak stream] in self?.broke($0, stream) })
     }
 
+    /// Whether it has gone on on the stream of a question.
+    private(set) var isAttached = false
+
     /// Goes on on the stream of whoever asked.
     func attach(_ new: LinkStream) {
         guard case .running = phase else { return new.reset(.internalError) }
+        isAttached = true
         let old = stream
         stream = new
         // Its end may not be noticed here yet.

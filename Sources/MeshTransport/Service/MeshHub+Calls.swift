@@ -19,7 +19,8 @@ extension MeshHub {
         guard call.call.request.params.bytes.count <= RecordAssembler.recordMax else {
             return call.noWay(
                 .tooLarge(
-                    "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node"))
+                    "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
+            )
         }
         call.start()
         dispatch(call)
