@@ -15,6 +15,7 @@ enum EndToEnd {
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
+    struct CallHistory {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }

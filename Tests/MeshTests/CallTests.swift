@@ -16,7 +16,8 @@ struct CallCodingTests {
         client: ClientFacts(
             capabilities: ["elicitation": [:]], info: ["name": "client"], logLevel: "info",
             wantsProgress: true,
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", era: .legacy))
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", era: .legacy),
+        ticket: CallTicket(number: 8, isRepeat: true))
 
     @Test func `a call's header comes back as it was`() throws {
         #expect(try CallHeader(canonical: header.canonicalBytes) == header)
@@ -24,28 +25,34 @@ struct CallCodingTests {
         bare.entry = nil
         bare.virtualServer = nil
         bare.client = ClientFacts()
+        bare.ticket = nil
         #expect(try CallHeader(canonical: bare.canonicalBytes) == bare)
     }
 
-    @Test func `a header cut anywhere, or with more behind it, is refused`() {
+    @Test func `a header cut anywhere, or with more behind it, is refused`() throws {
         let bytes = header.canonicalBytes
-        for count in bytes.indices {
+        let ofVersion1 = bytes.count - CallTicket(number: 0).canonicalBytes.count
+        for count in bytes.indices where count != ofVersion1 {
             #expect(throws: WireError.self) { try CallHeader(canonical: bytes.prefix(count)) }
         }
+        var first = header
+        first.ticket = nil
+        #expect(try CallHeader(canonical: bytes.prefix(ofVersion1)) == first)
         #expect(throws: WireError.trailing(bytes: 1)) { try CallHeader(canonical: bytes + [0]) }
     }
 
-    static let records: [CallRecord] = [
-        .params(["name": "read", "arguments": ["path": "/etc/hosts"]]),
-        .notification(method: "notifications/progress", params: ["progress": 1]),
-        .result(["resultType": "complete", "content": []]),
-        .error(["code": -32602, "message": "no"]),
-        .failure(
-            CallFailure(
-                .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
-                callID: CallID(high: 8, low: 9))),
-        .failure(CallFailure(.outcomeUnknown, "the link broke")),
-    ]
+    static let records: [CallRecord] =
+        [
+            .params(["name": "read", "arguments": ["path": "/etc/hosts"]]),
+            .notification(method: "notifications/progress", params: ["progress": 1]),
+            .result(["resultType": "complete", "content": []]),
+            .error(["code": -32602, "message": "no"]),
+            .failure(
+                CallFailure(
+                    .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
+                    callID: CallID(high: 8, low: 9))),
+            .failure(CallFailure(.outcomeUnknown, "the link broke")),
+        ] + CallStanding.allCases.map { .standing($0) }
 
     @Test(arguments: records.indices)
     func `a record comes back as it was, in chunks of any size`(index: Int) throws {
@@ -76,6 +83,84 @@ struct CallCodingTests {
         var other = RecordAssembler()
         #expect(throws: WireError.self) { try other.take(kind: 3, isLast: true, Array("{".utf8)) }
         #expect(throws: WireError.self) { try other.take(kind: 99, isLast: true, []) }
+    }
+}
+
+/// The bytes of calls and questions, as another implementation would write them.
+struct CallGoldenTests {
+    static let vectors: [(name: String, bytes: [UInt8])] = {
+        let header = CallHeader(
+            call: CallID(high: 1, low: 2), owner: NodeID(high: 3, low: 4), ownerIncarnation: 5,
+            server: "files",
+            entry: CallHeader.SeenEntry(kind: .tool, hash: ContentHash(of: [1])), method: "tools/call",
+            principal: WirePrincipal(issuer: "key", subject: "ada", entryNode: NodeID(high: 6, low: 7)),
+            timeLeftMS: 30_000, client: ClientFacts())
+        var numbered = header
+        numbered.ticket = CallTicket(number: 9, isRepeat: false)
+        let ask = AskHeader(
+            call: CallID(high: 1, low: 2), number: 9, owner: NodeID(high: 3, low: 4), ownerLife: 0xABCD)
+        let failure = CallRecord.failure(
+            CallFailure(.outcomeUnknown, "?", hint: "!", node: "lab", callID: CallID(high: 1, low: 2)))
+        return [
+            ("call-1", header.canonicalBytes), ("call-2", numbered.canonicalBytes),
+            ("ask", Frame.open(7, .ask, header: ask.canonicalBytes).encoded),
+            ("failure", failure.payload),
+        ]
+            + CallStanding.allCases.map { standing in
+                let record = CallRecord.standing(standing)
+                let frame = Frame.data(7, kind: record.kind.rawValue, isLast: true, record.payload)
+                return ("standing-\(standing)", frame.encoded)
+            }
+    }()
+
+    @Test func `calls and questions are written as their golden bytes`() throws {
+        let golden = try Fixture.vectors("mesh/calls.txt")
+        for (name, bytes) in Self.vectors {
+            #expect(Hex.encode(bytes) == Hex.encode(golden[name] ?? []), "\(name)")
+        }
+        #expect(Set(golden.keys) == Set(Self.vectors.map(\.name)))
+    }
+
+    @Test func `golden headers are read as what they say`() throws {
+        let golden = try Fixture.vectors("mesh/calls.txt")
+        let first = try CallHeader(canonical: golden["call-1"].orFail())
+        #expect(first.ticket == nil && first.method == "tools/call")
+        let second = try CallHeader(canonical: golden["call-2"].orFail())
+        #expect(second.ticket == CallTicket(number: 9))
+        guard case .open(7, .ask, let header)? = try Frame.decode(golden["ask"].orFail().dropFirst(4)) else {
+            Issue.record("no question")
+            return
+        }
+        #expect(try AskHeader(canonical: header).ownerLife == 0xABCD)
+    }
+
+    @Test(arguments: UInt64(1)...300)
+    func `no bytes make the decoders of calls and questions do anything but read or refuse`(seed: UInt64)
+        throws
+    {
+        var random = SplitMix64(seed: seed)
+        for (name, bytes) in Self.vectors {
+            var bytes = name == "ask" ? Array(bytes.dropFirst(14)) : bytes
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0:
+                    bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(
+                        in: 0...255, using: &random)
+                case 1: bytes = Array(bytes.prefix(Int.random(in: 1...bytes.count, using: &random)))
+                default: bytes.append(UInt8.random(in: 0...255, using: &random))
+                }
+            }
+            // What is read has one spelling only: the one that came.
+            if let call = try? CallHeader(canonical: bytes) { #expect(call.canonicalBytes == bytes) }
+            if let ask = try? AskHeader(canonical: bytes) { #expect(ask.canonicalBytes == bytes) }
+            for kind in UInt8(0)...8 {
+                switch try? CallRecord(kind: kind, payload: bytes) {
+                case .failure?, .standing?:
+                    #expect(try CallRecord(kind: kind, payload: bytes).payload == bytes)
+                default: break  // JSON may stand in white space
+                }
+            }
+        }
     }
 }
 

@@ -105,25 +105,6 @@ struct LinkTests {
         }
     }
 
-    @Test func `a call whose link breaks after it was sent ends as unknown`() async throws {
-        let mesh = try TestMesh()
-        let (arrived, arrivals) = AsyncStream<Void>.makeStream()
-        let a = try mesh.first { _, _ in
-            arrivals.yield()
-            return .finished
-        }
-        try await running([a]) { runner in
-            let b = try mesh.node("b", seeds: [await a.address()])
-            try await runner.start(b)
-            try await b.untilReaches(a)
-            try await a.untilReaches(b)
-            let call = try b.outgoing(a, params: .emptyObject)
-            for await _ in arrived { break }
-            try await a.breakLinks()
-            #expect(await call.events().failure?.reason == .outcomeUnknown)
-        }
-    }
-
     @Test func `a call ends at its deadline, at its owner too`() async throws {
         let mesh = try TestMesh()
         let (cancelled, cancellations) = AsyncStream<Void>.makeStream()

@@ -42,6 +42,7 @@ final class TestMesh: Sendable {
         _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
         seeds: [String] = [], advertise: [String] = [], leafMade: Date = Date(),
         redialWithin: Duration = MeshLimits().redialWithin,
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
         serve: @escaping TestNode.Serve = TestNode.echo
     ) throws -> TestNode {
         let nodeKey = Curve25519.Signing.PrivateKey()
@@ -57,7 +58,7 @@ final class TestMesh: Sendable {
             by: founder.credentials.signer)
         return try TestNode(
             credentials, enrolment, listen: listen, relays: relays, seeds: seeds, advertise: advertise,
-            redialWithin: redialWithin, serve: serve)
+            redialWithin: redialWithin, versions: versions, serve: serve)
     }
 }
 
@@ -76,7 +77,8 @@ final class TestNode: Sendable {
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
         listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], advertise: [String] = [],
         incarnation: UInt64 = 1, storage: MeshStorage = .none,
-        redialWithin: Duration = MeshLimits().redialWithin, serve: @escaping Serve = TestNode.echo
+        redialWithin: Duration = MeshLimits().redialWithin,
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, serve: @escaping Serve = TestNode.echo
     ) throws {
         var limits = MeshLimits()
         limits.redialWithin = redialWithin
@@ -88,7 +90,7 @@ final class TestNode: Sendable {
                 listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, advertise: advertise,
                 seeds: seeds, relays: relays,
                 ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation,
-                limits: limits),
+                limits: limits, versions: versions),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -176,16 +178,17 @@ final class TestNode: Sendable {
 
     /// Starts a call and hands over what comes of it.
     func outgoing(
-        _ owner: TestNode, params: JSON, issuer: String = "key", subject: String = "ann",
+        _ owner: TestNode, method: String = Method.toolsCall, params: JSON, issuer: String = "key",
+        subject: String = "ann",
         timeLeft: Duration = .seconds(20)
     ) throws -> RunningCall {
         let request = CallRequest(
-            id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: Method.toolsCall,
+            id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: method,
             params: params, client: ClientFacts(), caller: .anonymous,
             timeLeft: timeLeft)
         let call = OutgoingMeshCall(
             server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)
-        return RunningCall { service.call(call, $0) }
+        return RunningCall(request.id) { service.call(call, $0) }
     }
 
     /// Answers each call with its params and who made it.
@@ -220,12 +223,14 @@ private final class ChangeFeed: Sendable {
 
 /// A call under way.
 struct RunningCall {
+    let id: CallID
     let handle: CallHandle
     private let stream: AsyncStream<CallEvent>
 
-    init(_ start: (@escaping CallSink) -> CallHandle) {
+    init(_ id: CallID, _ start: (@escaping CallSink) -> CallHandle) {
         let (stream, continuation) = AsyncStream<CallEvent>.makeStream()
         self.stream = stream
+        self.id = id
         handle = start { event in
             continuation.yield(event)
             if event.isFinal { continuation.finish() }

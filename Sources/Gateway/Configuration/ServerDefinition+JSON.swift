@@ -8,6 +8,7 @@ extension ServerDefinition {
     static let variablesMax = 256
     static let tagsMax = 32
     static let scopesMax = 64
+    static let toolRulesMax = 256
 
     /// - Returns: `nil` when there is no telling how to reach the server; the section then has a problem.
     package init?(name: Label, reading section: inout ConfigSection) {
@@ -25,8 +26,12 @@ extension ServerDefinition {
         instances = section.integer("instances", default: Self.instancesDefault, in: Self.instancesRange)
         export = Export(reading: &section)
         isEnabled = section.flag("enabled", default: true)
+        tools = section.sections("tools", atMost: Self.toolRulesMax) { pattern, part in
+            for key in ["readOnly", "audit"] { part.later(key) }
+            return ToolRule(Glob(pattern), isRepeatable: part.flag("repeatable", default: false))
+        }
         section.later("approve", except: "auto")
-        for key in ["replicaOf", "callersFrom", "tools", "accept", "openapi", "repeatable", "access"] {
+        for key in ["replicaOf", "callersFrom", "accept", "openapi", "repeatable", "access"] {
             section.later(key)
         }
 
@@ -83,6 +88,16 @@ extension ServerDefinition {
         case .only(let scopes): members.append(("to", .array(scopes.map { .string($0.description) })))
         }
         if !isEnabled { members.append(("enabled", false)) }
+        if !tools.isEmpty {
+            members.append(
+                (
+                    "tools",
+                    .object(
+                        tools.map {
+                            ($0.pattern.pattern, $0.isRepeatable ? ["repeatable": true] : .emptyObject)
+                        })
+                ))
+        }
         return .object(members)
     }
 

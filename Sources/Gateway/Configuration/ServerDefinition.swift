@@ -1,4 +1,5 @@
 package import Catalog
+package import Composition
 
 /// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.
 package struct ServerDefinition: Hashable, Sendable {
@@ -70,6 +71,18 @@ package struct ServerDefinition: Hashable, Sendable {
         }
     }
 
+    /// What holds for all tools whose name fits a pattern (`servers.NAME.tools`).
+    package struct ToolRule: Hashable, Sendable {
+        package var pattern: Glob
+        /// Whether a call may be sent again when nobody knows whether it ran.
+        package var isRepeatable: Bool
+
+        package init(_ pattern: Glob, isRepeatable: Bool) {
+            self.pattern = pattern
+            self.isRepeatable = isRepeatable
+        }
+    }
+
     /// Who needs longer should tell of progress; `limits.call` bounds what that is worth.
     package static let timeoutRange = Duration.seconds(1)...Duration.seconds(600)
     package static let concurrencyDefault = 16
@@ -91,11 +104,13 @@ package struct ServerDefinition: Hashable, Sendable {
     package var instances: Int
     package var export: Export
     package var isEnabled: Bool
+    /// In the order written.
+    package var tools: [ToolRule]
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
-        export: Export = .everyone, isEnabled: Bool = true
+        export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = []
     ) {
         self.name = name
         self.transport = transport
@@ -107,6 +122,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.instances = instances
         self.export = export
         self.isEnabled = isEnabled
+        self.tools = tools
     }
 
     /// A relative `cwd` is taken from a folder, whatever folder the node itself runs in.

@@ -33,7 +33,7 @@ extension MeshSeat {
         discovery.announce(
             Announcement(
                 name: label, port: port, families: Announcement.Families(listeningOn: listening.host),
-                advertisement: Advertisement(versions: 1...1, mesh: mesh, node: id)))
+                advertisement: Advertisement(versions: ProtocolVersion.spoken, mesh: mesh, node: id)))
     }
 
     /// Makes candidates of sightings, and says in the log what became of discovery.

@@ -45,6 +45,18 @@ struct OwnerDesk: Sendable {
                         callID: call.request.id)))
             return .finished
         }
+        if call.isRepeat, !local.isRepeatable(call.request, at: call.server) {
+            let tool = Self.entry(of: call.request) ?? "…"
+            named(
+                .failure(
+                    CallFailure(
+                        .outcomeUnknown,
+                        "the link broke after the call was sent, and \(node) cannot know whether it ran",
+                        hint: "look whether it ran before you call again; servers.\(call.server).tools: "
+                            + "{\"\(tool)\": {repeatable: true}} at \(node) would let it be sent again",
+                        callID: call.request.id)))
+            return .finished
+        }
         if let seen = call.entry, let entry = Self.entry(of: call.request),
             local.definition(of: seen.kind, entry, at: call.server) != seen.hash
         {

@@ -1,4 +1,5 @@
 import Catalog
+import Composition
 import MCPModel
 import MCPTransport
 import Synchronization
@@ -16,6 +17,7 @@ final class LocalServers: Sendable {
         let backend: Backend
         /// Calls at the backend at once; more are `limited`.
         let concurrency: Int
+        let repeatable: [Glob]
         var running = 0
         /// By kind and the server's own name; what calls of other nodes are held against.
         var definitions: [EntryName: ContentHash] = [:]
@@ -28,8 +30,11 @@ final class LocalServers: Sendable {
 
     private let slots = Mutex<[Label: Slot]>([:])
 
-    func put(_ name: Label, _ backend: Backend, concurrency: Int) {
-        slots.withLock { $0[name] = Slot(backend: backend, concurrency: concurrency) }
+    /// - Parameter repeatable: tools that may be called again when nobody knows whether they ran.
+    func put(_ name: Label, _ backend: Backend, concurrency: Int, repeatable: [Glob] = []) {
+        slots.withLock {
+            $0[name] = Slot(backend: backend, concurrency: concurrency, repeatable: repeatable)
+        }
     }
 
     func remove(_ name: Label) {
@@ -47,6 +52,15 @@ final class LocalServers: Sendable {
     /// The definition behind a request's entry as it is now; `nil` where the request names none that is listed.
     func definition(of kind: EntryKind, _ entry: String, at name: Label) -> ContentHash? {
         slots.withLock { $0[name]?.definitions[EntryName(kind: kind, name: entry)] }
+    }
+
+    /// Whether configuration lets a call run once more whose outcome is unknown (`servers.NAME.tools`). The backend's own
+    /// hints do not count.
+    func isRepeatable(_ request: CallRequest, at name: Label) -> Bool {
+        guard request.method == Method.toolsCall, let tool = request.params["name"]?.string,
+            let patterns = slots.withLock({ $0[name]?.repeatable })
+        else { return false }
+        return patterns.contains { $0.matches(tool) }
     }
 
     /// Median of the last round trips; `nil` before the first.

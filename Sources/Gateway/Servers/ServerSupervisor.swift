@@ -107,7 +107,9 @@ actor ServerSupervisor {
         let tell = tell
         let backend = actions.makeBackend(definition) { tell.yield((name, generation, $0)) }
         servers[name] = Running(book: book, backend: backend, stop: continuation)
-        local.put(name, backend, concurrency: definition.concurrency)
+        local.put(
+            name, backend, concurrency: definition.concurrency,
+            repeatable: definition.tools.filter(\.isRepeatable).map(\.pattern))
         giveOrder.yield(.start(name, backend, stop: stream))
         await publish(book)
     }

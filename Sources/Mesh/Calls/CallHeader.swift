@@ -58,6 +58,8 @@ package struct CallHeader: Hashable, Sendable, Canonical {
     /// What is left of the caller's deadline, in milliseconds.
     package var timeLeftMS: UInt32
     package var client: ClientFacts
+    /// What version 2 of the protocol added; `nil` on links of version 1, which refuse anything behind the client.
+    package var ticket: CallTicket?
 
     private static let methodMax = 128
     private static let logLevelMax = 16
@@ -68,7 +70,7 @@ package struct CallHeader: Hashable, Sendable, Canonical {
     package init(
         call: CallID, owner: NodeID, ownerIncarnation: UInt64, server: Label, entry: SeenEntry? = nil,
         method: String, virtualServer: Label? = nil, principal: WirePrincipal, timeLeftMS: UInt32,
-        client: ClientFacts
+        client: ClientFacts, ticket: CallTicket? = nil
     ) {
         self.call = call
         self.owner = owner
@@ -80,6 +82,7 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         self.principal = principal
         self.timeLeftMS = timeLeftMS
         self.client = client
+        self.ticket = ticket
     }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
@@ -110,6 +113,7 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         client = ClientFacts(
             capabilities: capabilities, info: info, logLevel: logLevel, wantsProgress: wantsProgress,
             traceparent: traceparent, era: isLegacy ? .legacy : .modern)
+        ticket = decoder.bytesLeft > 0 ? try decoder.value(CallTicket.self) : nil
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {
@@ -137,5 +141,6 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         encoder.put(client.traceparent != nil)
         if let traceparent = client.traceparent { encoder.put(text: traceparent) }
         encoder.put(client.era == .legacy)
+        if let ticket { encoder.put(ticket) }
     }
 }

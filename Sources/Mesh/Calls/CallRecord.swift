@@ -10,6 +10,8 @@ package enum CallRecord: Sendable {
         case result = 3
         case error = 4
         case failure = 5
+        /// Since version 2.
+        case standing = 6
     }
 
     /// Entry node to owner, first and once: the params, to the byte.
@@ -20,6 +22,8 @@ package enum CallRecord: Sendable {
     case result(JSON)
     case error(JSON)
     case failure(CallFailure)
+    /// Owner to entry node, first on a stream that asks, unless the call is done.
+    case standing(CallStanding)
 
     private static let methodMax = 128
     private static let sentenceMax = 4 * 1024
@@ -39,6 +43,7 @@ package enum CallRecord: Sendable {
         case .result: .result
         case .error: .error
         case .failure: .failure
+        case .standing: .standing
         }
     }
 
@@ -46,7 +51,7 @@ package enum CallRecord: Sendable {
     package var isFinal: Bool {
         switch self {
         case .result, .error, .failure: true
-        case .params, .notification: false
+        case .params, .notification, .standing: false
         }
     }
 
@@ -60,10 +65,11 @@ package enum CallRecord: Sendable {
             }
     }
 
-    /// What the caller's sink hears; `nil` for ``params(_:)``, which goes the other way.
+    /// What the caller's sink hears; `nil` for ``params(_:)``, which goes the other way, and ``standing(_:)``, which is
+    /// for the entry node itself.
     package var event: CallEvent? {
         switch self {
-        case .params: nil
+        case .params, .standing: nil
         case .notification(let method, let params): .notification(method: method, params: params)
         case .result(let result): .result(result)
         case .error(let error): .error(error)
@@ -94,6 +100,7 @@ package enum CallRecord: Sendable {
                 encoder.put(id.low)
             }
             return encoder.bytes
+        case .standing(let standing): return [standing.rawValue]
         }
     }
 
@@ -108,6 +115,11 @@ package enum CallRecord: Sendable {
             let method = try decoder.text(max: Self.methodMax, "method")
             self = .notification(method: method, params: try Self.json(decoder.rest()))
         case .failure: self = .failure(try Self.failure(payload))
+        case .standing:
+            guard payload.count == 1, let standing = CallStanding(rawValue: payload[0]) else {
+                throw .invalid("standing of a call")
+            }
+            self = .standing(standing)
         }
     }
 

@@ -18,7 +18,7 @@ package struct LocalNode: Sendable {
 
     package init(
         signer: Signer, enrolment: Enrolment, incarnation: UInt64, life: UInt64, addresses: [String],
-        versions: ClosedRange<UInt16> = 1...1, software: String, relays: Bool = true
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, software: String, relays: Bool = true
     ) {
         self.signer = signer
         self.enrolment = enrolment

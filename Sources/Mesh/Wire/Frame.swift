@@ -7,6 +7,17 @@ package typealias StreamID = UInt64
 package enum StreamKind: UInt8, Hashable, Sendable {
     case call = 1
     case circuit = 2
+    /// What became of a call (``AskHeader``); only on links of ``ProtocolVersion/asks`` on.
+    case ask = 3
+}
+
+/// Versions of the link protocol. Two nodes speak the greatest that both know (``Hello/version(with:)``).
+package enum ProtocolVersion {
+    /// What this software speaks.
+    package static let spoken: ClosedRange<UInt16> = 1...2
+    /// From here on calls are numbered, their ends acknowledged by the end of the entry node's direction, and their
+    /// owners can be asked for them.
+    package static let asks: UInt16 = 2
 }
 
 /// Why one stream ended early. Numbers are for good.
@@ -184,7 +195,7 @@ package enum Frame: Hashable, Sendable {
     /// Encoded ``Revocation``s, each read on its own. `isLast`: all that the sender held have now been said.
     case statements([[UInt8]], isLast: Bool)
 
-    /// `header` is a ``CallHeader`` or a ``CircuitHeader``.
+    /// `header` is a ``CallHeader``, a ``CircuitHeader`` or an ``AskHeader``.
     case open(StreamID, StreamKind, header: [UInt8])
     /// Part of one record (`kind`: ``CallRecord/Kind``, or 0 in circuits); `isLast` closes the record, not the stream.
     case data(StreamID, kind: UInt8, isLast: Bool, [UInt8])

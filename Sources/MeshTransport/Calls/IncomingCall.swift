@@ -12,6 +12,8 @@ package struct IncomingMeshCall: Sendable {
     package var virtualServer: Label?
     /// Who is calling; its entry node is the peer that the link proved.
     package var principal: WirePrincipal
+    /// What became of it at its first time is not known: only what configuration calls repeatable may run now.
+    package var isRepeat = false
 }
 
 extension WirePrincipal {
@@ -74,35 +76,49 @@ final class ParamsBudget {
 }
 
 /// The owner's side of one call from the mesh, on the mesh's loop.
+///
+/// A call that runs does not end with its stream: it goes on for as long as the hub's `CallJournal` allows, and whoever
+/// asks for it gets the rest on the stream of the question. It is stopped when its caller cancels, when nobody asks for
+/// it, or when its entry node has started again.
 final class IncomingCall {
     /// Params follow their call's header at once; the greatest take this long at 17 Mbit/s.
     private static let paramsMax = Duration.seconds(30)
 
-    private let stream: LinkStream
+    private enum Phase {
+        case reading
+        case running
+        case over
+    }
+
     private let header: CallHeader
+    /// `nil`: a peer of version 1, whose calls end with their streams.
+    private let caller: CallJournal.Caller?
     private let nodeName: String
     private let loop: any EventLoop
-    private let serve: @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
-    private var assembler = RecordAssembler()
-    private var handle: CallHandle?
-    private var isOver = false
     private let budget: ParamsBudget
+    private weak var hub: MeshHub?
+    /// None while the caller's node is to come back.
+    private var stream: LinkStream?
+    private var assembler = RecordAssembler()
+    private var phase = Phase.reading
+    private var key: CallJournal.Key?
+    private var handle: CallHandle?
     /// Of the budget.
     private var bytesHeld = 0
     private var paramsDeadline: Scheduled<Void>?
     private var keepsItself: IncomingCall?
 
     init(
-        _ header: CallHeader, on stream: LinkStream, within budget: ParamsBudget, nodeName: String,
-        loop: any EventLoop,
-        serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+        _ header: CallHeader, from caller: CallJournal.Caller?, on stream: LinkStream,
+        within budget: ParamsBudget, hub: MeshHub
     ) {
         self.header = header
+        self.caller = caller
         self.budget = budget
         self.stream = stream
-        self.nodeName = nodeName
-        self.loop = loop
-        self.serve = serve
+        self.hub = hub
+        nodeName = hub.setup.name
+        loop = hub.loop
     }
 
     func start() {
@@ -111,10 +127,7 @@ final class IncomingCall {
         paramsDeadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in
             self?.giveUp(.deadlineExceeded, "the params of the call did not arrive within \(wait)")
         }
-        stream.reader = StreamReader(
-            data: { [weak self] in self?.received($0) },
-            end: { [weak self] in self?.callerDone() },
-            broken: { [weak self] _ in self?.callerGone() })
+        if let stream { listen(on: stream) }
     }
 
     /// Answers a call that goes no further.
@@ -123,9 +136,33 @@ final class IncomingCall {
         stream.close()
     }
 
-    private func received(_ chunk: StreamChunk) {
+    // MARK: Streams
+
+    private func listen(on stream: LinkStream) {
+        stream.reader = StreamReader(
+            data: { [weak self, weak stream] in if let stream { self?.received($0, on: stream) } },
+            end: { [weak self] in self?.callerDone() },
+            broken: { [weak self, weak stream] in self?.broke($0, stream) })
+    }
+
+    /// Whether it has gone on on the stream of a question.
+    private(set) var isAttached = false
+
+    /// Goes on on the stream of whoever asked.
+    func attach(_ new: LinkStream) {
+        guard case .running = phase else { return new.reset(.internalError) }
+        isAttached = true
+        let old = stream
+        stream = new
+        // Its end may not be noticed here yet.
+        old?.reset(.goingAway, "the call is asked for on another link")
+        new.send(CallRecord.standing(.running))
+        listen(on: new)
+    }
+
+    private func received(_ chunk: StreamChunk, on stream: LinkStream) {
         stream.consumed(chunk.bytes.count)
-        guard handle == nil, !isOver else {
+        guard case .reading = phase else {
             return stream.reset(.protocolError, "more than one record of params")
         }
         guard budget.take(chunk.bytes.count) else {
@@ -140,18 +177,42 @@ final class IncomingCall {
             }
             guard case .params(let params) = record else { throw WireError.invalid("the first record") }
             assembled()
-            dispatch(
+            admit(
                 IncomingMeshCall(
                     server: header.server,
                     request: CallRequest(
                         id: header.call, method: header.method, params: params, client: header.client,
                         caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
                         timeLeft: .milliseconds(Int64(header.timeLeftMS))),
-                    entry: header.entry, virtualServer: header.virtualServer, principal: header.principal))
+                    entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
+                    isRepeat: header.ticket?.isRepeat ?? false))
         } catch {
             giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
         }
     }
+
+    /// The end of the caller's direction: with version 1 it comes right after the params, later it says that the answer
+    /// has arrived. Before the params it means that there are none.
+    private func callerDone() {
+        guard case .reading = phase, let stream else { return }
+        end()
+        stream.reset(.protocolError, "a call without params")
+    }
+
+    private func broke(_ why: StreamBreak, _ broken: LinkStream?) {
+        guard let broken, broken === stream else { return }
+        switch (phase, why) {
+        case (.over, _): break
+        case (.reading, _): end()
+        case (.running, .linkDown), (.running, .resetByUs(.overflow, _)):
+            guard let key, let hub else { return stop() }
+            stream = nil
+            hub.journal.lost(key, at: hub.setup.now())
+        case (.running, _): stop()  // the caller wants no answer any more, or broke the rules
+        }
+    }
+
+    // MARK: Running
 
     /// No more is waited for, and what was held is let go.
     private func assembled() {
@@ -164,14 +225,32 @@ final class IncomingCall {
 
     /// Ends a call that was not dispatched.
     private func giveUp(_ reason: Reason, _ detail: String) {
-        guard handle == nil, !isOver else { return }
-        isOver = true
-        assembled()
+        guard case .reading = phase else { return }
+        let stream = stream
+        end()
+        guard let stream else { return }
         Self.refuse(CallFailure(reason, detail, node: nodeName, callID: header.call), on: stream)
-        keepsItself = nil
     }
 
-    private func dispatch(_ call: IncomingMeshCall) {
+    private func admit(_ call: IncomingMeshCall) {
+        guard let hub else { return end() }
+        if let caller, let ticket = header.ticket {
+            do throws(CallJournal.Refusal) {
+                let key = try hub.journal.arrived(
+                    header.call, number: ticket.number, from: caller, at: hub.setup.now())
+                self.key = key
+                hub.incoming[key] = self
+            } catch {
+                return giveUp(.limited, "\(error); it was not run")
+            }
+        }
+        dispatch(call, hub.setup.serve)
+    }
+
+    private func dispatch(
+        _ call: IncomingMeshCall, _ serve: @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    ) {
+        phase = .running
         let loop = loop
         // Only ever taken out of its wrapping on the loop that it came from.
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -182,43 +261,71 @@ final class IncomingCall {
                 loop.execute { bound.value.answer(event) }
             }
         }
-        if !isOver { self.handle = handle }
+        if case .running = phase { self.handle = handle }
     }
 
     private func answer(_ event: CallEvent) {
-        guard !isOver else { return }
+        guard case .running = phase else { return }
+        var event = event
         if event.bytesCount > RecordAssembler.recordMax {
             // What is too large to be told of on the way is no reason to end the call.
             guard event.isFinal else { return }
-            stream.send(
-                .failure(
-                    CallFailure(
-                        .tooLarge,
-                        "the answer has more than the \(RecordAssembler.recordMax) bytes that go from node to node",
-                        node: nodeName, callID: header.call)))
-        } else {
-            stream.send(CallRecord(event))
+            event = .failure(
+                CallFailure(
+                    .tooLarge,
+                    "the answer has more than the \(RecordAssembler.recordMax) bytes that go from node to node",
+                    node: nodeName, callID: header.call))
         }
-        guard event.isFinal else { return }
-        isOver = true
-        handle = nil
-        stream.close()
-        keepsItself = nil
+        // While the caller's node is away, progress and logs have nowhere to go.
+        guard event.isFinal else {
+            stream?.send(CallRecord(event))
+            return
+        }
+        let stream = stream
+        if let key, let hub {
+            hub.journal.ended(key, event, at: hub.setup.now())
+            end()
+            if let stream { hub.answer(event, of: key, on: stream) }
+        } else {
+            end()
+            stream?.send(CallRecord(event))
+            stream?.close()
+        }
     }
 
-    /// The end of the caller's direction comes right after its params; before them it means there are none.
-    private func callerDone() {
-        guard handle == nil, !isOver else { return }
-        callerGone()
-        stream.reset(.protocolError, "a call without params")
-    }
+    // MARK: Ending
 
-    private func callerGone() {
-        guard !isOver else { return }
-        isOver = true
-        assembled()
+    /// The caller wants no answer any more, and none is kept.
+    func stop() {
+        guard case .running = phase else { return end() }
+        let handle = handle
+        if let key { hub?.journal.acknowledged(key) }
+        end()
         handle?.cancel()
+    }
+
+    /// Nobody has asked for it: the backend is told to stop, and whoever still asks hears that.
+    func giveUpOnCaller() {
+        guard case .running = phase, let key, let hub else { return }
+        let handle = handle
+        hub.journal.ended(
+            key,
+            .failure(
+                CallFailure(
+                    .outcomeUnknown,
+                    "its caller's node was away for more than \(CallJournal.Limits().orphanMax), so the call was stopped half way",
+                    node: nodeName, callID: header.call)), at: hub.setup.now())
+        end()
+        handle?.cancel()
+    }
+
+    private func end() {
+        if case .over = phase { return }
+        phase = .over
+        assembled()
+        stream = nil
         handle = nil
+        if let key { hub?.incoming[key] = nil }
         keepsItself = nil
     }
 }

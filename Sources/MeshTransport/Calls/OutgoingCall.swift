@@ -28,148 +28,200 @@ package struct OutgoingMeshCall: Sendable {
     }
 }
 
-/// The life of one ``OutgoingMeshCall``, on the mesh's loop.
-///
-/// It is sent once, ever. If the link breaks after that, nobody here can know whether it ran, and the caller
-/// hears `outcome_unknown`; asking the owner afterwards (mesh-design §6: `ask`, fence) is not built yet.
+/// The life of one ``OutgoingMeshCall``, on the mesh's loop: carries out what its `CallCourse` decides.
 final class OutgoingCall {
-    private enum Phase {
-        case waiting
-        case sent(LinkStream)
-        case over
-    }
-
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
     let call: OutgoingMeshCall
+    var owner: NodeID { call.server.owner }
     private let loop: any EventLoop
-    private let me: NodeID
     private let ownerName: String
     private let started: NIODeadline
     private let sink: CallSink
-    private var phase = Phase.waiting
+    private weak var hub: MeshHub?
+    private var course: CallCourse
+    private var stream: LinkStream?
     private var assembler = RecordAssembler()
     private var deadline: Scheduled<Void>?
-    /// Circuits tried so far; only before the call is sent.
-    var attempts = 0
+    /// What the call is counted as under its present id.
+    private var number: UInt64 = 0
 
     init(
-        _ call: OutgoingMeshCall, me: NodeID, ownerName: String, loop: any EventLoop, sink: @escaping CallSink
+        _ call: OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink
     ) {
         self.call = call
-        self.me = me
         self.ownerName = ownerName
-        self.loop = loop
+        self.hub = hub
         self.sink = sink
+        loop = hub.loop
         started = .now()
+        course = CallCourse(
+            call.request.id, call.request.method, owner: ownerName, server: call.server.name)
     }
 
-    var isOver: Bool { if case .over = phase { true } else { false } }
-    var isWaiting: Bool { if case .waiting = phase { true } else { false } }
+    /// Whether a link to the owner is wanted now.
+    var wantsWay: Bool { course.wantsWay }
 
     func start() {
         let wait = TimeAmount(call.request.timeLeft) + Self.deadlineGrace
-        deadline = loop.assumeIsolated().scheduleTask(in: wait) { [weak self] in self?.deadlinePassed() }
+        deadline = loop.assumeIsolated().scheduleTask(in: wait) { [weak self] in
+            guard let self else { return }
+            perform(course.deadlinePassed(call.request.timeLeft))
+        }
     }
 
-    /// Sends the call over a link to its owner.
-    func send(on link: LinkHandler) {
-        guard isWaiting else { return }
-        guard call.request.params.bytes.count <= RecordAssembler.recordMax else {
-            return fail(
-                .tooLarge,
-                "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
+    /// Goes on over a link to the owner.
+    func go(on link: LinkHandler) {
+        guard course.wantsWay, let hub else { return }
+        guard link.streams != nil, let hello = link.hello else {
+            return noWay(.noPath("the link closed"))
         }
-        guard let streams = link.streams, let hello = link.hello else {
-            return fail(.noPath, "the link to \(ownerName) closed before the call was sent")
-        }
-        let elapsed = Duration.nanoseconds((NIODeadline.now() - started).nanoseconds)
-        let left = max(.zero, call.request.timeLeft - elapsed)
-        let header = CallHeader(
-            call: call.request.id, owner: hello.node, ownerIncarnation: hello.incarnation,
-            server: call.server.name, entry: call.entry, method: call.request.method,
-            virtualServer: call.virtualServer,
-            principal: WirePrincipal(issuer: call.issuer, subject: call.subject, entryNode: me),
-            timeLeftMS: UInt32(clamping: Int(left / .milliseconds(1))), client: call.request.client)
-        do throws(LinkError) {
-            let stream = try streams.open(.call, header: header.canonicalBytes)
-            phase = .sent(stream)
-            // The stream keeps this call alive until it is over.
-            stream.reader = StreamReader(
-                data: { self.received($0) }, end: { self.ended() }, broken: { self.broke($0) })
-            stream.send(CallRecord.params(call.request.params))
-            stream.finish()
-        } catch {
-            if case .headerTooLarge = error {
-                fail(.tooLarge, error.description)
-            } else {
-                fail(.limited, error.description)
+        var random = SystemRandomNumberGenerator()
+        perform(
+            course.way(
+                life: hello.life, asks: link.version >= ProtocolVersion.asks, at: hub.setup.now(),
+                using: &random), on: link)
+    }
+
+    func noWay(_ obstacle: CallCourse.Obstacle) {
+        guard let hub else { return }
+        perform(course.noWay(obstacle, at: hub.setup.now()))
+    }
+
+    func cancel() { perform(course.cancelled()) }
+
+    // MARK: Effects
+
+    private func perform(_ effects: [CallCourse.Effect], on link: LinkHandler? = nil) {
+        var isDone = false
+        for effect in effects {
+            switch effect {
+            case .reach(let pause): hub?.reach(self, after: pause)
+            case .send(let id, let isRepeat): if let link { send(id, isRepeat: isRepeat, on: link) }
+            case .ask(let id): if let link { ask(id, on: link) }
+            case .stop:
+                stream?.reset(.cancelled)
+                stream = nil
+            case .deliver(let event):
+                isDone = event.isFinal
+                sink(event)
             }
         }
+        guard isDone else { return }
+        deadline?.cancel()
+        deadline = nil
+        // From version 2 on, the end of this direction says that the answer is here.
+        stream?.close()
+        stream = nil
     }
 
-    func cancel() { abandon(.cancelled, "the caller cancelled the call") }
-
-    /// Ends the call here and tells the owner to stop.
-    private func abandon(_ reason: Reason, _ detail: String, _ code: ResetCode = .cancelled) {
-        let stream: LinkStream? = if case .sent(let stream) = phase { stream } else { nil }
-        fail(reason, detail)
-        stream?.reset(code)
+    private func send(_ id: CallID, isRepeat: Bool, on link: LinkHandler) {
+        guard let hub, let hello = link.hello else { return }
+        let isNumbered = link.version >= ProtocolVersion.asks
+        if isNumbered { number = hub.nextCallNumber(to: owner) }
+        let header = CallHeader(
+            call: id, owner: hello.node, ownerIncarnation: hello.incarnation,
+            server: call.server.name, entry: call.entry, method: call.request.method,
+            virtualServer: call.virtualServer,
+            principal: WirePrincipal(
+                issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
+            timeLeftMS: UInt32(clamping: Int(timeLeft / .milliseconds(1))), client: call.request.client,
+            ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil)
+        guard let stream = open(.call, header.canonicalBytes, on: link) else { return }
+        stream.send(CallRecord.params(call.request.params))
+        if !isNumbered { stream.finish() }
     }
 
-    func fail(_ reason: Reason, _ detail: String, hint: String? = nil) {
-        finish(.failure(CallFailure(reason, detail, hint: hint, node: ownerName, callID: call.request.id)))
+    private func ask(_ id: CallID, on link: LinkHandler) {
+        guard let hello = link.hello else { return }
+        let header = AskHeader(call: id, number: number, owner: hello.node, ownerLife: hello.life)
+        _ = open(.ask, header.canonicalBytes, on: link)
     }
 
-    private func received(_ chunk: StreamChunk) {
-        guard case .sent(let stream) = phase else { return }
+    private var timeLeft: Duration {
+        max(.zero, call.request.timeLeft - .nanoseconds((NIODeadline.now() - started).nanoseconds))
+    }
+
+    private func open(_ kind: StreamKind, _ header: [UInt8], on link: LinkHandler) -> LinkStream? {
+        do throws(LinkError) {
+            guard let streams = link.streams else { throw .closed }
+            let stream = try streams.open(kind, header: header)
+            self.stream = stream
+            assembler = RecordAssembler()
+            // The stream keeps this call alive until it is over.
+            stream.reader = StreamReader(
+                data: { self.received($0, on: stream) }, end: { self.ended(stream) },
+                broken: { self.broke($0, stream) })
+            return stream
+        } catch {
+            couldNotOpen(error)
+            return nil
+        }
+    }
+
+    /// Nothing has left, so the course may go on as if there had been no way.
+    private func couldNotOpen(_ error: LinkError) {
+        guard let hub else { return }
+        let now = hub.setup.now()
+        course.notOpened()
+        let obstacle: CallCourse.Obstacle =
+            switch error {
+            case .headerTooLarge: .tooLarge(error.description)
+            case .tooManyStreams: .limited(error.description)
+            default: .noPath(error.description)
+            }
+        perform(course.noWay(obstacle, at: now))
+    }
+
+    // MARK: What comes
+
+    private func received(_ chunk: StreamChunk, on stream: LinkStream) {
         stream.consumed(chunk.bytes.count)
+        guard stream === self.stream, let hub else { return }
         do {
             guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
                 return
             }
+            if case .standing(let standing) = record {
+                var random = SystemRandomNumberGenerator()
+                if standing != .running { leave(stream) }
+                return perform(course.answered(standing, at: hub.setup.now(), using: &random))
+            }
             guard let event = record.event else {
                 throw WireError.invalid("a record that only callers send")
             }
-            if event.isFinal { finish(event) } else { sink(event) }
+            perform(course.heard(event))
         } catch {
-            abandon(
-                .outcomeUnknown, "\(ownerName) answered in a way that cannot be read: \(error)",
-                .protocolError)
+            stream.reset(.protocolError)
+            self.stream = nil
+            perform(course.garbled("answered in a way that cannot be read: \(error)"))
         }
     }
 
-    private func ended() {
-        fail(.outcomeUnknown, "\(ownerName) ended the call without an answer; it may have run")
+    /// Has no more to do with a stream that answered.
+    private func leave(_ stream: LinkStream) {
+        stream.close()
+        self.stream = nil
     }
 
-    private func broke(_ why: StreamBreak) {
-        guard case .sent = phase else { return }
-        switch why {
-        // The params did not fit, so nothing of them left.
-        case .resetByUs(.overflow, let text): fail(.limited, "the link to \(ownerName) is too busy: \(text)")
-        // Said before anything was dispatched: places are counted when the stream opens.
-        case .reset(.limited, let text): fail(.limited, "\(ownerName) takes no more calls now: \(text)")
-        case .reset(.refused, let text): fail(.denied, "\(ownerName) refused the call: \(text)")
-        default:
-            fail(
-                .outcomeUnknown,
-                "the call to \(ownerName) broke off (\(why)) after it was sent; it may have run",
-                hint: "check at the owner before you try again")
-        }
+    private func ended(_ stream: LinkStream) {
+        guard stream === self.stream else { return }
+        leave(stream)
+        perform(course.garbled("ended the call without an answer; it may have run"))
     }
 
-    private func deadlinePassed() {
-        abandon(.deadlineExceeded, "no answer from \(ownerName) in \(call.request.timeLeft)")
-    }
-
-    private func finish(_ event: CallEvent) {
-        guard !isOver else { return }
-        if case .sent(let stream) = phase { stream.close() }
-        phase = .over
-        deadline?.cancel()
-        deadline = nil
-        sink(event)
+    private func broke(_ why: StreamBreak, _ stream: LinkStream) {
+        guard stream === self.stream, let hub else { return }
+        self.stream = nil
+        let kind: CallCourse.Break =
+            switch why {
+            case .resetByUs(.overflow, let text): .overflow(text)
+            // Said before anything was dispatched: places are counted when the stream opens.
+            case .reset(.limited, let text): .limited(text)
+            case .reset(.refused, let text): .refused(text)
+            default: .lost("\(why)")
+            }
+        perform(course.broke(kind, at: hub.setup.now()))
     }
 }

@@ -42,6 +42,8 @@ final class LinkHandler: ChannelDuplexHandler {
     private var downReason: LinkError?
     /// A better link to the same peer stands: no new calls, and goodbye when the old ones are done.
     var retiresBy: Instant?
+    /// Whether what comes is let drop, as if nobody had read it; only tests set it.
+    var isDeaf = false
     /// Whether there ever was a connection; if not, whoever dialled says why.
     private(set) var wasActive = false
     /// Called once, when the greeting is over, well or badly.
@@ -59,6 +61,10 @@ final class LinkHandler: ChannelDuplexHandler {
 
     var hello: Hello? { if case .up(let hello) = phase { hello } else { nil } }
     var peer: NodeID? { hello?.node }
+    /// Of the protocol that both ends speak.
+    var version: UInt16 {
+        hello.flatMap { setup.hello.version(with: $0) } ?? ProtocolVersion.spoken.lowerBound
+    }
     var channel: (any Channel)? { context?.channel }
 
     // MARK: What the owner orders
@@ -124,6 +130,7 @@ final class LinkHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isDeaf { return }
         isReading = true
         silence.heard()
         decoder.append(unwrapInboundIn(data).readableBytesView)

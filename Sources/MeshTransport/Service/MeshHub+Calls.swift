@@ -11,32 +11,35 @@ enum CallLink {
 }
 
 extension MeshHub {
-    /// A call whose circuit did not open is tried so often in all: nothing was sent yet. Three paths that fail
-    /// one after the other mean that the graph is wrong, which repair mends, not we.
-    static let circuitAttemptsMax = 3
-    /// Long enough for the core to leave the link out that a relay named; short for whoever waits.
-    static let circuitRetryAfter = TimeAmount.milliseconds(50)
-
     // MARK: Calls that go out
 
     func place(_ call: OutgoingCall) {
         loop.preconditionInEventLoop()
-        guard !isStopping else { return call.fail(.noPath, "this node is shutting down") }
+        guard !isStopping else { return call.noWay(.shuttingDown) }
+        guard call.call.request.params.bytes.count <= RecordAssembler.recordMax else {
+            return call.noWay(
+                .tooLarge(
+                    "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
+            )
+        }
         call.start()
         dispatch(call)
     }
 
-    private func dispatch(_ call: OutgoingCall) {
-        let owner = call.call.server.owner
-        if let link = directLink(to: owner) { return call.send(on: link) }
+    /// Finds a link to the call's owner, or has one opened; tells the call either way, now or later.
+    func dispatch(_ call: OutgoingCall) {
+        guard call.wantsWay else { return }
+        guard !isStopping else { return call.noWay(.shuttingDown) }
+        let owner = call.owner
+        if let link = directLink(to: owner) { return call.go(on: link) }
         if case .up(let id, _)? = callLinks[owner], let link = links[id] {
             callLinks[owner] = .up(id, idleSince: nil)
-            return call.send(on: link)
+            return call.go(on: link)
         }
-        call.attempts += 1
         if case .opening(let waiting)? = callLinks[owner] {
             guard waiting.count < StreamMultiplexer.streamsMax else {
-                return call.fail(.limited, "\(waiting.count) calls wait for the circuit to \(owner) already")
+                return call.noWay(
+                    .limited("\(waiting.count) calls wait for the circuit to \(owner) already"))
             }
             callLinks[owner] = .opening(waiting + [call])
             return
@@ -45,22 +48,22 @@ extension MeshHub {
         case .reachable(let path)?:
             openCircuit(to: owner, path: path, for: call)
         case .unreachable?, nil:
-            call.fail(.ownerUnreachable, "no path leads to \(owner) now")
+            call.noWay(.unreachable)
         case .me?:
-            call.fail(.noPath, "a call to this node itself does not go through the mesh")
+            call.noWay(.noPath("a call to this node itself does not go through the mesh"))
         }
     }
 
     private func openCircuit(to owner: NodeID, path: [NodeID], for call: OutgoingCall) {
         guard callLinks.count < Self.callLinksMax else {
-            return call.fail(.limited, "circuits to \(callLinks.count) nodes are open already")
+            return call.noWay(.limited("circuits to \(callLinks.count) nodes are open already"))
         }
         callLinks[owner] = .opening([call])
         do {
             try dialThroughCircuit(to: owner, path: path)
         } catch {
             callLinks[owner] = nil
-            call.fail(.noPath, "no circuit to \(owner) could be opened: \(error)")
+            call.noWay(.noPath("\(error)"))
         }
     }
 
@@ -68,7 +71,7 @@ extension MeshHub {
         guard link.setup.openedByMe, let owner = link.peer else { return }
         let waiting: [OutgoingCall] = if case .opening(let calls)? = callLinks[owner] { calls } else { [] }
         callLinks[owner] = .up(link.setup.id, idleSince: nil)
-        for call in waiting where call.isWaiting { call.send(on: link) }
+        for call in waiting { call.go(on: link) }
     }
 
     func circuitLinkDown(_ link: LinkHandler, _ why: LinkError, wasUp: Bool) {
@@ -83,15 +86,7 @@ extension MeshHub {
             callLinks[owner] = nil
         case .opening(let waiting)? where !wasUp:
             callLinks[owner] = nil
-            for call in waiting where call.isWaiting {
-                guard call.attempts < Self.circuitAttemptsMax, !isStopping else {
-                    call.fail(.noPath, "the circuit to \(owner) did not open: \(why)")
-                    continue
-                }
-                loop.assumeIsolated().scheduleTask(in: Self.circuitRetryAfter) { [weak self] in
-                    if call.isWaiting { self?.dispatch(call) }
-                }
-            }
+            for call in waiting { call.noWay(.noPath("\(why)")) }
         default: break
         }
     }
@@ -144,9 +139,10 @@ extension MeshHub {
             failure.callID = header.call
             return IncomingCall.refuse(failure, on: stream)
         }
-        IncomingCall(
-            header, on: stream, within: link.paramsBudget, nodeName: setup.name, loop: loop,
-            serve: setup.serve
-        ).start()
+        let caller = caller(on: link)
+        guard (caller != nil) == (header.ticket != nil) else {
+            return stream.reset(.protocolError, "a call is numbered from version \(ProtocolVersion.asks) on")
+        }
+        IncomingCall(header, from: caller, on: stream, within: link.paramsBudget, hub: self).start()
     }
 }

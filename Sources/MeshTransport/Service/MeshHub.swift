@@ -49,12 +49,19 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     private var byPeer: [NodeID: [LinkID]] = [:]
     private var nextLink: UInt64 = 1
     private var incarnation: UInt64
-    private let life: UInt64
+    let life: UInt64
     private let software: String
     private let versions: ClosedRange<UInt16>
 
     /// Links through circuits, by the node at their end; and the calls that wait for one to open.
     var callLinks: [NodeID: CallLink] = [:]
+    /// Calls of ours whose owner is to be reached again, by owner.
+    var pursued: [NodeID: [OutgoingCall]] = [:]
+    /// How many calls were sent to each owner so far.
+    var callNumbers: [NodeID: UInt64] = [:]
+    /// What other nodes called here, and those of their calls that run.
+    var journal = CallJournal()
+    var incoming: [CallJournal.Key: IncomingCall] = [:]
     var relayed: [ObjectIdentifier: RelayedCircuit] = [:]
     var guests: [GuestID: DeskHandler] = [:]
     var nextGuest: UInt64 = 1
@@ -124,6 +131,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         ticker?.cancel()
         sweeper?.cancel()
         listener?.close(promise: nil)
+        endPursuits()
         let closed = loop.makePromise(of: Void.self)
         drain(until: setup.now() + LinkTimes.drainMax, closed)
         return closed.futureResult
@@ -138,6 +146,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     }
 
     private func closeAll() -> EventLoopFuture<Void> {
+        for (_, call) in incoming { call.stop() }
+        incoming = [:]
         for (_, circuit) in relayed { circuit.end(.goingAway, "\(setup.name) is shutting down") }
         // Those inside circuits first: their goodbyes travel over the others.
         let inOrder = links.values.sorted {
@@ -199,6 +209,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         // Revoked while its handshake was under way.
         if let why = board.objection(to: hello.node) { return link.sayGoodbye(.notEnrolled, why) }
         links[link.setup.id] = link
+        noteCaller(on: link)
         if link.setup.circuit != nil {
             circuitLinkUp(link)
         } else {
@@ -209,6 +220,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
                         link.setup.id,
                         LinkFacts(
                             hello: hello, openedByMe: link.setup.openedByMe, address: link.setup.address))))
+            resumePursuit(of: hello.node)
         }
         setup.log.info(
             "link up",
@@ -253,6 +265,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         switch kind {
         case .call: callArrived(stream, header: header, on: link)
         case .circuit: circuitArrived(stream, header: header, on: link)
+        case .ask: askArrived(stream, header: header, on: link)
         }
     }
 
@@ -280,6 +293,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             circuit.end(.idle, "no bytes for \(idle)")
         }
         sweepCallLinks(at: now)
+        sweepJournal(at: now)
         for link in links.values {
             guard let retiresBy = link.retiresBy, now > retiresBy || link.streams?.count == 0 else {
                 continue

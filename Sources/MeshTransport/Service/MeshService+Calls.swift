@@ -7,20 +7,20 @@ extension MeshService {
     /// Calls a server that another node owns: over a direct link, or through a circuit along the known path.
     ///
     /// Ends at once with `owner_unreachable` when no path leads there. Once the call has been sent, a link that
-    /// breaks ends it with `outcome_unknown`: it may have run. (Asking the owner afterwards, and sending again
-    /// what it never saw, is mesh-design §6 and not built yet; nothing is ever sent twice.) May be called from
-    /// any thread and never waits; the sink is called on the mesh's loop, or here when the call ends at once.
+    /// breaks does not end it: the owner is asked what became of it as soon as it is reached again (`CallCourse`), and
+    /// only if nobody can know does it end as `outcome_unknown`. May be called from any thread and never waits; the
+    /// sink is called on the mesh's loop, or here when the call ends at once.
     package nonisolated func call(_ call: OutgoingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         let node = board.node(call.server.owner)
         if let failure = Self.atOnce(call, node, at: now()) {
             sink(.failure(failure))
             return .finished
         }
-        let (hub, loop, me) = (hub, loop, me.id)
+        let (hub, loop) = (hub, loop)
         let name = node?.label.text ?? call.server.owner.description
         let place = NIOLoopBoundBox<OutgoingCall?>.makeEmptyBox(valueType: OutgoingCall.self, eventLoop: loop)
         loop.executeNow {
-            let outgoing = OutgoingCall(call, me: me, ownerName: name, loop: loop, sink: sink)
+            let outgoing = OutgoingCall(call, ownerName: name, hub: hub, sink: sink)
             place.value = outgoing
             hub.place(outgoing)
         }

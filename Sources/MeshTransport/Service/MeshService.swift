@@ -65,8 +65,8 @@ package actor MeshService {
         var random = SystemRandomNumberGenerator()
         me = LocalNode(
             signer: credentials.signer, enrolment: enrolment, incarnation: configuration.incarnation,
-            life: random.next(), addresses: [], software: configuration.software, relays: configuration.relays
-        )
+            life: random.next(), addresses: [], versions: configuration.versions,
+            software: configuration.software, relays: configuration.relays)
         self.configuration = configuration
         self.credentials = credentials
         self.storage = storage

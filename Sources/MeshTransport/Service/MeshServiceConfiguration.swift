@@ -24,11 +24,14 @@ package struct MeshServiceConfiguration: Sendable {
     /// The system's clock.
     package var systemClock: @Sendable () -> Date
     package var limits: MeshLimits
+    /// Of the link protocol; narrowed only to be like an older node.
+    package var versions: ClosedRange<UInt16>
 
     package init(
         listen: MeshAddress?, advertise: [String] = [], seeds: [String] = [], relays: Bool = true,
         ownServers: Set<Label> = [], software: String, incarnation: UInt64, clockFloor: Date = .distantPast,
-        systemClock: @escaping @Sendable () -> Date = { Date() }, limits: MeshLimits = MeshLimits()
+        systemClock: @escaping @Sendable () -> Date = { Date() },
+        limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken
     ) {
         self.listen = listen
         self.advertise = advertise
@@ -40,6 +43,7 @@ package struct MeshServiceConfiguration: Sendable {
         self.clockFloor = clockFloor
         self.systemClock = systemClock
         self.limits = limits
+        self.versions = versions
     }
 
     /// What to tell others, once the port is known.

@@ -51,8 +51,11 @@ final class DemoMesh {
                 try await $0.post("/v1/catalog/search", ["query": "press add"])
             }
             let hub = try await self.ask("bridge") { try await $0.post("/v1/catalog/search", ["query": ""]) }
-            return [seen, back].allSatisfy {
-                $0.list("entries").contains { $0.words("state") == "available" }
+            // The search finds each node's own entries as well.
+            return [(seen, "office"), (back, "plant")].allSatisfy { answer, owner in
+                answer.list("entries").contains {
+                    $0.words("owner") == owner && $0.words("state") == "available"
+                }
             }
                 && Set(hub.list("entries").map { $0.words("server") }).count == 2
         }

@@ -1,0 +1,395 @@
+package import Catalog
+package import MCPModel
+
+/// The course of one call at its entry node, from the caller to the one final event that ends it (mesh-design §6).
+///
+/// Under one id a call is sent once, ever. When its stream breaks, the owner is asked what became of it, over whatever
+/// link or circuit opens next: it goes on where it runs, its result is fetched, or, where the owner never saw it and
+/// now never will, it is sent again under a new id. Where nobody can know, it ends as `outcome_unknown`; only what
+/// reads may then simply be sent again, and what the owner's configuration calls repeatable, which the owner decides.
+///
+/// The shell finds ways to the owner and moves bytes; times are on its monotonic clock.
+package struct CallCourse: Sendable {
+    package enum Effect: Sendable {
+        /// Look for a way to the owner after a pause, and come back with ``way(life:asks:at:using:)`` or ``noWay(_:at:)``.
+        case reach(after: Duration)
+        /// Open the call's stream on the way just given.
+        case send(CallID, isRepeat: Bool)
+        /// Open a stream there that asks what became of the call.
+        case ask(CallID)
+        /// Tell the owner, over the stream that is open, that no answer is wanted any more.
+        case stop
+        /// For the caller; nothing follows a final event.
+        case deliver(CallEvent)
+    }
+
+    /// Why there is no way to the owner now.
+    package enum Obstacle: Hashable, Sendable {
+        /// The graph has no path to it.
+        case unreachable
+        /// There is a path; the circuit or link did not come about.
+        case noPath(String)
+        /// Too much is under way here.
+        case limited(String)
+        /// The call does not fit a frame, whatever way it takes.
+        case tooLarge(String)
+        /// There will be none: this node tries no further.
+        case final(String)
+
+        fileprivate var isFinal: Bool { if case .final = self { true } else { false } }
+    }
+
+    /// How a stream ended early.
+    package enum Break: Hashable, Sendable {
+        /// Nothing follows from it about what ran.
+        case lost(String)
+        /// The owner said, before it did anything, that it takes no more calls.
+        case limited(String)
+        /// … or that it takes none of ours.
+        case refused(String)
+        /// The call did not fit what waits on the link, so nothing of it left.
+        case overflow(String)
+
+        fileprivate var text: String {
+            switch self {
+            case .lost(let text), .limited(let text), .refused(let text), .overflow(let text): text
+            }
+        }
+    }
+
+    private enum Phase: Hashable, Sendable {
+        /// Nothing is sent under the present id.
+        case waiting
+        /// Its stream is open.
+        case sent(life: UInt64)
+        /// Its stream broke; to be asked for.
+        case lost(life: UInt64)
+        /// The question is on its way.
+        case asking(life: UInt64)
+        /// The owner said that it runs; what follows comes on the question's stream.
+        case attached(life: UInt64)
+        /// The caller has its end, and the owner is still to be told.
+        case abandoned(life: UInt64)
+        case over
+    }
+
+    /// After a break: for as long a way to the owner is looked for. A link that went silent is noticed in 2.5 s and
+    /// dialled again within 8; a relay that is started again is back in this time.
+    package static let askingMax = Duration.seconds(30)
+    /// All calls of a broken link break together, and the routes around it are just being found.
+    package static let askFirstAfter = Duration.milliseconds(20)
+    package static let askAgainAfter = Duration.milliseconds(250)
+    /// Circuits tried for a call that was never sent. Three paths that fail one after the other mean that the graph is
+    /// wrong, which repair mends, not we.
+    package static let waysMax = 3
+    /// Long enough for the core to leave the link out that a relay named; short for whoever waits.
+    package static let wayAgainAfter = Duration.milliseconds(50)
+    /// Times that one call is sent, each under its own id. Each further one means that a link broke before the call was
+    /// through.
+    package static let sendsMax = 3
+
+    /// Requests that change nothing: sent again where others end as `outcome_unknown`.
+    package static let reads: Set<String> = [
+        Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.toolsList,
+        Method.resourcesList, Method.resourceTemplatesList, Method.promptsList, Method.tasksGet,
+    ]
+
+    /// The id it goes by now; the caller knows it by its first.
+    package private(set) var id: CallID
+    private let method: String
+    private let owner: String
+    private let server: Label
+    private var phase = Phase.waiting
+    /// When the last stream broke.
+    private var lostAt: Instant?
+    private var waysTried = 0
+    private var sends = 0
+    private var isRepeat = false
+    /// Under an earlier id, with an outcome that nobody knows.
+    private var mayHaveRun = false
+
+    /// - Parameter owner: its label, for whoever reads what happened.
+    package init(_ id: CallID, _ method: String, owner: String, server: Label) {
+        self.id = id
+        self.method = method
+        self.owner = owner
+        self.server = server
+    }
+
+    package var isOver: Bool { phase == .over }
+    /// Whether a way to the owner is wanted now.
+    package var wantsWay: Bool {
+        switch phase {
+        case .waiting, .lost, .abandoned: true
+        case .sent, .asking, .attached, .over: false
+        }
+    }
+    private var isRead: Bool { Self.reads.contains(method) }
+
+    // MARK: Ways to the owner
+
+    /// There is a link to the owner.
+    ///
+    /// - Parameters:
+    ///   - life: of the owner, as the link was greeted.
+    ///   - asks: whether the protocol spoken on it knows `ask`.
+    package mutating func way(
+        life: UInt64, asks: Bool, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Effect] {
+        switch phase {
+        case .waiting: return send(life)
+        case .lost(life) where asks, .abandoned(life) where asks:
+            guard case .abandoned = phase else {
+                phase = .asking(life: life)
+                return [.ask(id)]
+            }
+            phase = .over
+            return [.ask(id), .stop]
+        case .lost(life):
+            return unknown("\(owner) cannot be asked whether it ran: it speaks an older protocol") { course in
+                course.again(life, asOwner: false, &random)
+            }
+        case .lost:
+            return unknown("\(owner) has started again since") { course in
+                course.again(life, asOwner: asks, &random)
+            }
+        case .abandoned:
+            phase = .over
+            return []
+        case .sent, .asking, .attached, .over: return []
+        }
+    }
+
+    /// There is none now.
+    package mutating func noWay(_ obstacle: Obstacle, at now: Instant) -> [Effect] {
+        switch phase {
+        case .waiting where lostAt == nil: return neverSent(obstacle)
+        case .waiting, .lost:
+            if case .tooLarge(let text) = obstacle, phase == .waiting { return fail(.tooLarge, text) }
+            guard !obstacle.isFinal, let lostAt, now - lostAt < Self.askingMax else {
+                return giveUp(obstacle)
+            }
+            return [.reach(after: Self.askAgainAfter)]
+        case .abandoned:
+            guard !obstacle.isFinal, let lostAt, now - lostAt < Self.askingMax else {
+                phase = .over
+                return []
+            }
+            return [.reach(after: Self.askAgainAfter)]
+        case .sent, .asking, .attached, .over: return []
+        }
+    }
+
+    /// The stream just ordered could not be opened, so nothing of it left; ``noWay(_:at:)`` says why.
+    package mutating func notOpened() {
+        switch phase {
+        case .sent:
+            sends -= 1
+            phase = .waiting
+        case .asking(let life): phase = .lost(life: life)
+        case .waiting, .lost, .attached, .abandoned, .over: break
+        }
+    }
+
+    // MARK: What the owner says
+
+    /// An event on the call's stream, or on the one that asked for it.
+    package mutating func heard(_ event: CallEvent) -> [Effect] {
+        switch phase {
+        case .sent, .asking, .attached: break
+        case .waiting, .lost, .abandoned, .over: return []
+        }
+        guard event.isFinal else { return [.deliver(event)] }
+        if case .failure(let failure) = event, mayHaveRun, !isRead {
+            // Of the second time only: the first may have run all the same.
+            return fail(.outcomeUnknown, failure.detail, hint: failure.hint ?? hintIfUnknown)
+        }
+        phase = .over
+        return [.deliver(event)]
+    }
+
+    /// The owner's answer to the question.
+    package mutating func answered(
+        _ standing: CallStanding, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Effect] {
+        guard case .asking(let life) = phase else { return [] }
+        switch standing {
+        case .running:
+            phase = .attached(life: life)
+            return []
+        case .notSeen:
+            guard sends < Self.sendsMax else {
+                return fail(
+                    .noPath,
+                    "the call was sent \(sends) times, and each time the link broke before \(owner) had it",
+                    hint: "martlet path \(owner)")
+            }
+            id = CallID(using: &random)
+            phase = .waiting
+            return [.reach(after: .zero)]
+        case .forgotten:
+            return unknown("\(owner) no longer knows what became of it") { course in
+                course.reachAgain(asOwner: true, &random)
+            }
+        case .otherLife:
+            return unknown("\(owner) has started again since") { course in
+                course.reachAgain(asOwner: true, &random)
+            }
+        }
+    }
+
+    /// The stream ended early.
+    package mutating func broke(_ why: Break, at now: Instant) -> [Effect] {
+        switch (phase, why) {
+        case (.sent, .limited(let text)): return fail(.limited, "\(owner) takes no more calls now: \(text)")
+        case (.sent, .refused(let text)): return fail(.denied, "\(owner) refused the call: \(text)")
+        case (.sent, .overflow(let text)): return fail(.limited, "the link to \(owner) is too busy: \(text)")
+        case (.sent(let life), .lost), (.attached(let life), _):
+            lostAt = now
+            phase = .lost(life: life)
+            return [.reach(after: Self.askFirstAfter)]
+        case (.asking(let life), _):
+            phase = .lost(life: life)
+            guard let lostAt, now - lostAt < Self.askingMax else { return giveUp(.noPath(why.text)) }
+            return [.reach(after: Self.askAgainAfter)]
+        default: return []
+        }
+    }
+
+    /// What came cannot be read, or the stream ended properly without an answer: the owner is broken, and asking it would
+    /// bring the same.
+    package mutating func garbled(_ detail: String) -> [Effect] {
+        switch phase {
+        case .sent, .asking, .attached: break
+        case .waiting, .lost, .abandoned, .over: return []
+        }
+        return fail(.outcomeUnknown, "\(owner) \(detail)", hint: hintIfUnknown) + [.stop]
+    }
+
+    // MARK: What the caller does
+
+    package mutating func cancelled() -> [Effect] {
+        leave(.cancelled, "the caller cancelled the call")
+    }
+
+    /// - Parameter limit: how long the caller wanted to wait.
+    package mutating func deadlinePassed(_ limit: Duration) -> [Effect] {
+        switch phase {
+        case .lost, .asking:
+            leave(
+                .outcomeUnknown,
+                "its link broke after it was sent, and what became of it was not learnt within \(limit)",
+                hint: hintIfUnknown)
+        default: leave(.deadlineExceeded, "no answer from \(owner) in \(limit)")
+        }
+    }
+
+    // MARK: Private parts
+
+    private mutating func send(_ life: UInt64) -> [Effect] {
+        phase = .sent(life: life)
+        sends += 1
+        return [.send(id, isRepeat: isRepeat)]
+    }
+
+    /// Sends a call whose outcome nobody knows once more, under a new id.
+    private mutating func again(
+        _ life: UInt64, asOwner: Bool, _ random: inout some RandomNumberGenerator
+    ) -> [Effect]? {
+        guard mayRepeat(asOwner: asOwner, &random) else { return nil }
+        return send(life)
+    }
+
+    private mutating func reachAgain(
+        asOwner: Bool, _ random: inout some RandomNumberGenerator
+    ) -> [Effect]? {
+        guard mayRepeat(asOwner: asOwner, &random) else { return nil }
+        return [.reach(after: .zero)]
+    }
+
+    /// - Parameter asOwner: whether the owner can be left to decide, by its configuration.
+    private mutating func mayRepeat(
+        asOwner: Bool, _ random: inout some RandomNumberGenerator
+    ) -> Bool {
+        guard sends < Self.sendsMax, isRead || asOwner else { return false }
+        id = CallID(using: &random)
+        isRepeat = !isRead
+        mayHaveRun = true
+        phase = .waiting
+        return true
+    }
+
+    private mutating func unknown(
+        _ detail: String, unless repeated: (inout CallCourse) -> [Effect]?
+    ) -> [Effect] {
+        if let effects = repeated(&self) { return effects }
+        return fail(
+            isRead ? .ownerUnreachable : .outcomeUnknown,
+            "the link broke after the call was sent, and \(detail)",
+            hint: isRead ? "try again" : hintIfUnknown)
+    }
+
+    private mutating func neverSent(_ obstacle: Obstacle) -> [Effect] {
+        switch obstacle {
+        case .unreachable:
+            return fail(.ownerUnreachable, "no path leads to \(owner) now", hint: "martlet path \(owner)")
+        case .limited(let text): return fail(.limited, text, hint: "try again in a moment")
+        case .tooLarge(let text): return fail(.tooLarge, text)
+        case .final(let text):
+            return fail(.noPath, "\(text); the call was not sent", hint: "call through another node")
+        case .noPath(let text):
+            waysTried += 1
+            guard waysTried < Self.waysMax else {
+                return fail(
+                    .noPath, "no circuit to \(owner) could be opened: \(text)", hint: "martlet path \(owner)")
+            }
+            return [.reach(after: Self.wayAgainAfter)]
+        }
+    }
+
+    /// The owner was not reached again in time.
+    private mutating func giveUp(_ obstacle: Obstacle) -> [Effect] {
+        let why =
+            switch obstacle {
+            case .final(let text): text
+            case .unreachable: "no path has led to \(owner) for \(Self.askingMax)"
+            case .noPath(let text), .limited(let text), .tooLarge(let text):
+                "no way to \(owner) was found in \(Self.askingMax): \(text)"
+            }
+        if phase == .waiting, !mayHaveRun {
+            return fail(
+                .ownerUnreachable, "\(why); it is sure that the call did not run",
+                hint: "martlet path \(owner)")
+        }
+        return unknown(why) { _ in nil }
+    }
+
+    private var hintIfUnknown: String {
+        "look at \(owner) whether it ran before you call again; servers.\(server).tools there can mark a tool repeatable: true"
+    }
+
+    private mutating func fail(_ reason: Reason, _ detail: String, hint: String? = nil) -> [Effect] {
+        phase = .over
+        var (reason, hint) = (reason, hint)
+        if mayHaveRun, !isRead, reason != .cancelled, reason != .deadlineExceeded {
+            (reason, hint) = (.outcomeUnknown, hintIfUnknown)
+        }
+        return [
+            .deliver(.failure(CallFailure(reason, detail, hint: hint, node: owner, callID: id)))
+        ]
+    }
+
+    /// The caller waits no longer.
+    private mutating func leave(_ reason: Reason, _ detail: String, hint: String? = nil) -> [Effect] {
+        let before = phase
+        switch before {
+        case .over, .abandoned: return []
+        case .waiting: return fail(reason, detail, hint: hint)
+        case .sent, .attached, .asking: return fail(reason, detail, hint: hint) + [.stop]
+        case .lost(let life):
+            let effects = fail(reason, detail, hint: hint)
+            phase = .abandoned(life: life)
+            return effects
+        }
+    }
+}

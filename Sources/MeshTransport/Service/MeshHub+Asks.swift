@@ -1,0 +1,106 @@
+import Catalog
+import MCPModel
+import Mesh
+import NIOCore
+
+/// What was sent and what came, over the breaks of links (docs/decisions/0015-calls-at-most-once.md).
+extension MeshHub {
+    /// Calls of one owner whose stream broke, or that wait between two attempts to reach it; for each the caller's own
+    /// connection is held as well, and a link carries no more.
+    static let pursuedMax = 2 * StreamMultiplexer.streamsMax
+
+    // MARK: At the entry node
+
+    /// Counts the calls to one owner; the owner tells by the numbers what it has forgotten.
+    func nextCallNumber(to owner: NodeID) -> UInt64 {
+        let number = (callNumbers[owner] ?? 0) + 1
+        callNumbers[owner] = number
+        return number
+    }
+
+    /// Looks for a way to the call's owner, after a pause or as soon as a link to it is up.
+    func reach(_ call: OutgoingCall, after pause: Duration) {
+        guard pause > .zero else {
+            // In the next turn: whoever reads the stream that brought us here still holds it.
+            return loop.assumeIsolated().execute { [weak self] in self?.dispatch(call) }
+        }
+        let owner = call.owner
+        guard !isStopping else { return call.noWay(.shuttingDown) }
+        guard pursued[owner]?.count ?? 0 < Self.pursuedMax else {
+            return call.noWay(.final("\(Self.pursuedMax) calls wait for a way to that node already"))
+        }
+        pursued[owner, default: []].append(call)
+        guard pursued[owner]?.count == 1 else { return }
+        loop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [weak self] in
+            self?.resumePursuit(of: owner)
+        }
+    }
+
+    /// A direct link to the node is up, or the time has come to try again.
+    func resumePursuit(of owner: NodeID) {
+        guard let calls = pursued.removeValue(forKey: owner) else { return }
+        for call in calls { dispatch(call) }
+    }
+
+    func endPursuits() {
+        let all = pursued.values.flatMap { $0 }
+        pursued = [:]
+        for call in all { call.noWay(.shuttingDown) }
+    }
+
+    // MARK: At the owner
+
+    /// Whose calls come on a link; `nil` for a peer of version 1, whose calls cannot be asked for.
+    func caller(on link: LinkHandler) -> CallJournal.Caller? {
+        guard let hello = link.hello, link.version >= ProtocolVersion.asks else { return nil }
+        return CallJournal.Caller(node: hello.node, incarnation: hello.incarnation, life: hello.life)
+    }
+
+    /// To be told of each link that is up, before any of its streams.
+    func noteCaller(on link: LinkHandler) {
+        guard let caller = caller(on: link) else { return }
+        for key in journal.greeted(caller) { incoming.removeValue(forKey: key)?.stop() }
+    }
+
+    func askArrived(_ stream: LinkStream, header bytes: [UInt8], on link: LinkHandler) {
+        guard let caller = caller(on: link) else { return stream.reset(.protocolError) }
+        let header: AskHeader
+        do {
+            header = try AskHeader(canonical: bytes)
+        } catch {
+            return stream.reset(.protocolError, "the question's header cannot be read: \(error)")
+        }
+        guard header.owner == setup.me, header.ownerLife == life else {
+            stream.send(CallRecord.standing(.otherLife))
+            return stream.close()
+        }
+        let key = CallJournal.Key(of: caller, number: header.number)
+        switch journal.asked(header.call, number: header.number, by: caller, at: setup.now()) {
+        case .done(let event): answer(event, of: key, on: stream)
+        case .standing(.running):
+            // The journal and this table change together, in one turn of the loop.
+            incoming[key]?.attach(stream)
+        case .standing(let standing):
+            stream.send(CallRecord.standing(standing))
+            stream.close()
+        }
+    }
+
+    /// Sends a call's final event, and waits for the end of the other direction, which says that it has arrived.
+    func answer(_ event: CallEvent, of key: CallJournal.Key, on stream: LinkStream) {
+        stream.reader = StreamReader(
+            data: { [weak stream] in stream?.consumed($0.bytes.count) },
+            end: { [weak self] in self?.journal.acknowledged(key) })
+        stream.send(CallRecord(event))
+        stream.finish()
+    }
+
+    /// Forgets what is old, and stops what nobody has asked for.
+    func sweepJournal(at now: Instant) {
+        for key in journal.sweep(at: now) { incoming[key]?.giveUpOnCaller() }
+    }
+}
+
+extension CallCourse.Obstacle {
+    static let shuttingDown = Self.final("this node is shutting down")
+}
