@@ -15,6 +15,8 @@ enum EndToEnd {
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }
