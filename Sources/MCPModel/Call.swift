@@ -80,7 +80,8 @@ package struct CallRequest: Sendable {
 
 /// What comes back of a call: any number of notifications, then exactly one of the others.
 package enum CallEvent: Sendable {
-    /// `notifications/progress` or `notifications/message` with its params; a progress token in them means nothing.
+    /// `notifications/progress`, `notifications/message` or one that no revision knows, with its params; a progress
+    /// token in them means nothing.
     case notification(method: String, params: JSON)
     /// The result object, in the shape of 2026-07-28 (`resultType` present).
     case result(JSON)

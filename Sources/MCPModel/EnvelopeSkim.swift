@@ -26,7 +26,7 @@ package struct EnvelopeSkim: Hashable, Sendable {
 
     package init() {}
 
-    package init(_ bytes: some Sequence<UInt8>) { take(bytes) }
+    package init(_ bytes: some Collection<UInt8>) { take(bytes) }
 
     /// The request whose answer this is; `nil` while that is not known, and for all that is no answer.
     package var answers: RPCID? { hasMethod || !hasAnswer ? nil : id }
@@ -35,8 +35,24 @@ package struct EnvelopeSkim: Hashable, Sendable {
     package var isDecided: Bool { id != nil && (hasMethod || hasAnswer) }
 
     /// - Complexity: O(*n*)
-    package mutating func take(_ bytes: some Sequence<UInt8>) {
-        for byte in bytes { take(byte) }
+    package mutating func take(_ bytes: some Collection<UInt8>) {
+        let isTaken: Void? = bytes.withContiguousStorageIfAvailable { scan($0) }
+        if isTaken == nil { for byte in bytes { take(byte) } }
+    }
+
+    private mutating func scan(_ bytes: UnsafeBufferPointer<UInt8>) {
+        var at = 0
+        while at < bytes.count {
+            // Most of a large message is the inside of strings, which says nothing of the envelope.
+            if isInString, !isEscaped, depth > 1 {
+                while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\") {
+                    at += 1
+                }
+                guard at < bytes.count else { return }
+            }
+            take(bytes[at])
+            at += 1
+        }
     }
 
     private mutating func take(_ byte: UInt8) {

@@ -64,6 +64,22 @@ extension Method {
         initialize, ping, loggingSetLevel, resourcesSubscribe, resourcesUnsubscribe, tasksResult, tasksList,
     ]
 
+    /// Whether a notification is none that any revision knows, so that it may pass from a server to the client of a call
+    /// as it is: nothing of it can mean anything to the protocol itself. (JSON-RPC keeps `rpc.` for itself.)
+    package static func isForeignNotification(_ method: String) -> Bool {
+        !known.contains(method) && !method.hasPrefix("rpc.")
+    }
+
+    private static let known: Set<String> = [
+        initialize, ping, serverDiscover, toolsList, toolsCall, resourcesList, resourceTemplatesList,
+        resourcesRead, resourcesSubscribe, resourcesUnsubscribe, promptsList, promptsGet, completionComplete,
+        loggingSetLevel, subscriptionsListen, tasksGet, tasksUpdate, tasksCancel, tasksResult, tasksList,
+        samplingCreateMessage, elicitationCreate, rootsList,
+        initialized, cancelled, progress, message, toolsListChanged, resourcesListChanged, promptsListChanged,
+        resourcesUpdated, rootsListChanged, elicitationComplete, subscriptionsAcknowledged, tasks,
+        tasksStatus,
+    ]
+
     /// The member of a list's result that holds its definitions; `nil` for what is no list.
     package static func listMember(of method: String) -> String? {
         switch method {

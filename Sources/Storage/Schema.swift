@@ -8,8 +8,16 @@ enum Schema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("v1") { try $0.execute(sql: version1) }
         migrator.registerMigration("statements") { try $0.execute(sql: statements) }
+        migrator.registerMigration("private-manifests") { try $0.execute(sql: privateManifests) }
         return migrator
     }
+
+    private static let privateManifests = """
+        CREATE TABLE private_manifest (
+            name TEXT PRIMARY KEY NOT NULL,
+            bytes BLOB NOT NULL
+        ) STRICT;
+        """
 
     private static let statements = """
         CREATE TABLE statement (

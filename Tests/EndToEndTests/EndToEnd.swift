@@ -16,6 +16,8 @@ enum EndToEnd {
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     struct CallHistory {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
 }

@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import MartletTestKit
 import Testing
 
 @Suite struct RPCMessageTests {

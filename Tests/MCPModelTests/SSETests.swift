@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import MartletTestKit
 import Testing
 
 @Suite struct SSETests {
@@ -78,5 +79,21 @@ import Testing
             for _ in 0..<4 { _ = try parser.push("data: 12345\n".utf8) }
         }
         #expect(throws: SSEParser.TooLarge.self) { try parser.push("\n\n".utf8) }
+    }
+
+    @Test(arguments: UInt64(1)...100)
+    func `an event over the bound can be left out alone, however it is cut`(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let giant = "{\"id\":9,\"result\":{\"x\":\"" + String(repeating: "y", count: 400) + "\"}}"
+        let text = "data: 1\n\ndata: \(giant)\r\n: note\r\n\r\nid: 5\ndata: 2\n\n"
+        var parser = SSEParser(limit: 60, overLimit: .leavesOut)
+        var events: [SSEEvent] = []
+        var leftOut: [EnvelopeSkim] = []
+        for piece in random.cut(Array(text.utf8)) {
+            events += try parser.push(piece)
+            leftOut += parser.takeLeftOut()
+        }
+        #expect(events == [SSEEvent(data: [0x31]), SSEEvent(data: [0x32], id: "5")])
+        #expect(leftOut.map(\.answers) == [RPCID(9)])
     }
 }

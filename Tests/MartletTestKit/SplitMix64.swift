@@ -16,4 +16,19 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     package mutating func bytes(_ count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
+
+    package mutating func chance(_ part: Double) -> Bool { Double.random(in: 0..<1, using: &self) < part }
+
+    /// Cuts bytes into pieces of at least one, anywhere.
+    package mutating func cut(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+        var rest = bytes[...]
+        var pieces: [ArraySlice<UInt8>] = []
+        let longest = Int.random(in: 1...max(1, rest.count), using: &self)
+        while !rest.isEmpty {
+            let count = Int.random(in: 1...min(longest, rest.count), using: &self)
+            pieces.append(rest.prefix(count))
+            rest = rest.dropFirst(count)
+        }
+        return pieces
+    }
 }

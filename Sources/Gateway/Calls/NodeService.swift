@@ -8,6 +8,8 @@ import MCPTransport
 enum NodeService {
     /// Entries a page; a client that wants more asks with the cursor.
     static let pageSize = 1_000
+    /// Bytes of definitions a page: far below what clients take as one message.
+    static let pageBytesMax = 4 * 1024 * 1024
 
     static func make(
         board: CatalogBoard, router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
@@ -52,20 +54,17 @@ enum NodeService {
         return .object(members)
     }
 
-    /// A cursor is the number of entries before the page. It is the client's to invent, so it only ever selects.
     private static func page(_ entries: [ListedEntry], from cursor: String?) -> Result<ListPage, RPCError> {
-        var start = 0
-        if let cursor {
-            guard let given = Int(cursor), (0...entries.count).contains(given) else {
-                return .failure(.invalidParams("the cursor is not one that this list gave"))
-            }
-            start = given
+        do throws(ListCursor.Stale) {
+            let page = try ListCursor.page(
+                of: entries, after: cursor, entriesMax: pageSize, bytesMax: pageBytesMax)
+            return .success(ListPage(items: page.entries.map(\.definition), nextCursor: page.cursor))
+        } catch {
+            return .failure(
+                .invalidParams(
+                    "the cursor is none that this list gave, or the list has changed too much; begin again without one"
+                ))
         }
-        let end = min(entries.count, start + pageSize)
-        return .success(
-            ListPage(
-                items: entries[start..<end].map(\.definition),
-                nextCursor: end < entries.count ? String(end) : nil))
     }
 }
 

@@ -106,7 +106,8 @@ package final class Node: Sendable {
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
-                seat: seat, assembly: assembly, secrets: secrets, http: http, limits: limits,
+                seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
+                secrets: secrets, http: http, limits: limits,
                 isShared: { $0.export == .everyone && configuration.mesh.exports($0.name) }, log: log),
             log: log)
         virtualServers = VirtualServers(

@@ -3,6 +3,7 @@ import Composition
 import JSONSlice
 import MCPModel
 import MCPTransport
+import Mesh
 
 /// What one of this node's servers is and how it fares: a value, changed by what its backend tells.
 struct ServerBook: Sendable {
@@ -46,11 +47,8 @@ struct ServerBook: Sendable {
             return before != (state, reason)
         case .listed(let listing):
             revision = listing.revision.rawValue
-            remarks = listing.remarks
             let made = Self.manifest(from: listing)
-            if made.left > 0 {
-                remarks.append("\(made.left) entries were left out: no name, or over 256 KiB")
-            }
+            remarks = listing.remarks + made.remarks
             defer { manifest = made.manifest }
             return manifest != made.manifest
         }
@@ -71,13 +69,28 @@ struct ServerBook: Sendable {
             auth: state == .authNeeded ? .missing : .ready, manifest: nil)
     }
 
-    private static func manifest(from listing: BackendListing) -> (manifest: Manifest, left: Int) {
+    /// What can be told of a listing, and what cannot.
+    private static func manifest(from listing: BackendListing) -> (manifest: Manifest, remarks: [String]) {
         let entries = listing.entries.prefix(Manifest.entriesMax).compactMap { item in
             Entry(kind: item.list.entryKind, definition: item.definition)
         }
-        let manifest = Manifest(
-            entries: entries, instructions: listing.instructions, capabilities: listing.capabilities,
-            serverInfo: listing.serverInfo)
-        return (manifest, listing.entries.count - entries.count)
+        var remarks: [String] = []
+        let left = listing.entries.count - entries.count
+        if left > 0 { remarks.append("\(left) entries were left out: no name, or over 256 KiB") }
+        let fitting = { (count: Int, what: String) -> Bool in
+            if count > ManifestCodec.partMax { remarks.append("its \(what) are left out: over 256 KiB") }
+            return count <= ManifestCodec.partMax
+        }
+        let instructions = listing.instructions.flatMap {
+            fitting($0.utf8.count, "instructions") ? $0 : nil
+        }
+        let capabilities = fitting(listing.capabilities.bytes.count, "capabilities")
+        let info = fitting(listing.serverInfo.bytes.count, "words on itself (serverInfo)")
+        return (
+            Manifest(
+                entries: entries, instructions: instructions,
+                capabilities: capabilities ? listing.capabilities : .emptyObject,
+                serverInfo: info ? listing.serverInfo : .emptyObject), remarks
+        )
     }
 }

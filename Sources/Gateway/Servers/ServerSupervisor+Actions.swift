@@ -9,7 +9,8 @@ extension ServerSupervisor.Actions {
     /// Tells the mesh of servers that may be told of, keeps the others on this node, and makes backends whose secrets come
     /// from the vault, each opened for one use.
     static func of(
-        seat: MeshSeat, assembly: CatalogAssembly, secrets: SecretStore, http: HTTPClient,
+        seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, secrets: SecretStore,
+        http: HTTPClient,
         limits: LimitSettings, isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = OwnExecutable.path ?? BackendTarget.ownCommand
@@ -19,14 +20,19 @@ extension ServerSupervisor.Actions {
                 if isShared(definition) {
                     assembly.share(record.key.name)
                     await seat.publish(record, manifest)
+                    await privates.forget(record.key.name)
                 } else {
-                    assembly.keep(record, manifest)
-                    await seat.withdraw(record.key.name)
+                    let name = record.key.name
+                    // Not listed yet in this life: what it was last known to offer stands.
+                    assembly.keep(record, manifest ?? privates.last(of: name))
+                    await seat.withdraw(name)
+                    if let manifest { await privates.keep(manifest, of: name) }
                 }
             },
             withdraw: { name in
                 assembly.forgetServer(name)
                 await seat.withdraw(name)
+                await privates.forget(name)
             },
             makeBackend: { definition, events in
                 let audience = definition.audience

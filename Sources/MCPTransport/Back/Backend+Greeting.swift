@@ -133,15 +133,18 @@ extension Backend {
             era: greeting.revision.era, revision: greeting.revision, serverInfo: greeting.serverInfo,
             instructions: greeting.instructions, capabilities: greeting.capabilities, entries: [])
         var ttl: Duration?
+        var bytes = 0
         let deadline = ContinuousClock.now + limits.listingMax
         for kind in EntryListKind.allCases where greeting.capabilities[kind.capability]?.kind == .object {
             var walk = ListWalk(
-                kind, pagesMax: limits.pagesMax, entriesMax: limits.entriesMax - listing.entries.count)
+                kind, pagesMax: limits.pagesMax, entriesMax: limits.entriesMax - listing.entries.count,
+                bytesMax: limits.listingBytesMax - bytes)
             try await read(&walk, link, greeting, until: deadline, &listing.remarks)
+            bytes += walk.bytes
             ttl = [ttl, walk.ttl].compactMap { $0 }.min()
             for item in walk.items {
                 if let violation = violation(of: item, kind, greeting) {
-                    listing.remarks.append("tool \(violation.tool) is left out: \(violation.why)")
+                    listing.remarks.append("tool \(violation.tool.prefix(100)) is left out: \(violation.why)")
                     listing.refusedTools[violation.tool] = violation.why
                 } else if item[kind.nameMember]?.string?.isEmpty != false {
                     listing.remarks.append(
@@ -152,6 +155,10 @@ extension Backend {
             }
         }
         state.withLock { $0.ttl = ttl }
+        let more = listing.remarks.count - limits.remarksMax
+        if more > 0 {
+            listing.remarks = listing.remarks.prefix(limits.remarksMax) + ["and \(more) more of this kind"]
+        }
         return listing
     }
 

@@ -95,7 +95,10 @@ final class BackendCall: Sendable {
                 }
                 return LogLevel.passes(level, least: least)
             }
-            guard method == Method.progress else { return true }
+            guard method == Method.progress else {
+                // What belongs to a listen is not this call's, wherever it came.
+                return params["_meta"]?[MetaKey.subscriptionId] == nil
+            }
             // Progress must grow; a backend's slip is not handed on (mcp-spec §5.1).
             guard let progress = params["progress"]?.double, progress > state.lastProgress ?? -.infinity
             else {
@@ -105,7 +108,9 @@ final class BackendCall: Sendable {
             state.patience?.progressed(at: .now())
             return true
         }
-        if passes { sink(.notification(method: method, params: params.removing("progressToken"))) }
+        guard passes else { return }
+        let isForeign = Method.isForeignNotification(method)
+        sink(.notification(method: method, params: isForeign ? params : params.removing("progressToken")))
     }
 
     /// - Returns: whether this ended the call; `false` if it was over.

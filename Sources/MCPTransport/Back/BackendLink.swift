@@ -27,9 +27,12 @@ struct BackendFault: Error, Hashable, Sendable {
     /// What happened, as part of a sentence.
     var detail: String
 
+    /// Characters of a detail: what a backend says may be part of it.
+    private static let detailMax = 1_000
+
     init(_ kind: Kind, _ detail: String) {
         self.kind = kind
-        self.detail = detail
+        self.detail = detail.count > Self.detailMax ? detail.prefix(Self.detailMax) + "…" : detail
     }
 
     /// The caller's view of it.

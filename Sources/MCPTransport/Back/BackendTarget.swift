@@ -102,6 +102,10 @@ package struct BackendLimits: Hashable, Sendable {
     package var entriesMax = 10_000
     /// One message of the backend: a line of its output, an answer or an event over HTTP.
     package var message = MessageLimits.standard
+    /// All definitions of all lists together; what `ManifestCodec` can carry, with room for the rest.
+    package var listingBytesMax = 31 * 1024 * 1024
+    /// Of a listing, for a person.
+    package var remarksMax = 20
     /// What may wait for a child that does not read, before it is given up: two of the largest messages.
     package var backlogMax = 128 * 1024 * 1024
     /// Lines of standard error kept for whoever asks why it died.

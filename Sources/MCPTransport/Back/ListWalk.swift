@@ -15,17 +15,24 @@ struct ListWalk: Sendable {
     let kind: EntryListKind
     private let pagesMax: Int
     private let entriesMax: Int
+    private let bytesMax: Int
     private(set) var items: [JSON] = []
     /// The shortest time for which a page may be reused; `nil` where none said.
     private(set) var ttl: Duration?
+    /// Of the definitions.
+    private(set) var bytes = 0
     private var pages = 0
     /// Hashes of the cursors seen, so that one that leads back is no endless list; the cursors themselves may be long.
     private var cursors: Set<Int> = []
 
-    init(_ kind: EntryListKind, pagesMax: Int, entriesMax: Int) {
+    /// - Parameters:
+    ///   - entriesMax: of this list.
+    ///   - bytesMax: of its definitions together.
+    init(_ kind: EntryListKind, pagesMax: Int, entriesMax: Int, bytesMax: Int = .max) {
         self.kind = kind
         self.pagesMax = pagesMax
         self.entriesMax = entriesMax
+        self.bytesMax = bytesMax
     }
 
     mutating func take(_ result: JSON) -> Step {
@@ -41,6 +48,12 @@ struct ListWalk: Sendable {
             guard items.count < entriesMax else {
                 return .cut(
                     "it lists more than the entries that a server may have (\(LimitName.entries)); the rest of \(kind.member) is left out"
+                )
+            }
+            bytes += item.bytes.count
+            guard bytes <= bytesMax else {
+                return .cut(
+                    "its entries together have more bytes than can be told of; the rest of \(kind.member) is left out"
                 )
             }
             // Detached: an entry outlives the page it came in.

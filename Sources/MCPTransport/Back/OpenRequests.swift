@@ -164,7 +164,7 @@ final class OpenRequests: Sendable {
             return news(.updated(params))
         } else if method == Method.progress, let number = params["progressToken"]?.int {
             sink = state.withLock { $0.open[number]?.sink }
-        } else if method == Method.message {
+        } else if method == Method.message || Method.isForeignNotification(method) {
             // It names no request; only if one alone is running can it be meant.
             sink = state.withLock { state in
                 let calls = state.open.values.filter { !$0.request.isEndless }

@@ -5,7 +5,7 @@ import MCPModel
 enum RelayedNotification {
     /// The message with the client's own progress token in it.
     ///
-    /// - Returns: `nil` when this client did not ask for it.
+    /// - Returns: `nil` when this client did not ask for it, or it is between the gateway and the server.
     static func message(
         _ method: String, _ params: JSON, token: JSON?, logLevel: String?, revision: ProtocolRevision
     ) -> JSON? {
@@ -18,7 +18,9 @@ enum RelayedNotification {
             else { return nil }
             return note(method, params, revision)
         default:
-            return nil
+            // What no revision knows means something to the two ends alone.
+            return Method.isForeignNotification(method)
+                ? RPCMessage.notification(method: method, params: params).json : nil
         }
     }
 

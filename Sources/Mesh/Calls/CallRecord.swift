@@ -89,10 +89,11 @@ package enum CallRecord: Sendable {
         case .failure(let failure):
             var encoder = CanonicalEncoder()
             encoder.put(text: failure.reason.rawValue)
-            encoder.put(text: failure.detail)
-            for text in [failure.hint, failure.node] {
+            // What a backend says may be part of a detail, at any length.
+            encoder.put(text: failure.detail.cut(toBytes: Self.sentenceMax))
+            for (text, max) in [(failure.hint, Self.sentenceMax), (failure.node, Self.nodeMax)] {
                 encoder.put(text != nil)
-                if let text { encoder.put(text: text) }
+                if let text { encoder.put(text: text.cut(toBytes: max)) }
             }
             encoder.put(failure.callID != nil)
             if let id = failure.callID {

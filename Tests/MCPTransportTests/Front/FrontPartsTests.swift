@@ -2,6 +2,7 @@ import Glibc
 import HTTPWire
 import JSONSlice
 import MCPModel
+import MartletTestKit
 import NIOCore
 import Synchronization
 import Testing
@@ -64,6 +65,68 @@ struct LineSplitterTests {
                 .line(Array("one".utf8)), .line(Array("two".utf8)), .tooLong(EnvelopeSkim("3456789".utf8)),
             ])
         #expect(splitter.finish() == .line(Array("last".utf8)))
+    }
+}
+
+extension LineSplitterTests {
+    @Test(arguments: [1, 7, 64, 10_000])
+    func `an id that stands behind all that is left out is read`(size: Int) {
+        let giant =
+            "{\"jsonrpc\":\"2.0\",\"result\":{\"x\":\"" + String(repeating: "x", count: 3_000)
+            + "\"},\"id\":3}\n"
+        let bytes = Array((giant + "next\n").utf8)
+        var splitter = LineSplitter(bytesMax: 100)
+        var lines: [LineSplitter.Line] = []
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            lines += splitter.take(bytes[start..<min(start + size, bytes.count)])
+        }
+        guard lines.count == 2, case .tooLong(let skim) = lines[0] else {
+            Issue.record("\(lines.count)")
+            return
+        }
+        #expect(skim.answers == RPCID(3))
+        #expect(lines[1] == .line(Array("next".utf8)))
+    }
+
+    @Test(arguments: UInt64(1)...200)
+    func `any split of any lines gives the same`(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let words = [
+            "{", "}", "\"id\"", ":", "7", ",", "\"result\"", "\n", "\r\n", "\r", "é", "x", "[", "\"",
+        ]
+        let bytes = Array((0..<120).map { _ in words.randomElement(using: &random) ?? "" }.joined().utf8)
+        let bytesMax = Int.random(in: 1...40, using: &random)
+        let read = { (pieces: [ArraySlice<UInt8>]) -> [LineSplitter.Line] in
+            var splitter = LineSplitter(bytesMax: bytesMax)
+            let lines = pieces.flatMap { splitter.take($0) }
+            return lines + [splitter.finish()].compactMap { $0 }
+        }
+        // How much of a line that is left out was seen when it was told of depends on the pieces; what it is does not.
+        let told = { (lines: [LineSplitter.Line]) -> [String] in
+            lines.map { line in
+                switch line {
+                case .line(let bytes): String(decoding: bytes, as: UTF8.self)
+                case .tooLong(let skim): "too long, id \(skim.id?.description ?? "none"), \(skim.isDecided)"
+                }
+            }
+        }
+        let whole = told(read([bytes[...]]))
+        for _ in 0..<10 { #expect(told(read(random.cut(bytes))) == whole) }
+        #expect(told(read(bytes.indices.map { bytes[$0...$0] })) == whole)
+    }
+}
+
+struct CallPatienceTests {
+    @Test func `progress moves the end of silence, and never the end of all`() {
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        var patience = CallPatience(silence: .seconds(60), overall: .seconds(100), from: start)
+        #expect(patience.verdict(at: start) == .wait(until: start + .seconds(60)))
+        #expect(patience.verdict(at: start + .seconds(60)) == .silent)
+        patience.progressed(at: start + .seconds(30))
+        #expect(patience.verdict(at: start + .seconds(60)) == .wait(until: start + .seconds(90)))
+        patience.progressed(at: start + .seconds(99))
+        #expect(patience.verdict(at: start + .seconds(99)) == .wait(until: start + .seconds(100)))
+        #expect(patience.verdict(at: start + .seconds(100)) == .overall)
     }
 }
 

@@ -1,22 +1,24 @@
 /// A random object of which every piece is known, so that a splice can be checked against the pieces.
-struct RandomObject {
-    struct Member {
-        var key: String
+package struct RandomObject {
+    package struct Member {
+        package var key: String
         /// The key as written, quotes included.
-        var writtenKey: String
+        package var writtenKey: String
         /// Whitespace before and after the colon.
-        var colon: String
-        var value: String
+        package var colon: String
+        package var value: String
         /// Whitespace, comma and whitespace that follow; for the last one only whitespace.
-        var tail: String
+        package var tail: String
     }
 
-    var head: String
-    var members: [Member]
+    package var head: String
+    package var members: [Member]
 
-    var text: String { head + members.map { $0.writtenKey + $0.colon + $0.value + $0.tail }.joined() + "}" }
+    package var text: String {
+        head + members.map { $0.writtenKey + $0.colon + $0.value + $0.tail }.joined() + "}"
+    }
 
-    init(using random: inout SplitMix64) {
+    package init(using random: inout SplitMix64) {
         head = "{" + Self.space(&random)
         let count = Int.random(in: 0...(random.chance(0.1) ? 40 : 6), using: &random)
         var keys: Set<[UInt8]> = []
@@ -34,7 +36,7 @@ struct RandomObject {
         }
     }
 
-    static func value(_ random: inout SplitMix64, depth: Int) -> String {
+    package static func value(_ random: inout SplitMix64, depth: Int) -> String {
         switch Int.random(in: 0...(depth > 4 ? 4 : 6), using: &random) {
         case 0: return ["null", "true", "false"].randomElement(using: &random) ?? "null"
         case 1: return String(Int.random(in: -1_000_000...1_000_000, using: &random))
@@ -56,11 +58,11 @@ struct RandomObject {
         }
     }
 
-    static func space(_ random: inout SplitMix64) -> String {
+    package static func space(_ random: inout SplitMix64) -> String {
         random.chance(0.7) ? "" : [" ", "\n", "\t", "\r\n", "  "].randomElement(using: &random) ?? ""
     }
 
-    static func plain(_ random: inout SplitMix64) -> String {
+    package static func plain(_ random: inout SplitMix64) -> String {
         let scalars: [Unicode.Scalar] = [
             "a", "b", "{", "}", "[", "]", ",", ":", "\"", "\\", "/", "\n", "\u{0}", "é", "日", "😀", "\u{301}",
         ]
@@ -72,7 +74,7 @@ struct RandomObject {
     }
 
     /// One of the many spellings of a text.
-    static func written(_ text: String, _ random: inout SplitMix64) -> String {
+    package static func written(_ text: String, _ random: inout SplitMix64) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             let mustEscape = scalar == "\"" || scalar == "\\" || scalar.value < 0x20
