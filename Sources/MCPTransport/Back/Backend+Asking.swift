@@ -138,6 +138,9 @@ extension Backend {
                 } else {
                     self.finish(leg, .legacy, .fault(fault))
                 }
+            case .success where era == .modern && !self.state.withLock({ $0.legacyFace.serves(leg.request) }):
+                sessions.release(session)
+                self.attempt(leg)
             case .success(let link):
                 var request = request
                 request.whenDone = { sessions.release(session) }

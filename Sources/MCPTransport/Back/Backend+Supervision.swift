@@ -12,7 +12,7 @@ extension Backend {
         await withTaskGroup { tasks in
             tasks.addTask { await self.supervise() }
             tasks.addTask {
-                await asking.host.run { session throws(BackendFault) in try await self.open(session) }
+                await asking.host.run { session throws(BackendFault) in try await self.openWithFace(session) }
                 asking.close()
             }
         }
@@ -198,6 +198,7 @@ extension Backend {
             state.connection = Connection(
                 link: link, greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools,
                 taskSupport: Self.taskSupport(of: listing))
+            state.legacyFace.forgetLists()
             state.isAuthNeeded = false
         }
         events(.listed(listing))

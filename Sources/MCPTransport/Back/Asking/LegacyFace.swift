@@ -18,13 +18,29 @@ struct LegacyFace: Hashable, Sendable {
     /// Whether it takes no sessions at all.
     var isMissing = false
     private var modernOnly: Set<EntryName> = []
+    /// What a session lists of what is called by name, by the method that calls it; a method that is not there is
+    /// unknown.
+    private var listed: [String: Set<String>] = [:]
 
     /// Whether a call belongs into a session: the caller speaks as legacy clients do, and this is neither a retry of a
     /// modern round nor to become a modern task.
     func serves(_ request: CallRequest) -> Bool {
         request.client.era == .legacy && !isMissing && request.params["inputResponses"] == nil
             && request.params["requestState"] == nil && !modernOnly.contains(Self.entry(of: request))
-            && !TasksExtension.isDeclared(in: request.client.capabilities)
+            && !TasksExtension.isDeclared(in: request.client.capabilities) && lists(request)
+    }
+
+    /// Some servers show each era the tools that are written for it.
+    mutating func shows(_ names: Set<String>, calledWith method: String) { listed[method] = names }
+
+    /// The lists have changed: what sessions list is unknown until the next one is opened.
+    mutating func forgetLists() { listed = [:] }
+
+    private func lists(_ request: CallRequest) -> Bool {
+        guard let names = listed[request.method], let name = request.params["name"]?.string else {
+            return true
+        }
+        return names.contains(name)
     }
 
     /// This entry says what no session can carry.

@@ -36,6 +36,11 @@ struct BothErasTests {
         }
     ) -> MCPService {
         var service = FrontRig.sample
+        service.list = { _, _, kind, _ in
+            let names = kind == .tools ? ["x", "y"] : []
+            return .success(
+                ListPage(items: names.map { ["name": .string($0), "inputSchema": ["type": "object"]] }))
+        }
         service.call = { call, sink in
             sink(answer(call.client))
             return .finished
@@ -53,6 +58,27 @@ struct BothErasTests {
             var task = Self.legacy
             task.capabilities = TasksExtension.declared(in: task.capabilities)
             #expect(await rig.tool("x", client: task).text == "modern")
+        }
+    }
+
+    @Test func `what a server lists in the modern era alone is called there`() async throws {
+        var service = Self.parrot()
+        let asked = Mutex(0)
+        let all = service.list
+        // The modern era lists first; sessions are opened for calls.
+        service.list = { endpoint, caller, kind, cursor in
+            guard kind == .tools,
+                asked.withLock({ count in
+                    count += 1
+                    return count > 1
+                })
+            else { return all(endpoint, caller, kind, cursor) }
+            return .success(ListPage(items: [["name": "x", "inputSchema": ["type": "object"]]]))
+        }
+        try await with(service) { rig in
+            #expect(await rig.tool("y", client: Self.legacy).text == "modern")
+            #expect(await rig.tool("x", client: Self.legacy).text == "legacy")
+            #expect(await rig.tool("y", client: Self.legacy).text == "modern")
         }
     }
 
