@@ -120,10 +120,14 @@ struct FrontReplay {
             try #require([.string, .number].contains(made.kind))
             ids[id] = made
             wanted = wanted.setting("id", to: made)
-            if let made = found["params"]?["elicitationId"], let params = wanted["params"] {
-                #expect(made.string?.isEmpty == false)
-                wanted = wanted.setting("params", to: params.setting("elicitationId", to: made))
-            }
+        }
+        if let id = wanted["params"]?["elicitationId"], let params = wanted["params"] {
+            let made = try #require(found["params"]?["elicitationId"])
+            #expect(made.string?.isEmpty == false)
+            // What is told of it later is told of the same.
+            #expect(ids[id, default: made] == made)
+            ids[id] = made
+            wanted = wanted.setting("params", to: params.setting("elicitationId", to: made))
         }
         if exchange.name == "error-unknown-method", let message = found["error"]?["message"] {
             #expect(message.string?.hasPrefix("Method not found") == true)

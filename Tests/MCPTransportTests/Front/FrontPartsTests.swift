@@ -36,18 +36,23 @@ struct PipeAndServiceTests {
 
     @Test func `a watch of a backend's lists ends when it is told to`() async throws {
         let service = BackendService(timeout: .seconds(1))
-        let listing = BackendListing(
+        var listing = BackendListing(
             era: .modern, revision: .newestModern, serverInfo: [:], capabilities: [:], entries: [])
         service.take(.listed(listing))
-        let told = Mutex(0)
-        let watch = service.service { _, _ in .finished }.watch(.all, .anonymous) { _ in
-            told.withLock { $0 += 1 }
+        let told = Mutex<[ListChange]>([])
+        let watch = service.service { _, _ in .finished }.watch(.all, .anonymous) { change in
+            told.withLock { $0.append(change) }
         }
+        // Only what has changed is told of.
         service.take(.listed(listing))
-        #expect(told.withLock { $0 } == ListChange.allCases.count)
+        #expect(told.withLock { $0 } == [])
+        listing.entries = [(.tools, ["name": "a"]), (.resourceTemplates, ["uriTemplate": "b://{c}"])]
+        service.take(.listed(listing))
+        #expect(told.withLock { $0 } == [.tools, .resources])
         watch.cancel()
+        listing.entries = []
         service.take(.listed(listing))
-        #expect(told.withLock { $0 } == ListChange.allCases.count)
+        #expect(told.withLock { $0 } == [.tools, .resources])
     }
 }
 
