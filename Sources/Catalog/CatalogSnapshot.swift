@@ -57,7 +57,7 @@ package struct VirtualServerRecord: Hashable, Sendable {
         self.definition = definition
     }
 
-    /// Whether this one stands when both carry the same name (product.md §9: greatest (counter, hash)).
+    /// Whether this one stands when both carry the same name (the greatest counter, then hash).
     package func wins(over other: VirtualServerRecord) -> Bool {
         (counter, ContentHash(of: definition.bytes)) > (
             other.counter, ContentHash(of: other.definition.bytes)

@@ -12,7 +12,7 @@ package struct Fingerprint<Subject>: Hashable, Comparable, Sendable, CustomStrin
         self.low = low
     }
 
-    /// The id that belongs to a public key (mesh-design: first 16 bytes of its SHA-256).
+    /// The id that belongs to a public key (the first 16 bytes of its SHA-256).
     package init(ofKey rawKey: some Sequence<UInt8>) {
         let digest = Array(SHA256.hash(data: Array(rawKey)))
         self.init(high: Self.integer(digest[0..<8]), low: Self.integer(digest[8..<16]))

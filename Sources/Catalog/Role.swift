@@ -1,4 +1,4 @@
-/// What an enrolment lets a node do (mesh-design §1).
+/// What an enrolment lets a node do.
 package struct Roles: OptionSet, Hashable, Sendable, CustomStringConvertible {
     package let rawValue: UInt8
 

@@ -14,7 +14,7 @@ package struct ServerKey: Hashable, Comparable, Sendable, CustomStringConvertibl
     package static func < (a: Self, b: Self) -> Bool { (a.owner, a.name) < (b.owner, b.name) }
 }
 
-/// Health of a server, known only to its owner and told by it (mesh-design §3, kind `server`).
+/// Health of a server, known only to its owner and told by it (documents of the kind `server`).
 package enum ServerState: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
     case starting = 0
     case up = 1

@@ -83,7 +83,7 @@ struct EndpointFace {
         capabilities["resources"]?["subscribe"]?.bool == true
     }
 
-    /// Of all servers together: what one of them has, the endpoint has (mcp-spec, merging). Tools always: a
+    /// Of all servers together: what one of them has, the endpoint has. Tools always: a
     /// legacy client learns capabilities once, and the first server may come later. Of extensions only the one whose
     /// names the gateway can make outward.
     private static func union(of servers: [CatalogSnapshot.KnownServer], listed: Set<EntryKind>) -> JSON {

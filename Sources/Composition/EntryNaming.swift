@@ -1,6 +1,6 @@
 package import Catalog
 
-/// What an entry is called where several servers are shown as one (product.md §7).
+/// What an entry is called where several servers are shown as one.
 ///
 /// A name follows from labels and definitions alone: never from who is reachable, or who came first. It is
 /// looked up in a binding table and never taken apart.
@@ -60,7 +60,7 @@ package enum EntryNaming {
 /// How nodes are called in names of entries and in definitions: by label.
 ///
 /// Two nodes carry one label only when issuers that were cut off from each other enrolled it twice; then both
-/// appear as `LABEL-IDPREFIX` (mesh-design §1).
+/// appear as `LABEL-IDPREFIX`.
 package struct NodeNames: Hashable, Sendable {
     private let names: [NodeID: String]
 

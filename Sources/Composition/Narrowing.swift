@@ -35,7 +35,7 @@ package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible 
 /// Takes fixed arguments out of an entry's definition and writes defaults into it, by splicing: `$defs`,
 /// unknown keywords and all other bytes stay.
 ///
-/// What composition hides is convenience, not a boundary: only the owner's rules are (mesh-design §6). So where
+/// What composition hides is convenience, not a boundary: only the owner's rules are. So where
 /// a schema is too clever for a change that is plainly right, the change is refused instead of guessed.
 package enum Narrowing {
     /// - Complexity: O(arguments · size of the definition).

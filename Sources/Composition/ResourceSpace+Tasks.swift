@@ -1,7 +1,7 @@
 package import JSONSlice
 import MCPModel
 
-/// Tasks of one server on an endpoint that shows several (mcp-spec §3.8): its id `ID` is shown as `SERVER/ID`.
+/// Tasks of one server on an endpoint that shows several: its id `ID` is shown as `SERVER/ID`.
 extension ResourceSpace {
     /// The id that clients see.
     package func outward(taskID id: String) -> String { authority.map { "\($0)/\(id)" } ?? id }

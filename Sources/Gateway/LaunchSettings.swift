@@ -111,7 +111,7 @@ package struct LaunchSettings: Sendable {
 extension Label {
     /// For a host whose name has no letter or digit in it.
     static let fallbackNode = certain("node")
-    /// The segment of a first node that names none (product.md §4).
+    /// The segment of a first node that names none.
     static let defaultSegment = certain("default")
 
     private static func certain(_ text: StaticString) -> Label {

@@ -1,4 +1,5 @@
-/// Why the gateway, not a backend, ended a call. Stable words: callers and dashboards key on them (product.md §10).
+/// Why the gateway, not a backend, ended a call (docs/reference/errors.md). Stable words: callers and dashboards
+/// key on them.
 package enum Reason: String, Hashable, Sendable, CaseIterable {
     case unknownEntry = "unknown_entry"
     case ownerUnreachable = "owner_unreachable"

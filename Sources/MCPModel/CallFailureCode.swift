@@ -1,7 +1,6 @@
 import JSONSlice
 
-/// The one place where the gateway's reasons get their JSON-RPC codes and their shape on the wire
-/// (product.md §10).
+/// The one place where the gateway's reasons get their JSON-RPC codes and their shape on the wire.
 ///
 /// Codes are stable: a new reason takes the next number, and none is ever given twice. 7001 and up lie outside
 /// the range that JSON-RPC reserves.

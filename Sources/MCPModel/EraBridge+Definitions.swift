@@ -2,7 +2,7 @@ package import JSONSlice
 
 /// Definitions of tools, resources, templates and prompts on their way down to older revisions.
 extension EraBridge {
-    /// A definition without what the revision does not know (mcp-spec §1, §5.2):
+    /// A definition without what the revision does not know:
     ///
     /// | member | known from |
     /// |---|---|

@@ -42,7 +42,7 @@ extension EraBridge {
         }
     }
 
-    /// -32042 `data.elicitations` as `inputRequests` (mcp-spec §4.4, §5.1).
+    /// -32042 `data.elicitations` as `inputRequests`.
     private static func urlElicitation(_ error: JSON, method: String, capabilities: JSON) -> Answer {
         let wanted = error["data"]?["elicitations"]?.elements ?? []
         let requests = wanted.enumerated().compactMap { index, elicitation -> (String, JSON)? in

@@ -3,7 +3,7 @@ package import JSONSlice
 /// What `initialize` says in legacy and `server/discover` and `_meta` say in modern.
 extension EraBridge {
     /// The revision to answer an `initialize` with: the one asked for if we speak it and it is legacy, otherwise
-    /// the newest legacy one; the client leaves if it cannot (mcp-spec §3.2, §4.1).
+    /// the newest legacy one; the client leaves if it cannot.
     package static func negotiated(requested: String?) -> ProtocolRevision {
         guard let revision = requested.flatMap(ProtocolRevision.init(rawValue:)), revision.era == .legacy
         else {
@@ -24,7 +24,7 @@ extension EraBridge {
         return instructions.map { result.setting("instructions", to: .string($0)) } ?? result
     }
 
-    /// The result of `server/discover` (mcp-spec §3.1).
+    /// The result of `server/discover`.
     package static func discoverResult(
         capabilities: JSON, serverInfo: JSON, instructions: String?, caching: Caching
     ) -> JSON {
@@ -36,7 +36,7 @@ extension EraBridge {
         return withServerInfo(withCaching(result, caching), serverInfo)
     }
 
-    /// Every modern result should say who answered (mcp-spec §2.2).
+    /// Every modern result should say who answered.
     package static func withServerInfo(_ result: JSON, _ serverInfo: JSON) -> JSON {
         let meta = result["_meta"].flatMap { $0.kind == .object ? $0 : nil } ?? .emptyObject
         return result.setting("_meta", to: meta.setting(MetaKey.serverInfo, to: serverInfo))

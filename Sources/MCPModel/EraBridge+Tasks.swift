@@ -1,6 +1,6 @@
 package import JSONSlice
 
-/// Tasks between the eras: the extension of 2026-07-28 and the experiment of 2025-11-25 (mcp-spec §3.8, §4.5, §5).
+/// Tasks between the eras: the extension of 2026-07-28 and the experiment of 2025-11-25.
 ///
 /// | 2025-11-25 | 2026-07-28 |
 /// |---|---|

@@ -1,6 +1,6 @@
 package import JSONSlice
 
-/// Carries answers from one era of MCP to the other, as pure functions on bytes (mcp-spec §5.1, §5.2).
+/// Carries answers from one era of MCP to the other, as pure functions on bytes.
 ///
 /// What both eras know stays to the byte; only members that one side must have, or must not see, are spliced.
 /// Inside the gateway and the mesh everything is modern, so a legacy back turns answers up and a legacy front
@@ -13,7 +13,7 @@ package enum EraBridge {
         case error(JSON)
     }
 
-    /// What a modern cache may do with a result (mcp-spec §3.5).
+    /// What a modern cache may do with a result.
     package struct Caching: Hashable, Sendable {
         package enum Scope: String, Hashable, Sendable {
             /// May be shared by callers with other credentials.
@@ -81,7 +81,7 @@ package enum EraBridge {
     }
 
     /// Params as a legacy server knows them: without the answers and the state of a retry, and without the wish for a
-    /// task that modern servers ignore (mcp-spec §3.8): 2025-11-25 would answer it with what nobody waits for.
+    /// task that modern servers ignore: 2025-11-25 would answer it with what nobody waits for.
     package static func legacyParams(fromModern params: JSON) -> JSON {
         params.removing { ["inputResponses", "requestState", "task"].contains($0) }
     }

@@ -22,8 +22,7 @@ package enum MetaKey {
         protocolVersion, clientCapabilities, clientInfo, logLevel, serverInfo, subscriptionId,
     ]
 
-    /// Whether MCP keeps the key to itself: the second label of its prefix is `modelcontextprotocol` or `mcp`
-    /// (mcp-spec §2.2).
+    /// Whether MCP keeps the key to itself: the second label of its prefix is `modelcontextprotocol` or `mcp`.
     package static func isReserved(_ key: String) -> Bool {
         guard let slash = key.utf8.firstIndex(of: UInt8(ascii: "/")) else { return false }
         let labels = key[..<slash].split(separator: ".", omittingEmptySubsequences: false)

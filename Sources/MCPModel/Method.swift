@@ -48,18 +48,18 @@ package enum Method {
 
 /// What the specification says of whole groups of methods.
 extension Method {
-    /// Complete results of these carry `ttlMs` and `cacheScope` (mcp-spec §3.5).
+    /// Complete results of these carry `ttlMs` and `cacheScope`.
     package static let cacheable: Set<String> = [
         serverDiscover, toolsList, promptsList, resourcesList, resourceTemplatesList, resourcesRead,
     ]
 
-    /// Only these may answer `input_required` (mcp-spec §3.3).
+    /// Only these may answer `input_required`.
     package static let multiRound: Set<String> = [toolsCall, promptsGet, resourcesRead]
 
-    /// What a task is asked and told by (mcp-spec §3.8).
+    /// What a task is asked and told by.
     package static let ofTasks: Set<String> = [tasksGet, tasksUpdate, tasksCancel]
 
-    /// Gone in 2026-07-28: with modern metadata they are answered like a method that never was (mcp-spec §2.4).
+    /// Gone in 2026-07-28: with modern metadata they are answered like a method that never was.
     package static let removedInModern: Set<String> = [
         initialize, ping, loggingSetLevel, resourcesSubscribe, resourcesUnsubscribe, tasksResult, tasksList,
     ]
@@ -91,7 +91,7 @@ extension Method {
         }
     }
 
-    /// The member of `params` that `Mcp-Name` mirrors; `nil` where the header does not belong (mcp-spec §2.3).
+    /// The member of `params` that `Mcp-Name` mirrors; `nil` where the header does not belong.
     package static func nameMember(of method: String) -> String? {
         switch method {
         case toolsCall, promptsGet: "name"

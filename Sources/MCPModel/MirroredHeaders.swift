@@ -1,7 +1,7 @@
 package import JSONSlice
 
-/// The headers of 2026-07-28 that repeat parts of the body, so that intermediaries need not parse it
-/// (mcp-spec §2.3): what a client sends, and what a server checks.
+/// The headers of 2026-07-28 that repeat parts of the body, so that intermediaries need not parse it:
+/// what a client sends, and what a server checks.
 package struct MirroredHeaders: Hashable, Sendable {
     package static let protocolVersion = "MCP-Protocol-Version"
     package static let method = "Mcp-Method"

@@ -11,7 +11,7 @@ package struct ModernRefusal: Error, Hashable, Sendable {
     }
 }
 
-/// A request of 2026-07-28 whose `_meta` and headers were checked (mcp-spec §2.2 to 2.4).
+/// A request of 2026-07-28 whose `_meta` and headers were checked.
 package struct ModernRequest: Hashable, Sendable {
     package let id: RPCID
     package let method: String
@@ -50,7 +50,7 @@ package struct ModernRequest: Hashable, Sendable {
         self.revision = revision
     }
 
-    /// Which era a message speaks (mcp-spec §3.2). Modern: its `_meta` has a protocol version, or the header
+    /// Which era a message speaks. Modern: its `_meta` has a protocol version, or the header
     /// names one that is not legacy. `initialize` without modern `_meta` is legacy whatever the header says.
     package static func era(of message: RPCMessage, versionHeader: String?) -> Era {
         if RequestMeta(params: message.params).protocolVersion != nil { return .modern }

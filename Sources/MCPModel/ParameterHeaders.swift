@@ -1,7 +1,7 @@
 package import JSONSlice
 
 /// Which arguments of a tool are mirrored in `Mcp-Param-*` headers: the `x-mcp-header` annotations of its
-/// `inputSchema` (mcp-spec §2.3).
+/// `inputSchema`.
 package struct ParameterHeaders: Hashable, Sendable {
     /// One argument that has a header.
     package struct Parameter: Hashable, Sendable {

@@ -1,4 +1,4 @@
-/// The two families of MCP (product.md §1).
+/// The two families of MCP.
 package enum Era: String, Hashable, Sendable {
     case modern
     case legacy

@@ -25,7 +25,7 @@ package struct RPCError: Error, Hashable, Sendable {
         return .object(members + (data.map { [("data", $0)] } ?? []))
     }
 
-    /// The HTTP status that goes with the error in 2026-07-28 (mcp-spec §2.4), when nothing of the answer was
+    /// The HTTP status that goes with the error in 2026-07-28, when nothing of the answer was
     /// sent yet. A missing `_meta` is 400 although its code is -32602: see ``ModernRefusal``.
     package var modernStatus: Int {
         switch code {
@@ -108,7 +108,7 @@ extension RPCError {
             data: .object([("requiredCapabilities", required)]))
     }
 
-    /// Names modern revisions only: a modern client cannot use a legacy one per request (mcp-spec §3.1).
+    /// Names modern revisions only: a modern client cannot use a legacy one per request.
     package static func unsupportedVersion(requested: String) -> RPCError {
         let supported = ProtocolRevision.modern.map { JSON.string($0.rawValue) }
         return RPCError(
@@ -116,7 +116,7 @@ extension RPCError {
             data: .object([("supported", .array(supported)), ("requested", .string(requested))]))
     }
 
-    /// Modern's word for a resource that is not there (mcp-spec §1).
+    /// Modern's word for a resource that is not there.
     package static func unknownResource(uri: String) -> RPCError {
         RPCError(
             code: Code.invalidParams, message: "Resource not found: \(uri)",

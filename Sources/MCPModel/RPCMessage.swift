@@ -63,7 +63,7 @@ package enum RPCMessage: Hashable, Sendable {
         }
     }
 
-    /// The id of a message that was refused: errors keep it whenever it can be read (mcp-spec §2.4).
+    /// The id of a message that was refused: errors keep it whenever it can be read.
     package static func readableID(in json: JSON) -> RPCID? { json["id"].flatMap(RPCID.init) }
 
     package static func failure(_ id: RPCID?, _ error: RPCError) -> RPCMessage {

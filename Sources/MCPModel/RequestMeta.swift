@@ -1,6 +1,6 @@
 package import JSONSlice
 
-/// What `params._meta` of a request says of the client and the connection (mcp-spec §2.2).
+/// What `params._meta` of a request says of the client and the connection.
 ///
 /// A front reads it and strips it; a back writes its own. Other members of `_meta` travel untouched.
 package struct RequestMeta: Hashable, Sendable {

@@ -37,7 +37,7 @@ package struct SSEEvent: Hashable, Sendable {
         return result
     }
 
-    /// A comment line, which keeps a quiet stream open (mcp-spec §2.5).
+    /// A comment line, which keeps a quiet stream open.
     package static let keepAlive: [UInt8] = Array(":\n\n".utf8)
 
     private static func append(_ field: String, _ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {

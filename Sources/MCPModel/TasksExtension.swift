@@ -1,6 +1,6 @@
 package import JSONSlice
 
-/// The extension `io.modelcontextprotocol/tasks` of 2026-07-28 (mcp-spec §3.8): a `tools/call` may be answered with a
+/// The extension `io.modelcontextprotocol/tasks` of 2026-07-28: a `tools/call` may be answered with a
 /// task that its caller asks after.
 ///
 /// Client and server declare it alike, as a member of `extensions` in their capabilities; a client on each request.

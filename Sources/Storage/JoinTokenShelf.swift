@@ -2,7 +2,7 @@ package import Catalog
 import FoundationEssentials
 import GRDB
 
-/// A join token that this issuer gave out, as far as it must remember it (mesh-design §1).
+/// A join token that this issuer gave out, as far as it must remember it.
 package struct StoredJoinToken: Hashable, Sendable {
     /// Names the token without giving it away.
     package let id: [UInt8]

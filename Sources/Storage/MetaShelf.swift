@@ -43,7 +43,7 @@ package struct MetaShelf: Sendable {
         try await database.write { try $0.removeMeta(name) }
     }
 
-    /// The number of this start, on stable storage before it is returned (mesh-design §3). Counts from 1.
+    /// The number of this start, on stable storage before it is returned. Counts from 1.
     ///
     /// - Parameter floor: the greatest that a peer showed of this node; the result is above it.
     package func nextIncarnation(above floor: UInt64 = 0) async throws -> UInt64 {

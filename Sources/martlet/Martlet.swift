@@ -1,7 +1,7 @@
 import ArgumentParser
 import Gateway
 
-/// The command line (product.md §3). Each command is one file in `Commands/`; what they share is here.
+/// The command line. Each command is one file in `Commands/`; what they share is here.
 @main
 struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

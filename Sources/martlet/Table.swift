@@ -1,6 +1,6 @@
 /// Rows of text under headings, as wide as what they hold and no wider than the terminal.
 ///
-/// The last column that may shrink is cut with `…` so that a table of ours fits 100 columns (product.md §3).
+/// The last column that may shrink is cut with `…` so that a table of ours fits 100 columns.
 struct Table {
     static let widthMax = 100
 

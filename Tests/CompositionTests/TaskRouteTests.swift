@@ -4,7 +4,7 @@ import JSONSlice
 import MCPModel
 import Testing
 
-/// Tasks on endpoints: whose they are, and where they lead (mcp-spec §3.8, §5.3).
+/// Tasks on endpoints: whose they are, and where they lead.
 struct TaskRouteTests {
     private static let tasks =
         #"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{},"org.example/x":{"a":1}}}"#

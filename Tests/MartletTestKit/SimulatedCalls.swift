@@ -155,7 +155,7 @@ package final class SimulatedCalls {
         }
     }
 
-    /// How a sentence of product.md §10 counts: did it run?
+    /// How a reason (docs/reference/errors.md) counts: did it run?
     package static func outcome(_ event: CallEvent) -> Outcome {
         switch event {
         case .result, .error: .ok

@@ -3,7 +3,7 @@ import MCPModel
 package import MCPTransport
 import Synchronization
 
-/// A modern server with tasks (mcp-spec §3.8), as what stands behind a front: its tasks do what the test says.
+/// A modern server with tasks, as what stands behind a front: its tasks do what the test says.
 ///
 /// | tool | what it does |
 /// | --- | --- |

@@ -4,7 +4,7 @@ import MartletTestKit
 import Mesh
 import Testing
 
-/// mesh-design §9, 5: a call runs at most once, whatever is killed when; every call ends as ok, failed or unknown.
+/// A call runs at most once, whatever is killed when; every call ends as ok, failed or unknown.
 struct CallHistoryTests {
     private static let callsPerSeed = 12
 

@@ -3,7 +3,7 @@ import MartletTestKit
 import Mesh
 import Testing
 
-/// What must hold whatever the network does (mesh-design §9), on the product's own cores in virtual time.
+/// What must hold whatever the network does, on the product's own cores in virtual time.
 struct ConvergenceTests {
     @Test func `three nodes find one another from one address and agree`() throws {
         let mesh = try SimulatedMesh(seed: 1)

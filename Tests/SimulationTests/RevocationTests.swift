@@ -3,7 +3,7 @@ import MartletTestKit
 import Mesh
 import Testing
 
-/// Revocations on the product's own cores in virtual time (mesh-design §1, docs/decisions/0014).
+/// Revocations on the product's own cores in virtual time (docs/decisions/0014).
 struct RevocationTests {
     /// Segments in a row, one node on each, each attached to its neighbours' networks.
     private func chain(_ mesh: SimulatedMesh, _ count: Int) throws -> [SimulatedMesh.NodeIndex] {

@@ -56,7 +56,7 @@ final class CatalogBoard: Sendable {
         return made
     }
 
-    /// One namespace for own servers, virtual servers and `NODE--SERVER` (product.md §2); the node's own server
+    /// One namespace for own servers, virtual servers and `NODE--SERVER`; the node's own server
     /// keeps a name that a partition let both take.
     private static func endpoint(_ name: EndpointName, in snapshot: CatalogSnapshot) -> Endpoint? {
         guard case .server(let text) = name else { return .all }

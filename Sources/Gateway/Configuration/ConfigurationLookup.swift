@@ -1,4 +1,4 @@
-/// Where a node's configuration and data are, from its environment (product.md §4; XDG Base Directory).
+/// Where a node's configuration and data are, from its environment (XDG Base Directory).
 package enum ConfigurationLookup {
     package enum Found: Hashable, Sendable {
         case file(String, Source)

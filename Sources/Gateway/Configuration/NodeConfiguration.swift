@@ -1,7 +1,7 @@
 package import Catalog
 package import Composition
 
-/// What one configuration file says, as plain values (product.md §4). What it leaves out is at its default;
+/// What one configuration file says, as plain values. What it leaves out is at its default;
 /// defaults that depend on the machine are `nil`.
 package struct NodeConfiguration: Hashable, Sendable {
     package static let serversMax = 1_000

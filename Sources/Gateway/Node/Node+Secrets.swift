@@ -56,7 +56,7 @@ extension Node {
     /// Binds the secrets that a new server refers to, where nothing has bound them yet.
     ///
     /// One that is bound to another address stays so: the server then says `auth needed`, and a person sets the secret
-    /// anew (mesh-design §7).
+    /// anew.
     func bindSecrets(of definition: ServerDefinition) async throws {
         guard let audience = definition.audience else { return }
         let unbound = Set(secrets.list().filter(\.audience.isUnbound).map(\.name.text))

@@ -194,7 +194,7 @@ package final class Node: Sendable {
         }
     }
 
-    /// MCP without a credential exists only on loopback (product.md §2).
+    /// MCP without a credential exists only on loopback.
     private static func checkDoor(_ door: CallerDoor, settings: LaunchSettings) throws(Refusal) {
         let address = settings.configuration.listen.mcp
         guard !ListenAddress(host: address.host, port: address.port).isLoopback, !door.needsKey else {

@@ -30,7 +30,7 @@ extension BackendTarget {
 }
 
 extension ServerDefinition {
-    /// Whom this server's secrets open for: its address, or its command (mesh-design §7).
+    /// Whom this server's secrets open for: its address, or its command.
     var audience: SecretAudience? {
         switch transport {
         case .stdio(let command, let arguments, _, _):

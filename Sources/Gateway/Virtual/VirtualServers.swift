@@ -185,7 +185,7 @@ actor VirtualServers {
         }
     }
 
-    /// What a file defines is changed only there (product.md §4).
+    /// What a file defines is changed only there.
     private func checkNotConfigured(_ name: Label) throws(Refusal) {
         guard configured.contains(where: { $0.name == name }) else { return }
         throw Refusal(

@@ -2,7 +2,7 @@ import JSONSlice
 import MCPModel
 import NIOCore
 
-/// Calls in sessions of a backend whose callers can be asked for something (mcp-spec §5.1).
+/// Calls in sessions of a backend whose callers can be asked for something.
 extension Backend {
     /// What a call's caller can be asked for; `nil` where that does not matter: it is nothing, or not in the middle of
     /// such a call, or the call goes the modern way.

@@ -11,7 +11,7 @@ struct Greeting: Hashable, Sendable {
     var capabilities: JSON
 }
 
-/// Finding a backend's era (mcp-spec §3.2), and listing what it offers.
+/// Finding a backend's era, and listing what it offers.
 extension Backend {
     /// Greets the backend in the era it last spoke, or finds out which it speaks.
     func greet(_ link: any BackendLink) async throws(BackendFault) -> Greeting {
@@ -56,7 +56,7 @@ extension Backend {
         case .result(let result) where result["supportedVersions"]?.kind == .array:
             return try modernGreeting(result, link)
         case .error(let error) where Self.isModern(error):
-            // A server that refuses a revision says which it takes (mcp-spec §3.2).
+            // A server that refuses a revision says which it takes.
             let offered = error["data"]?["supported"]?.elements.compactMap(\.string) ?? []
             let common = ProtocolRevision.allCases.last { offered.contains($0.rawValue) }
             if let common, common.era == .legacy { return try await initialize(link) }
@@ -202,7 +202,7 @@ extension Backend {
         }
     }
 
-    /// Why a tool must not be offered by any client over HTTP (mcp-spec §2.3); `nil`: it may.
+    /// Why a tool must not be offered by any client over HTTP; `nil`: it may.
     private func violation(
         of item: JSON, _ kind: EntryListKind, _ greeting: Greeting
     ) -> (tool: String, why: String)? {

@@ -87,7 +87,7 @@ extension Backend {
     }
 
     /// Connects and greets; a URL that knows neither modern requests nor `initialize` is tried as HTTP+SSE of
-    /// 2024-11-05 (mcp-spec §3.2), and as such first from then on.
+    /// 2024-11-05, and as such first from then on.
     private func meet() async throws(BackendFault) -> (any BackendLink, Greeting) {
         let news = hearing()
         var refusal: BackendFault?

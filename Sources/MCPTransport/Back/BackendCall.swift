@@ -99,7 +99,7 @@ final class BackendCall: Sendable {
                 // What belongs to a listen is not this call's, wherever it came.
                 return params["_meta"]?[MetaKey.subscriptionId] == nil
             }
-            // Progress must grow; a backend's slip is not handed on (mcp-spec §5.1).
+            // Progress must grow; a backend's slip is not handed on.
             guard let progress = params["progress"]?.double, progress > state.lastProgress ?? -.infinity
             else {
                 return false

@@ -4,7 +4,7 @@ import MCPModel
 import NIOCore
 import Synchronization
 
-/// A backend that speaks HTTP+SSE of 2024-11-05 (mcp-spec §4.3): everything it says comes on one stream,
+/// A backend that speaks HTTP+SSE of 2024-11-05: everything it says comes on one stream,
 /// everything we say is POSTed to the URL that the stream's first event names. The stream's end is the
 /// link's.
 final class EventLink: BackendLink {

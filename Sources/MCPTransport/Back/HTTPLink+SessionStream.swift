@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The session's own stream of a legacy backend: what it says there belongs to no request (mcp-spec §4.2).
+/// The session's own stream of a legacy backend: what it says there belongs to no request.
 extension HTTPLink {
     /// Waits of the session's own stream between two attempts; it is a convenience, not the way of calls.
     private static let streamRetry = (from: Duration.seconds(1), to: Duration.seconds(60))

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A backend behind a URL that speaks Streamable HTTP, modern (mcp-spec §2.3) or legacy (§4.2).
+/// A backend behind a URL that speaks Streamable HTTP, modern or legacy.
 ///
 /// A legacy stream that breaks, or that the server ends early, is resumed if it gave an id to come back with
 /// (``StreamPlace``); if that fails, the call's outcome is unknown.
@@ -110,7 +110,7 @@ final class HTTPLink: BackendLink {
     }
 
     func notify(_ method: String, _ params: JSON?) {
-        // Over HTTP a modern client has nothing to notify of (mcp-spec §2.5).
+        // Over HTTP a modern client has nothing to notify of.
         guard state.withLock({ $0.revision?.era }) == .legacy else { return }
         post(RPCMessage.notification(method: method, params: params))
     }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A backend that is our child and speaks over its standard input and output (mcp-spec §2.6).
+/// A backend that is our child and speaks over its standard input and output.
 final class StdioLink: BackendLink {
     /// How often a child is looked at whose output is still open: its own children may hold it.
     private static let lookInterval = Duration.seconds(1)

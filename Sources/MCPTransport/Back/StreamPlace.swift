@@ -1,4 +1,4 @@
-/// How far a legacy server's stream was read, and what it takes to go on there (mcp-spec §4.2).
+/// How far a legacy server's stream was read, and what it takes to go on there.
 struct StreamPlace: Hashable, Sendable {
     /// A longer id is not sent back: it has to fit into a header.
     static let idBytesMax = 1_024

@@ -3,7 +3,7 @@ import MCPModel
 import NIOCore
 import Synchronization
 
-/// A link that asks its legacy session for log messages before it sends the call that wants them (mcp-spec §5.1).
+/// A link that asks its legacy session for log messages before it sends the call that wants them.
 final class TalkativeLink: BackendLink {
     /// How long a call waits for the session's word that it will be as talkative; then it goes without.
     private static let patience = TimeAmount.seconds(5)

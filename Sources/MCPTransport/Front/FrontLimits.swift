@@ -45,7 +45,9 @@ package struct FrontLimits: Hashable, Sendable {
     package var sessionTaskLifeMax: Duration = .seconds(60 * 60)
     /// Tasks whose state is asked for anew when a session lists its own, newest first.
     package var sessionTasksFreshMax = 32
-    /// How often a task is asked after on behalf of a legacy client that waits for it, where its server gives no
+    /// Tasks that one listen may hear of: each is asked after.
+    package var tasksWatchedMax = 64
+    /// How often a task is asked after on behalf of a client that waits for it or listens, where its server gives no
     /// interval, and the bounds of what a server may give: neither hammered nor forgotten.
     package var taskPoll: Duration = .seconds(1)
     package var taskPollMin: Duration = .milliseconds(20)

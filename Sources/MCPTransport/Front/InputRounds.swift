@@ -1,7 +1,7 @@
 package import JSONSlice
 package import MCPModel
 
-/// Plays the multi-round-trip requests of 2026-07-28 with a client of a legacy revision (mcp-spec §5.2).
+/// Plays the multi-round-trip requests of 2026-07-28 with a client of a legacy revision.
 ///
 /// A modern call that needs something of its client ends with `input_required` and is issued again with the
 /// answers; a legacy client is asked with real requests of the server instead. This value decides what to

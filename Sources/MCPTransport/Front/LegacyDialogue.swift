@@ -265,7 +265,7 @@ final class LegacyDialogue: Sendable {
         }
     }
 
-    /// The server has gone on after the URLs that it sent the user to (mcp-spec §5.2).
+    /// The server has gone on after the URLs that it sent the user to.
     private func tellVisited(of id: RPCID) {
         guard let call = state.withLock({ $0.open[id] }) else { return }
         for elicitation in call.rounds.visited {

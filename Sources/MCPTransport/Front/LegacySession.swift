@@ -1,7 +1,7 @@
 package import JSONSlice
 package import MCPModel
 
-/// What one legacy client said of itself when it initialized, and has set since (mcp-spec §4.1).
+/// What one legacy client said of itself when it initialized, and has set since.
 package struct LegacySession: Hashable, Sendable {
     package let revision: ProtocolRevision
     /// Its capabilities in the terms of 2026-07-28, no more than its revision knows.

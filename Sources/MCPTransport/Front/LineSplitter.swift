@@ -1,6 +1,6 @@
 package import MCPModel
 
-/// Cuts a stream of bytes into lines, each at most so long (mcp-spec §2.6: one message per line).
+/// Cuts a stream of bytes into lines, each at most so long (on stdio a message is a line).
 ///
 /// A line over the bound is left out as a whole and reported once, with what its envelope says, so that one monstrous
 /// message costs no more than itself. A carriage return before the line feed belongs to the line end.

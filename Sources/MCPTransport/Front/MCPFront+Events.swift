@@ -2,7 +2,7 @@ import JSONSlice
 import MCPModel
 import Synchronization
 
-/// HTTP+SSE of 2024-11-05 (mcp-spec §4.3): one stream carries all that the server says; the client POSTs what
+/// HTTP+SSE of 2024-11-05: one stream carries all that the server says; the client POSTs what
 /// it says to the URL that the stream's first event names. The session ends with the stream.
 extension MCPFront {
     func openEvents(_ exchange: HTTPExchange, _ scope: SessionScope) {

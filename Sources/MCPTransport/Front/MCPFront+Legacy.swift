@@ -3,7 +3,7 @@ import Logging
 import MCPModel
 import Synchronization
 
-/// Streamable HTTP of 2025-03-26 to 2025-11-25 (mcp-spec §4.2).
+/// Streamable HTTP of 2025-03-26 to 2025-11-25.
 extension MCPFront {
     static let sessionHeader = "Mcp-Session-Id"
     static let lastEventHeader = "Last-Event-ID"
@@ -21,7 +21,7 @@ extension MCPFront {
             session.dialogue.receive(message) { _ in }
             return answer.finishEmpty()
         }
-        // A client that goes away has not cancelled (mcp-spec §4.2): the call goes on.
+        // A client that goes away has not cancelled: the call goes on.
         session.dialogue.receive(message, canAsk: answer.mayStream) { output in
             switch output {
             case .message(let message): answer.send(message)

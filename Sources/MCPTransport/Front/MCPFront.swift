@@ -4,7 +4,7 @@ package import Logging
 import MCPModel
 import Synchronization
 
-/// The MCP surface of a node over HTTP: both eras, all revisions, on the same endpoints (product.md §2).
+/// The MCP surface of a node over HTTP: both eras, all revisions, on the same endpoints.
 ///
 /// | path | what |
 /// | --- | --- |
@@ -12,8 +12,8 @@ import Synchronization
 /// | `/servers/NAME/sse`, `/servers/NAME/messages` | HTTP+SSE of 2024-11-05 |
 /// | `/healthz`, `/readyz` | for load balancers; open to everyone |
 ///
-/// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body
-/// (mcp-spec §3.2). Modern requests are stateless; legacy ones live in sessions that belong to one caller and
+/// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body.
+/// Modern requests are stateless; legacy ones live in sessions that belong to one caller and
 /// one endpoint. A legacy client whose stream broke comes back with `Last-Event-ID` and gets what it missed; the call goes
 /// on meanwhile, and its answer waits within ``FrontLimits/replay``.
 package final class MCPFront: Sendable {
@@ -176,7 +176,7 @@ package final class MCPFront: Sendable {
         }
         let dialogue = ModernDialogue(
             service: service, endpoint: scope.endpoint, caller: scope.caller,
-            subscriptionsMax: limits.subscriptionsMax)
+            limits: limits)
         let running = dialogue.serve(request, description: description) { output in
             switch output {
             case .notification(let message): answer.send(message)

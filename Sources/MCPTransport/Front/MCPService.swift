@@ -58,7 +58,7 @@ package struct MCPService: Sendable {
     }
 }
 
-/// One MCP endpoint of a node, by its path (product.md §2).
+/// One MCP endpoint of a node, by its path.
 package enum EndpointName: Hashable, Sendable, CustomStringConvertible {
     /// `/mcp`: everything this caller may see.
     case all

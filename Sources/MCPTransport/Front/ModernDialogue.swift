@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// Serves requests of 2026-07-28, each on its own, whichever transport carries them (mcp-spec §2 and §3).
+/// Serves requests of 2026-07-28, each on its own, whichever transport carries them.
 struct ModernDialogue: Sendable {
     enum Output: Sendable {
         case notification(JSON)
@@ -14,8 +14,7 @@ struct ModernDialogue: Sendable {
     let service: MCPService
     let endpoint: EndpointName
     let caller: Caller
-    /// Resources that one listen may watch.
-    var subscriptionsMax = FrontLimits.standard.subscriptionsMax
+    var limits = FrontLimits.standard
 
     /// Serves one request.
     ///
@@ -92,7 +91,7 @@ struct ModernDialogue: Sendable {
 
     // MARK: Tasks
 
-    /// Why a question about a task goes no further (mcp-spec §3.8).
+    /// Why a question about a task goes no further.
     private static func refusal(ofTask request: ModernRequest, _ description: EndpointDescription)
         -> RPCError?
     {

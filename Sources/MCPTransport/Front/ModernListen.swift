@@ -2,7 +2,7 @@ import JSONSlice
 import MCPModel
 import Synchronization
 
-/// One `subscriptions/listen` of 2026-07-28 (mcp-spec §3.4): what is honoured is known first, is acknowledged next, and
+/// One `subscriptions/listen` of 2026-07-28: what is honoured is known first, is acknowledged next, and
 /// only then is told of.
 ///
 /// May be used from any thread.
@@ -11,6 +11,7 @@ final class ModernListen: Sendable {
         /// Resources whose word is awaited, one more while they are being asked for; what comes meanwhile waits.
         var awaited: Int
         var honoured: Set<String> = []
+        var honouredTasks: Set<String> = []
         var early: [(method: String, params: JSON)] = []
         var tokens: [WatchToken] = []
         var isAcknowledged = false
@@ -23,20 +24,26 @@ final class ModernListen: Sendable {
     private let id: RPCID
     private let lists: [ListChange]
     private let uris: [String]
+    private let tasks: [String]
     private let reply: ModernDialogue.Reply
     private let state: Mutex<State>
     /// Messages of one listen leave one after the other, the acknowledgement first.
     private let speaking = Mutex(())
 
-    private init(_ id: RPCID, lists: [ListChange], uris: [String], reply: @escaping ModernDialogue.Reply) {
+    private init(
+        _ id: RPCID, lists: [ListChange], uris: [String], tasks: [String],
+        reply: @escaping ModernDialogue.Reply
+    ) {
         self.id = id
         self.lists = lists
         self.uris = uris
+        self.tasks = tasks
         self.reply = reply
-        state = Mutex(State(awaited: uris.count + 1))
+        state = Mutex(State(awaited: uris.count + tasks.count + 1))
     }
 
-    /// Honours what the endpoint can tell of: its lists, and the resources of servers that tell of updates.
+    /// Honours what the endpoint can tell of: its lists, the resources of servers that tell of updates, and the caller's
+    /// tasks.
     static func start(
         _ dialogue: ModernDialogue, _ request: ModernRequest, _ description: EndpointDescription,
         _ reply: @escaping ModernDialogue.Reply
@@ -48,13 +55,18 @@ final class ModernListen: Sendable {
         }
         let uris =
             description.tellsOfUpdates
-            ? ResourceSubscription.uris(in: request.params).prefix(dialogue.subscriptionsMax) : []
-        let listen = ModernListen(request.id, lists: lists, uris: Array(uris), reply: reply)
-        listen.begin(dialogue)
+            ? ResourceSubscription.uris(in: request.params).prefix(dialogue.limits.subscriptionsMax) : []
+        let wanted = filter?["taskIds"]?.elements.compactMap(\.string) ?? []
+        let tasks = wanted.enumerated().filter { wanted[..<$0.offset].contains($0.element) == false }
+            .prefix(dialogue.limits.tasksWatchedMax).map(\.element)
+        let listen = ModernListen(
+            request.id, lists: lists, uris: Array(uris),
+            tasks: TasksExtension.isDeclared(in: description.capabilities) ? tasks : [], reply: reply)
+        listen.begin(dialogue, request.meta.client)
         return CallHandle { listen.end() }
     }
 
-    private func begin(_ dialogue: ModernDialogue) {
+    private func begin(_ dialogue: ModernDialogue, _ client: ClientFacts) {
         let (endpoint, caller) = (dialogue.endpoint, dialogue.caller)
         // Watches begin before the acknowledgement goes out, so that no change falls between them.
         if !lists.isEmpty {
@@ -71,6 +83,19 @@ final class ModernListen: Sendable {
                         endpoint: endpoint, caller: caller, uri: uri,
                         settled: { [weak self] in self?.settled(uri, $0) },
                         updated: { [weak self] in self?.tell(Method.resourcesUpdated, $0) })))
+        }
+        let ask: TaskPursuit.Ask = { method, params, sink in
+            let call = EndpointCall(
+                endpoint: endpoint, caller: caller, method: method, params: params, client: client)
+            return dialogue.service.call(call, sink)
+        }
+        for task in tasks {
+            hold(
+                TaskWatch(
+                    task, pace: TaskWalk.Pace(dialogue.limits), on: EventLoops.shared.any(), ask: ask,
+                    settled: { [weak self] in self?.settled(task: task, isKnown: $0) },
+                    changed: { [weak self] in self?.tell(Method.tasks, $0) }
+                ).begin())
         }
         settled(nil, nil)
     }
@@ -94,8 +119,16 @@ final class ModernListen: Sendable {
 
     /// The word on one resource, or on the end of asking for them.
     private func settled(_ uri: String?, _ refusal: RPCError?) {
+        oneLess { if let uri, refusal == nil { $0.honoured.insert(uri) } }
+    }
+
+    private func settled(task: String, isKnown: Bool) {
+        oneLess { if isKnown { $0.honouredTasks.insert(task) } }
+    }
+
+    private func oneLess(_ note: (inout State) -> Void) {
         let isLast = state.withLock { state in
-            if let uri, refusal == nil { state.honoured.insert(uri) }
+            note(&state)
             state.awaited -= 1
             return state.awaited == 0
         }
@@ -104,11 +137,14 @@ final class ModernListen: Sendable {
 
     private func acknowledge() {
         speaking.withLock { _ in
-            let honoured = state.withLock { state in uris.filter(state.honoured.contains) }
+            let (honoured, known) = state.withLock { state in
+                (uris.filter(state.honoured.contains), tasks.filter(state.honouredTasks.contains))
+            }
             var filter = lists.map { ($0.filterMember, JSON.bool(true)) }
             if !honoured.isEmpty {
                 filter += ResourceSubscription.notifications(honoured).members.map { ($0.key, $0.value) }
             }
+            if !known.isEmpty { filter.append(("taskIds", .array(known.map(JSON.string)))) }
             say(Method.subscriptionsAcknowledged, ["notifications": .object(filter)])
             let early = state.withLock { state in
                 state.isAcknowledged = true

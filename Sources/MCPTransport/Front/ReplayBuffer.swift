@@ -1,5 +1,5 @@
 /// Where an event stands in a session: in which of its streams, and as which of that stream's events, from 1.
-/// Number 0 is the place before the first. On the wire it is `STREAM-NUMBER` (mcp-spec §4.2: unique across the
+/// Number 0 is the place before the first. On the wire it is `STREAM-NUMBER` (unique across the
 /// session, and it names the stream).
 package struct EventID: Hashable, Sendable, CustomStringConvertible {
     package var stream: Int

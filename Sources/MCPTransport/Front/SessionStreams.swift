@@ -11,7 +11,7 @@ struct StreamableSession: Sendable {
 }
 
 /// The streams of one session: what is said on one goes to the connection that carries it now, and is kept for a
-/// while for a client that comes back after a break (mcp-spec §4.2).
+/// while for a client that comes back after a break.
 ///
 /// May be used from any thread. Whatever is done to a connection is queued on its loop, under the lock: so its
 /// events keep their order, and no connection calls back while the lock is held.

@@ -2,8 +2,8 @@ import JSONSlice
 import MCPModel
 import Synchronization
 
-/// The resources that one legacy session watches: `resources/subscribe` and `resources/unsubscribe`
-/// (mcp-spec §4.4, §5.2). They end with the session.
+/// The resources that one legacy session watches: `resources/subscribe` and `resources/unsubscribe`.
+/// They end with the session.
 final class SessionSubscriptions: Sendable {
     private enum Slot: Sendable {
         /// Its word is awaited by these requests.

@@ -3,7 +3,7 @@ package import MCPModel
 package import NIOCore
 import Synchronization
 
-/// Serves one endpoint of a service to one client over line-delimited JSON (mcp-spec §2.6), in the era that
+/// Serves one endpoint of a service to one client over line-delimited JSON, in the era that
 /// the client opens with: a request with modern `_meta` is served as such, `initialize` opens the legacy
 /// session.
 package struct StdioFront: Sendable {
@@ -169,7 +169,7 @@ final class StdioConversation: Sendable {
                     id, .invalidRequest("the id is in use, or too many requests are running already")))
         }
         let dialogue = ModernDialogue(
-            service: service, endpoint: endpoint, caller: caller, subscriptionsMax: limits.subscriptionsMax)
+            service: service, endpoint: endpoint, caller: caller, limits: limits)
         let handle = dialogue.serve(request, description: description) { [weak self] output in
             self?.relay(output, of: id, issue)
         }

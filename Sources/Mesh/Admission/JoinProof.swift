@@ -1,7 +1,7 @@
 import Catalog
 import Crypto
 
-/// The two proofs of a join: HMAC-SHA256 under the token's secret, which itself never travels (mesh-design §1).
+/// The two proofs of a join: HMAC-SHA256 under the token's secret, which itself never travels.
 ///
 /// Both cover the hash of the issuer's TLS leaf as each side sees it, so that a proof shown to somebody in the
 /// middle is worth nothing.

@@ -16,7 +16,7 @@ package enum JoinTokenError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 }
 
-/// What lets a node into a mesh: where to go, whom to believe there, and the secret to show (mesh-design §1).
+/// What lets a node into a mesh: where to go, whom to believe there, and the secret to show.
 ///
 /// Has no `description` that shows the secret; ``text`` is the only way out, for the person who passes it on.
 package struct JoinToken: Hashable, Sendable, CustomStringConvertible {

@@ -36,7 +36,7 @@ package struct IssuerWay: Hashable, Sendable {
     }
 }
 
-/// When a node asks for its next leaf, and whom (mesh-design §1, "Lives").
+/// When a node asks for its next leaf, and whom.
 ///
 /// Wall time comes in with each question: a clock that jumps makes a leaf due earlier or later, and nothing else.
 package struct LeafRenewal: Sendable {

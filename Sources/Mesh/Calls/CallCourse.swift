@@ -1,7 +1,7 @@
 package import Catalog
 package import MCPModel
 
-/// The course of one call at its entry node, from the caller to the one final event that ends it (mesh-design §6).
+/// The course of one call at its entry node, from the caller to the one final event that ends it.
 ///
 /// Under one id a call is sent once, ever. When its stream breaks, the owner is asked what became of it, over whatever
 /// link or circuit opens next: it goes on where it runs, its result is fetched, or, where the owner never saw it and

@@ -2,7 +2,7 @@ package import Catalog
 import JSONSlice
 package import MCPModel
 
-/// On whose behalf a call is made (mesh-design §6).
+/// On whose behalf a call is made.
 package struct WirePrincipal: Hashable, Sendable, Canonical {
     /// Who vouches for the identity: an OAuth issuer, `key`, `local` …
     package var issuer: String

@@ -12,7 +12,7 @@ package import MCPModel
 /// told so before its next call is run.
 package struct CallJournal: Sendable {
     package struct Limits: Hashable, Sendable {
-        /// How long what ended, or was fenced, is remembered (mesh-design §6).
+        /// How long what ended, or was fenced, is remembered.
         package var keep: Duration = .seconds(600)
         package var ids = 100_000
         package var idsPerSource = 1_000

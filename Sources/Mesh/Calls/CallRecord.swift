@@ -1,7 +1,7 @@
 package import JSONSlice
 package import MCPModel
 
-/// What travels in a call's data frames, both ways (mesh-design §6).
+/// What travels in a call's data frames, both ways.
 package enum CallRecord: Sendable {
     /// Numbers on the wire, for good.
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {

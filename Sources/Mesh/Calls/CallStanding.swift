@@ -1,7 +1,7 @@
 package import Catalog
 package import MCPModel
 
-/// What an owner answers to the question what became of a call (mesh-design §6: `ask`).
+/// What an owner answers to the question what became of a call (`ask`).
 ///
 /// The fifth answer, `done`, needs no word: it is the call's last record itself.
 package enum CallStanding: UInt8, Hashable, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-/// How much a sender may still send on a stream, or on a link as a whole (mesh-design §2: credit per stream and link).
+/// How much a sender may still send on a stream, or on a link as a whole: credit per stream and link.
 package struct SendWindow: Hashable, Sendable {
     /// What a new stream may carry before its receiver grants more: some round trips' worth on a fast link.
     package static let streamInitial = 256 * 1024

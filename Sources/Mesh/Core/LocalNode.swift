@@ -36,7 +36,7 @@ package struct MeshLimits: Hashable, Sendable {
     /// How often the shell sends ``MeshEvent/tick``: the finest any delay below needs.
     package static let tickEvery: Duration = .milliseconds(100)
 
-    /// Up to so many peers all get a standing link; beyond, the rules of mesh-design §2 choose.
+    /// Up to so many peers all get a standing link; beyond, the rules of `StandingPeers` choose.
     package var standingLinks = 8
     /// Over that a newcomer hears `full`, unless it has no link at all.
     package var acceptedLinks = 32
@@ -63,7 +63,7 @@ package struct MeshLimits: Hashable, Sendable {
     /// After a new certificate this node's own links are made anew within this time, one after the other.
     package var redialWithin: Duration = .seconds(60)
 
-    /// A links document at most that often; downs at once (mesh-design §3).
+    /// A links document at most that often; downs at once.
     package var linksEvery: Duration = .milliseconds(200)
     /// Routes are found anew at most that often when news of others' links pour in; this node's own count at once.
     package var routesEvery: Duration = .milliseconds(50)
@@ -91,7 +91,7 @@ package struct MeshLimits: Hashable, Sendable {
     /// All manifests of one origin together.
     package var manifestBytesPerOrigin = 128 * 1024 * 1024
 
-    /// A link named by a relay as broken is left out for so long, where another path exists (mesh-design §5).
+    /// A link named by a relay as broken is left out for so long, where another path exists.
     package var maskFor: Duration = .seconds(5)
     package var masks = 64
     /// Seeing one's own id in another life so often …

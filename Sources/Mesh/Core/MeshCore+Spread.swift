@@ -1,7 +1,7 @@
 import Catalog
 
 /// How documents and manifests travel: small documents at once, others announced and pulled, and repair for whatever
-/// was missed (mesh-design §3).
+/// was missed.
 extension MeshCore {
     mutating func receive(_ frame: Frame, from link: LinkID, using random: inout some RandomNumberGenerator) {
         guard hasStarted, let peer = neighbourhood.peer(of: link) else { return }

@@ -1,6 +1,6 @@
 package import Catalog
 
-/// What a document is about (mesh-design §3). Numbers are for good.
+/// What a document is about. Numbers are for good.
 package enum DocumentKind: UInt8, Hashable, Comparable, Sendable, CaseIterable, CustomStringConvertible {
     case node = 1
     case links = 2
@@ -104,7 +104,7 @@ package struct DocumentKey: Hashable, Comparable, Sendable, CustomStringConverti
     }
 }
 
-/// Orders what one origin said under one key; never a clock (mesh-design §3).
+/// Orders what one origin said under one key; never a clock.
 package struct DocumentVersion: Hashable, Comparable, Sendable, Canonical, CustomStringConvertible {
     /// One more at every start, on disk before the first document leaves.
     package var incarnation: UInt64

@@ -20,7 +20,7 @@ package enum EnrolmentProblem: Error, Hashable, Sendable, CustomStringConvertibl
     }
 }
 
-/// An issuer's word on who a node is and what it may do; does not expire (mesh-design §1).
+/// An issuer's word on who a node is and what it may do; does not expire.
 ///
 /// It travels in the node document and carries the issuer's own ``IssuerGrant``, so that whoever knows the root
 /// key can check it alone.

@@ -21,7 +21,7 @@ package struct MeshTrust: Hashable, Sendable {
 }
 
 /// What is signed: a purpose, the mesh, then the value, so that no signature is good for anything else
-/// (mesh-design §3: prefix `martlet/1`, mesh id, kind).
+/// (prefix `martlet/1`, mesh id, kind).
 package enum SigningPurpose: String, Sendable {
     case issuerGrant = "issuer-grant"
     case enrolment

@@ -1,6 +1,6 @@
 package import Catalog
 
-/// Who told us of an address. A hint, never trust (product.md §5).
+/// Who told us of an address. A hint, never trust.
 package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStringConvertible {
     /// In the configuration, or in a join token.
     case seed = 0

@@ -8,7 +8,7 @@ package enum CircuitPurpose: UInt8, Hashable, Sendable {
     case join = 2
 }
 
-/// What opens a circuit's stream: the rest of the path that its source chose (mesh-design §5).
+/// What opens a circuit's stream: the rest of the path that its source chose.
 package struct CircuitHeader: Hashable, Sendable, Canonical {
     /// So many ids may a path name, its end included.
     package static let pathMax = 8
@@ -99,7 +99,7 @@ package enum RelayDecision: Hashable, Sendable {
     }
 }
 
-/// What one source may use of a relay (mesh-design §5).
+/// What one source may use of a relay.
 package struct RelayLimits: Hashable, Sendable {
     /// A node with 8 lanes to each of 8 far peers.
     package var circuitsPerSource = 64

@@ -19,7 +19,7 @@ package struct Route: Hashable, Sendable {
     package var cost: Int
 }
 
-/// Who is alive and how to get there, from everybody's links documents: one computation (mesh-design §4).
+/// Who is alive and how to get there, from everybody's links documents: one computation.
 ///
 /// A link counts when both ends list it; this node's own links count as they are. In the middle of a path a node
 /// relays only from and to links that it says it relays over.

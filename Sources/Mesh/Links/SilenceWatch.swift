@@ -1,6 +1,6 @@
 package import Catalog
 
-/// When to send a heartbeat on a link, and when its silence means that it is down (mesh-design §2).
+/// When to send a heartbeat on a link, and when its silence means that it is down.
 ///
 /// Silence is counted in punctual ticks of one's own loop, not read off a clock: a node that was starved or
 /// suspended has heard nothing because it did not listen, and blames nobody. The owner calls ``tick(at:)`` every

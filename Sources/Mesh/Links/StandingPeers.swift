@@ -1,6 +1,6 @@
 package import Catalog
 
-/// Which peers should have a standing link with this node (mesh-design §2).
+/// Which peers should have a standing link with this node.
 ///
 /// All of them up to the limit. Beyond it: the two neighbours in id order within the segment, four by rendezvous
 /// hash, and for each other segment, from the three nodes of this one that rank highest for the pair, one link

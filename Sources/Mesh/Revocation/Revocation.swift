@@ -80,7 +80,7 @@ package struct RevocationKey: Hashable, Comparable, Sendable, CustomStringConver
     package static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }
 
-/// The word that a node is no more of the mesh, for good (mesh-design §1, docs/decisions/0014).
+/// The word that a node is no more of the mesh, for good (docs/decisions/0014).
 ///
 /// Whoever knows the root key can check it alone: it needs no document and no order of arrival.
 package struct Revocation: Hashable, Sendable {

@@ -21,7 +21,7 @@ package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A value with exactly one spelling in bytes, so that hashes and signatures speak of the value.
 ///
-/// The encoding (mesh-design §3): integers of fixed width, most significant byte first; `Bool` one byte, 0 or 1;
+/// The encoding: integers of fixed width, most significant byte first; `Bool` one byte, 0 or 1;
 /// an optional is a `Bool` and then the value; bytes, text (valid UTF-8) and lists carry a 32-bit count in front;
 /// a list that stands for a set is sorted and without repeats. No padding, no defaults, nothing left over.
 package protocol Canonical {

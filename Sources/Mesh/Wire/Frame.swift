@@ -168,7 +168,7 @@ package struct ManifestPage: Hashable, Sendable {
     }
 }
 
-/// What two linked nodes say to each other (mesh-design §2).
+/// What two linked nodes say to each other.
 ///
 /// On the wire: length of the rest (32 bits), type (8), stream (64), fields. Golden bytes of each kind are in
 /// `Fixtures/mesh/frames.txt`.

@@ -5,7 +5,7 @@ package import Mesh
 import SwiftASN1
 import X509
 
-/// How long certificates last (mesh-design: lives).
+/// How long certificates last.
 package enum CertificateLife {
     package static let root: TimeInterval = 20 * 365 * day
     package static let intermediate: TimeInterval = 365 * day

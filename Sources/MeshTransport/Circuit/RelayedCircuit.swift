@@ -1,12 +1,12 @@
 import Catalog
 import Mesh
 
-/// Two streams of two links joined byte for byte: what a relay does for others (mesh-design §5).
+/// Two streams of two links joined byte for byte: what a relay does for others.
 ///
 /// Credit is passed on, not made up: bytes that came in on one side are given back when they have left on the
 /// other, so a relay never holds more of a circuit than one window each way. Lives on the mesh's loop.
 final class RelayedCircuit {
-    /// A join is a few kilobytes; whoever pushes more through is not joining (mesh-design §1).
+    /// A join is a few kilobytes; whoever pushes more through is not joining.
     static let joinBytesMax = 64 * 1024
 
     let source: NodeID

@@ -3,7 +3,7 @@ package import Crypto
 package import Mesh
 
 /// One node's wish to join, kept until it is in: the same request repeated gets the same answer, so a join that
-/// broke after the issuer had counted the token as used can be finished (mesh-design §1).
+/// broke after the issuer had counted the token as used can be finished.
 package struct JoinAttempt: Sendable {
     package let token: JoinToken
     package let nodeKey: Curve25519.Signing.PrivateKey

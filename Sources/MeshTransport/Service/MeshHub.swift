@@ -29,7 +29,7 @@ struct HubSetup: Sendable {
 final class MeshHub: LinkOwner, @unchecked Sendable {
     /// Connections that have not said who they are yet.
     static let handshakesMax = 64
-    /// Guests at a time (mesh-design §1).
+    /// Guests at a time.
     static let guestsMax = 8
     /// Circuits of our own: one for each node we call and cannot dial.
     static let callLinksMax = 256

@@ -13,7 +13,7 @@ package enum TrustAnchor: Sendable {
     case fingerprint(ContentHash, mesh: MeshID)
 }
 
-/// Checks the chain that the other end of a TLS connection shows (mesh-design §1).
+/// Checks the chain that the other end of a TLS connection shows.
 ///
 /// It takes the place of the TLS library's own checks, so it does all of them: a path to the pinned root and
 /// no other (RFC 5280), both uses, exactly one name, and that name a node's of this mesh.

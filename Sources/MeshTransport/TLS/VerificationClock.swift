@@ -2,7 +2,7 @@ package import FoundationEssentials
 import Synchronization
 
 /// The time by which certificates are checked and made: the greatest of the system's clock and all that shows that it is
-/// later (mesh-design §1: the build's date, and the latest not-before seen in a verified chain).
+/// later (the build's date, and the latest not-before seen in a verified chain).
 package final class VerificationClock: Sendable {
     private let system: @Sendable () -> Date
     private let floor: Mutex<Date>

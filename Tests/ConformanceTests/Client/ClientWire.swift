@@ -255,7 +255,7 @@ private final class AnswerReading: Sendable {
         }
     }
 
-    /// The status and the code of an error belong together (mcp-spec §2.4).
+    /// The status and the code of an error belong together.
     private func objection(to message: JSON, _ status: Int) -> String? {
         guard era == .modern else { return nil }
         let wanted: Set<Int>

@@ -69,7 +69,8 @@ struct Cell: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Which cells mean nothing: what a revision has not, cannot be shown of it. Written from mcp-spec §1, before any run.
+/// Which cells mean nothing: what a revision has not, cannot be shown of it. Written from the revisions'
+/// specifications, not from a run.
 enum NotApplicable {
     /// The revision in which a feature begins; those that all five have stand in no row.
     static let since: [Feature: ProtocolRevision] = [.elicitation: .v2025_06_18]

@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// What one revision allows on the wire, from its schema and mcp-spec §1; kept apart from the bridge that is tested by it.
+/// What one revision allows on the wire, from its schema and specification; kept apart from the bridge that is tested by it.
 struct RevisionRules: Sendable {
     let revision: ProtocolRevision
 

@@ -75,7 +75,7 @@ enum Offer {
         return result.setting("structuredContent", to: .object([("said", said), ("n", json("1.10") ?? 0)]))
     }
 
-    /// What a client of `front` must see of that (mcp-spec §5.2).
+    /// What a client of `front` must see of that.
     static func echoed(_ arguments: JSON, by back: ProtocolRevision, seenBy front: ProtocolRevision) -> JSON {
         let whole = echoed(arguments, by: back)
         let content = (whole["content"]?.elements ?? []).map { block -> JSON in

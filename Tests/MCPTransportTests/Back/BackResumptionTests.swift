@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Legacy backends whose streams break (mcp-spec §4.2).
+/// Legacy backends whose streams break.
 @Suite(.timeLimit(.minutes(1)))
 struct BackResumptionTests {
     /// What a backend does with one connection that carries a call.

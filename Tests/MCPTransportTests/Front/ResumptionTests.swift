@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Broken streams of legacy clients (mcp-spec §4.2).
+/// Broken streams of legacy clients.
 @Suite(.timeLimit(.minutes(1)))
 struct ResumptionTests {
     private static var limits: FrontLimits {

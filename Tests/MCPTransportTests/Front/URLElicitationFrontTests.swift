@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// A legacy client whose user is sent to a URL in the middle of a call (mcp-spec §5.2).
+/// A legacy client whose user is sent to a URL in the middle of a call.
 struct URLElicitationFrontTests {
     @Test(arguments: [("accept", true), ("decline", false)])
     func `the client hears that its visit is complete once the server has gone on`(

@@ -45,7 +45,7 @@ struct DeclaredCapabilities: Hashable, Sendable {
         return .object((hasForm ? [("form", .emptyObject)] : []) + (hasURL ? [("url", .emptyObject)] : []))
     }
 
-    /// Why a caller with these cannot be asked that; `nil`: it can (mcp-spec §4.4).
+    /// Why a caller with these cannot be asked that; `nil`: it can.
     func objection(to method: String, _ params: JSON?) -> RPCError? {
         switch method {
         case Method.elicitationCreate:

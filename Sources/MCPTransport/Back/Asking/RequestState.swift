@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// The `requestState` of a suspended call: names it, sealed, and bound to who asked for what (mcp-spec §3.3).
+/// The `requestState` of a suspended call: names it, sealed, and bound to who asked for what.
 ///
 /// The id in it is random and good for one retry, and what is bound is no secret to the caller, so the context
 /// goes in as associated data and the text stays short.

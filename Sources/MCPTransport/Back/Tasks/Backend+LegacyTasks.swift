@@ -2,7 +2,7 @@ import JSONSlice
 import MCPModel
 import NIOCore
 
-/// Tools of 2025-11-25 that run as tasks (mcp-spec §4.5, §5.1).
+/// Tools of 2025-11-25 that run as tasks.
 extension Backend {
     /// How a call runs at a legacy backend.
     enum Tasking: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// Tasks that a backend made of calls (mcp-spec §3.8).
+/// Tasks that a backend made of calls.
 extension Backend {
     /// Why a request about a task goes no further; `nil`: it does.
     ///

@@ -116,7 +116,7 @@ final class LegacyTask: Sendable {
             ask(Method.tasksCancel, call, attempt) { event in
                 switch event {
                 case .result(let task): _ = self.state.withLock { $0.task.heard(task) }
-                // It was over when this came; that is no fault of the caller's (mcp-spec §3.8).
+                // It was over when this came; that is no fault of the caller's.
                 case .error: break
                 default: return fail(call, event)
                 }

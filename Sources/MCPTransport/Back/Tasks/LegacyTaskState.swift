@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// One task of 2025-11-25 as callers of 2026-07-28 see it (mcp-spec §5.1): what its server said of it, what it asks, and
+/// One task of 2025-11-25 as callers of 2026-07-28 see it: what its server said of it, what it asks, and
 /// what it ended with.
 ///
 /// The server says all that on the answer to `tasks/result`, which the gateway waits for from the beginning: questions

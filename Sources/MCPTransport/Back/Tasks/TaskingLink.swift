@@ -3,7 +3,7 @@ import MCPModel
 import Synchronization
 
 /// A link at which a tool runs only as a task, for callers who know nothing of tasks: a call is made as one and waited
-/// for, and what the task asks and ends with is what the call asks and ends with (mcp-spec §5.1).
+/// for, and what the task asks and ends with is what the call asks and ends with.
 struct TaskingLink: BackendLink {
     let link: any BackendLink
     /// The number of one more request.

@@ -3,7 +3,7 @@ import MCPModel
 import NIOCore
 import Synchronization
 
-/// The experimental tasks of 2025-11-25 over the extension of 2026-07-28 (mcp-spec §4.5, §5.2).
+/// The experimental tasks of 2025-11-25 over the extension of 2026-07-28.
 ///
 /// What a request about tasks does is an *errand*: it begins and ends like a call of the service, so that cancelling,
 /// asking the client and answering are those of every other request.
@@ -31,7 +31,7 @@ extension LegacyDialogue {
 
     /// What a `tools/call` wants.
     func wish(of params: JSON) -> Result<TaskWish, RPCError> {
-        // Where nobody offers tasks, the wish for one means nothing (mcp-spec §4.5).
+        // Where nobody offers tasks, the wish for one means nothing.
         guard let task = params["task"], task.kind == .object, hasTasks else { return .success(.none) }
         let name = params["name"]?.string ?? ""
         guard service.taskSupport(endpoint, caller, name) != .forbidden else {
@@ -155,7 +155,7 @@ extension LegacyDialogue {
         }
     }
 
-    /// What is over cannot be cancelled (mcp-spec §4.5), so the task is asked after first; then it counts as cancelled
+    /// What is over cannot be cancelled, so the task is asked after first; then it counts as cancelled
     /// for this session, whatever its server makes of it.
     private func cancel(_ id: String, _ ask: @escaping TaskPursuit.Ask, _ sink: @escaping CallSink)
         -> CallHandle

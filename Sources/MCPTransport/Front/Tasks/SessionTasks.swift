@@ -1,7 +1,7 @@
 import JSONSlice
 import MCPModel
 
-/// The tasks that one legacy session has made (mcp-spec §4.5), newest last: what it lists, and the results that no
+/// The tasks that one legacy session has made, newest last: what it lists, and the results that no
 /// server keeps.
 ///
 /// A modern server decides by itself whether a call becomes a task. Where it answered at once, the client that wanted a

@@ -38,9 +38,7 @@ final class TaskPursuit: Sendable {
         self.limits = limits
         self.saw = saw
         deadline = .now() + TimeAmount(limits.taskWaitMax)
-        let pace = TaskWalk.Pace(
-            usual: limits.taskPoll, least: limits.taskPollMin, most: limits.taskPollMax)
-        state = Mutex(State(walk: TaskWalk(pace)))
+        state = Mutex(State(walk: TaskWalk(TaskWalk.Pace(limits))))
     }
 
     /// One round: from here, with the client's answers if it was asked for some, to the end or the next question.

@@ -18,10 +18,18 @@ struct TaskWalk: Sendable {
         var usual: Duration
         var least: Duration
         var most: Duration
+
+        init(usual: Duration, least: Duration, most: Duration) {
+            (self.usual, self.least, self.most) = (usual, least, most)
+        }
+
+        init(_ limits: FrontLimits) {
+            self.init(usual: limits.taskPoll, least: limits.taskPollMin, most: limits.taskPollMax)
+        }
     }
 
     private let pace: Pace
-    /// Keys that were answered: they may stand in the task a little longer (mcp-spec §3.8), and are never used again.
+    /// Keys that were answered: they may stand in the task a little longer, and are never used again.
     private var answered: Set<String> = []
 
     init(_ pace: Pace) { self.pace = pace }
@@ -47,17 +55,18 @@ struct TaskWalk: Sendable {
             return .finish(.failure(CallFailure(.cancelled, "the task was cancelled\(why)")))
         case .inputRequired:
             let open = task["inputRequests"]?.removing(where: answered.contains) ?? .emptyObject
-            guard !open.members.isEmpty else { return .look(after: interval(of: task)) }
+            guard !open.members.isEmpty else { return .look(after: Self.interval(of: task, pace)) }
             return .finish(
                 .result([
                     "resultType": "input_required", "inputRequests": open, "requestState": "",
                 ]))
-        case .working: return .look(after: interval(of: task))
+        case .working: return .look(after: Self.interval(of: task, pace))
         case nil: return .finish(Self.broken("the task's server gives no status that this gateway knows"))
         }
     }
 
-    private func interval(of task: JSON) -> Duration {
+    /// When to ask after a task again: its server says, within bounds.
+    static func interval(of task: JSON, _ pace: Pace) -> Duration {
         guard let milliseconds = task["pollIntervalMs"]?.int else { return pace.usual }
         return min(max(.milliseconds(min(max(milliseconds, 0), 86_400_000)), pace.least), pace.most)
     }

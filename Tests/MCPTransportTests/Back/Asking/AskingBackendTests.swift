@@ -7,7 +7,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Calls at legacy servers that ask, in modern terms (mcp-spec §5.1).
+/// Calls at legacy servers that ask, in modern terms.
 @Suite(.timeLimit(.minutes(1)))
 struct AskingBackendTests {
     private static func with(

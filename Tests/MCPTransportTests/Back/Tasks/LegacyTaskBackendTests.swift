@@ -4,7 +4,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Tasks of a server of 2025-11-25 in modern terms (mcp-spec §5.1).
+/// Tasks of a server of 2025-11-25 in modern terms.
 @Suite(.timeLimit(.minutes(1)))
 struct LegacyTaskBackendTests {
     private static let able = ClientFacts(capabilities: TasksExtension.required)

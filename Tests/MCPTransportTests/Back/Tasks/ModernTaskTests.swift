@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Tasks of a modern backend, from its front to the caller's sink (mcp-spec §3.8).
+/// Tasks of a modern backend, from its front to the caller's sink.
 @Suite(.timeLimit(.minutes(1)))
 struct ModernTaskTests {
     static let able = ClientFacts(capabilities: TasksExtension.required)

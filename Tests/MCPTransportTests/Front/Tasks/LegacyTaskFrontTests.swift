@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// Tasks of 2025-11-25 before a server that has those of 2026-07-28 (mcp-spec §4.5, §5.2).
+/// Tasks of 2025-11-25 before a server that has those of 2026-07-28.
 @Suite(.timeLimit(.minutes(1)))
 struct LegacyTaskFrontTests {
     private let server = TaskServer()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// What a front asks of a client of 2026-07-28 before a task's server hears of it (mcp-spec §3.8).
+/// What a front asks of a client of 2026-07-28 before a task's server hears of it.
 @Suite(.timeLimit(.minutes(1)))
 struct ModernTaskFrontTests {
     private let server = TaskServer()
@@ -95,6 +95,54 @@ struct ModernTaskFrontTests {
                 capabilities: [:])
             #expect(refused.status == 400)
             #expect(refused.json["error"].map(TasksExtension.isRequired) == true)
+        }
+    }
+
+    @Test func `a listener hears of its tasks until they have ended, and of nobody else's`() async throws {
+        try await FrontRig.with(server.service) { front in
+            for _ in 0..<2 { _ = try await send(front, Method.toolsCall, ["name": "job"], name: "job") }
+            let wanted: JSON = ["notifications": ["taskIds": ["t/1", "t/9", "t/2", "t/1"]]]
+            let stream = try front.stream(
+                "POST", "/mcp", headers: FrontRig.modernHeaders(Method.subscriptionsListen),
+                body: FrontRig.modernBody(
+                    Method.subscriptionsListen, wanted, capabilities: TasksExtension.required))
+            let first = try await stream.next()
+            #expect(first?["method"]?.string == Method.subscriptionsAcknowledged)
+            #expect(first?.pointer("/params/notifications")?.text == #"{"taskIds":["t/1","t/2"]}"#)
+            server.set("t/2", ["statusMessage": "half way"])
+            let half = try await stream.next()
+            #expect(half?["method"]?.string == "notifications/tasks")
+            #expect(half?.pointer("/params/taskId") == "t/2")
+            #expect(half?.pointer("/params/statusMessage") == "half way")
+            #expect(half?.pointer("/params/resultType") == nil)
+            #expect(half?.pointer("/params/_meta") != nil)
+            server.complete("t/2", "done")
+            let done = try await stream.next()
+            #expect(done?.pointer("/params/status") == "completed")
+            #expect(done?.pointer("/params/result/content/0/text") == "done")
+            // What has ended is not asked after any more.
+            let looks = {
+                server.calls.count { $0.method == Method.tasksGet && $0.params["taskId"] == "t/2" }
+            }
+            let before = (looks(), server.calls.count)
+            while server.calls.count < before.1 + 5 { try await Task.sleep(for: .milliseconds(2)) }
+            #expect(looks() == before.0)
+            stream.close()
+        }
+    }
+
+    @Test func `a task that has ended before anybody listened is told of once`() async throws {
+        try await FrontRig.with(server.service) { front in
+            _ = try await send(front, Method.toolsCall, ["name": "job"], name: "job")
+            server.complete("t/1", "done")
+            let stream = try front.stream(
+                "POST", "/mcp", headers: FrontRig.modernHeaders(Method.subscriptionsListen),
+                body: FrontRig.modernBody(
+                    Method.subscriptionsListen, ["notifications": ["taskIds": ["t/1"]]],
+                    capabilities: TasksExtension.required))
+            #expect(try await stream.next()?["method"]?.string == Method.subscriptionsAcknowledged)
+            #expect(try await stream.next()?.pointer("/params/status") == "completed")
+            stream.close()
         }
     }
 }

@@ -1,0 +1,122 @@
+import JSONSlice
+import MCPModel
+import NIOCore
+import Synchronization
+
+/// One task that a `subscriptions/listen` wants to hear of (mcp-spec §3.8): asked after at its server's own pace, told of
+/// when it says something new, until it has come to its end.
+///
+/// Asking works alike for servers of both eras and over any number of nodes, and spares a listener that has gone away
+/// nothing but one more answer. A server that cannot be reached for a while is asked again.
+final class TaskWatch: Sendable {
+    private struct State: Sendable {
+        var last: JSON?
+        var isSettled = false
+        var isOver = false
+        var handle: CallHandle?
+        var timer: Scheduled<Void>?
+    }
+
+    private let taskID: String
+    private let pace: TaskWalk.Pace
+    private let loop: any EventLoop
+    private let ask: TaskPursuit.Ask
+    private let settled: @Sendable (_ isKnown: Bool) -> Void
+    private let changed: @Sendable (_ task: JSON) -> Void
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - settled: called once: whether this caller has such a task.
+    ///   - changed: hears each new state after that, the last one included.
+    init(
+        _ taskID: String, pace: TaskWalk.Pace, on loop: any EventLoop, ask: @escaping TaskPursuit.Ask,
+        settled: @escaping @Sendable (_ isKnown: Bool) -> Void,
+        changed: @escaping @Sendable (_ task: JSON) -> Void
+    ) {
+        self.taskID = taskID
+        self.pace = pace
+        self.loop = loop
+        self.ask = ask
+        self.settled = settled
+        self.changed = changed
+    }
+
+    /// Begins. It lives until its end or until the token is cancelled.
+    func begin() -> WatchToken {
+        look()
+        return WatchToken { [self] in
+            let (handle, timer) = state.withLock { state in
+                state.isOver = true
+                defer { (state.handle, state.timer) = (nil, nil) }
+                return (state.handle, state.timer)
+            }
+            handle?.cancel()
+            timer?.cancel()
+        }
+    }
+
+    private func look() {
+        guard state.withLock({ !$0.isOver }) else { return }
+        let handle = ask(Method.tasksGet, ["taskId": .string(taskID)]) { [self] event in
+            switch event {
+            case .notification: break
+            case .result(let task): heard(task.removing { $0 == "resultType" || $0 == "_meta" })
+            case .error: gone()
+            case .failure(let failure) where failure.reason == .unknownEntry: gone()
+            case .failure: failed()
+            }
+        }
+        let isOver = state.withLock { state in
+            if !state.isOver { state.handle = handle }
+            return state.isOver
+        }
+        if isOver { handle.cancel() }
+    }
+
+    private func heard(_ task: JSON) {
+        let status = TaskStatus(of: task)
+        let (isFirst, isNews) = state.withLock { state in
+            defer {
+                state.last = task.detached
+                state.isSettled = true
+                state.isOver = state.isOver || status?.isTerminal ?? true
+            }
+            return (!state.isSettled, !state.isOver && state.last != task)
+        }
+        if isFirst { settled(status != nil) }
+        // What it was at the beginning is news only if nothing will follow it.
+        if isNews, !isFirst || status?.isTerminal == true { changed(task) }
+        if status?.isTerminal == false { lookAgain(after: TaskWalk.interval(of: task, pace)) }
+    }
+
+    private func failed() {
+        let isFirst = state.withLock { state in
+            defer { state.isSettled = true }
+            return !state.isSettled
+        }
+        // Who cannot be asked now is not known to have it.
+        guard !isFirst else {
+            state.withLock { $0.isOver = true }
+            return settled(false)
+        }
+        lookAgain(after: pace.most)
+    }
+
+    /// There is no such task, or not any more.
+    private func gone() {
+        let isFirst = state.withLock { state in
+            defer { (state.isSettled, state.isOver) = (true, true) }
+            return !state.isSettled
+        }
+        if isFirst { settled(false) }
+    }
+
+    private func lookAgain(after wait: Duration) {
+        let timer = loop.scheduleTask(in: TimeAmount(wait)) { [weak self] () -> Void in self?.look() }
+        let isOver = state.withLock { state in
+            if !state.isOver { state.timer = timer }
+            return state.isOver
+        }
+        if isOver { timer.cancel() }
+    }
+}
