@@ -23,7 +23,8 @@ struct NameList: Sendable {
 
     /// - Parameter query: lower case; a single character fits whole names only.
     func fit(of query: [UInt8], to number: Int) -> Fit {
-        guard !query.isEmpty else { return .none }
+        // A line feed ends a name, so a query with one is none.
+        guard !query.isEmpty, !query.contains(UInt8(ascii: "\n")) else { return .none }
         let end = number + 1 < starts.count ? starts[number + 1] : bytes.count
         var best = Fit.none
         var start = starts[number]

@@ -2,12 +2,17 @@
 ///
 /// M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, as it stands there.
 struct PorterStemmer {
+    /// What is longer is no English word, and texts come from anybody.
+    private static let lengthMax = 64
+
     private var word: [UInt8]
 
-    /// - Parameter word: lower-case ASCII letters and digits; anything else is given back as it is.
+    /// - Parameter word: lower-case ASCII letters and digits; anything else, and what is too long, is given back as it is.
     static func stem(_ word: String) -> String {
         let bytes = Array(word.utf8)
-        guard bytes.count > 2, bytes.allSatisfy({ Identifiers.isLower($0) || Identifiers.isDigit($0) }) else {
+        guard (3...lengthMax).contains(bytes.count),
+            bytes.allSatisfy({ Identifiers.isLower($0) || Identifiers.isDigit($0) })
+        else {
             return word
         }
         var stemmer = PorterStemmer(word: bytes)

@@ -61,7 +61,7 @@ package struct SearchIndex: Sendable {
         words.remove(document)
     }
 
-    /// The best documents, best first; equal ones in the order of their numbers.
+    /// The best documents, best first, equal ones in the order of their numbers; and how many there are in all.
     ///
     /// - Parameters:
     ///   - vector: of the query.
@@ -69,7 +69,7 @@ package struct SearchIndex: Sendable {
     /// - Complexity: O(documents · dimensions + postings of the query's words)
     package func search(
         _ query: String, vector: [Float], limit: Int, isAllowed: (Int) -> Bool = { _ in true }
-    ) -> [SearchHit] {
+    ) -> (hits: [SearchHit], total: Int) {
         let text = String(String.UnicodeScalarView(query.unicodeScalars.prefix(Self.queryLengthMax)))
         let wanted = SearchWords.of(text)
         let similarities = vectors.similarities(to: vector)
@@ -88,13 +88,14 @@ package struct SearchIndex: Sendable {
             let score = Self.similarityShare * similarities[number] + Self.wordsShare * shares[number] / best
             ranked.append((number, fit, score))
         }
-        return Best.of(ranked, limit) { ($0.fit, $0.score, $1.number) > ($1.fit, $1.score, $0.number) }
+        let hits = Best.of(ranked, limit) { ($0.fit, $0.score, $1.number) > ($1.fit, $1.score, $0.number) }
             .map { row in
                 SearchHit(
                     number: row.number, score: row.score, similarity: similarities[row.number],
                     words: Self.found(wanted) { words.contains($0, in: row.number) },
                     isNamed: row.fit != .none)
             }
+        return (hits, ranked.count)
     }
 
     private static func trimmed(_ text: String) -> Substring {

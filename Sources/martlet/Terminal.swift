@@ -70,22 +70,36 @@ enum Terminal {
     }
 
     /// Written at once, not when a buffer is full: another program may be waiting for the line.
-    static func say(_ text: String = "") { emit(content(text, withStyles: isInteractive), to: STDOUT_FILENO) }
+    static func say(_ text: String = "") {
+        _ = emit(content(text, withStyles: isInteractive), to: STDOUT_FILENO)
+    }
 
-    static func complain(_ text: String) { emit(content(text, withStyles: isInteractive), to: STDERR_FILENO) }
+    /// Says what must not get lost.
+    ///
+    /// - Returns: whether it lies on the disk, or was taken by a pipe or terminal, which cannot tell more.
+    static func hands(over text: String) -> Bool {
+        emit(content(text), to: STDOUT_FILENO)
+            && (fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS)
+    }
+
+    static func complain(_ text: String) {
+        _ = emit(content(text, withStyles: isInteractive), to: STDERR_FILENO)
+    }
 
     /// An answer for a program, to the byte; for eyes it is made safe as all else is.
     static func data(_ text: String) {
-        emit(isatty(STDOUT_FILENO) == 1 ? content(text) : text, to: STDOUT_FILENO)
+        _ = emit(isatty(STDOUT_FILENO) == 1 ? content(text) : text, to: STDOUT_FILENO)
     }
 
-    private static func emit(_ text: String, to descriptor: Int32) {
+    /// - Returns: whether all of it was taken.
+    private static func emit(_ text: String, to descriptor: Int32) -> Bool {
         var rest = Array((text + "\n").utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 || errno == EINTR else { return }
+            guard count > 0 || errno == EINTR else { return false }
             rest = rest.dropFirst(max(0, count))
         }
+        return true
     }
 
     /// What follows the escape character in each of the styles above, and in their end.

@@ -77,9 +77,23 @@ struct LeafRenewalTests {
         #expect(waits.last ?? .zero >= .seconds(1800))
         #expect(renewal.lastProblem == "busy")
         renewal.renewed(
-            LeafSpan(from: wall, until: WallSeconds(22 * Self.day)), using: &random)
+            LeafSpan(from: wall, until: WallSeconds(22 * Self.day)), at: now, using: &random)
         #expect(renewal.lastProblem == nil)
         #expect(renewal.phase(at: wall) == .fresh)
+    }
+
+    /// The issuer's clock is behind: what it has just made is due at once by ours.
+    @Test func `a leaf that is due as it comes is not asked for again without a pause`() {
+        var random = SplitMix64(seed: 5)
+        let wall = WallSeconds(8 * Self.day)
+        let old = LeafSpan(from: WallSeconds(0), until: WallSeconds(14 * Self.day))
+        var renewal = LeafRenewal(old, using: &random)
+        let near = IssuerWay(issuer: NodeID(high: 1, low: 1), path: [])
+        #expect(renewal.choice(among: [near], isDistrusted: false, at: wall, .zero) != nil)
+        renewal.renewed(old, at: .zero, using: &random)
+        #expect(renewal.phase(at: wall) == .due)
+        #expect(renewal.choice(among: [near], isDistrusted: false, at: wall, .zero + .seconds(60)) == nil)
+        #expect(renewal.choice(among: [near], isDistrusted: false, at: wall, .zero + .seconds(3601)) != nil)
     }
 }
 

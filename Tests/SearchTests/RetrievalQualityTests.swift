@@ -34,7 +34,7 @@ import Testing
             let query = try #require(row["query"]?.string)
             let relevant = Set(
                 row["relevant"]?.elements.compactMap { $0.string.flatMap { numbers[$0] } } ?? [])
-            let hits = index.search(query, vector: Model.compiledIn.vector(of: query), limit: 10)
+            let hits = index.search(query, vector: Model.compiledIn.vector(of: query), limit: 10).hits
             sum += gain(hits.map { relevant.contains($0.number) }, relevant: relevant.count)
         }
         let figure = sum / Double(queries.count)

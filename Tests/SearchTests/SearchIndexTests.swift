@@ -11,6 +11,7 @@ extension SearchIndex {
 
     func search(_ query: String, limit: Int = 10, isAllowed: (Int) -> Bool = { _ in true }) -> [SearchHit] {
         search(query, vector: Model.compiledIn.vector(of: query), limit: limit, isAllowed: isAllowed)
+            .hits
     }
 }
 
@@ -115,6 +116,29 @@ extension SearchIndex {
                 #expect(abs(found - exact) < 0.01)
             }
         }
+    }
+
+    @Test(arguments: ["disk__get\nx", "disk__get\n", "\n", "get\n\nget"])
+    func `a query of several lines names nothing`(query: String) {
+        let index = index()
+        let found = index.search(query, vector: Model.compiledIn.vector(of: "x"), limit: 10)
+        #expect(found.hits.allSatisfy { !$0.isNamed } || query == "disk__get\n")
+    }
+
+    /// A backend's description may be anything; the stemmer looks at each letter's neighbours.
+    @Test(arguments: ["y", "ness", "ing", "aeiouy"])
+    func `a word as long as a book is a word`(part: String) {
+        var index = SearchIndex()
+        let monster = String(repeating: part, count: 50_000) + "ness"
+        #expect(index.insert(SearchDocument(name: "monster", description: monster)) == 0)
+        #expect(names(self.index().search(monster)).isEmpty)
+        #expect(index.search("monster").count == 1)
+    }
+
+    @Test func `how many there are in all is told beside the best`() {
+        let found = index().search(
+            "issue files", vector: Model.compiledIn.vector(of: "issue files"), limit: 1)
+        #expect(found.hits.count == 1 && found.total >= 2)
     }
 
     @Test func `a query as long as a book is cut`() {

@@ -30,20 +30,22 @@ final class CatalogSearch: Sendable {
     ///   - entries: all that may be found.
     ///   - version: equal ones mean equal entries.
     ///   - describe: what an entry is found by.
-    /// - Returns: best first.
+    /// - Returns: best first, and how many there are in all.
     func search(
         _ query: String, among entries: [ListedEntry], version: UInt64, limit: Int,
         describe: (ListedEntry) -> SearchDocument
-    ) -> [(entry: ListedEntry, hit: SearchHit)] {
+    ) -> (found: [(entry: ListedEntry, hit: SearchHit)], total: Int) {
         let vector = Model.compiledIn.vector(of: query)
         return state.withLock { state in
             if state.version != version {
                 Self.update(&state, to: entries, describe)
                 state.version = version
             }
-            return state.index.search(query, vector: vector, limit: limit).compactMap { hit in
-                state.names[hit.number].flatMap { state.indexed[$0] }.map { ($0.entry, hit) }
+            let (hits, total) = state.index.search(query, vector: vector, limit: limit)
+            let found = hits.compactMap { hit in
+                state.names[hit.number].flatMap { state.indexed[$0] }.map { (entry: $0.entry, hit: hit) }
             }
+            return (found, total)
         }
     }
 

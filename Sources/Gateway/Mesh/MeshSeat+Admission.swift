@@ -225,6 +225,12 @@ extension MeshSeat {
                 throw Refusal(
                     .failed, "\(failure)",
                     hint: "`martlet mesh token` on a node of the mesh makes another token")
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                throw Refusal(
+                    .failed, "this node was let in, and then the way broke: \(error)",
+                    hint: "`martlet mesh token` on a node of the mesh makes another token")
             }
         }
     }

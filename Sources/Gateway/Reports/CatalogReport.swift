@@ -26,9 +26,10 @@ struct CatalogReport {
                 ("entries", .array(entries.prefix(limit).map(summary))),
             ])
         }
-        let found = search.search(query, among: entries, version: version, limit: limit, describe: document)
+        let (found, total) = search.search(
+            query, among: entries, version: version, limit: limit, describe: document)
         return .object([
-            ("total", .number(found.count)),
+            ("total", .number(total)),
             (
                 "entries",
                 .array(found.map { .object(facts($0.entry) + [description($0.entry)] + why($0.hit)) })

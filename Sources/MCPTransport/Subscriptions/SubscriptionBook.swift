@@ -3,9 +3,9 @@ package import MCPModel
 
 /// The bounds of a node's subscriptions, each with its reason.
 package struct SubscriptionLimits: Hashable, Sendable {
-    /// Subscriptions upstream at once, however many clients share each: half of the streams that one link between two
-    /// nodes carries, so that calls always find one.
-    package var subscriptionsMax = 1_024
+    /// Subscriptions upstream at once, however many clients share each: half of the calls that an owner lets one
+    /// node have at once (`CallJournal`), so that other calls always find a place.
+    package var subscriptionsMax = 512
     /// Wishes of clients at once, over all of them; each costs a few hundred bytes.
     package var watchersMax = 16_384
     /// How long one call upstream is used before the next takes its place.

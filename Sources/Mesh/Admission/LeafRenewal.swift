@@ -113,8 +113,13 @@ package struct LeafRenewal: Sendable {
         nextTry = now + longest / 2 + longest / 2 * Int.random(in: 0...1000, using: &random) / 1000
     }
 
-    package mutating func renewed(_ span: LeafSpan, using random: inout some RandomNumberGenerator) {
+    /// The issuer dates a leaf by its own clock, so to a node whose clock is ahead the new one may be due at once; it is not
+    /// asked for again before a while.
+    package mutating func renewed(
+        _ span: LeafSpan, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         self = LeafRenewal(span, using: &random)
+        nextTry = now + Self.retryMax
     }
 
     private static func renewal(

@@ -222,7 +222,7 @@ package struct CallCourse: Sendable {
                 return fail(
                     .noPath,
                     "the call was sent \(sends) times, and each time the link broke before \(owner) had it",
-                    hint: "martlet path \(owner)")
+                    hint: "martlet peers")
             }
             id = CallID(using: &random)
             phase = .waiting
@@ -332,7 +332,7 @@ package struct CallCourse: Sendable {
     private mutating func neverSent(_ obstacle: Obstacle) -> [Effect] {
         switch obstacle {
         case .unreachable:
-            return fail(.ownerUnreachable, "no path leads to \(owner) now", hint: "martlet path \(owner)")
+            return fail(.ownerUnreachable, "no path leads to \(owner) now", hint: "martlet peers")
         case .limited(let text): return fail(.limited, text, hint: "try again in a moment")
         case .tooLarge(let text): return fail(.tooLarge, text)
         case .final(let text):
@@ -341,7 +341,7 @@ package struct CallCourse: Sendable {
             waysTried += 1
             guard waysTried < Self.waysMax else {
                 return fail(
-                    .noPath, "no circuit to \(owner) could be opened: \(text)", hint: "martlet path \(owner)")
+                    .noPath, "no circuit to \(owner) could be opened: \(text)", hint: "martlet peers")
             }
             return [.reach(after: Self.wayAgainAfter)]
         }
@@ -359,7 +359,7 @@ package struct CallCourse: Sendable {
         if phase == .waiting, !mayHaveRun {
             return fail(
                 .ownerUnreachable, "\(why); it is sure that the call did not run",
-                hint: "martlet path \(owner)")
+                hint: "martlet peers")
         }
         return unknown(why) { _ in nil }
     }
@@ -375,7 +375,7 @@ package struct CallCourse: Sendable {
             (reason, hint) = (.outcomeUnknown, hintIfUnknown)
         }
         return [
-            .deliver(.failure(CallFailure(reason, detail, hint: hint, node: owner, callID: id)))
+            .deliver(.failure(CallFailure(reason, detail, hint: hint, callID: id)))
         ]
     }
 

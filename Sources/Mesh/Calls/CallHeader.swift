@@ -109,11 +109,13 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         let traceparent =
             try decoder.bool("trace context")
             ? try decoder.text(max: Self.traceparentMax, "trace context") : nil
-        let isLegacy = try decoder.bool("client era")
+        // Both came with version 2.
+        let isNumbered = decoder.bytesLeft > 0
+        let isLegacy = isNumbered ? try decoder.bool("client era") : false
         client = ClientFacts(
             capabilities: capabilities, info: info, logLevel: logLevel, wantsProgress: wantsProgress,
             traceparent: traceparent, era: isLegacy ? .legacy : .modern)
-        ticket = decoder.bytesLeft > 0 ? try decoder.value(CallTicket.self) : nil
+        ticket = isNumbered ? try decoder.value(CallTicket.self) : nil
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {
@@ -140,7 +142,9 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         encoder.put(client.wantsProgress)
         encoder.put(client.traceparent != nil)
         if let traceparent = client.traceparent { encoder.put(text: traceparent) }
-        encoder.put(client.era == .legacy)
-        if let ticket { encoder.put(ticket) }
+        if let ticket {
+            encoder.put(client.era == .legacy)
+            encoder.put(ticket)
+        }
     }
 }

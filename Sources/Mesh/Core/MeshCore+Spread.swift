@@ -155,7 +155,12 @@ extension MeshCore {
     }
 
     private func wants(_ row: DocumentRow) -> Bool {
-        guard store.revocations.objection(to: row.key.origin) == nil else { return false }
+        // An issuer's word against another counts for nothing: what shows that the node is one has to get in.
+        let objection =
+            row.key.kind == .node
+            ? store.revocations.objection(toIssuer: row.key.origin)
+            : store.revocations.objection(to: row.key.origin)
+        guard objection == nil else { return false }
         return store.wants(row)
             || (row.key.origin == me.id && row.version.life != me.life
                 && row.version.incarnation >= me.incarnation)

@@ -52,7 +52,7 @@ enum CallAdmission {
         guard roles.contains(.entry) || header.principal == .node(peer) else {
             throw CallFailure(
                 .denied, "\(peer) has no role entry, so it may not call for others",
-                hint: "enrol it with `martlet mesh token --role entry`")
+                hint: "enrol it with `martlet mesh token --role member --role entry`")
         }
     }
 }

@@ -184,6 +184,7 @@ final class OutgoingCall {
                 return
             }
             if case .standing(let standing) = record {
+                guard stream.kind == .ask else { throw WireError.invalid("a standing that nobody asked for") }
                 var random = SystemRandomNumberGenerator()
                 if standing != .running { leave(stream) }
                 return perform(course.answered(standing, at: hub.setup.now(), using: &random))

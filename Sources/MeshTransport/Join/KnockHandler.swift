@@ -6,8 +6,10 @@ import NIOSSL
 import NIOTLS
 
 /// What whoever answered at an address said or did, before the issuer was reached.
-struct DoorProblem: Error {
+struct DoorProblem: Error, CustomStringConvertible {
     let why: String
+
+    var description: String { why }
 }
 
 /// Tells whoever answers whom we want to speak to, then makes room for the TLS to them.

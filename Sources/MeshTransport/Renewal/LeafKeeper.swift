@@ -63,7 +63,7 @@ package struct LeafKeeper: Sendable {
                     try service.show(leaf)
                     chain = leaf.chain
                     span = LeafSpan(chain) ?? span
-                    renewal.renewed(span, using: &random)
+                    renewal.renewed(span, at: service.now(), using: &random)
                     service.log.notice("certificate renewed", metadata: ["mesh.issuer": "\(way.issuer)"])
                     continue
                 } catch is CancellationError {
@@ -112,9 +112,13 @@ package struct LeafKeeper: Sendable {
 
 extension LeafSpan {
     /// Of the leaf of a chain.
+    /// A leaf is good for as long as everything above it is.
     init?(_ chain: [[UInt8]]) {
-        guard let leaf = chain.first.flatMap({ try? DERCertificate($0) }) else { return nil }
-        self.init(from: WallSeconds(leaf.notBefore), until: WallSeconds(leaf.notAfter))
+        let certificates = chain.compactMap { try? DERCertificate($0) }
+        guard let leaf = certificates.first, certificates.count == chain.count,
+            let until = certificates.map(\.notAfter).min()
+        else { return nil }
+        self.init(from: WallSeconds(leaf.notBefore), until: WallSeconds(until))
     }
 }
 

@@ -119,7 +119,14 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         for link in links.values where link.peer == node { link.sayGoodbye(.notEnrolled, text) }
     }
 
-    func raiseIncarnation(to incarnation: UInt64) { self.incarnation = incarnation }
+    /// This node is in another life than its links were greeted with: they are made anew, so that peers know it for what it
+    /// is. Calls under way are asked after.
+    func raiseIncarnation(to incarnation: UInt64) {
+        self.incarnation = incarnation
+        for link in links.values where link.setup.hello.incarnation < incarnation {
+            link.sayGoodbye(.leaving, "this node is in another life")
+        }
+    }
 
     /// Takes nothing new, gives the calls that run up to ``LinkTimes/drainMax`` to end, then says goodbye on every
     /// link.

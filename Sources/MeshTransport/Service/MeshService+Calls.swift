@@ -50,7 +50,7 @@ extension MeshService {
             return CallFailure(
                 .ownerUnreachable,
                 "\(node.label), which owns \(call.server.name), has been unreachable for \(seconds) s",
-                hint: "martlet path \(node.label)", node: node.label.text, callID: id)
+                hint: "martlet peers", callID: id)
         case .me:
             return CallFailure(
                 .unknownEntry, "\(call.server) is this node's own; it is not called through the mesh",

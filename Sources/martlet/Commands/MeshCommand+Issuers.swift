@@ -70,14 +70,20 @@ extension MeshCommand {
             func run() async throws {
                 try await options.withNode { node in
                     let answer = try await node.post("/v1/mesh/root/export", .emptyObject)
-                    options.show(answer) { Terminal.say($0.words("root")) }
+                    let key = answer.words("root")
+                    // The vault lets go of it only when somebody else has it.
+                    guard Terminal.hands(over: options.json ? answer.text : key) else {
+                        throw CommandFailure(
+                            "the key could not be written out, so it stays in the vault\n→ run it again with room for the output"
+                        )
+                    }
                     guard remove else { return }
-                    // What was printed is in the reader's hands before the vault lets go of it.
                     _ = try await node.post(
-                        "/v1/mesh/root/remove", .object([("root", .string(answer.words("root")))]))
+                        "/v1/mesh/root/remove", .object([("root", .string(key))]))
                     Terminal.complain(
-                        "It is no more in this node's vault; keep the line where the mesh's backups are. `martlet mesh root import` brings it back."
-                    )
+                        Terminal.wrapped(
+                            "It is no more in this node's vault; keep the line where the mesh's backups are. `martlet mesh root import` brings it back."
+                        ))
                 }
             }
         }

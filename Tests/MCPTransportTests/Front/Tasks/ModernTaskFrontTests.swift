@@ -125,7 +125,9 @@ struct ModernTaskFrontTests {
                 server.calls.count { $0.method == Method.tasksGet && $0.params["taskId"] == "t/2" }
             }
             let before = (looks(), server.calls.count)
-            while server.calls.count < before.1 + 5 { try await Task.sleep(for: .milliseconds(2)) }
+            while server.calls.count < before.1 + 5 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition, within the suite's time limit
+            }
             #expect(looks() == before.0)
             stream.close()
         }
