@@ -1,6 +1,7 @@
 import Catalog
 import Composition
 import JSONSlice
+import MartletTestKit
 import Testing
 
 @Suite struct EndpointViewTests {
@@ -313,12 +314,12 @@ import Testing
 
     @Test(arguments: UInt64(1)...60)
     func `names depend on definitions and labels, never on who is there`(seed: UInt64) {
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var mesh = SampleMesh()
         let pool = [
             "read", "write", "get.thing", "größe", "get_thing", String(repeating: "long-name", count: 8),
         ]
-        let addNode = { (mesh: inout SampleMesh, label: String, random: inout Seeded) in
+        let addNode = { (mesh: inout SampleMesh, label: String, random: inout SplitMix64) in
             if label != "here" { mesh.addNode(label) }
             for _ in 0...Int.random(in: 0...2, using: &random) {
                 let server =

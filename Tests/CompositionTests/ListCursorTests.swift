@@ -1,5 +1,6 @@
 import Catalog
 import JSONSlice
+import MartletTestKit
 import Testing
 
 @testable import Composition
@@ -43,7 +44,7 @@ import Testing
     /// Entries come and go between any two pages, also the very one that the cursor names.
     @Test(arguments: UInt64(1)...300)
     func `no entry that stays is lost or doubled while others come and go`(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SplitMix64(seed: seed)
         var names = (0..<40).map { "t\($0)" }
         let original = Set(names)
         var gone: Set<String> = []

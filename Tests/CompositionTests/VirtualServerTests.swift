@@ -1,6 +1,7 @@
 import Catalog
 import Composition
 import JSONSlice
+import MartletTestKit
 import Testing
 
 @Suite struct VirtualServerTests {
@@ -27,7 +28,7 @@ import Testing
             return
         }
         #expect(single.entry == "file:///a/b")
-        #expect(single.server == ServerName(server: try #require(Label("files"))))
+        #expect(single.server == ServerName(server: "files"))
     }
 
     @Test(arguments: [

@@ -1,4 +1,5 @@
 import HTTPWire
+import MartletTestKit
 import NIOCore
 
 /// What a decoder made of some bytes, in a form that two runs can be compared by.
@@ -71,20 +72,7 @@ struct Decoded: Equatable {
     }
 }
 
-/// Seeded chance (Steele, Lea, Flood 2014), so that a failure can be replayed.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     /// Cuts a text of ASCII into pieces of one byte or more, anywhere.
     mutating func cut(_ text: String) -> [String] {
         var rest = Array(text.utf8)[...]

@@ -1,5 +1,6 @@
 import HTTPWire
 import Testing
+import MartletTestKit
 
 private let fragments = [
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -19,7 +20,7 @@ private let noise = [
 struct SplitTests {
     @Test(arguments: UInt64(1)...300)
     func `requests do not depend on how their bytes are cut`(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         var text = Array((0..<4).map { _ in fragments.randomElement(using: &random) ?? "" }.joined().utf8)
         // Half of the time the bytes are also damaged, so that errors are compared as well.
         if Bool.random(using: &random) {
@@ -44,7 +45,7 @@ struct SplitTests {
 
     @Test(arguments: UInt64(1)...200)
     func `responses do not depend on how their bytes are cut`(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let answers = [
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
@@ -70,7 +71,7 @@ struct SplitTests {
 
     @Test(arguments: UInt64(1)...300)
     func `no bytes at all can bring a decoder down`(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let words =
             noise + [
                 "GET", "POST", " / ", " HTTP/1.1\r\n", "Host: a\r\n", "\r\n\r\n", "HTTP/1.1 200 OK\r\n", "f",
@@ -90,7 +91,7 @@ struct SplitTests {
 
     @Test(arguments: UInt64(1)...100)
     func `what is encoded is decoded again`(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let body = (0..<Int.random(in: 0...300, using: &random)).map { _ in
             UInt8.random(in: 97...122, using: &random)
         }

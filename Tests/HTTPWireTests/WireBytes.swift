@@ -1,5 +1,6 @@
 import HTTPWire
 import NIOCore
+import MartletTestKit
 
 /// A message being encoded.
 struct WireBytes {
@@ -7,7 +8,7 @@ struct WireBytes {
 
     var text: String { String(buffer: buffer) }
 
-    mutating func write(_ body: [UInt8], _ framing: HTTPBodyFraming, using random: inout SeededRandom) {
+    mutating func write(_ body: [UInt8], _ framing: HTTPBodyFraming, using random: inout SplitMix64) {
         guard framing == .chunked else {
             buffer.writeBytes(body)
             return

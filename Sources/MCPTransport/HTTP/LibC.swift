@@ -15,5 +15,8 @@ enum LibC {
     static let connectionReset = ECONNRESET
     static let brokenPipe = EPIPE
 
+    /// What the system calls an error, in lower case: it stands within a sentence.
+    static func text(of code: Int32) -> String { String(cString: strerror(code)).lowercased() }
+
     static var secondsSince1970: Int64 { Int64(time(nil)) }
 }
