@@ -44,11 +44,7 @@ final class HTTPTaskServer: Sendable {
     func with(
         limits: BackendLimits = BackendRig.limits, _ body: (BackendRig) async throws -> Void
     ) async throws {
-        try await FrontRig.with(admits: { [self] exchange in
-            handle(exchange)
-            return false
-        }) { front in
-            let target = BackendTarget.http(url: front.url("/mcp"), headers: [])
+        try await Self.listening({ [self] in handle($0) }) { target in
             try await BackendRig.with(target, limits: limits, seal: AskingServer.seal) { rig in
                 _ = try await rig.listing()
                 try await body(rig)
@@ -59,6 +55,21 @@ final class HTTPTaskServer: Sendable {
                 try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
             }
         }
+    }
+
+    /// A server of its own, which may keep its streams open.
+    static func listening(
+        _ handle: @escaping @Sendable (HTTPExchange) -> Void, _ body: (BackendTarget) async throws -> Void
+    ) async throws {
+        let listener = try await HTTPListener.bind(
+            ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops, handler: handle)
+        do {
+            try await body(.http(url: "http://127.0.0.1:\(listener.address.port)/mcp", headers: []))
+        } catch {
+            await listener.close()
+            throw error
+        }
+        await listener.close()
     }
 
     private func handle(_ exchange: HTTPExchange) {
