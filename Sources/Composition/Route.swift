@@ -34,7 +34,9 @@ package enum RouteError: Error, Hashable, Sendable {
                 hint: nearest.map { "did you mean \($0)?" }
                     ?? "`martlet catalog search` shows what is offered")
         case .unknownTask(let id):
-            CallFailure(.unknownEntry, "there is no task \(id) here")
+            CallFailure(
+                .unknownEntry, "there is no task \(id) here",
+                hint: "it may be over for too long, or its node was started anew; call again")
         case .missing(let member, let method):
             CallFailure(.invalidArguments, "\(method) needs \(member) in its params")
         case .notRouted(let method):

@@ -128,8 +128,7 @@ extension Backend {
             switch outcome {
             case .failure(let fault):
                 sessions.release(session)
-                if era == .modern, LegacyFace.isMissing(by: fault) {
-                    self.state.withLock { $0.legacyFace.isMissing = true }
+                if era == .modern, self.state.withLock({ $0.legacyFace.couldNotOpen(fault) }) {
                     return self.attempt(leg)
                 }
                 // Some servers have one session only. The first declares what any caller can be asked for.
@@ -153,7 +152,7 @@ extension Backend {
                         return true
                     }
                     guard case .fault(let fault) = event else { return false }
-                    if fault.kind == .lost || fault.kind == .notReached { sessions.close(session, fault) }
+                    if fault.kind == .lost || fault.kind == .notReached { sessions.retire(session) }
                     guard fault.kind == .sessionGone else { return false }
                     sessions.close(session, fault)
                     // The backend says that it did not know the session, so it did not do what was asked.

@@ -40,6 +40,8 @@ package final class Backend: Sendable {
         /// Calls that wait for a new session or fresh definitions to be sent again.
         var parked: [BackendCall] = []
         var callsOpen = 0
+        /// Tasks of a legacy backend that run on streams of their own, and calls that are about to become some.
+        var tasksAwaited = 0
         var lastNumber = 0
         /// Which link may still tell news.
         var generation = 0
@@ -143,7 +145,7 @@ package final class Backend: Sendable {
                 .failure(
                     CallFailure(
                         .limited, "server \(name): \(limits.callsMax) calls are running already",
-                        callID: request.id)))
+                        hint: "try again when some have ended", callID: request.id)))
             return .finished
         }
         let call = BackendCall(request, sink) { [weak self] in self?.state.withLock { $0.callsOpen -= 1 } }
@@ -232,7 +234,7 @@ package final class Backend: Sendable {
                 parameters: tool.flatMap { connection.parameters[$0] }))
     }
 
-    private func take(_ event: LinkEvent, of call: BackendCall, _ attempt: Int, _ era: Era) {
+    func take(_ event: LinkEvent, of call: BackendCall, _ attempt: Int, _ era: Era) {
         switch event {
         case .notification(let method, let params):
             call.notify(method, params)

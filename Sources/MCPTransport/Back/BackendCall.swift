@@ -82,6 +82,8 @@ final class BackendCall: Sendable {
         if isOver { handle.cancel() }
     }
 
+    var isOver: Bool { state.withLock { $0.isDone } }
+
     /// Whether the event of that attempt still counts.
     func isCurrent(_ attempt: Int) -> Bool { state.withLock { !$0.isDone && $0.attempt == attempt } }
 

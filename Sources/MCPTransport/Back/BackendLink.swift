@@ -64,13 +64,16 @@ struct LinkRequest: Sendable {
     var mirrored: MirroredHeaders?
     /// What the backend may ask the caller for meanwhile.
     var declared = DeclaredCapabilities.none
-    /// Whether its stream may stay silent for as long as it likes (`subscriptions/listen`).
+    /// Whether its stream may stay silent for as long as it likes: `subscriptions/listen`, and `tasks/result`, which waits
+    /// for as long as its task runs.
     var isEndless = false
     /// Called once, when the backend is done with it: it answered, it is gone, or it was told that nobody waits and has had
     /// time to see that.
     var whenDone: (@Sendable () -> Void)?
     /// The task of 2025-11-25 that it waits for: what the backend asks for that task belongs to this request.
     var taskID: String?
+    /// Whether it is a call that becomes a task of 2025-11-25, whose id is in its answer.
+    var makesTask = false
     /// Whether it is a call that runs as a task its caller need not know of (``TaskingLink``).
     var isHiddenTask = false
     /// The least level of the log messages that its caller wants of a legacy session; `nil`: none are wanted.

@@ -156,6 +156,10 @@ package struct BackendLimits: Hashable, Sendable {
     package var tasksMax = 1_024
     /// Of those, one caller's: others find room beside it.
     package var tasksPerCallerMax = 256
+    /// Tasks that run at once at a legacy backend over Streamable HTTP: each keeps a connection open for its result; a
+    /// quarter of what an origin may have (``HTTPClientLimits/connectionsPerOriginMax``), since suspended calls
+    /// may take half.
+    package var awaitedTasksMax = 16
     /// Bytes of all results that are kept of a legacy backend's tasks: it gives each once, their callers may ask twice.
     package var taskBytesMax = 64 * 1024 * 1024
     /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.

@@ -74,7 +74,8 @@ extension HTTPLink {
                 "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true, resuming: place)
         else { return false }
         let ended = Once<Bool>()
-        let parser = Mutex(SSEParser(limit: limits.message.bytesMax))
+        let message = limits.message
+        let parser = Mutex(SSEParser(limit: message.bytesMax, overLimit: .leavesOut))
         let handle = client.send(outgoing) { [weak self] event in
             switch event {
             case .head(let head):
@@ -103,10 +104,13 @@ extension HTTPLink {
                 ended.finish(head.status >= 500 || head.status == 404 || isPlaceLost || isForgotten)
             case .body(let bytes):
                 let read = parser.withLock { parser in
-                    (try? parser.push(bytes)).map { ($0, parser.lastEventID, parser.retry) }
+                    (try? parser.push(bytes)).map {
+                        ($0, parser.takeLeftOut().count, parser.lastEventID, parser.retry)
+                    }
                 }
-                guard let (events, id, retry) = read else { return ended.finish(false) }
+                guard let (events, leftOut, id, retry) = read else { return ended.finish(false) }
                 self?.state.withLock { $0.ownPlace.advance(to: id, retry: retry) }
+                if leftOut > 0 { self?.news(.noise("a message of more than \(message.bytesText)")) }
                 for event in events { self?.takeFromStream(event) }
             case .end, .failed:
                 ended.finish(true)

@@ -91,8 +91,7 @@ final class HTTPLink: BackendLink {
         ) { [weak self] output in
             self?.take(output, of: request)
         }
-        let first = client.send(outgoing) { reply.take($0) }
-        state.withLock { $0.open[request.number]?.carrier = first }
+        carry(request, client.send(outgoing) { reply.take($0) })
         return CallHandle { [weak self] in
             guard let self,
                 let open = self.state.withLock({ $0.open.removeValue(forKey: request.number) })
@@ -225,14 +224,18 @@ final class HTTPLink: BackendLink {
         let outgoing: HTTPClientRequest
         do throws(BackendFault) {
             outgoing = try self.outgoing(
-                "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: false, resuming: place)
+                "GET", body: nil, mirrored: nil, isHandshake: false,
+                isEndless: request.isEndless || request.declared != .none, resuming: place)
         } catch {
             return finish(request.number, .fault(BackendFault(.lost, error.detail)))
         }
         let reply = HTTPReply(
             number: request.number, hasSession: false, limits: limits.message, resuming: place
         ) { [weak self] output in self?.take(output, of: request) }
-        let carrier = client.send(outgoing) { reply.take($0) }
+        carry(request, client.send(outgoing) { reply.take($0) })
+    }
+
+    private func carry(_ request: LinkRequest, _ carrier: HTTPClientHandle) {
         let isOpen = state.withLock { state in
             state.open[request.number]?.carrier = carrier
             return state.open[request.number] != nil
@@ -276,7 +279,11 @@ final class HTTPLink: BackendLink {
             defer { state.open = [:] }
             return (Array(state.open.values), state.sessionID)
         }
-        for over in open { over.sink(.fault(BackendFault(.lost, "the connection was closed"))) }
+        for over in open {
+            // Nothing else would end a stream that may stay silent.
+            over.carrier?.cancel()
+            over.sink(.fault(BackendFault(.lost, "the connection was closed")))
+        }
         for over in open { over.request.whenDone?() }
         if sessionID != nil,
             let outgoing = try? outgoing(

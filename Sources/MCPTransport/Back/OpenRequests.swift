@@ -165,9 +165,9 @@ final class OpenRequests: Sendable {
         } else if method == Method.progress, let number = params["progressToken"]?.int {
             sink = state.withLock { $0.open[number]?.sink }
         } else if method == Method.message || Method.isForeignNotification(method) {
-            // It names no request; only if one alone is running can it be meant.
+            // It names no request; only if one alone is running can it be meant. What waits for a task runs, too.
             sink = state.withLock { state in
-                let calls = state.open.values.filter { !$0.request.isEndless }
+                let calls = state.open.values.filter { $0.request.method != Method.subscriptionsListen }
                 return calls.count == 1 ? calls.first?.sink : nil
             }
         } else {

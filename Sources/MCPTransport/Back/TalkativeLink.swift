@@ -77,14 +77,16 @@ final class TalkativeLink: BackendLink {
             }
             if isFirst { self?.answered(level) }
         }
-        let timer = group.any().scheduleTask(in: Self.patience, answered)
-        _ = link.send(make(Method.loggingSetLevel, ["level": .string(level)])) { event in
+        let handle = link.send(make(Method.loggingSetLevel, ["level": .string(level)])) { event in
             switch event {
             case .notification, .question: break
-            case .result, .error, .fault:
-                timer.cancel()
-                answered()
+            case .result, .error, .fault: answered()
             }
+        }
+        // Answered by then, this changes nothing.
+        group.any().scheduleTask(in: Self.patience) {
+            handle.cancel()
+            answered()
         }
     }
 

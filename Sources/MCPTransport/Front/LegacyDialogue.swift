@@ -239,13 +239,14 @@ final class LegacyDialogue: Sendable {
         case .reissue(let params):
             issue(id, params)
         case .ask where state.withLock({ $0.open[id]?.canAsk == false }):
-            finish(id) { _ in
+            let call = finish(id) { _ in
                 RPCMessage.refusal(
                     id,
                     .internalError(
                         "this call asks its client for something, and the client accepts no text/event-stream to be asked by"
                     ))
             }
+            if let call { withdraw(call) }
         case .ask(let requests):
             let call: OpenCall? = state.withLock { state in
                 guard state.open[id] != nil else { return nil }
@@ -288,6 +289,8 @@ final class LegacyDialogue: Sendable {
     /// Lets a call that waits for answers of this client go: whoever holds it suspended need not wait for a retry.
     /// A retry that is cancelled at once is how that is said.
     private func withdraw(_ call: OpenCall) {
+        // A task that nobody but this call knows of goes with it.
+        call.handle?.cancel()
         guard let params = call.rounds.withdrawal else { return }
         let retry = EndpointCall(
             endpoint: endpoint, caller: caller, method: call.method, params: params, client: call.facts)
@@ -339,7 +342,9 @@ final class LegacyDialogue: Sendable {
             state.open.filter { $0.value.waitsSince.map { $0.duration(to: now) > limits.inputWait } ?? false }
                 .map(\.key)
         }
-        let failure = CallFailure(.deadlineExceeded, "the client did not answer what this call asked it for")
+        let failure = CallFailure(
+            .deadlineExceeded, "the client did not answer what this call asked it for",
+            hint: "call again, and answer within \(limits.inputWait)")
         for id in late {
             let call = finish(id) { _ in RPCMessage.refusal(id, CallFailureCode.error(of: failure)) }
             if let call { withdraw(call) }

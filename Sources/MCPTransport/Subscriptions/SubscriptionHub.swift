@@ -88,7 +88,7 @@ package final class SubscriptionHub<Key: Hashable & Sendable>: Sendable {
     private func wake(_ key: Key) {
         let chance = chance()
         let effects = state.withLock { state in
-            state.timers[key] = nil
+            state.timers.removeValue(forKey: key)?.cancel()
             return state.book.wake(key, at: .now, chance: chance)
         }
         perform(effects)

@@ -85,6 +85,18 @@ struct AskedCallerTests {
         }
     }
 
+    @Test func `a client that can take no question frees the call at once`() async throws {
+        try await Self.with { front, back in
+            let (_, session) = try await front.initialize(.v2025_11_25, capabilities: AskingServer.form)
+            var headers = FrontRig.legacyHeaders(session, .v2025_11_25)
+            headers = headers.map { $0.0 == "Accept" ? ("Accept", "application/json") : $0 }
+            let answer = try await front.send(
+                "POST", "/mcp", headers: headers, body: FrontRig.legacyBody("tools/call", Self.call(), id: 1))
+            #expect(answer.json["error"]?["message"]?.string?.contains("text/event-stream") == true)
+            _ = try await back.line(containing: "cancelled")
+        }
+    }
+
     @Test(arguments: [ProtocolRevision.v2025_06_18, .v2025_11_25])
     func `a legacy client is asked by a real request on the stream of its call`(
         revision: ProtocolRevision

@@ -7,8 +7,9 @@ import MCPModel
 /// So the question is held until a single request is left. Requests that begin later cannot have asked and need not wait.
 /// Of one that was cancelled its end says nothing: what it may have asked is nobody's.
 ///
-/// A question that is asked in a task of 2025-11-25 says in which, and belongs to the request that waits for that task; one
-/// that says nothing is not a task's as long as other requests are open.
+/// A question that is asked in a task of 2025-11-25 says in which, and belongs to the request that waits for that task; until
+/// there is one, to those whose tasks are just being made, and to nobody else. One that says nothing is not a task's as
+/// long as other requests are open.
 struct AskerSearch: Sendable {
     enum Effect: Hashable, Sendable {
         /// The question is this request's.
@@ -34,6 +35,8 @@ struct AskerSearch: Sendable {
     private var open: [Int: DeclaredCapabilities] = [:]
     /// Those among them that wait for a task.
     private var tasks: [Int: String] = [:]
+    /// Those among them that are to become tasks, of which nobody knows the ids yet.
+    private var making: Set<Int> = []
     /// Those among them that nobody waits for any more.
     private var cancelled: Set<Int> = []
     private var held: [Held] = []
@@ -46,9 +49,20 @@ struct AskerSearch: Sendable {
     /// Whether any request is open whose caller can be asked for something.
     var canAsk: Bool { open.values.contains { $0 != .none } }
 
-    mutating func began(_ number: Int, _ declared: DeclaredCapabilities, task: String? = nil) {
+    /// - Parameters:
+    ///   - task: the one that it waits for.
+    ///   - makesTask: whether it becomes one.
+    mutating func began(
+        _ number: Int, _ declared: DeclaredCapabilities, task: String? = nil, makesTask: Bool = false
+    ) {
         open[number] = declared
         tasks[number] = task
+        if makesTask { making.insert(number) }
+        guard let task else { return }
+        // The end of the request that made the task gives it what was held meanwhile.
+        for index in held.indices where held[index].question.taskID == task {
+            held[index].suspects = [number]
+        }
     }
 
     /// Nobody waits for a request any more; the backend may go on with it until ``ended(_:)``.
@@ -60,6 +74,7 @@ struct AskerSearch: Sendable {
     mutating func ended(_ number: Int) -> [Effect] {
         open[number] = nil
         tasks[number] = nil
+        making.remove(number)
         guard cancelled.remove(number) == nil else { return refuseAll(from: number) }
         for index in held.indices { held[index].suspects.remove(number) }
         return settle()
@@ -82,7 +97,7 @@ struct AskerSearch: Sendable {
     private func suspects(of question: BackendQuestion) -> Set<Int> {
         if let id = question.taskID {
             let own = tasks.filter { $0.value == id }
-            if !own.isEmpty { return Set(own.keys) }
+            return own.isEmpty ? making : Set(own.keys)
         }
         let others = Set(open.keys).subtracting(tasks.keys)
         return others.isEmpty ? Set(open.keys) : others
@@ -125,7 +140,9 @@ struct AskerSearch: Sendable {
     private func verdict(on question: BackendQuestion, _ suspects: Set<Int>) -> Effect? {
         guard !suspects.isEmpty else {
             return .refuse(
-                question, .internalError("no call is open on this channel, so there is nobody to ask"))
+                question,
+                .internalError(
+                    "no call is open on this channel that may have asked, so there is nobody to ask"))
         }
         // Where each of them would say no, it is not important which of them asks.
         let objections = suspects.sorted().map {

@@ -49,7 +49,8 @@ final class AskingDesk: Sendable {
         let id = CallID(using: &random)
         let expiry = ContinuousClock.now + limits.suspendedTimeMax
         guard let text = RequestState.text(of: id, for: request, at: server, seal) else {
-            return refusal(.limited, "the state of the call could not be sealed", request)
+            return refusal(
+                .limited, "the state of the call could not be sealed", request, hint: "call again")
         }
         let timer = group.any().scheduleTask(in: TimeAmount(limits.suspendedTimeMax)) {
             [weak self] () -> Void in
@@ -58,7 +59,8 @@ final class AskingDesk: Sendable {
         guard book.withLock({ $0.suspend(Waiting(call: call, timer: timer), as: id, until: expiry) }) else {
             timer.cancel()
             return refusal(
-                .limited, "\(limits.suspendedMax) calls wait for answers of their callers already", request)
+                .limited, "\(limits.suspendedMax) calls wait for answers of their callers already", request,
+                hint: "answer or cancel what was asked, or try again later")
         }
         return .result([
             "resultType": "input_required", "inputRequests": inputRequests, "requestState": .string(text),

@@ -50,8 +50,14 @@ final class AskingSessions: Sendable {
     }
 
     func release(_ session: AskingSession) {
-        let isIdle = state.withLock { $0.shelf.released(session.number, at: .now) }
-        if isIdle { look(at: session, in: idleMax) }
+        let (isIdle, isSpent) = state.withLock { state in
+            (state.shelf.released(session.number, at: .now), state.shelf.isSpent(session.number))
+        }
+        if isSpent {
+            session.close(BackendFault(.lost, "a call there was lost"))
+        } else if isIdle {
+            look(at: session, in: idleMax)
+        }
     }
 
     /// One timer a session, however many calls come and go.
@@ -66,6 +72,10 @@ final class AskingSessions: Sendable {
             }
         }
     }
+
+    /// One call there was lost. Others may yet get their answers, so it ends with the last of them; what comes next goes
+    /// elsewhere.
+    func retire(_ session: AskingSession) { state.withLock { $0.shelf.ending(session.number) } }
 
     /// The link is of no more use.
     func close(_ session: AskingSession, _ fault: BackendFault) {

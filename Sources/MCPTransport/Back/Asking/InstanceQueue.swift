@@ -42,7 +42,7 @@ struct InstanceQueue: Sendable {
     enum Effect: Hashable, Sendable {
         case start(call: Int, instance: Int)
         case refuse(call: Int, Refusal)
-        /// Then call ``opened(_:at:)`` or ``failed(_:)``, in the end ``gone(_:)``.
+        /// Then call ``opened(_:at:)`` or ``failed(_:at:)``, in the end ``gone(_:at:)``.
         case open(instance: Int)
         case close(instance: Int)
         /// Call ``woke(_:at:)`` then.

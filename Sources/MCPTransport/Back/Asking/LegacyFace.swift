@@ -16,7 +16,9 @@ struct LegacyFace: Hashable, Sendable {
     private static let namesMax = 1_000
 
     /// Whether it takes no sessions at all.
-    var isMissing = false
+    private(set) var isMissing = false
+    /// Whether it once did not answer the attempt to open a session.
+    private var wasSilent = false
     private var modernOnly: Set<EntryName> = []
     /// What a session lists of what is called by name, by the method that calls it; a method that is not there is
     /// unknown.
@@ -52,23 +54,34 @@ struct LegacyFace: Hashable, Sendable {
     /// becomes of `input_required` at servers that do not translate it themselves. The round it ended is one that a
     /// client repeats by design, so that asking again in the modern era runs no call twice.
     ///
+    /// `mcp` 2.x says the same of any result that is none of the revision, which a server that is true to it has no other of.
+    /// The word of such a server is taken for proof that the call asked before it did anything (decisions 15 and 17).
+    ///
     /// No code says it, so the words of the servers that do have to: `mcp` 2.x ("Handler returned an invalid result") and
     /// `fastmcp` 4.x ("Tool 'x' returned an InputRequiredResult …").
     static func isBeyond(_ error: JSON) -> Bool {
         guard let message = error["message"]?.string?.lowercased() else { return false }
         switch error["code"]?.int {
-        case RPCError.Code.internalError: return message.contains("invalid result")
+        case RPCError.Code.internalError: return message.hasPrefix("handler returned an invalid result")
         case RPCError.Code.invalidParams: return message.contains("returned an inputrequiredresult")
         default: return false
         }
     }
 
-    /// Whether a session could not be opened because the backend knows none, and not because it could not be reached.
-    static func isMissing(by fault: BackendFault) -> Bool {
+    /// Takes note that no session could be opened.
+    ///
+    /// - Returns: whether that is because the backend knows none, and not because it could not be reached, or has too much
+    ///   to do. Silence may be either; the second time it is the first.
+    mutating func couldNotOpen(_ fault: BackendFault) -> Bool {
         switch fault.kind {
-        case .broken, .refused, .timedOut, .sessionGone: true
-        default: false
+        case .broken, .sessionGone: isMissing = true
+        case .refused(let status): isMissing = isMissing || (status < 500 && status != 429)
+        case .timedOut:
+            isMissing = isMissing || wasSilent
+            wasSilent = true
+        default: break
         }
+        return isMissing
     }
 
     private static func entry(of request: CallRequest) -> EntryName {

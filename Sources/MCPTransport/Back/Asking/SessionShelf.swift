@@ -92,5 +92,8 @@ struct SessionShelf: Sendable {
     /// No further call goes there; those that run may end.
     mutating func ending(_ number: Int) { slots[number]?.isEnding = true }
 
+    /// Whether nothing runs there any more, and nothing will.
+    func isSpent(_ number: Int) -> Bool { slots[number].map { $0.isEnding && $0.calls == 0 } ?? false }
+
     mutating func ended(_ number: Int) { slots[number] = nil }
 }

@@ -26,7 +26,10 @@ final class SharedQuestions: Sendable {
     }
 
     func began(_ request: LinkRequest) {
-        search.withLock { $0.began(request.number, request.declared, task: request.taskID) }
+        search.withLock {
+            $0.began(
+                request.number, request.declared, task: request.taskID, makesTask: request.makesTask)
+        }
     }
 
     /// The backend is done with that request.

@@ -62,19 +62,22 @@ final class SubscriptionDesk: Sendable {
             sink(.error(error.json))
             return .finished
         }
-        let opened = state.withLock { state -> (holder: Int, effects: [SubscriptionLedger.Effect])? in
-            guard !state.isClosed, let opened = state.ledger.open(uri) else { return nil }
+        let (isClosed, opened) = state.withLock {
+            state -> (Bool, (holder: Int, effects: [SubscriptionLedger.Effect])?) in
+            guard !state.isClosed, let opened = state.ledger.open(uri) else {
+                return (state.isClosed, nil)
+            }
             let timer = group.any().scheduleTask(in: TimeAmount(request.timeLeft)) { [weak self] () -> Void in
                 self?.end(opened.holder)
             }
             state.holders[opened.holder] = Holder(sink: sink, timer: timer)
-            return opened
+            return (false, opened)
         }
         guard let opened else {
-            let failure = CallFailure(
+            let full = CallFailure(
                 .limited, "server \(server): \(limits.subscriptionsMax) subscriptions are open already",
-                callID: request.id)
-            sink(.failure(failure))
+                hint: "end some, or try again later", callID: request.id)
+            sink(.failure(isClosed ? stopped(request.id) : full))
             return .finished
         }
         perform(opened.effects)
@@ -132,13 +135,19 @@ final class SubscriptionDesk: Sendable {
 
     /// Ends all subscriptions: the backend is being stopped.
     func close() {
-        let failure = CallFailure(.backendUnavailable, "server \(server): the gateway stopped it")
+        let failure = stopped()
         perform(
             state.withLock { state in
                 state.isClosed = true
                 state.posts = [:]
                 return state.ledger.closeAll(.failure(failure))
             })
+    }
+
+    private func stopped(_ call: CallID? = nil) -> CallFailure {
+        CallFailure(
+            .backendUnavailable, "server \(server): the gateway stopped it",
+            hint: "martlet servers test \(server)", callID: call)
     }
 
     // MARK: Effects
@@ -208,7 +217,7 @@ final class SubscriptionDesk: Sendable {
 
     private func start(_ listen: Int, at link: Int, _ uris: [String]) {
         let post = state.withLock { state in
-            state.listens[listen] = Listen()
+            if state.posts[link] != nil { state.listens[listen] = Listen() }
             return state.posts[link]
         }
         guard let post else { return }

@@ -11,7 +11,7 @@ import MCPModel
 /// makes there may be told only there.
 struct SubscriptionLedger: Sendable {
     enum Effect: Sendable {
-        /// Ask a legacy link; answered with ``answered(_:at:chance:)`` or ``refused(_:with:)`` or ``failed(_:chance:)``.
+        /// Ask a legacy link; answered with ``answered(_:)`` or ``refused(_:with:)`` or ``failed(_:chance:)``.
         case ask(Ask)
         /// Open a listen at a modern link.
         case listen(link: Int, listen: Int, uris: [String])

@@ -49,44 +49,101 @@ extension Backend {
     /// Makes a task of a call, and hands it to the caller.
     func makeTask(_ call: BackendCall, _ attempt: Int, _ request: LinkRequest, _ connection: Connection) {
         let declared = declaration(for: call.request, at: connection.greeting) ?? .none
-        guard let asking, declared != .none, hasStreamPerRequest else {
-            return makeTask(call, attempt, request, on: connection.link, declared) {}
+        guard hasStreamPerRequest else {
+            return makeTask(call, attempt, request, at: Place(connection.link, declared))
+        }
+        let isFull = state.withLock { state in
+            guard state.tasksAwaited < limits.awaitedTasksMax else { return true }
+            state.tasksAwaited += 1
+            return false
+        }
+        guard !isFull else {
+            let why = "\(limits.awaitedTasksMax) tasks run already, each of which keeps a connection open"
+            call.finish(
+                .failure(
+                    CallFailure(
+                        .limited, "server \(name): \(why)", hint: "wait for one to end, or cancel one",
+                        callID: call.request.id)))
+            return
+        }
+        let free = ReleaseOnce { [weak self] in self?.state.withLock { $0.tasksAwaited -= 1 } }
+        guard let asking, declared != .none else {
+            return makeTask(call, attempt, request, at: Place(connection.link, declared, free.release))
         }
         let sessions = asking.sessions
         guard let session = sessions.acquire(declared) else {
+            free.release()
             call.finish(.failure(allSuspended(call)))
             return
         }
         session.whenOpen { outcome in
-            guard call.isCurrent(attempt) else { return sessions.release(session) }
+            let leave = { @Sendable in
+                sessions.release(session)
+                free.release()
+            }
+            guard call.isCurrent(attempt) else { return leave() }
             switch outcome {
             // Some servers have one session only. The first declares what any caller can be asked for.
             case .failure(let fault) where fault.isRefusal:
                 sessions.release(session)
-                self.makeTask(call, attempt, request, on: connection.link, declared) {}
+                self.makeTask(call, attempt, request, at: Place(connection.link, declared, free.release))
             case .failure(let fault):
-                sessions.release(session)
+                leave()
                 self.finish(call, .legacy, .fault(fault))
             case .success(let link):
-                self.makeTask(call, attempt, request, on: link, declared) { sessions.release(session) }
+                self.makeTask(
+                    call, attempt, request,
+                    at: Place(link, declared, leave) { fault in
+                        switch fault.kind {
+                        case .lost, .notReached: sessions.retire(session)
+                        case .sessionGone:
+                            sessions.close(session, fault)
+                            // The backend says that it did not know the session, so it made no task.
+                            guard attempt == 1 else { return false }
+                            self.attempt(call)
+                            return true
+                        default: break
+                        }
+                        return false
+                    })
             }
         }
     }
 
     /// The link, at which each call is made as a task and waited for.
     func hiding(_ link: any BackendLink) -> any BackendLink {
-        TaskingLink(link: link) { [weak self] in self?.nextNumber() ?? 0 }
+        TaskingLink(
+            link: link, nextNumber: { [weak self] in self?.nextNumber() ?? 0 }, loop: group.any(),
+            cancelTime: limits.listTimeout)
     }
 
-    /// - Parameter release: called once: the link is free of this call and its task.
+    /// Where a task is made.
+    private struct Place: Sendable {
+        var link: any BackendLink
+        /// What its caller can be asked for.
+        var declared: DeclaredCapabilities
+        /// The link is free of the call and its task.
+        var free: ReleaseOnce
+        /// Sees why the call has no answer; `true`: it was seen to. `nil`: it is the first link, about which others know.
+        var takes: (@Sendable (BackendFault) -> Bool)?
+
+        init(
+            _ link: any BackendLink, _ declared: DeclaredCapabilities,
+            _ release: @escaping @Sendable () -> Void = {}, takes: (@Sendable (BackendFault) -> Bool)? = nil
+        ) {
+            (self.link, self.declared, self.takes) = (link, declared, takes)
+            free = ReleaseOnce(release)
+        }
+    }
+
     private func makeTask(
-        _ call: BackendCall, _ attempt: Int, _ request: LinkRequest, on link: any BackendLink,
-        _ declared: DeclaredCapabilities, release: @escaping @Sendable () -> Void
+        _ call: BackendCall, _ attempt: Int, _ request: LinkRequest, at place: Place
     ) {
         var request = request
+        request.makesTask = true
         request.params = (request.params ?? .emptyObject).setting("task", to: .emptyObject)
-        let free = ReleaseOnce(release)
-        let handle = link.send(request) { event in
+        let free = place.free
+        let handle = place.link.send(request) { event in
             switch event {
             case .notification(let method, let params): call.notify(method, params)
             case .question: break
@@ -96,10 +153,15 @@ extension Backend {
                     free.release()
                     return self.finish(call, .legacy, event)
                 }
-                self.handOver(made, id, to: call, on: link, declared, free)
-            case .error, .fault:
+                self.handOver(made, id, to: call, at: place)
+            case .error:
                 free.release()
                 if call.isCurrent(attempt) { self.finish(call, .legacy, event) }
+            case .fault(let fault):
+                free.release()
+                guard call.isCurrent(attempt) else { return }
+                guard let takes = place.takes else { return self.take(event, of: call, attempt, .legacy) }
+                if !takes(fault) { self.finish(call, .legacy, event) }
             }
         }
         call.running(
@@ -110,18 +172,18 @@ extension Backend {
     }
 
     private func handOver(
-        _ made: JSON, _ id: String, to call: BackendCall, on link: any BackendLink,
-        _ declared: DeclaredCapabilities, _ free: ReleaseOnce
+        _ made: JSON, _ id: String, to call: BackendCall, at place: Place
     ) {
         let request = call.request
         let key = TaskBook.Key(id: id, caller: request.caller)
         let name = name
         let task = LegacyTask(
-            id, made, on: link, declared: declared,
+            id, made, on: place.link, declared: place.declared,
             actions: LegacyTask.Actions(
+                loop: group.any(), errandTime: limits.listTimeout, mayResend: hasStreamPerRequest,
                 nextNumber: { [weak self] in self?.nextNumber() ?? 0 },
                 over: { [weak self] bytes in
-                    free.release()
+                    place.free.release()
                     self?.tasks.withLock { $0.keeps(bytes, as: key) }
                 },
                 error: { CallFailureCode.error(of: $0.failure(of: request, backend: name)).json }))
@@ -131,7 +193,7 @@ extension Backend {
         }
         // Its questions and its end may come at once, so the wait for them begins when the caller knows of it.
         if call.finish(.result(task.creation)) {
-            task.start()
+            task.start(for: tasks.withLock { $0.life(of: task.creation) })
         } else {
             tasks.withLock { $0.forget(key) }
             task.cancel()

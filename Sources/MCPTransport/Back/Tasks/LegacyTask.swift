@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import NIOCore
 import Synchronization
 
 /// One task at a legacy backend: what ``LegacyTaskState`` knows, kept up to date.
@@ -8,6 +9,12 @@ import Synchronization
 final class LegacyTask: Sendable {
     /// What it needs of its backend.
     struct Actions: Sendable {
+        /// For its timers.
+        var loop: any EventLoop
+        /// How long the answer to a request is waited for that nobody else waits for.
+        var errandTime: Duration
+        /// Whether the way that broke may be there again: each request has one of its own.
+        var mayResend: Bool
         /// The number of one more request.
         var nextNumber: @Sendable () -> Int
         /// It is over: its link is free, and keeping it takes so many bytes.
@@ -23,11 +30,13 @@ final class LegacyTask: Sendable {
         /// Callers who want to know how it ended, when that is known.
         var waiting: [BackendCall] = []
         var resends = 0
+        /// Ends it when nobody can ask after it any more.
+        var expiry: Scheduled<Void>?
     }
 
-    /// How often the result is asked for again when the way broke on which it was awaited: asking does nothing, so it
-    /// may be repeated, but not for ever.
-    private static let resendsMax = 3
+    /// When the result is asked for again after the way broke on which it was awaited: asking does nothing, so it may be
+    /// repeated, but not for ever, and a server that is being started anew takes seconds.
+    private static let resends: [Duration] = [.seconds(1), .seconds(2), .seconds(4)]
 
     let id: String
     private let link: any BackendLink
@@ -53,7 +62,18 @@ final class LegacyTask: Sendable {
     private var params: JSON { ["taskId": .string(id)] }
 
     /// Begins to wait for questions and the result.
-    func start() {
+    ///
+    /// - Parameter life: how long its caller may ask after it; then it is cancelled.
+    func start(for life: Duration) {
+        let expiry = actions.loop.scheduleTask(in: TimeAmount(life)) { [weak self] () -> Void in
+            self?.cancel()
+        }
+        state.withLock { $0.expiry = expiry }
+        ask()
+    }
+
+    private func ask() {
+        guard state.withLock({ !$0.task.isOver }) else { return }
         let request = LinkRequest(
             number: actions.nextNumber(), method: Method.tasksResult, params: params, declared: declared,
             isEndless: true, taskID: id)
@@ -77,22 +97,28 @@ final class LegacyTask: Sendable {
                 capabilities: .emptyObject)
             if case .error(let error) = modern { end(.error(error)) } else { end(.error(error)) }
         case .fault(let fault):
-            let mayResend = state.withLock { state in
+            let isBroken = fault.kind == .lost || fault.kind == .notReached
+            let wait: Duration? = state.withLock { state in
+                guard isBroken, actions.mayResend, state.resends < Self.resends.count else { return nil }
                 state.resends += 1
-                return fault.kind == .lost && state.resends <= Self.resendsMax && !state.task.isOver
+                return Self.resends[state.resends - 1]
             }
-            mayResend ? start() : end(.error(actions.error(fault)))
+            guard let wait else { return end(.error(actions.error(fault))) }
+            // Nobody has to stop this: whether the task is over by then is seen.
+            actions.loop.scheduleTask(in: TimeAmount(wait)) { self.ask() }
         }
     }
 
     private func end(_ outcome: LegacyTaskState.Outcome) {
-        let ended: (waiting: [BackendCall], task: JSON?, bytes: Int)? = state.withLock { state in
+        typealias Ended = (waiting: [BackendCall], expiry: Scheduled<Void>?, task: JSON?, bytes: Int)
+        let ended: Ended? = state.withLock { state in
             guard !state.task.isOver else { return nil }
             state.task.ended(outcome)
-            defer { state.waiting = [] }
-            return (state.waiting, state.task.detailed, state.task.bytes)
+            defer { (state.waiting, state.expiry) = ([], nil) }
+            return (state.waiting, state.expiry, state.task.detailed, state.task.bytes)
         }
         guard let ended else { return }
+        ended.expiry?.cancel()
         for call in ended.waiting { finish(call, with: ended.task) }
         actions.over(ended.bytes)
     }
@@ -133,7 +159,11 @@ final class LegacyTask: Sendable {
                 }
                 let task: JSON? = self.state.withLock { state in
                     let task = state.task.heard(told)
-                    if task == nil { state.waiting.append(call) }
+                    if task == nil {
+                        // Who has lost patience need not be kept until the end.
+                        state.waiting.removeAll(where: \.isOver)
+                        state.waiting.append(call)
+                    }
                     return task
                 }
                 if let task { self.finish(call, with: task) }
@@ -146,9 +176,9 @@ final class LegacyTask: Sendable {
         let (isOver, answers) = state.withLock { ($0.task.isOver, $0.task.abandoned()) }
         guard !isOver else { return }
         for answer in answers { link.respond(answer) }
-        _ = link.send(
-            LinkRequest(number: actions.nextNumber(), method: Method.tasksCancel, params: params)
-        ) { _ in }
+        link.send(
+            LinkRequest(number: actions.nextNumber(), method: Method.tasksCancel, params: params),
+            within: actions.errandTime, on: actions.loop)
         let handle = state.withLock { $0.handle }
         handle?.cancel()
         end(.error(actions.error(BackendFault(.cancelled, "nobody waits for this task any more"))))

@@ -3,7 +3,8 @@ import MCPModel
 
 /// Whose task is whose at one backend: who was handed a task may ask after it, to anybody else it is as good as none.
 ///
-/// Bounded in number, for each caller and for all, and in time. A full book forgets what has come to its end before it
+/// Bounded in number, for each caller and for all, and in time: from its making on, or, where its server names no time, from
+/// when its caller last asked after it. A full book forgets what is past its time, then what has come to its end, before it
 /// refuses what is new.
 struct TaskBook: Sendable {
     struct Limits: Hashable, Sendable {
@@ -74,7 +75,7 @@ struct TaskBook: Sendable {
         guard var entry = entries[key], let status = TaskStatus(of: task) else { return }
         entry.isOver = status.isTerminal
         if task["ttlMs"] != nil {
-            // Without an end of its own it is known for as long as somebody asks after it.
+            // Without an end of its own it is known for ``Limits/lifeMax`` from now on, as often as it is asked after.
             let begin = task["ttlMs"]?.int == nil ? now : entry.since
             entry.expiry = begin + life(of: task)
         }
@@ -92,7 +93,8 @@ struct TaskBook: Sendable {
 
     mutating func forget(_ key: Key) { entries[key] = nil }
 
-    private func life(of task: JSON) -> Duration {
+    /// How long a task may be asked after, from its making on.
+    func life(of task: JSON) -> Duration {
         guard let milliseconds = task["ttlMs"]?.int, milliseconds >= 0 else { return limits.lifeMax }
         let day = 86_400_000
         return min(.milliseconds(min(milliseconds, 366 * day)) + Self.grace, limits.lifeMax)

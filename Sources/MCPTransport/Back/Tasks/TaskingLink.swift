@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import NIOCore
 import Synchronization
 
 /// A link at which a tool runs only as a task, for callers who know nothing of tasks: a call is made as one and waited
@@ -8,12 +9,16 @@ struct TaskingLink: BackendLink {
     let link: any BackendLink
     /// The number of one more request.
     let nextNumber: @Sendable () -> Int
+    let loop: any EventLoop
+    /// How long the answer to `tasks/cancel` is waited for.
+    let cancelTime: Duration
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
         let hold = ErrandHold()
         let second = nextNumber()
         var first = request
         first.params = Self.params(request.params ?? .emptyObject, progressTo: second)
+        first.makesTask = true
         let box = TaskIDBox()
         // Whoever wants to know when the backend is done with the call means the task, where it makes one.
         first.whenDone = { if !box.isMade { request.whenDone?() } }
@@ -30,17 +35,30 @@ struct TaskingLink: BackendLink {
                             declared: request.declared, isEndless: true,
                             whenDone: request.whenDone, taskID: id)
                     ) { event in
-                        guard case .result(let result) = event else { return sink(event) }
-                        sink(.result(EraBridge.unrelated(result)))
+                        switch event {
+                        case .result(let result): sink(.result(EraBridge.unrelated(result)))
+                        case .fault(let fault): sink(.fault(Self.fault(fault, afterMaking: id)))
+                        case .notification, .question, .error: sink(event)
+                        }
                     })
             })
         return CallHandle {
             hold.cancel()
             guard let id = box.take() else { return }
-            _ = link.send(
+            link.send(
                 LinkRequest(
-                    number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)])
-            ) { _ in }
+                    number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)]),
+                within: cancelTime, on: loop)
+        }
+    }
+
+    /// What a fault of the wait for the result means for the call: its tool runs already, so none of them may say that
+    /// nothing was done.
+    static func fault(_ fault: BackendFault, afterMaking id: String) -> BackendFault {
+        switch fault.kind {
+        case .sessionGone, .notReached:
+            BackendFault(.lost, "it made the task \(id) of the call, and its result is lost: \(fault.detail)")
+        default: fault
         }
     }
 

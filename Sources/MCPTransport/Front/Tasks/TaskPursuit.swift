@@ -12,6 +12,8 @@ final class TaskPursuit: Sendable {
         var walk: TaskWalk
         /// Of the round that may still speak.
         var round = 0
+        /// The round that ended with a question, for as long as its answers are awaited.
+        var asked: Int?
         var handle: CallHandle?
         var timer: Scheduled<Void>?
     }
@@ -45,6 +47,7 @@ final class TaskPursuit: Sendable {
     func go(_ responses: JSON?, _ sink: @escaping CallSink) -> CallHandle {
         let round = state.withLock { state in
             state.round += 1
+            state.asked = nil
             if let responses { state.walk.answering(responses) }
             return state.round
         }
@@ -74,7 +77,9 @@ final class TaskPursuit: Sendable {
         guard next < deadline else {
             let failure = CallFailure(
                 .deadlineExceeded, "the task has not ended within \(limits.taskWaitMax)",
-                hint: isOwned ? nil : "it goes on; ask for its result again")
+                hint: isOwned
+                    ? "the tool takes longer than this gateway waits; call it as a task"
+                    : "it goes on; ask for its result again")
             if isOwned { _ = ask(Method.tasksCancel, ["taskId": .string(taskID)]) { _ in } }
             return end(round, .failure(failure), sink)
         }
@@ -113,6 +118,9 @@ final class TaskPursuit: Sendable {
         let isFirst = state.withLock { state in
             guard state.round == round else { return false }
             state.round += 1
+            if case .result(let result) = event, result["resultType"]?.string == "input_required" {
+                state.asked = round
+            }
             return true
         }
         if isFirst { sink(event) }
@@ -120,8 +128,9 @@ final class TaskPursuit: Sendable {
 
     private func stop(_ round: Int) {
         let held: (CallHandle?, Scheduled<Void>?)? = state.withLock { state in
-            guard state.round == round else { return nil }
-            state.round += 1
+            guard state.round == round || state.asked == round else { return nil }
+            if state.round == round { state.round += 1 }
+            state.asked = nil
             return (state.handle, state.timer)
         }
         guard let held else { return }

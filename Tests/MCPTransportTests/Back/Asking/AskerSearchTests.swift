@@ -49,6 +49,25 @@ struct AskerSearchTests {
         #expect(search.asked(Self.question(9), at: Self.start) == [.give(Self.question(9), to: 2)])
     }
 
+    @Test func `a question of a task that nobody waits for yet is nobody's but those who are making one`() {
+        let task: JSON = ["taskId": "a"]
+        let meta: JSON = .object([(MetaKey.relatedTask, task)])
+        let asked = BackendQuestion(
+            id: RPCID(7), method: Method.elicitationCreate, params: ["message": "", "_meta": meta])
+        var search = Self.search([1: Self.form])
+        guard case .refuse(asked, _) = search.asked(asked, at: Self.start).first else {
+            Issue.record("not refused")
+            return
+        }
+        for number in [2, 3] { search.began(number, Self.form, makesTask: true) }
+        #expect(search.asked(asked, at: Self.start) == [.look(in: .seconds(10))])
+        // The first made another task; whose the second's is, is known when it is waited for.
+        search.began(4, Self.form, task: "a")
+        #expect(search.ended(3) == [.give(asked, to: 4)])
+        #expect(search.heldCount == 0 && search.ended(2).isEmpty)
+        #expect(search.asked(asked, at: Self.start) == [.give(asked, to: 4)])
+    }
+
     @Test func `what cannot be decided in time is refused, and says why`() throws {
         var search = Self.search([1: Self.form, 2: .none])
         _ = search.asked(Self.question(7), at: Self.start)

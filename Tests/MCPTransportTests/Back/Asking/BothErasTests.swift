@@ -133,7 +133,8 @@ struct BothErasTests {
     }
 
     @Test(arguments: [
-        (-32603, "Internal error: the disk is full"), (-32602, "there is no tool x"), (-32000, "no"),
+        (-32603, "Internal error: the disk is full"), (-32603, "Step 3: invalid result of the disk"),
+        (-32602, "there is no tool x"), (-32000, "no"),
     ])
     func `any other error in a session is the answer`(code: Int, message: String) async throws {
         let calls = Mutex(0)

@@ -146,6 +146,40 @@ struct LegacyTaskFrontTests {
         }
     }
 
+    @Test(arguments: ["cancel", "leave"])
+    func `a task that nobody else knows of goes with its call, though it has asked something`(
+        how: String
+    ) async throws {
+        try await with(capabilities: ["elicitation": ["form": [:]]]) { client, _ in
+            let headers = FrontRig.legacyHeaders(client.session, client.revision)
+            let events = try client.front.stream(
+                "POST", "/mcp", headers: headers,
+                body: FrontRig.legacyBody(Method.toolsCall, ["name": "must", "arguments": [:]], id: 7))
+            while server.taskIDs.isEmpty {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            let form: JSON = [
+                "method": "elicitation/create",
+                "params": ["mode": "form", "message": "Sure?", "requestedSchema": ["type": "object"]],
+            ]
+            server.set("t/1", ["status": "input_required", "inputRequests": ["first": form]])
+            #expect(try await events.next()?["method"] == "elicitation/create")
+            if how == "leave" {
+                _ = try await client.front.send("DELETE", "/mcp", headers: headers)
+            } else {
+                let cancelled: JSON = [
+                    "jsonrpc": "2.0", "method": "notifications/cancelled", "params": ["requestId": 7],
+                ]
+                _ = try await client.front.send(
+                    "POST", "/mcp", headers: headers, body: Array(cancelled.bytes))
+            }
+            while server.last(Method.tasksCancel) == nil {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+        }
+    }
+
     @Test func `a session lists what it made, each as it is now`() async throws {
         try await with { client, _ in
             for tool in ["job", "greet", "job"] { _ = try await client.call(tool, task: [:]) }

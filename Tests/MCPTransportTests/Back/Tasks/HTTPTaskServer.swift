@@ -1,0 +1,156 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+import Synchronization
+
+@testable import MCPTransport
+
+/// A server of 2025-11-25 over Streamable HTTP whose only tool runs as a task.
+final class HTTPTaskServer: Sendable {
+    /// What becomes of one `tasks/result`.
+    enum Wait: Sendable {
+        case refuse(status: Int)
+        /// Its stream stays open and silent until the task is cancelled.
+        case hold
+        /// Its stream ends without an answer.
+        case cut
+        case answer(String)
+    }
+
+    private struct State: Sendable {
+        var waits: [Wait]
+        var sessions = 0
+        var calls = 0
+        var closed = 0
+        var cancelled: [String] = []
+        var held: [String: (exchange: HTTPExchange, id: JSON)] = [:]
+    }
+
+    private let forgets: Int
+    private let state: Mutex<State>
+
+    /// - Parameter forgets: so many calls find their session gone.
+    init(_ waits: [Wait] = [], forgets: Int = 0) {
+        self.forgets = forgets
+        state = Mutex(State(waits: waits))
+    }
+
+    var calls: Int { state.withLock { $0.calls } }
+    /// Streams that the gateway has closed.
+    var closed: Int { state.withLock { $0.closed } }
+    var isHolding: Bool { state.withLock { !$0.held.isEmpty } }
+    var cancelled: [String] { state.withLock { $0.cancelled } }
+
+    func with(
+        limits: BackendLimits = BackendRig.limits, _ body: (BackendRig) async throws -> Void
+    ) async throws {
+        try await Self.listening({ [self] in handle($0) }) { target in
+            try await BackendRig.with(target, limits: limits, seal: AskingServer.seal) { rig in
+                _ = try await rig.listing()
+                try await body(rig)
+            }
+            // What was open may close now.
+            let isHolding = isHolding
+            while isHolding, closed == 0, cancelled.isEmpty {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+        }
+    }
+
+    /// A server of its own, which may keep its streams open.
+    static func listening(
+        _ handle: @escaping @Sendable (HTTPExchange) -> Void, _ body: (BackendTarget) async throws -> Void
+    ) async throws {
+        let listener = try await HTTPListener.bind(
+            ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops, handler: handle)
+        do {
+            try await body(.http(url: "http://127.0.0.1:\(listener.address.port)/mcp", headers: []))
+        } catch {
+            await listener.close()
+            throw error
+        }
+        await listener.close()
+    }
+
+    private func handle(_ exchange: HTTPExchange) {
+        guard let message = try? JSON(validating: exchange.body) else {
+            return exchange.respond(status: exchange.method == "DELETE" ? 200 : 405)
+        }
+        guard let id = message["id"], let method = message["method"]?.string else {
+            return exchange.respond(status: 202)
+        }
+        let task = message["params"]?["taskId"]?.string ?? ""
+        switch method {
+        case Method.initialize:
+            let number = state.withLock { state in
+                state.sessions += 1
+                return state.sessions
+            }
+            let result: JSON = [
+                "protocolVersion": "2025-11-25", "serverInfo": ["name": "tasks", "version": "1"],
+                "capabilities": [
+                    "tools": [:], "tasks": ["cancel": [:], "requests": ["tools": ["call": [:]]]],
+                ],
+            ]
+            say(exchange, id, ("result", result), [("Mcp-Session-Id", "s\(number)")])
+        case Method.toolsList:
+            let tool: JSON = [
+                "name": "must", "inputSchema": ["type": "object"], "execution": ["taskSupport": "required"],
+            ]
+            say(exchange, id, ("result", ["tools": [tool]]))
+        case Method.toolsCall:
+            let number = state.withLock { state in
+                state.calls += 1
+                return state.calls
+            }
+            guard number > forgets else { return exchange.respond(status: 404) }
+            say(exchange, id, ("result", ["task": Self.task("t\(number)", "working")]))
+        case Method.tasksGet: say(exchange, id, ("result", Self.task(task, "working")))
+        case Method.tasksCancel:
+            let held = state.withLock { state in
+                state.cancelled.append(task)
+                return state.held.removeValue(forKey: task)
+            }
+            if let held {
+                let error: JSON = ["code": -32000, "message": "cancelled"]
+                let answer: JSON = ["jsonrpc": "2.0", "id": held.id, "error": error]
+                held.exchange.write(SSEEvent(data: Array(answer.bytes)).bytes)
+                held.exchange.end()
+            }
+            say(exchange, id, ("result", Self.task(task, "cancelled")))
+        case Method.tasksResult: wait(exchange, id, for: task)
+        default: say(exchange, id, ("error", ["code": -32601, "message": "no"]))
+        }
+    }
+
+    private func wait(_ exchange: HTTPExchange, _ id: JSON, for task: String) {
+        switch state.withLock({ $0.waits.isEmpty ? .hold : $0.waits.removeFirst() }) {
+        case .refuse(let status): exchange.respond(status: status)
+        case .answer(let text):
+            say(exchange, id, ("result", ["content": [["type": "text", "text": .string(text)]]]))
+        case .cut:
+            exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+            exchange.end()
+        case .hold:
+            state.withLock { $0.held[task] = (exchange, id) }
+            exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+            exchange.onClose { [weak self] in self?.state.withLock { $0.closed += 1 } }
+        }
+    }
+
+    private static func task(_ id: String, _ status: String) -> JSON {
+        [
+            "taskId": .string(id), "status": .string(status), "createdAt": "2025-11-25T10:00:00Z",
+            "lastUpdatedAt": "2025-11-25T10:00:00Z", "ttl": .null, "pollInterval": 10,
+        ]
+    }
+
+    private func say(
+        _ exchange: HTTPExchange, _ id: JSON, _ outcome: (String, JSON), _ headers: [(String, String)] = []
+    ) {
+        let message = JSON.object([("jsonrpc", "2.0"), ("id", id), outcome])
+        exchange.respond(
+            status: 200, headers: [("Content-Type", "application/json")] + headers,
+            body: Array(message.bytes))
+    }
+}
