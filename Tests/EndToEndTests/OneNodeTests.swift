@@ -133,7 +133,7 @@ extension EndToEnd.OneNode {
         try await node.stop()
     }
 
-    /// Two at the same moment: one has a node, and both are served by it.
+    /// One has a node, and both are served by it.
     @Test(.timeLimit(.minutes(2)))
     func `where no node runs, the client's child is one`() async throws {
         let scratch = try Scratch()
@@ -151,10 +151,11 @@ extension EndToEnd.OneNode {
         let initialized = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}"
         let list = "{\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"tools/list\"}"
         let input = "\(initialize.replacing("\n", with: ""))\n\(initialized)\n\(list)\n"
-        let children = try (0..<2).map { _ in
-            try Program([binary, "stdio"], environment: environment, input: input, keepsInputOpen: true)
-        }
-        for child in children {
+        var children: [Program] = []
+        for _ in 0..<2 {
+            let child = try Program(
+                [binary, "stdio"], environment: environment, input: input, keepsInputOpen: true)
+            children.append(child)
             do {
                 try await eventually("the first list is whole", within: TestNode.startMax) {
                     guard child.isRunning else { throw TestFailure("it ended") }
@@ -164,7 +165,7 @@ extension EndToEnd.OneNode {
                 throw TestFailure("\(error): \(child.outputText)\(child.errorText)")
             }
         }
-        for child in children {
+        for child in children.reversed() {
             child.endInput()
             #expect(try await child.outcome(within: .seconds(10)).status == 0, "\(child.errorText)")
         }

@@ -6,6 +6,9 @@ import Storage
 extension Node {
     /// All that `martlet status` shows.
     package func status() async -> JSON {
+        // Before the snapshot: what has settled by now is in it.
+        let isStarting = await supervisor.books.contains { $0.state == .starting }
+        let isSettled = isReady && !isStarting
         let snapshot = board.snapshot
         let me = snapshot.nodes[snapshot.me]
         var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]
@@ -20,7 +23,7 @@ extension Node {
                     ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
                     ("roles", .string(seat.roles.description)),
                     ("software", .string(me?.software ?? SoftwareVersion.current)),
-                    ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isReady)),
+                    ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isSettled)),
                 ])
             ),
             ("listen", .object(listen)),
