@@ -134,8 +134,8 @@ extension EndToEnd.OneNode {
     }
 
     /// One has a node, and both are served by it.
-    @Test(.timeLimit(.minutes(2)))
-    func `where no node runs, the client's child is one`() async throws {
+    @Test(.timeLimit(.minutes(2)), arguments: [false, true])
+    func `where no node runs, the client's child is one`(atOnce: Bool) async throws {
         let scratch = try Scratch()
         let binary = try #require(Binary.path)
         let server = "{command: \(binary), args: [sample-server]}"
@@ -151,11 +151,10 @@ extension EndToEnd.OneNode {
         let initialized = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}"
         let list = "{\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"tools/list\"}"
         let input = "\(initialize.replacing("\n", with: ""))\n\(initialized)\n\(list)\n"
-        var children: [Program] = []
-        for _ in 0..<2 {
-            let child = try Program(
-                [binary, "stdio"], environment: environment, input: input, keepsInputOpen: true)
-            children.append(child)
+        func start() throws -> Program {
+            try Program([binary, "stdio"], environment: environment, input: input, keepsInputOpen: true)
+        }
+        func lists(_ child: Program) async throws {
             do {
                 try await eventually("the first list is whole", within: TestNode.startMax) {
                     guard child.isRunning else { throw TestFailure("it ended") }
@@ -164,6 +163,18 @@ extension EndToEnd.OneNode {
             } catch {
                 throw TestFailure("\(error): \(child.outputText)\(child.errorText)")
             }
+        }
+        var children = [try start()]
+        if atOnce {
+            // Either may be first with a node. Once, the answer to a list never came; why is not known yet.
+            children.append(try start())
+            await withKnownIssue("of two that start at once, one may fall silent", isIntermittent: true) {
+                for child in children { try await lists(child) }
+            }
+        } else {
+            try await lists(children[0])
+            children.append(try start())
+            try await lists(children[1])
         }
         for child in children.reversed() {
             child.endInput()
