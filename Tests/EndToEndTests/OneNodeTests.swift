@@ -166,11 +166,9 @@ extension EndToEnd.OneNode {
         }
         var children = [try start()]
         if atOnce {
-            // Either may be first with a node. Once, the answer to a list never came; why is not known yet.
+            // Either may be first with a node; the other must not be told of it before its servers are listed.
             children.append(try start())
-            await withKnownIssue("of two that start at once, one may fall silent", isIntermittent: true) {
-                for child in children { try await lists(child) }
-            }
+            for child in children { try await lists(child) }
         } else {
             try await lists(children[0])
             children.append(try start())

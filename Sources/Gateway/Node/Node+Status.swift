@@ -6,9 +6,10 @@ import Storage
 extension Node {
     /// All that `martlet status` shows.
     package func status() async -> JSON {
-        // Before the snapshot: what has settled by now is in it.
-        let isStarting = await supervisor.books.contains { $0.state == .starting }
-        let isSettled = isReady && !isStarting
+        // Before the snapshot, so that a client that was told "ready" finds all of it in the lists.
+        let areSettled = await supervisor.books.allSatisfy(\.isSettled)
+        let isSettled = isReady && areSettled
+        if isSettled { await showOwnServers() }
         let snapshot = board.snapshot
         let me = snapshot.nodes[snapshot.me]
         var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]

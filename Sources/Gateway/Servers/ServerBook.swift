@@ -31,6 +31,15 @@ struct ServerBook: Sendable {
         }
     }
 
+    /// Whether it has said how it fares: up with its lists, down, or wanting a credential.
+    var isSettled: Bool {
+        switch state {
+        case .up: manifest != nil
+        case .starting: false
+        default: true
+        }
+    }
+
     /// - Returns: whether the mesh must hear of it.
     mutating func take(_ event: BackendEvent) -> Bool {
         switch event {

@@ -132,13 +132,7 @@ actor ServerSupervisor {
     func settled(_ name: Label) async -> ServerBook? {
         let deadline = ContinuousClock.now + Self.patience
         while let book = servers[name]?.book {
-            let isSettled =
-                switch book.state {
-                case .up: book.manifest != nil
-                case .starting: false
-                default: true
-                }
-            if isSettled || ContinuousClock.now > deadline { return book }
+            if book.isSettled || ContinuousClock.now > deadline { return book }
             do { try await Task.sleep(for: .milliseconds(20)) } catch { return book }
         }
         return nil
