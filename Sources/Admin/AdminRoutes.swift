@@ -46,6 +46,12 @@ struct AdminRoute: Sendable {
     static let all: [AdminRoute] = [
         AdminRoute("GET", "/v1/status") { node, _ in await node.status() },
         AdminRoute("GET", "/v1/peers") { node, _ in await node.peers() },
+        AdminRoute("GET", "/v1/peers/{name}/path") { node, request in
+            try await node.path(to: request.parameters[0])
+        },
+        AdminRoute(
+            "POST", "/v1/peers/{name}/ping",
+            .answer { node, request in try await node.ping(request.parameters[0]) }),
         AdminRoute("GET", "/v1/doctor") { node, _ in await node.examine() },
 
         AdminRoute("POST", "/v1/mesh/token") { node, request in

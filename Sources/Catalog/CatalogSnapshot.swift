@@ -18,12 +18,15 @@ package struct NodeRecord: Hashable, Sendable {
     package var reachability: Reachability
     /// Round trip of the first link on the path, when measured.
     package var roundTrip: Duration?
+    /// Since when it is reached on this path.
+    package var reachedSince: Instant?
     /// When we last learnt something from its origin.
     package var heardAt: Instant
 
     package init(
         id: NodeID, label: Label, segment: Label, roles: Roles, software: String, addresses: [String],
-        reachability: Reachability, roundTrip: Duration? = nil, heardAt: Instant
+        reachability: Reachability, roundTrip: Duration? = nil, reachedSince: Instant? = nil,
+        heardAt: Instant
     ) {
         self.id = id
         self.label = label
@@ -33,6 +36,7 @@ package struct NodeRecord: Hashable, Sendable {
         self.addresses = addresses
         self.reachability = reachability
         self.roundTrip = roundTrip
+        self.reachedSince = reachedSince
         self.heardAt = heardAt
     }
 

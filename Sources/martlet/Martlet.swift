@@ -12,7 +12,11 @@ struct Martlet: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Run", subcommands: [Up.self, Demo.self, StdioCommand.self]),
             CommandGroup(
-                name: "Look", subcommands: [StatusCommand.self, Peers.self, Doctor.self, CatalogCommand.self]),
+                name: "Look",
+                subcommands: [
+                    StatusCommand.self, Peers.self, PathCommand.self, Ping.self, Doctor.self,
+                    CatalogCommand.self,
+                ]),
             CommandGroup(name: "Call", subcommands: [CallCommand.self, Client.self]),
             CommandGroup(
                 name: "Shape",

@@ -70,6 +70,29 @@ struct MeshRouteTests {
         }
     }
 
+    @Test func `a peer is told with its path, since when, and answers a ping`() async throws {
+        try await pair { first, second in
+            let peer = try await first.ask("GET", "/v1/peers").json["peers"]?[0]
+            #expect(peer?["path"]?.string == "direct")
+            #expect(peer?["sinceSeconds"] != nil)
+            let path = try await first.ask("GET", "/v1/peers/second/path")
+            #expect(path.status == 200, "\(path.message)")
+            #expect(path.json["best"]?["hops"]?.elements.compactMap { $0["label"]?.string } == ["second"])
+            #expect(path.json["second"] == nil)
+            let ping = try await first.ask("POST", "/v1/peers/second/ping")
+            #expect(ping.status == 200, "\(ping.message)")
+            #expect(ping.json["path"]?.elements.compactMap(\.string) == ["second"])
+
+            for ask in [("GET", "path"), ("POST", "ping")] {
+                let unknown = try await first.ask(ask.0, "/v1/peers/nobody/\(ask.1)")
+                #expect(unknown.status == 404)
+                #expect(unknown.message.contains("no node named nobody"))
+                #expect(try await first.ask(ask.0, "/v1/peers/first/\(ask.1)").status == 400)
+            }
+            #expect(try await second.ask("POST", "/v1/mesh/leave").status == 200)
+        }
+    }
+
     @Test func `a second issuer admits, and the root's key goes over to it`() async throws {
         try await pair(roles: #"["member","entry","issuer"]"#) { first, second in
             let issuers = try await second.ask("GET", "/v1/mesh/issuers").json["issuers"]?.elements ?? []

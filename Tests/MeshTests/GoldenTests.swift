@@ -24,6 +24,8 @@ struct GoldenTests {
             ),
             ("heartbeat", .heartbeat),
             ("goodbye", .goodbye(.full, text: "try 10.0.0.2:7331")),
+            ("ping", .ping(0x0102_0304_0506_0708)),
+            ("pong", .pong(9)),
             ("documents", .documents([[1, 2, 3], []])),
             ("announce", .announce([row])),
             ("pull", .pull([.node(id), .virtualServer(other, "team")])),

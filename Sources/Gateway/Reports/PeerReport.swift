@@ -25,6 +25,9 @@ struct PeerReport {
         case .reachable:
             members.append(("state", "reachable"))
             members.append(("path", .string(via.isEmpty ? "direct" : "via " + via.joined(separator: ", "))))
+            if let since = node.reachedSince {
+                members.append(("sinceSeconds", .number(max(0, (now - since).wholeSeconds))))
+            }
         case .unreachable(let since):
             members.append(("state", "unreachable"))
             members.append(("path", "-"))

@@ -47,7 +47,7 @@ extension MeshCore {
                 roles: body.enrolment.roles, software: body.software, addresses: body.addresses,
                 reachability: reachability(of: id),
                 roundTrip: link.flatMap { neighbourhood.links[$0]?.roundTrip },
-                heardAt: heardAt[id] ?? .zero)
+                reachedSince: reachedSince[id], heardAt: heardAt[id] ?? .zero)
         }
         for (key, body) in store.servers
         where present[key.owner] != nil && store.equivocations[key.owner] == nil {

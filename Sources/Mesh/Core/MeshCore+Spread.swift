@@ -29,7 +29,7 @@ extension MeshCore {
         case .manifestPage(let page): take(page, from: link, peer)
         case .manifestAbsent(let hash): shelf.absent(hash, from: link)
         case .statementDigest, .statements: break  // before
-        case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit:
+        case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit:
             break  // the link's own
         }
     }

@@ -36,6 +36,8 @@ package struct MeshCore: Sendable {
     var routesFoundAt: Instant?
     var routes: [NodeID: Route] = [:]
     var unreachableSince: [NodeID: Instant] = [:]
+    /// Since when each node is reached on the path of its present route.
+    var reachedSince: [NodeID: Instant] = [:]
     var heardAt: [NodeID: Instant] = [:]
     /// When it became known here that a node has left.
     var departedAt: [NodeID: Instant] = [:]
@@ -71,7 +73,7 @@ package struct MeshCore: Sendable {
     /// What a link's handshake says of this node now.
     package var hello: Hello {
         Hello(
-            versions: me.versions, features: Hello.exchangesStatements, node: me.id,
+            versions: me.versions, features: Hello.ownFeatures, node: me.id,
             incarnation: me.incarnation, life: me.life,
             software: me.software.cut(toBytes: Hello.softwareMax))
     }
@@ -324,6 +326,8 @@ package struct MeshCore: Sendable {
         // Whoever is reached again by way of others can mostly be dialled again too.
         let regained = Set(found.keys).subtracting(routes.keys).subtracting(neighbourhood.peers)
         if !regained.isEmpty { neighbourhood.encourage(regained, at: now) }
+        for (node, route) in found where routes[node]?.path != route.path { reachedSince[node] = now }
+        for node in routes.keys where found[node] == nil { reachedSince[node] = nil }
         routes = found
         noteUnreachable()
     }

@@ -6,6 +6,8 @@ extension Frame {
         case hello = 1
         case heartbeat = 2
         case goodbye = 3
+        case ping = 4
+        case pong = 5
         case documents = 16
         case announce = 17
         case pull = 18
@@ -53,6 +55,8 @@ extension Frame {
         case .hello: .hello
         case .heartbeat: .heartbeat
         case .goodbye: .goodbye
+        case .ping: .ping
+        case .pong: .pong
         case .documents: .documents
         case .announce: .announce
         case .pull: .pull
@@ -78,6 +82,7 @@ extension Frame {
         case .goodbye(let reason, let text):
             encoder.put(reason.rawValue)
             encoder.put(text: text.cut(toBytes: Self.textMax))
+        case .ping(let number), .pong(let number): encoder.put(number)
         case .documents(let documents):
             encoder.put(count: documents.count)
             for document in documents { encoder.put(bytes: document) }
@@ -136,6 +141,8 @@ extension Frame {
             // A reason that we do not know yet still ends the link.
             let reason = GoodbyeReason(rawValue: try decoder.byte("reason")) ?? .shuttingDown
             return .goodbye(reason, text: try decoder.text(max: textMax, "text"))
+        case .ping: return .ping(try decoder.uint64("number"))
+        case .pong: return .pong(try decoder.uint64("number"))
         case .documents: return .documents(try decodeDocuments(from: &decoder))
         case .announce: return .announce(try decodeRows(from: &decoder))
         case .pull:

@@ -73,6 +73,10 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let softwareMax = 128
     /// Bit 0 of ``features``: the sender exchanges revocations before anything else.
     package static let exchangesStatements: UInt64 = 1
+    /// Bit 1: the sender answers ``Frame/ping(_:)``.
+    package static let answersPings: UInt64 = 2
+    /// What this software can do.
+    package static let ownFeatures = exchangesStatements | answersPings
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -176,6 +180,9 @@ package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case heartbeat
     case goodbye(GoodbyeReason, text: String)
+    /// To be answered at once by a ``pong(_:)`` of the same number; only to peers that ``Hello/answersPings``.
+    case ping(UInt64)
+    case pong(UInt64)
 
     /// Encoded ``Document``s, each read on its own: one of a newer kind does not spoil the others.
     case documents([[UInt8]])
@@ -241,7 +248,7 @@ package enum Frame: Hashable, Sendable {
         case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage,
             .manifestAbsent, .statementDigest, .statements:
             true
-        case .hello, .heartbeat, .goodbye, .open, .data, .end, .reset, .credit: false
+        case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit: false
         }
     }
 }

@@ -23,6 +23,8 @@ final class LinkHandler: ChannelDuplexHandler {
     /// Bytes that may pile up in front of a socket that takes none: a peer that asks and does not read the
     /// answers may cost so much, then its link.
     private static let stalledBytesMax = 2 * StreamMultiplexer.waitingBytesMax
+    /// Questions without an answer yet; each is a person who waits.
+    private static let pingsMax = 64
     private static let measureEveryTicks = 20  // 2 s: what routes are weighed by moves slowly
 
     let setup: LinkSetup
@@ -49,6 +51,9 @@ final class LinkHandler: ChannelDuplexHandler {
     /// Called once, when the greeting is over, well or badly.
     var whenGreeted: (() -> Void)?
     private(set) var roundTrip: Duration?
+    /// Who waits for the answers to our pings.
+    private var pings: [UInt64: () -> Void] = [:]
+    private var pingsSent: UInt64 = 0
     private(set) var upSince: Instant?
     private(set) var streams: StreamMultiplexer?
     let paramsBudget = ParamsBudget()
@@ -74,6 +79,21 @@ final class LinkHandler: ChannelDuplexHandler {
         guard case .up = phase else { return }
         write(frame)
         flushSoon()
+    }
+
+    /// Has the peer answer, over however many relays the link runs.
+    ///
+    /// - Parameter answered: called when the answer is here; never when the link ends before.
+    /// - Returns: whether the peer was asked.
+    func ping(_ answered: @escaping () -> Void) -> Bool {
+        guard let hello, hello.features & Hello.answersPings != 0, pings.count < Self.pingsMax else {
+            return false
+        }
+        pingsSent += 1
+        pings[pingsSent] = answered
+        write(.ping(pingsSent))
+        flushSoon()
+        return true
     }
 
     private func resumeReading() {
@@ -186,6 +206,11 @@ final class LinkHandler: ChannelDuplexHandler {
             end(.goodbye(reason, text), context)
         case (.up, .heartbeat):
             break  // its bytes were what it had to say
+        case (.up, .ping(let number)):
+            write(.pong(number))
+            flushSoon()
+        case (.up, .pong(let number)):
+            pings.removeValue(forKey: number)?()
         case (.up, _) where frame.isForCore:
             if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
         case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
@@ -324,6 +349,7 @@ final class LinkHandler: ChannelDuplexHandler {
         // First out of the owner's lists: whoever hears of a broken call and tries again must not come back here.
         owner?.linkDown(self, reason)
         phase = .over
+        pings = [:]
         streams?.fail()
     }
 

@@ -3,10 +3,21 @@ import MCPModel
 import Mesh
 import NIOCore
 
+/// Who needs a link to a node, direct or through a circuit.
+protocol LinkSeeker: AnyObject {
+    var owner: NodeID { get }
+    /// Whether a link is wanted still.
+    var wantsWay: Bool { get }
+    func go(on link: LinkHandler)
+    func noWay(_ obstacle: CallCourse.Obstacle)
+}
+
+extension OutgoingCall: LinkSeeker {}
+
 /// A link through a circuit to a node that this one does not dial.
 enum CallLink {
-    /// Not up yet; these calls wait for it.
-    case opening([OutgoingCall])
+    /// Not up yet; these wait for it.
+    case opening([any LinkSeeker])
     case up(LinkID, idleSince: Instant?)
 }
 
@@ -26,8 +37,8 @@ extension MeshHub {
         dispatch(call)
     }
 
-    /// Finds a link to the call's owner, or has one opened; tells the call either way, now or later.
-    func dispatch(_ call: OutgoingCall) {
+    /// Finds a link to the node, or has one opened; tells whoever seeks it either way, now or later.
+    func dispatch(_ call: any LinkSeeker) {
         guard call.wantsWay else { return }
         guard !isStopping else { return call.noWay(.shuttingDown) }
         let owner = call.owner
@@ -54,7 +65,7 @@ extension MeshHub {
         }
     }
 
-    private func openCircuit(to owner: NodeID, path: [NodeID], for call: OutgoingCall) {
+    private func openCircuit(to owner: NodeID, path: [NodeID], for call: any LinkSeeker) {
         guard callLinks.count < Self.callLinksMax else {
             return call.noWay(.limited("circuits to \(callLinks.count) nodes are open already"))
         }
@@ -69,7 +80,7 @@ extension MeshHub {
 
     func circuitLinkUp(_ link: LinkHandler) {
         guard link.setup.openedByMe, let owner = link.peer else { return }
-        let waiting: [OutgoingCall] = if case .opening(let calls)? = callLinks[owner] { calls } else { [] }
+        let waiting: [any LinkSeeker] = if case .opening(let calls)? = callLinks[owner] { calls } else { [] }
         callLinks[owner] = .up(link.setup.id, idleSince: nil)
         for call in waiting { call.go(on: link) }
     }

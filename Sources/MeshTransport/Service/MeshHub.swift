@@ -187,7 +187,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
             circuit: circuit, verdict: verdict,
             hello: Hello(
-                versions: versions, features: Hello.exchangesStatements, node: setup.me,
+                versions: versions, features: Hello.ownFeatures, node: setup.me,
                 incarnation: incarnation, life: life, software: software),
             now: setup.now)
     }

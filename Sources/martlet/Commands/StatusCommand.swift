@@ -54,12 +54,11 @@ enum StatusPage {
             Terminal.say("  none yet; `martlet mesh token` here, `martlet up --join TOKEN` on another host")
             return
         }
-        var table = Table("name", "segment", "state", "path", "rtt", "servers", "tools", "age")
+        var table = Table("name", "segment", "state", "path", "since", "rtt", "servers", "tools", "age")
         for peer in peers {
-            let state = peer.words("state")
-            let since = state == "unreachable" ? " \(age(seconds: peer.count("sinceSeconds")))" : ""
             table.add(
-                peer.words("label"), peer.words("segment"), state + since, peer.words("path"),
+                peer.words("label"), peer.words("segment"), peer.words("state"), peer.words("path"),
+                peer["sinceSeconds"] == nil ? "-" : age(seconds: peer.count("sinceSeconds")),
                 peer["roundTripMilliseconds"]?.double.map { "\(tenths($0)) ms" } ?? "-",
                 "\(peer.count("servers"))", "\(peer.count("tools"))", age(seconds: peer.count("ageSeconds")))
         }

@@ -1,0 +1,89 @@
+import Catalog
+import Composition
+package import JSONSlice
+import Mesh
+import MeshTransport
+
+/// How a peer is reached: `martlet path` and `martlet ping`.
+extension Node {
+    /// The way to a node, hop by hop, and the second-best one.
+    package func path(to name: String) async throws -> JSON {
+        let (peer, names) = try find(name)
+        let ways = try await seat.running().ways(to: peer.id)
+        guard let best = ways.first else { throw unreachable(peer, names) }
+        var members: [(String, JSON)] = [
+            ("node", .string(peer.id.description)), ("label", .string(names[peer.id])),
+            ("from", .string(seat.label.text)), ("best", json(best, names)),
+        ]
+        if let since = peer.reachedSince {
+            members.append(("sinceSeconds", .number(max(0, (seat.now() - since).wholeSeconds))))
+        }
+        if ways.count > 1 { members.append(("second", json(ways[1], names))) }
+        return .object(members)
+    }
+
+    /// Has a node answer over the way that a call would take.
+    package func ping(_ name: String) async throws -> JSON {
+        let (peer, names) = try find(name)
+        guard peer.isReachable else { throw unreachable(peer, names) }
+        let answer: PingAnswer
+        do {
+            answer = try await seat.running().ping(peer.id)
+        } catch let failure as PingFailure {
+            throw Refusal(
+                .unavailable, "\(names[peer.id]) did not answer: \(failure)",
+                hint: "martlet path \(names[peer.id])")
+        }
+        return .object([
+            ("node", .string(peer.id.description)), ("label", .string(names[peer.id])),
+            ("from", .string(seat.label.text)),
+            ("path", .array(answer.path.map { .string(names[$0]) })),
+            ("roundTripMilliseconds", .number(answer.roundTrip.milliseconds)),
+            ("setupMilliseconds", .number(answer.setup.milliseconds)),
+        ])
+    }
+
+    private func find(_ name: String) throws(Refusal) -> (NodeRecord, NodeNames) {
+        let snapshot = board.snapshot
+        let names = NodeNames(snapshot)
+        guard let id = names.node(name), let peer = snapshot.nodes[id] else {
+            throw Refusal(
+                .notFound, "no node named \(name) is known here", hint: "`martlet peers` lists those that are"
+            )
+        }
+        guard id != snapshot.me else {
+            throw Refusal(.invalid, "\(name) is this node itself", hint: "`martlet peers` lists the others")
+        }
+        return (peer, names)
+    }
+
+    private func unreachable(_ peer: NodeRecord, _ names: NodeNames) -> Refusal {
+        var since = ""
+        if case .unreachable(let instant) = peer.reachability {
+            since = " for \(max(0, (seat.now() - instant).wholeSeconds)) s"
+        }
+        return Refusal(
+            .unavailable, "\(names[peer.id]) has been unreachable\(since): no path of links leads there",
+            hint: "is its host up, and some node between? `martlet doctor` shows what was dialled")
+    }
+
+    private func json(_ way: Way, _ names: NodeNames) -> JSON {
+        .object([
+            (
+                "hops",
+                .array(
+                    way.hops.map { hop in
+                        var members: [(String, JSON)] = [
+                            ("node", .string(hop.node.description)), ("label", .string(names[hop.node])),
+                            ("segment", .string(board.snapshot.nodes[hop.node]?.segment.text ?? "-")),
+                            ("roundTripBelowMilliseconds", .number(hop.roundTripClass.cost)),
+                        ]
+                        if let measured = hop.roundTrip {
+                            members.append(("roundTripMilliseconds", .number(measured.milliseconds)))
+                        }
+                        return .object(members)
+                    })
+            ), ("belowMilliseconds", .number(way.cost)),
+        ])
+    }
+}
