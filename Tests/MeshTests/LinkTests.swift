@@ -62,6 +62,14 @@ struct LinkGraphTests {
         #expect(path(graph(square, masked: [NodePair(ids[0], ids[1])]), to: 1) == [3, 2, 1])
     }
 
+    @Test func `an avoided node is an end, never a middle`() {
+        let square = listed([(0, 1, 0), (1, 2, 0), (0, 3, 2), (3, 2, 2)])
+        let graph = LinkGraph(
+            me: ids[0], direct: square[ids[0]]?.links ?? [:], listed: square, avoided: [ids[1]])
+        #expect(path(graph, to: 1) == [1])
+        #expect(path(graph, to: 2) == [3, 2])
+    }
+
     @Test(arguments: UInt64(1)...100)
     func `whatever the nodes list, no path loops, is too long, or uses a link that is not there`(seed: UInt64)
         throws

@@ -59,4 +59,44 @@ struct WayTests {
         #expect(try record().reachedSince.orFail("a time") >= killedAt)
         #expect(try mesh.core(a).catalogSnapshot().nodes[mesh.id(relay)].orFail().reachedSince == nil)
     }
+
+    @Test func `a relay that named a broken link is gone around for five seconds, to other nodes as well`()
+        throws
+    {
+        let mesh = try SimulatedMesh(seed: 4)
+        let (a, b, c, d) = try diamond(mesh)
+        let e = try mesh.addNode("e", attachedTo: ["right"])
+        mesh.start(e)
+        for relay in [b, c] { mesh.sight(e, mesh.address(relay)) }
+        #expect(try mesh.run(atMost: .seconds(10)) { try mesh.allReach([a, b, c, d, e]) } != nil)
+        mesh.run(for: .seconds(2))
+        func relay(to node: Int) throws -> NodeID { try mesh.core(a).route(to: mesh.id(node)).orFail()[0] }
+        let named = try relay(to: d)
+        let before = try relay(to: e)
+        let broken = mesh.id(d)
+        try mesh.act(a) { core, now, random in
+            core.handle(.pathBroke(named, broken), at: now, using: &random)
+        }
+        #expect(try relay(to: d) != named)
+        #expect(try relay(to: e) != named)
+        #expect(try mesh.core(a).route(to: named) == [named])  // an end it is still
+        mesh.run(for: .milliseconds(4800))
+        #expect(try relay(to: d) != named)
+        mesh.run(for: .milliseconds(500))
+        #expect(try relay(to: d) == named)
+        #expect(try relay(to: e) == before)
+    }
+
+    @Test func `where there is no way around, a named link and its relay are used all the same`() throws {
+        let mesh = try SimulatedMesh(seed: 5)
+        let a = try mesh.addNode("a", attachedTo: ["left"])
+        let b = try mesh.addNode("b", attachedTo: ["left", "right"])
+        let c = try mesh.addNode("c", attachedTo: ["right"])
+        for node in [a, b, c] { mesh.start(node) }
+        for node in [a, c] { mesh.sight(node, mesh.address(b)) }
+        #expect(try mesh.run(atMost: .seconds(10)) { try mesh.allReach([a, b, c]) } != nil)
+        let (relay, far) = (mesh.id(b), mesh.id(c))
+        try mesh.act(a) { core, now, random in core.handle(.pathBroke(relay, far), at: now, using: &random) }
+        #expect(try mesh.core(a).route(to: far) == [relay, far])
+    }
 }

@@ -41,7 +41,8 @@ package struct MeshCore: Sendable {
     var heardAt: [NodeID: Instant] = [:]
     /// When it became known here that a node has left.
     var departedAt: [NodeID: Instant] = [:]
-    var masks: [(pair: NodePair, until: Instant)] = []
+    /// Links that broke under a circuit, and the relay that named each; it is gone around too where there is a way.
+    var masks: [(pair: NodePair, relay: NodeID?, until: Instant)] = []
 
     /// Which other lives of this node were seen to be ahead of it, and when; the latest last.
     var otherLives: [(life: UInt64, at: Instant)] = []
@@ -100,7 +101,7 @@ package struct MeshCore: Sendable {
         case .vanished(let address, let source): neighbourhood.vanished(address, source)
         case .dialFailed(let address, let expecting, let problem):
             neighbourhood.dialFailed(address, expecting: expecting, problem, at: self.now, using: &random)
-        case .pathBroke(let a, let b): mask(NodePair(a, b))
+        case .pathBroke(let a, let b): mask(NodePair(a, b), namedBy: a)
         case .addressesChanged(let addresses):
             me.addresses = addresses
             publishNode(using: &random)
@@ -298,10 +299,10 @@ package struct MeshCore: Sendable {
 
     // MARK: Routes
 
-    private mutating func mask(_ pair: NodePair) {
+    private mutating func mask(_ pair: NodePair, namedBy relay: NodeID) {
         masks.removeAll { $0.pair == pair }
         if masks.count >= limits.masks { masks.removeFirst() }
-        masks.append((pair, now + limits.maskFor))
+        masks.append((pair, relay == me.id ? nil : relay, now + limits.maskFor))
         graphDirty = true
         routesFoundAt = nil
     }
@@ -313,11 +314,16 @@ package struct MeshCore: Sendable {
         let direct = neighbourhood.listed(relays: me.relays)
         let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
         let masked = Set(masks.map(\.pair))
-        var found = LinkGraph(me: me.id, direct: direct, listed: listed, masked: masked).routes
+        let avoided = Set(masks.compactMap(\.relay))
+        var found = LinkGraph(
+            me: me.id, direct: direct, listed: listed, masked: masked, avoided: avoided
+        ).routes
         if !masked.isEmpty {
-            // A masked link is better than no way at all.
-            let all = LinkGraph(me: me.id, direct: direct, listed: listed).routes
-            found.merge(all) { masked, _ in masked }
+            // Where no way is disjoint, the relay is trusted again, and a masked link is better than none at all.
+            for graph in [
+                LinkGraph(me: me.id, direct: direct, listed: listed, masked: masked),
+                LinkGraph(me: me.id, direct: direct, listed: listed),
+            ] { found.merge(graph.routes) { better, _ in better } }
         }
         guard found != routes else { return }
         outbox.noteRouteChange()

@@ -94,7 +94,7 @@ package enum MeshEvent: Sendable {
     /// mDNS took it back, or configuration dropped it.
     case vanished(address: String, CandidateSource)
     case dialFailed(address: String, expecting: NodeID?, DialProblem)
-    /// A circuit broke, and the relay before the break named the link that is gone.
+    /// A circuit broke, and the relay before the break (the first of the two) named the link that is gone.
     case pathBroke(NodeID, NodeID)
     case addressesChanged([String])
     case enrolmentChanged(Enrolment)

@@ -48,9 +48,11 @@ package struct LinkGraph: Sendable {
     ///   - direct: this node's links, as they are now.
     ///   - listed: what every node lists, this one not needed.
     ///   - masked: links to leave out.
+    ///   - avoided: nodes that are no way through, whatever they list; they can be an end still.
     /// - Complexity: O(``CircuitHeader/pathMax`` × links). Paths that cost the same: fewest hops, then smallest ids.
     package init(
-        me: NodeID, direct: [NodeID: ListedLink], listed: [NodeID: LinksBody], masked: Set<NodePair> = []
+        me: NodeID, direct: [NodeID: ListedLink], listed: [NodeID: LinksBody], masked: Set<NodePair> = [],
+        avoided: Set<NodeID> = []
     ) {
         let ids = Set(listed.keys).union(direct.keys).subtracting([me]).sorted()
         let index = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
@@ -63,7 +65,7 @@ package struct LinkGraph: Sendable {
                 edges[from].append(
                     Edge(
                         to: to, cost: max(link.roundTrip, back.roundTrip).cost, relaysOut: link.relays,
-                        relaysIn: back.relays))
+                        relaysIn: back.relays && !avoided.contains(peer)))
             }
         }
 
@@ -74,7 +76,9 @@ package struct LinkGraph: Sendable {
             guard let at = index[peer], !masked.contains(NodePair(me, peer)) else { continue }
             let arrival = Arrival(cost: link.roundTrip.cost)
             layers[0][at].any = arrival
-            if listed[peer]?.links[me]?.relays == true { layers[0][at].relayed = arrival }
+            if listed[peer]?.links[me]?.relays == true, !avoided.contains(peer) {
+                layers[0][at].relayed = arrival
+            }
         }
         for _ in 1..<CircuitHeader.pathMax {
             let before = layers[layers.count - 1]
