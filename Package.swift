@@ -58,6 +58,7 @@ let package = Package(
         target("MCPModel", ["JSONSlice"]),
         target("Catalog", ["MCPModel", "JSONSlice", crypto]),
         target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
+        target("Policy", ["Catalog", "MCPModel"]),
         target("Mesh", ["Catalog", "MCPModel", "JSONSlice", crypto]),
         .target(name: "CSearchModel", exclude: ["model.safetensors", "vocab.txt", "LICENSE.md"]),
         target("Search", ["CSearchModel"]),
@@ -78,7 +79,7 @@ let package = Package(
         target(
             "Gateway",
             [
-                "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Vault", "MCPTransport",
+                "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Vault", "MCPTransport",
                 "MeshTransport", "Discovery", "Search", "Storage", yams, log, crypto,
             ]),
         target("Admin", ["Gateway", "JSONSlice", "MCPModel", "MCPTransport", "HTTPWire", log]),
@@ -100,6 +101,7 @@ let package = Package(
         tests("MCPModelTests", ["MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("CatalogTests", ["Catalog", "MartletTestKit"]),
         tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
+        tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "MartletTestKit"]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
         tests("SearchTests", ["Search", "JSONSlice", "MartletTestKit"]),

@@ -30,6 +30,7 @@ struct HouseMap {
         "MCPModel": Target(storey: .core, ours: ["JSONSlice"], others: []),
         "Catalog": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: ["Crypto"]),
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
+        "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel"], others: []),
         "Mesh": Target(storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto"]),
         // Foundation for one thing: canonical decomposition; libc for another: the logarithm.
         "Search": Target(storey: .core, ours: [], others: libc.union(["CSearchModel", "Foundation"])),
@@ -50,7 +51,8 @@ struct HouseMap {
         "Gateway": Target(
             storey: .assembly,
             ours: [
-                "JSONSlice", "MCPModel", "Catalog", "Composition", "Mesh", "Search", "Vault", "MCPTransport",
+                "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Search", "Vault",
+                "MCPTransport",
                 "MeshTransport",
                 "Discovery", "Storage",
             ],

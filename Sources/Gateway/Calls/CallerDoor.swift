@@ -2,26 +2,25 @@ import Catalog
 import JSONSlice
 import MCPModel
 import MCPTransport
+import Policy
 import Storage
 import Synchronization
 import Vault
 
-/// Who may speak at the MCP listener: callers with an API key, and, on loopback until the first key is made, anybody.
+/// Knows the callers' API keys, and carries out what ``ListenerPolicy`` decides about who may speak at the MCP listener.
 ///
 /// The request path decides on a copy in memory; making, listing and revoking go through the database and then
 /// replace the copy, so a revoked key is refused from the next request on.
 final class CallerDoor: Sendable {
     /// Keys at most; each request looks one up by digest, so the number costs memory only.
     static let keysMax = 10_000
-    private static let scheme = "bearer "
 
     private struct State {
         var keys: [CredentialDigest: StoredCallerKey]
         var uses: [String: WallTime] = [:]
         /// Names of keys that are on their way to the disk.
         var coming: Set<String> = []
-        /// Whether there ever was a key. The door does not fall open when the last is revoked.
-        var needsKey: Bool
+        var policy: ListenerPolicy
     }
 
     private let shelf: CallerKeyShelf
@@ -38,55 +37,66 @@ final class CallerDoor: Sendable {
         state = Mutex(
             State(
                 keys: Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first }),
-                needsKey: needsKey))
+                policy: ListenerPolicy(needsKey: needsKey)))
     }
 
+    /// The rules as they stand, for whoever asks what they say of something else than a request.
+    var policy: ListenerPolicy { state.withLock { $0.policy } }
     /// Whether every caller needs a key: from the first that is made on.
-    var needsKey: Bool { state.withLock { $0.needsKey } }
+    var needsKey: Bool { policy.needsKey }
 
     // MARK: The request path
 
     func authorize(_ exchange: HTTPExchange) -> Authorization {
-        // A proxy on this machine is not the caller; who says that he speaks for another is taken at his word.
-        let isForwarded = Self.forwardingHeaders.contains { exchange.headers.first($0) != nil }
-        return authorize(
-            header: exchange.headers.first("authorization"),
-            isLoopback: exchange.remoteIsLoopback && !isForwarded)
+        let origin = CallOrigin(
+            remoteIsLoopback: exchange.remoteIsLoopback, hasHeader: { exchange.headers.first($0) != nil })
+        return authorize(header: exchange.headers.first("authorization"), from: origin)
     }
-
-    /// RFC 7239, and what was usual before it.
-    private static let forwardingHeaders = ["forwarded", "x-forwarded-for"]
 
     func authorize(header: String?, isLoopback: Bool) -> Authorization {
-        guard let header else {
-            if isLoopback && !needsKey { return .allowed(.anonymous) }
-            return Self.refused("this node wants a key; `martlet token create NAME` makes one")
-        }
-        guard header.lowercased().hasPrefix(Self.scheme) else {
-            return Self.refused("send the key as `Authorization: Bearer KEY`")
-        }
-        let presented = header.dropFirst(Self.scheme.count)
-        if constantTimeEqual(Array(presented.utf8), Array(adminToken.utf8)) {
-            return .allowed(Caller(issuer: "local", subject: "admin"))
-        }
-        guard let digest = ring.digest(of: presented) else {
-            return Self.refused("that is no key of this node")
-        }
-        let now = WallTime.now()
-        let key: StoredCallerKey? = state.withLock { state in
-            guard let key = state.keys[digest], key.isValid(at: now) else { return nil }
-            state.uses[key.id] = now
-            return key
-        }
-        guard let key else {
-            return Self.refused(
-                "the key is unknown, revoked or expired; `martlet token list` shows which exist")
-        }
-        return .allowed(Caller(issuer: "key", subject: key.label))
+        authorize(header: header, from: CallOrigin(isLocal: isLoopback))
     }
 
-    private static func refused(_ message: String) -> Authorization {
-        .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: message)
+    private func authorize(header: String?, from origin: CallOrigin) -> Authorization {
+        let presented = PresentedCredential(header: header)
+        let digest = digest(of: presented)
+        let now = WallTime.now()
+        let decision = state.withLock { state in
+            let key = digest.flatMap { state.keys[$0] }
+            let credential = credential(presented, digest: digest, key: key)
+            let decision = state.policy.decide(credential, from: origin, at: now.milliseconds)
+            if case .allowed = decision, let key { state.uses[key.id] = now }
+            return decision
+        }
+        switch decision {
+        case .allowed(let caller):
+            return .allowed(caller)
+        case .refused(let denial):
+            return .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: denial.text)
+        }
+    }
+
+    private func digest(of presented: PresentedCredential) -> CredentialDigest? {
+        guard case .bearer(let text) = presented else { return nil }
+        return ring.digest(of: text)
+    }
+
+    /// What a presented credential is to this node.
+    private func credential(
+        _ presented: PresentedCredential, digest: CredentialDigest?, key: StoredCallerKey?
+    ) -> Credential {
+        switch presented {
+        case .none: .none
+        case .otherScheme: .otherScheme
+        case .bearer(let text):
+            if constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)) {
+                .adminToken
+            } else if let key {
+                .key(label: key.label, expires: key.expires?.milliseconds)
+            } else {
+                digest == nil ? .notAKey : .unknownKey
+            }
+        }
     }
 
     // MARK: The admin surface
@@ -103,7 +113,7 @@ final class CallerDoor: Sendable {
         try await shelf.add(stored)
         state.withLock { state in
             state.keys[stored.digest] = stored
-            state.needsKey = true
+            state.policy.keyWasMade()
         }
         return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
     }

@@ -2,19 +2,10 @@ import Catalog
 import MCPModel
 import MCPTransport
 import MeshTransport
+import Policy
 
-/// Where calls of other nodes arrive: this node owns the server, so here is the last word on each.
-///
-/// The transport has already checked that the peer may name the caller it names. Here: may this server be called from
-/// other nodes at all, is it asked for what callers ask for, and is it the definition that the caller saw?
+/// Where calls of other nodes arrive: this node owns the server, so here is the last word on each, ``OwnerPolicy``'s.
 struct OwnerDesk: Sendable {
-    /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its log level) is between
-    /// this node and the server. A listen is about one resource (``ResourceSubscription``); lists travel as documents.
-    static let methods: Set<String> = [
-        Method.toolsCall, Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.tasksGet,
-        Method.tasksUpdate, Method.tasksCancel, Method.subscriptionsListen,
-    ]
-
     let local: LocalServers
     let label: @Sendable () -> String
     /// Whether the mesh may know of a server (`mesh.export`, `servers.NAME.export`).
@@ -27,45 +18,21 @@ struct OwnerDesk: Sendable {
             failure.node = failure.node ?? node
             sink(.failure(failure))
         }
-        // A server that is not shared is, to others, one that does not exist: its name is nobody's business.
-        guard isShared(call.server) else {
+        let entry = Self.entry(of: call.request)
+        let asked = PeerCall(
+            server: call.server, method: call.request.method, entry: entry, seen: call.entry?.hash,
+            isRepeat: call.isRepeat)
+        let facts = OwnerPolicy.Facts(
+            isShared: isShared(call.server),
+            isRepeatable: call.isRepeat && local.isRepeatable(call.request, at: call.server),
+            definition: entry.flatMap { name in
+                call.entry.flatMap { local.definition(of: $0.kind, name, at: call.server) }
+            })
+        if let denial = OwnerPolicy(node: node).objection(to: asked, knowing: facts) {
             named(
                 .failure(
                     CallFailure(
-                        .unknownEntry, "\(node) has no server named \(call.server)", callID: call.request.id))
-            )
-            return .finished
-        }
-        guard Self.methods.contains(call.request.method) else {
-            named(
-                .failure(
-                    CallFailure(
-                        .denied, "\(call.request.method) does not go from node to node",
-                        hint: "other nodes may ask for \(Self.methods.sorted().joined(separator: ", "))",
-                        callID: call.request.id)))
-            return .finished
-        }
-        if call.isRepeat, !local.isRepeatable(call.request, at: call.server) {
-            let tool = Self.entry(of: call.request) ?? "…"
-            named(
-                .failure(
-                    CallFailure(
-                        .outcomeUnknown,
-                        "the link broke after the call was sent, and \(node) cannot know whether it ran",
-                        hint: "look whether it ran before you call again; servers.\(call.server).tools: "
-                            + "{\"\(tool)\": {repeatable: true}} at \(node) would let it be sent again",
-                        callID: call.request.id)))
-            return .finished
-        }
-        if let seen = call.entry, let entry = Self.entry(of: call.request),
-            local.definition(of: seen.kind, entry, at: call.server) != seen.hash
-        {
-            named(
-                .failure(
-                    CallFailure(
-                        .notConfirmed,
-                        "the definition of this entry has changed since the caller's node last heard of it",
-                        hint: "list again, and call again", callID: call.request.id)))
+                        denial.reason, denial.detail, hint: denial.hint, callID: call.request.id)))
             return .finished
         }
         return local.call(call.server, call.request, named)

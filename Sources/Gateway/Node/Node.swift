@@ -2,6 +2,7 @@ import Catalog
 package import Logging
 package import MCPTransport
 import MeshTransport
+import Policy
 import Storage
 import Synchronization
 import Vault
@@ -194,17 +195,14 @@ package final class Node: Sendable {
         }
     }
 
-    /// MCP without a credential exists only on loopback.
     private static func checkDoor(_ door: CallerDoor, settings: LaunchSettings) throws(Refusal) {
         let address = settings.configuration.listen.mcp
-        guard !ListenAddress(host: address.host, port: address.port).isLoopback, !door.needsKey else {
-            return
+        let isLoopback = ListenAddress(host: address.host, port: address.port).isLoopback
+        if let denial = door.policy.objection(
+            toListeningOn: "\(address)", port: address.port, isLoopback: isLoopback)
+        {
+            throw Refusal(.forbidden, denial.detail, hint: denial.hint)
         }
-        throw Refusal(
-            .forbidden, "listen.mcp is \(address), reachable by others, and no caller's key exists yet",
-            hint:
-                "start once on loopback (listen.mcp: \"127.0.0.1:\(address.port)\"), make a key with `martlet token create NAME`, then open the listener"
-        )
     }
 
     /// Binds the admin surface where the configuration wants it.

@@ -1,0 +1,50 @@
+/// What an `Authorization` header holds (RFC 9110 §11.6.2, RFC 6750 §2.1), before anybody looks whose it is.
+package enum PresentedCredential: Hashable, Sendable {
+    case none
+    case bearer(Substring)
+    /// `Basic` and its kin, or `Bearer` with nothing behind it.
+    case otherScheme
+
+    private static let scheme = "bearer "
+
+    package init(header: String?) {
+        guard let header else {
+            self = .none
+            return
+        }
+        self =
+            header.lowercased().hasPrefix(Self.scheme)
+            ? .bearer(header.dropFirst(Self.scheme.count)) : .otherScheme
+    }
+}
+
+/// A presented credential, as it stands among those that this node knows.
+package enum Credential: Hashable, Sendable {
+    case none
+    case otherScheme
+    case adminToken
+    /// Nothing that this node could have made.
+    case notAKey
+    /// In the form of a key, but not, or no longer, among those kept.
+    case unknownKey
+    /// - Parameter expires: milliseconds since 1970-01-01T00:00:00Z; `nil`: it does not.
+    case key(label: String, expires: Int64?)
+}
+
+/// Where a request comes from, as far as an HTTP listener sees it.
+package struct CallOrigin: Hashable, Sendable {
+    /// Whether the caller is on this machine, and speaks for nobody else.
+    package let isLocal: Bool
+
+    /// RFC 7239, and what was usual before it.
+    private static let forwardingHeaders = ["forwarded", "x-forwarded-for"]
+
+    package init(isLocal: Bool) { self.isLocal = isLocal }
+
+    /// A proxy on this machine is not the caller; who says that he speaks for another is taken at his word.
+    ///
+    /// - Parameter hasHeader: asked with names in lower case.
+    package init(remoteIsLoopback: Bool, hasHeader: (String) -> Bool) {
+        isLocal = remoteIsLoopback && !Self.forwardingHeaders.contains(where: hasHeader)
+    }
+}
