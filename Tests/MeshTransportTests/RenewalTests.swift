@@ -140,6 +140,7 @@ struct RenewalTests {
             try await keeping(b) { kept in
                 try await until("a new leaf") { kept.count == 1 }
                 try await b.untilReaches(a)
+                try await a.untilReaches(b)
                 #expect(try await a.call(b, params: .emptyObject).result != nil)
             }
         }
