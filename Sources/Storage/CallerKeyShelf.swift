@@ -27,8 +27,6 @@ package struct StoredCallerKey: Hashable, Sendable {
         self.expires = expires
         self.lastUsed = lastUsed
     }
-
-    package func isValid(at now: WallTime) -> Bool { expires.map { now < $0 } ?? true }
 }
 
 /// Callers' API keys. The request path works on a copy in memory (``all()``, by digest), never on this.

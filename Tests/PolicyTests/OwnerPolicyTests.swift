@@ -12,14 +12,14 @@ struct OwnerPolicyTests {
     private func call(
         _ method: String = Method.toolsCall, entry: String? = "stamp", seen: ContentHash? = nil,
         isRepeat: Bool = false
-    ) throws -> PeerCall {
+    ) -> PeerCall {
         PeerCall(
             server: Label("press"), method: method, entry: entry, seen: seen, isRepeat: isRepeat)
     }
 
     @Test(arguments: OwnerPolicy.methods.sorted())
     func `a shared server may be asked for what callers ask for`(method: String) throws {
-        #expect(Self.policy.objection(to: try call(method), knowing: .init(isShared: true)) == nil)
+        #expect(Self.policy.objection(to: call(method), knowing: .init(isShared: true)) == nil)
     }
 
     @Test(arguments: [
@@ -27,7 +27,7 @@ struct OwnerPolicyTests {
     ])
     func `anything else stays between a server and its owner`(method: String) throws {
         let denial = try #require(
-            Self.policy.objection(to: try call(method), knowing: .init(isShared: true)))
+            Self.policy.objection(to: call(method), knowing: .init(isShared: true)))
         #expect(denial.rule == .methodStaysHome && denial.reason == .denied)
         #expect(denial.hint?.contains(Method.toolsCall) == true)
     }
@@ -36,7 +36,7 @@ struct OwnerPolicyTests {
     func `of a server that is not shared nothing else is said`(method: String, isRepeat: Bool) throws {
         let denial = try #require(
             Self.policy.objection(
-                to: try call(method, seen: Self.old, isRepeat: isRepeat),
+                to: call(method, seen: Self.old, isRepeat: isRepeat),
                 knowing: .init(isShared: false, isRepeatable: true, definition: Self.new)))
         #expect(denial.rule == .serverNotShared && denial.reason == .unknownEntry)
         #expect(denial.text == "here has no server named press")
@@ -50,7 +50,7 @@ struct OwnerPolicyTests {
         isRepeat: Bool, isRepeatable: Bool, runs: Bool
     ) throws {
         let denial = Self.policy.objection(
-            to: try call(isRepeat: isRepeat), knowing: .init(isShared: true, isRepeatable: isRepeatable))
+            to: call(isRepeat: isRepeat), knowing: .init(isShared: true, isRepeatable: isRepeatable))
         #expect((denial == nil) == runs)
         if let denial {
             #expect(denial.rule == .outcomeNotKnown && denial.reason == .outcomeUnknown)
@@ -68,7 +68,7 @@ struct OwnerPolicyTests {
         seen: ContentHash?, now: ContentHash?, entry: String?, runs: Bool
     ) throws {
         let denial = Self.policy.objection(
-            to: try call(entry: entry, seen: seen), knowing: .init(isShared: true, definition: now))
+            to: call(entry: entry, seen: seen), knowing: .init(isShared: true, definition: now))
         #expect((denial == nil) == runs)
         if let denial { #expect(denial.rule == .definitionChanged && denial.reason == .notConfirmed) }
     }

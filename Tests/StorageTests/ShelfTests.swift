@@ -156,8 +156,7 @@ struct ShelfTests {
             let shelf = CallerKeyShelf(database)
             let stored = try #require(try await shelf.all().first)
             #expect(try await shelf.ring().digest(of: made.text) == stored.digest)
-            #expect(
-                stored.isValid(at: .noon) && !stored.isValid(at: WallTime.noon.advanced(by: .seconds(60))))
+            #expect(stored.expires == WallTime.noon.advanced(by: .seconds(60)))
 
             let used = WallTime.noon.advanced(by: .seconds(5))
             try await shelf.noteUses([stored.id: used])
