@@ -31,6 +31,7 @@ struct HouseMap {
         "Catalog": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: ["Crypto"]),
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel"], others: []),
+        "Translate": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: []),
         "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
         "Mesh": Target(storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto"]),
         // Foundation for one thing: canonical decomposition; libc for another: the logarithm.
