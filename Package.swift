@@ -104,7 +104,7 @@ let package = Package(
         tests("CatalogTests", ["Catalog", "MartletTestKit"]),
         tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "MartletTestKit"]),
-        tests("TranslateTests", ["Translate", "JSONSlice"]),
+        tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),
         tests("AuditTests", ["Audit", "MartletTestKit", crypto]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),

@@ -44,8 +44,8 @@ package struct Denial: Hashable, Sendable {
     }
 }
 
-/// What was decided, and whom or what it lets in.
-package enum Decision<Grant: Hashable & Sendable>: Hashable, Sendable {
-    case allowed(Grant)
+/// What was decided about a request, and as whom it enters.
+package enum Decision: Hashable, Sendable {
+    case allowed(Caller)
     case refused(Denial)
 }

@@ -1,4 +1,4 @@
-package import MCPModel
+import MCPModel
 
 /// Who may speak at the MCP listener: callers with an API key, and, on loopback until the first key is made, anybody.
 ///
@@ -18,7 +18,7 @@ package struct ListenerPolicy: Hashable, Sendable {
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z.
     package func decide(
         _ credential: Credential, from origin: CallOrigin, at now: Int64
-    ) -> Decision<Caller> {
+    ) -> Decision {
         switch credential {
         case .none where origin.isLocal && !needsKey:
             .allowed(.anonymous)

@@ -9,68 +9,53 @@ package struct TranslatedTool: Hashable, Sendable {
 }
 
 /// An OpenAPI description (3.0 or 3.1) as tools.
-package enum APIDescription {
+package struct APIDescription: Hashable, Sendable {
     /// More tools than any client could choose from.
     package static let operationsMax = 2_000
-    private static let nameMax = 64
+    /// Of one definition with the schemas that come along: as much as an entry of the catalog may have.
+    package static let definitionBytesMax = 256 * 1024
     private static let methods = ["get", "put", "post", "delete", "patch", "head", "options"]
 
-    /// All operations in the order of the description. O(size of the description × operations that share schemas).
-    package static func tools(of document: JSON) throws(TranslateError) -> [TranslatedTool] {
+    /// In the order of the description.
+    package let tools: [TranslatedTool]
+    /// Operations whose definitions are larger than ``definitionBytesMax``, by the names they would have had.
+    package let leftOut: [String]
+
+    /// - Complexity: O(operations × (size of the paths + ``definitionBytesMax``)).
+    package init(_ document: JSON) throws(TranslateError) {
         guard document["openapi"]?.string?.hasPrefix("3.") == true, let paths = document["paths"],
             paths.kind == .object
         else { throw .notOpenAPI }
-        var tools: [TranslatedTool] = []
-        var taken: Set<String> = []
+        var (tools, leftOut, taken) = ([TranslatedTool](), [String](), Set<String>())
         for (path, item) in paths.members {
-            for (method, operation) in item.members where methods.contains(method) {
-                guard tools.count < operationsMax else { throw .tooManyOperations(limit: operationsMax) }
-                let name = name(for: operation["operationId"]?.string ?? "\(method)_\(path)", besides: &taken)
-                tools.append(tool(name, method, path, operation, item, document))
+            for (method, operation) in item.members where Self.methods.contains(method) {
+                guard taken.count < Self.operationsMax else {
+                    throw .tooManyOperations(limit: Self.operationsMax)
+                }
+                let name = ToolName.free(
+                    ToolName.plain(operation["operationId"]?.string ?? "\(method)_\(path)"), besides: &taken)
+                var arguments = OperationArguments(
+                    path: path, in: document, bytesMax: Self.definitionBytesMax)
+                arguments.take(operation: operation, of: item)
+                if let schema = arguments.schema() {
+                    tools.append(Self.tool(name, method, path, operation, schema, arguments.places))
+                } else {
+                    leftOut.append(name)
+                }
             }
         }
-        return tools
+        (self.tools, self.leftOut) = (tools, leftOut)
     }
 
     private static func tool(
-        _ name: String, _ method: String, _ path: String, _ operation: JSON, _ item: JSON, _ document: JSON
+        _ name: String, _ method: String, _ path: String, _ operation: JSON, _ schema: JSON,
+        _ places: [RequestPlan.Place]
     ) -> TranslatedTool {
-        var references = SchemaReferences(document)
-        var places: [RequestPlan.Place] = []
-        var properties: [(String, JSON)] = []
-        // An operation's own parameter stands for one of its path with the same name.
-        let parameters = (operation["parameters"]?.elements ?? []) + (item["parameters"]?.elements ?? [])
-        for parameter in parameters.map({ resolved($0, in: document) }) {
-            guard let key = parameter["name"]?.string,
-                let part = parameter["in"]?.string.flatMap(RequestPlan.Part.init(rawValue:)), part != .body,
-                !places.contains(where: { $0.name == key })
-            else { continue }
-            var schema = references.rewrite(parameter["schema"] ?? .emptyObject)
-            if let text = parameter["description"], schema.kind == .object, schema["description"] == nil {
-                schema = schema.setting("description", to: text)
-            }
-            properties.append((key, schema))
-            places.append(
-                .init(
-                    name: key, part: part,
-                    isRequired: part == .path || parameter["required"]?.bool == true))
-        }
-        let body = operation["requestBody"].map { resolved($0, in: document) }
-        if let body, let schema = body["content"]?["application/json"]?["schema"] {
-            let key = places.contains { $0.name == "body" } ? "requestBody" : "body"
-            properties.append((key, references.rewrite(schema)))
-            places.append(.init(name: key, part: .body, isRequired: body["required"]?.bool == true))
-        }
-        var schema: [(String, JSON)] = [("type", "object"), ("properties", .object(properties))]
-        let required = places.filter(\.isRequired).map { JSON.string($0.name) }
-        if !required.isEmpty { schema.append(("required", .array(required))) }
-        let definitions = references.definitions()
-        if !definitions.isEmpty { schema.append(("$defs", .object(definitions))) }
         var members: [(String, JSON)] = [("name", .string(name))]
         if let text = operation["description"] ?? operation["summary"], text.kind == .string {
             members.append(("description", text))
         }
-        members += [("inputSchema", .object(schema)), ("annotations", annotations(of: method))]
+        members += [("inputSchema", schema), ("annotations", annotations(of: method))]
         return TranslatedTool(
             name: name, definition: .object(members),
             plan: RequestPlan(method: method.uppercased(), path: path, places: places))
@@ -84,31 +69,5 @@ package enum APIDescription {
         case "delete": ["readOnlyHint": false, "destructiveHint": true, "idempotentHint": true]
         default: ["readOnlyHint": false]
         }
-    }
-
-    /// A parameter or a body that stands under `components`; one step, since there references do not lead on.
-    private static func resolved(_ value: JSON, in document: JSON) -> JSON {
-        guard let target = value["$ref"]?.string, target.hasPrefix("#/") else { return value }
-        return document.pointer(String(target.dropFirst())) ?? value
-    }
-
-    /// What every MCP client takes for a name; the same description always gives the same names.
-    private static func name(for text: String, besides taken: inout Set<String>) -> String {
-        var plain = ""
-        for scalar in text.unicodeScalars.prefix(nameMax) {
-            let isPlain = scalar.isASCII && scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
-            if isPlain || scalar == "-" {
-                plain.unicodeScalars.append(scalar)
-            } else if plain.last != "_" {
-                plain.append("_")
-            }
-        }
-        var (name, number) = (plain, 2)
-        while !taken.insert(name).inserted {
-            let suffix = "_\(number)"
-            name = plain.prefix(nameMax - suffix.count) + suffix
-            number += 1
-        }
-        return name
     }
 }

@@ -3,13 +3,26 @@ package import JSONSlice
 /// How a call of a translated tool becomes a request of its API.
 package struct RequestPlan: Hashable, Sendable {
     /// Where an argument goes.
-    package enum Part: String, Hashable, Sendable {
+    package enum Part: Hashable, Sendable {
         case path, query, header
         /// The whole JSON body.
         case body
+
+        /// What a description calls it; cookies are not for callers to set.
+        init?(parameter text: String) {
+            switch text {
+            case "path": self = .path
+            case "query": self = .query
+            case "header": self = .header
+            default: return nil
+            }
+        }
     }
 
     package struct Place: Hashable, Sendable {
+        /// As callers name it.
+        package var argument: String
+        /// As the API names it.
         package var name: String
         package var part: Part
         package var isRequired: Bool
@@ -35,81 +48,74 @@ package struct RequestPlan: Hashable, Sendable {
     package var path: String
     package var places: [Place]
 
+    /// The names between braces in a path, in order.
+    static func placeholders(in path: String) -> [String] {
+        path.split(separator: "{").compactMap { part in
+            part.firstIndex(of: "}").map { String(part[..<$0]) }
+        }
+    }
+
     /// Puts arguments where they belong: `simple` style in path and headers, exploded `form` style in the query.
     ///
     /// - Throws: which argument is missing, unknown or cannot stand where it goes.
     package func fill(_ arguments: JSON) throws(TranslateError) -> Filled {
         let given = arguments.members
-        if let stranger = given.first(where: { item in !places.contains { $0.name == item.key } }) {
+        if let stranger = given.first(where: { item in !places.contains { $0.argument == item.key } }) {
             throw .unknown(argument: stranger.key)
         }
         var (path, query, filled) = (path, [String](), Filled(method: method, target: ""))
         for place in places {
-            guard let value = given.first(where: { $0.key == place.name })?.value else {
-                if place.isRequired { throw .missing(argument: place.name) }
+            guard let value = given.first(where: { $0.key == place.argument })?.value else {
+                if place.isRequired { throw .missing(argument: place.argument) }
                 continue
             }
+            guard place.part != .body else {
+                filled.body = value
+                continue
+            }
+            let items = try Self.texts(of: value, place.argument)
             switch place.part {
-            case .body: filled.body = value
-            case .path: path = path.replacing("{\(place.name)}", with: try Self.segment(value, place.name))
-            case .header:
-                filled.headers.append(
-                    Header(name: place.name, value: try Self.headerValue(value, place.name)))
+            case .path:
+                path = path.replacing("{\(place.name)}", with: try Self.segment(items, place.argument))
+            case .header: filled.headers.append(try Self.header(place, items))
             case .query:
-                for item in value.kind == .array ? value.elements : [value] {
-                    let text = try Self.text(of: item, place.name)
-                    query.append("\(PercentEncoding.encode(place.name))=\(PercentEncoding.encode(text))")
-                }
+                query += items.map { PercentEncoding.encode(place.name) + "=" + PercentEncoding.encode($0) }
+            case .body: break
             }
         }
         filled.target = query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
         return filled
     }
 
-    private static func text(of value: JSON, _ name: String) throws(TranslateError) -> String {
-        switch value.kind {
-        case .string: value.string ?? ""
-        case .number, .bool: value.text
-        case .object, .array, .null: throw .unfit(argument: name, why: "must be text, a number or a boolean")
+    /// One text, or those of an array.
+    private static func texts(of value: JSON, _ name: String) throws(TranslateError) -> [String] {
+        var texts: [String] = []
+        for item in value.kind == .array ? value.elements : [value] {
+            switch item.kind {
+            case .string: texts.append(item.string ?? "")
+            case .number, .bool: texts.append(item.text)
+            case .object, .array, .null:
+                throw .unfit(argument: name, why: "must be text, a number, a boolean, or an array of these")
+            }
         }
+        return texts
     }
 
     /// A value that was a way out of its segment would choose another operation.
-    private static func segment(_ value: JSON, _ name: String) throws(TranslateError) -> String {
-        let text = try text(of: value, name)
+    private static func segment(_ items: [String], _ name: String) throws(TranslateError) -> String {
+        let text = items.map(PercentEncoding.encode).joined(separator: ",")
         guard !text.isEmpty, text != ".", text != ".." else {
             throw .unfit(argument: name, why: "is a part of the path and cannot be \"\(text)\"")
         }
-        return PercentEncoding.encode(text)
-    }
-
-    private static func headerValue(_ value: JSON, _ name: String) throws(TranslateError) -> String {
-        let text = try text(of: value, name)
-        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
-            throw .unfit(argument: name, why: "goes into a header and may hold printable ASCII only")
-        }
         return text
     }
-}
 
-/// RFC 3986 §2.1: all but the unreserved characters.
-enum PercentEncoding {
-    private static let digits = Array("0123456789ABCDEF")
-
-    static func encode(_ text: String) -> String {
-        var encoded = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"), UInt8(ascii: "~"):
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                encoded.append("%")
-                encoded.append(digits[Int(byte >> 4)])
-                encoded.append(digits[Int(byte & 15)])
-            }
+    private static func header(_ place: Place, _ items: [String]) throws(TranslateError) -> Header {
+        let value = items.joined(separator: ",")
+        guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
+            throw .unfit(
+                argument: place.argument, why: "goes into a header and may hold printable ASCII only")
         }
-        return encoded
+        return Header(name: place.name, value: value)
     }
 }

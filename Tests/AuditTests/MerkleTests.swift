@@ -10,20 +10,45 @@ struct MerkleTests {
         return tree
     }
 
-    @Test func `the roots of the published records are the published roots`() throws {
-        let lines = try Fixture.text("audit/rfc6962.txt").split(separator: "\n").filter { !$0.hasPrefix("#") }
-        #expect(lines.count == 8)
-        var (frontier, tree) = (MerkleFrontier(), MerkleTree())
-        #expect(frontier.root == .empty && tree.root == .empty)
-        for line in lines {
-            let fields = line.split(separator: " ")
-            let record = fields[0] == "-" ? [] : bytes(fields[0])
-            frontier.append(.leaf(record))
-            tree.append(record)
-            #expect(frontier.root.bytes == bytes(fields[1]))
-            #expect(tree.root == frontier.root)
+    /// Lines of one kind in the published data, their fields after the kind.
+    private static func published(_ kind: String) throws -> [[Substring]] {
+        try Fixture.text("audit/rfc6962.txt").split(separator: "\n").map { $0.split(separator: " ") }
+            .filter { $0.first == kind[...] }.map { Array($0.dropFirst()) }
+    }
+
+    private static func publishedTree() throws -> MerkleTree {
+        var tree = MerkleTree()
+        for fields in try published("record") {
+            tree.append(fields[0] == "-" ? [] : try #require(Hex.decode(fields[0])))
         }
-        #expect(frontier.count == 8)
+        return tree
+    }
+
+    @Test func `the roots of the published records are the published roots`() throws {
+        let (tree, lines) = (try Self.publishedTree(), try Self.published("record"))
+        var frontier = MerkleFrontier()
+        #expect(lines.count == 8)
+        #expect(frontier.root == .empty && tree.root(at: 0) == .empty)
+        for (leaf, fields) in zip(tree.leaves, lines) {
+            frontier.append(leaf)
+            #expect(frontier.root.bytes == Hex.decode(fields[1]))
+            #expect(tree.root(at: Int(frontier.count)) == frontier.root)
+        }
+        #expect(frontier.count == 8 && tree.root(at: 9) == nil)
+    }
+
+    @Test func `proofs about the published records are the published proofs`() throws {
+        let tree = try Self.publishedTree()
+        let (inclusions, consistencies) = (try Self.published("inclusion"), try Self.published("consistency"))
+        #expect(inclusions.count == 5 && consistencies.count == 4)
+        for fields in inclusions + consistencies {
+            let isInclusion = inclusions.contains(fields)
+            let (first, second) = (try #require(Int(fields[0])), try #require(Int(fields[1])))
+            let proof =
+                isInclusion
+                ? tree.inclusion(of: first, in: second) : tree.consistency(from: first, to: second)
+            #expect(proof?.map(\.bytes) == fields.dropFirst(2).map { Hex.decode($0) ?? [] })
+        }
     }
 
     @Test(arguments: 1...33)
@@ -129,14 +154,5 @@ struct MerkleTests {
         bytes[bit / 8] ^= 1 << (bit % 8)
         proof[place] = try #require(MerkleHash(bytes))
         return proof
-    }
-
-    private func bytes(_ text: Substring) -> [UInt8] {
-        var (bytes, rest) = ([UInt8](), text)
-        while !rest.isEmpty {
-            bytes.append(UInt8(rest.prefix(2), radix: 16) ?? 0)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
     }
 }

@@ -310,6 +310,12 @@ extension TestNode {
         }
     }
 
+    func untilAsking() async throws {
+        try await untilSo("a ping waits for its answer") { hub in
+            hub.links.values.contains { !$0.pings.isEmpty }
+        }
+    }
+
     func untilSent() async throws {
         try await untilSo("a call is sent") { hub in
             hub.links.values.contains { $0.streams?.callCount ?? 0 > 0 }

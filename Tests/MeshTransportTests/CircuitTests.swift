@@ -19,15 +19,9 @@ struct CircuitTests {
         let b = try mesh.first()
         let seen = Mutex<[UInt8]>([])
         try await running([b]) { runner in
-            let seeds = [try await b.address()]
-            let a = try mesh.node("a", listen: false, seeds: seeds)
-            let c = try mesh.node("c", listen: false, seeds: seeds)
-            try await runner.start(a)
-            try await runner.start(c)
+            let (a, c) = try await mesh.farEnds(around: b, in: runner)
             try await c.publishTools()
             let key = try c.toolsKey()
-            try await a.untilReaches(c)
-            try await c.untilReaches(a)
             try await a.until("c's tools") { $0.servers[key]?.manifest != nil }
             #expect(a.service.snapshot.nodes[c.id]?.reachability == .reachable(path: [b.id, c.id]))
             try await b.observeRelayed { bytes in seen.withLock { $0 += bytes } }
@@ -55,13 +49,7 @@ struct CircuitTests {
         let mesh = try TestMesh(founder: "b")
         let b = try mesh.first()
         try await running([b]) { runner in
-            let seeds = [try await b.address()]
-            let a = try mesh.node("a", listen: false, seeds: seeds)
-            let c = try mesh.node("c", listen: false, seeds: seeds)
-            try await runner.start(a)
-            try await runner.start(c)
-            try await a.untilReaches(c)
-            try await c.untilReaches(a)
+            let (a, c) = try await mesh.farEnds(around: b, in: runner)
             let large = JSON.object([("blob", .string(String(repeating: "y", count: 2 * 1024 * 1024)))])
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for index in 0..<20 {

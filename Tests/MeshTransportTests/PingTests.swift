@@ -10,12 +10,7 @@ struct PingTests {
         let mesh = try TestMesh(founder: "b")
         let b = try mesh.first()
         try await running([b]) { runner in
-            let seeds = [try await b.address()]
-            let a = try mesh.node("a", listen: false, seeds: seeds)
-            let c = try mesh.node("c", listen: false, seeds: seeds)
-            try await runner.start(a)
-            try await runner.start(c)
-            try await a.untilReaches(c)
+            let (a, c) = try await mesh.farEnds(around: b, in: runner)
             try await a.untilReaches(b)
             let near = try await a.service.ping(b.id)
             #expect(near.path == [b.id])
@@ -30,6 +25,22 @@ struct PingTests {
         }
     }
 
+    @Test func `a ping over a link that breaks ends with the link`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first()
+        try await running([a]) { runner in
+            let b = try mesh.node("b", seeds: [await a.address()])
+            try await runner.start(b)
+            try await b.untilReaches(a)
+            try await a.deafen()
+            async let asking = b.pingFailure(a.id)
+            try await b.untilAsking()
+            try await b.breakLinks {}
+            let failure = try await asking
+            #expect(failure == .broken)
+        }
+    }
+
     @Test func `a node that nobody reaches is told as that at once`() async throws {
         let mesh = try TestMesh()
         let a = try mesh.first()
@@ -38,6 +49,18 @@ struct PingTests {
             await #expect(throws: PingFailure.noWay("no path leads to it now")) {
                 try await a.service.ping(gone.id)
             }
+        }
+    }
+}
+
+extension TestNode {
+    /// Why a node did not answer; `nil` if it did.
+    fileprivate func pingFailure(_ node: NodeID) async throws -> PingFailure? {
+        do {
+            _ = try await service.ping(node)
+            return nil
+        } catch let failure as PingFailure {
+            return failure
         }
     }
 }

@@ -76,7 +76,8 @@ struct RenewalTests {
                 }
                 try await keeping(b) { kept in
                     try await until("a new leaf") { kept.count == 1 }
-                    #expect(b.service.hub.setup.tls.leafHash != old)
+                    // It is kept before it is shown.
+                    try await until("the new leaf shown") { b.service.hub.setup.tls.leafHash != old }
                     try await until("a link that shows it") {
                         b.service.linkStatus.contains { $0.peer == a.id && $0.since > before }
                     }

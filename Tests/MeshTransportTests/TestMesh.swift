@@ -62,6 +62,22 @@ final class TestMesh: Sendable {
     }
 }
 
+extension TestMesh {
+    /// Two nodes that listen to nobody and dial out to `relay` only, running and reaching each other through it.
+    func farEnds(around relay: TestNode, in runner: borrowing NodeRunner) async throws -> (
+        a: TestNode, c: TestNode
+    ) {
+        let seeds = [try await relay.address()]
+        let a = try node("a", listen: false, seeds: seeds)
+        let c = try node("c", listen: false, seeds: seeds)
+        try await runner.start(a)
+        try await runner.start(c)
+        try await a.untilReaches(c)
+        try await c.untilReaches(a)
+        return (a, c)
+    }
+}
+
 /// One service and what the tests want to know of it.
 final class TestNode: Sendable {
     typealias Serve = @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle

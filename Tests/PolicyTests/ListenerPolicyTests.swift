@@ -11,13 +11,13 @@ struct ListenerPolicyTests {
     private static let agent = Caller(issuer: "key", subject: "agent")
 
     @Test(arguments: [
-        (needsKey: false, isLocal: true, decision: Decision<Caller>.allowed(.anonymous)),
+        (needsKey: false, isLocal: true, decision: Decision.allowed(.anonymous)),
         (needsKey: false, isLocal: false, decision: nil),
         (needsKey: true, isLocal: true, decision: nil),
         (needsKey: true, isLocal: false, decision: nil),
     ])
     func `without a credential one may call on loopback until the first key, and nowhere else`(
-        needsKey: Bool, isLocal: Bool, decision: Decision<Caller>?
+        needsKey: Bool, isLocal: Bool, decision: Decision?
     ) {
         let decided = ListenerPolicy(needsKey: needsKey)
             .decide(.none, from: CallOrigin(isLocal: isLocal), at: 0)

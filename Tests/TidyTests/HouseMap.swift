@@ -31,7 +31,7 @@ struct HouseMap {
         "Catalog": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: ["Crypto"]),
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel"], others: []),
-        "Translate": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: []),
+        "Translate": Target(storey: .core, ours: ["JSONSlice"], others: []),
         "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
         "Mesh": Target(storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto"]),
         // Foundation for one thing: canonical decomposition; libc for another: the logarithm.
@@ -54,9 +54,7 @@ struct HouseMap {
             storey: .assembly,
             ours: [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Search", "Vault",
-                "MCPTransport",
-                "MeshTransport",
-                "Discovery", "Storage",
+                "MCPTransport", "MeshTransport", "Discovery", "Storage",
             ],
             others: ["Yams", "Logging", "Crypto"]),
         "Admin": Target(

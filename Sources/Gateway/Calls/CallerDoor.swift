@@ -58,16 +58,15 @@ final class CallerDoor: Sendable {
     }
 
     private func authorize(header: String?, from origin: CallOrigin) -> Authorization {
-        let presented = PresentedCredential(header: header)
-        let digest = digest(of: presented)
         let now = WallTime.now()
-        let decision = state.withLock { state in
-            let key = digest.flatMap { state.keys[$0] }
-            let credential = credential(presented, digest: digest, key: key)
-            let decision = state.policy.decide(credential, from: origin, at: now.milliseconds)
-            if case .allowed = decision, let key { state.uses[key.id] = now }
-            return decision
-        }
+        let decision =
+            switch PresentedCredential(header: header) {
+            case .none: policy.decide(.none, from: origin, at: now.milliseconds)
+            case .otherScheme: policy.decide(.otherScheme, from: origin, at: now.milliseconds)
+            case .bearer(let text) where constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)):
+                policy.decide(.adminToken, from: origin, at: now.milliseconds)
+            case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
+            }
         switch decision {
         case .allowed(let caller):
             return .allowed(caller)
@@ -76,26 +75,18 @@ final class CallerDoor: Sendable {
         }
     }
 
-    private func digest(of presented: PresentedCredential) -> CredentialDigest? {
-        guard case .bearer(let text) = presented else { return nil }
-        return ring.digest(of: text)
-    }
-
-    /// What a presented credential is to this node.
-    private func credential(
-        _ presented: PresentedCredential, digest: CredentialDigest?, key: StoredCallerKey?
-    ) -> Credential {
-        switch presented {
-        case .none: .none
-        case .otherScheme: .otherScheme
-        case .bearer(let text):
-            if constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)) {
-                .adminToken
-            } else if let key {
-                .key(label: key.label, expires: key.expires?.milliseconds)
-            } else {
-                digest == nil ? .notAKey : .unknownKey
-            }
+    /// - Parameter digest: `nil` of what this node cannot have made.
+    private func decide(
+        onKey digest: CredentialDigest?, from origin: CallOrigin, at now: WallTime
+    ) -> Decision {
+        guard let digest else { return policy.decide(.notAKey, from: origin, at: now.milliseconds) }
+        return state.withLock { state in
+            let key = state.keys[digest]
+            let credential =
+                key.map { Credential.key(label: $0.label, expires: $0.expires?.milliseconds) } ?? .unknownKey
+            let decision = state.policy.decide(credential, from: origin, at: now.milliseconds)
+            if case .allowed = decision, let key { state.uses[key.id] = now }
+            return decision
         }
     }
 

@@ -130,16 +130,19 @@ extension Node {
     /// Waits until the catalog shows this node's servers as they are, so that an answer is not ahead of what a client finds.
     func showOwnServers() async {
         let deadline = ContinuousClock.now + Self.shownMax
-        let own = await supervisor.books.filter { $0.manifest != nil }.map {
-            ($0.definition.name, $0.manifest)
-        }
+        let books = await supervisor.books
         while ContinuousClock.now < deadline {
-            let snapshot = board.snapshot
-            let isShown = own.allSatisfy { name, manifest in
-                snapshot.servers[ServerKey(owner: snapshot.me, name: name)]?.manifest == manifest
-            }
-            if isShown { return }
+            if Self.shows(books, board.snapshot) { return }
             do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+        }
+    }
+
+    /// Whether the catalog has the lists of this node's servers as these say.
+    static func shows(_ books: [ServerBook], _ snapshot: CatalogSnapshot) -> Bool {
+        books.allSatisfy { book in
+            guard let manifest = book.manifest else { return true }
+            let key = ServerKey(owner: snapshot.me, name: book.definition.name)
+            return snapshot.servers[key]?.manifest == manifest
         }
     }
 

@@ -8,23 +8,23 @@ import MeshTransport
 extension Node {
     /// The way to a node, hop by hop, and the second-best one.
     package func path(to name: String) async throws -> JSON {
-        let (peer, names) = try find(name)
+        let (peer, snapshot, names) = try find(name)
         let ways = try await seat.running().ways(to: peer.id)
         guard let best = ways.first else { throw unreachable(peer, names) }
         var members: [(String, JSON)] = [
             ("node", .string(peer.id.description)), ("label", .string(names[peer.id])),
-            ("from", .string(seat.label.text)), ("best", json(best, names)),
+            ("from", .string(seat.label.text)), ("best", json(best, snapshot, names)),
         ]
         if let since = peer.reachedSince {
             members.append(("sinceSeconds", .number(max(0, (seat.now() - since).wholeSeconds))))
         }
-        if ways.count > 1 { members.append(("second", json(ways[1], names))) }
+        if ways.count > 1 { members.append(("second", json(ways[1], snapshot, names))) }
         return .object(members)
     }
 
     /// Has a node answer over the way that a call would take.
     package func ping(_ name: String) async throws -> JSON {
-        let (peer, names) = try find(name)
+        let (peer, _, names) = try find(name)
         guard peer.isReachable else { throw unreachable(peer, names) }
         let answer: PingAnswer
         do {
@@ -43,7 +43,7 @@ extension Node {
         ])
     }
 
-    private func find(_ name: String) throws(Refusal) -> (NodeRecord, NodeNames) {
+    private func find(_ name: String) throws(Refusal) -> (NodeRecord, CatalogSnapshot, NodeNames) {
         let snapshot = board.snapshot
         let names = NodeNames(snapshot)
         guard let id = names.node(name), let peer = snapshot.nodes[id] else {
@@ -54,7 +54,7 @@ extension Node {
         guard id != snapshot.me else {
             throw Refusal(.invalid, "\(name) is this node itself", hint: "`martlet peers` lists the others")
         }
-        return (peer, names)
+        return (peer, snapshot, names)
     }
 
     private func unreachable(_ peer: NodeRecord, _ names: NodeNames) -> Refusal {
@@ -67,7 +67,7 @@ extension Node {
             hint: "is its host up, and some node between? `martlet doctor` shows what was dialled")
     }
 
-    private func json(_ way: Way, _ names: NodeNames) -> JSON {
+    private func json(_ way: Way, _ snapshot: CatalogSnapshot, _ names: NodeNames) -> JSON {
         .object([
             (
                 "hops",
@@ -75,7 +75,7 @@ extension Node {
                     way.hops.map { hop in
                         var members: [(String, JSON)] = [
                             ("node", .string(hop.node.description)), ("label", .string(names[hop.node])),
-                            ("segment", .string(board.snapshot.nodes[hop.node]?.segment.text ?? "-")),
+                            ("segment", .string(snapshot.nodes[hop.node]?.segment.text ?? "-")),
                             ("roundTripBelowMilliseconds", .number(hop.roundTripClass.cost)),
                         ]
                         if let measured = hop.roundTrip {

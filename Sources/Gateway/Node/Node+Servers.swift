@@ -111,7 +111,6 @@ extension Node {
         await supervisor.put(definition, from: .command)
     }
 
-    /// Waits until each has said how it fares, all at once, and until the catalog shows it.
     /// Returns when every server of this node has said how it fares and the catalog shows it, or the time is over.
     package func waitForServers(within time: Duration) async {
         let names = await supervisor.names
@@ -123,6 +122,7 @@ extension Node {
         }
     }
 
+    /// Waits until each has said how it fares, all at once, and until the catalog shows it.
     private func settledReports(of names: [Label]) async -> [JSON] {
         await withDiscardingTaskGroup { group in
             for name in names { group.addTask { _ = await self.supervisor.settled(name) } }

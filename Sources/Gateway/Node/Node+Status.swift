@@ -6,11 +6,10 @@ import Storage
 extension Node {
     /// All that `martlet status` shows.
     package func status() async -> JSON {
-        // Before the snapshot, so that a client that was told "ready" finds all of it in the lists.
-        let areSettled = await supervisor.books.allSatisfy(\.isSettled)
-        let isSettled = isReady && areSettled
-        if isSettled { await showOwnServers() }
+        let books = await supervisor.books
         let snapshot = board.snapshot
+        // A client that was told "ready" finds all of it in the lists.
+        let isSettled = isReady && books.allSatisfy(\.isSettled) && Self.shows(books, snapshot)
         let me = snapshot.nodes[snapshot.me]
         var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]
         if let mcpBound { listen.append(("mcpBound", .string(mcpBound))) }

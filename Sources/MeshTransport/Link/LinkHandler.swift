@@ -52,7 +52,7 @@ final class LinkHandler: ChannelDuplexHandler {
     var whenGreeted: (() -> Void)?
     private(set) var roundTrip: Duration?
     /// Who waits for the answers to our pings.
-    private var pings: [UInt64: () -> Void] = [:]
+    private(set) var pings: [UInt64: (_ isAnswered: Bool) -> Void] = [:]
     private var pingsSent: UInt64 = 0
     private(set) var upSince: Instant?
     private(set) var streams: StreamMultiplexer?
@@ -83,14 +83,14 @@ final class LinkHandler: ChannelDuplexHandler {
 
     /// Has the peer answer, over however many relays the link runs.
     ///
-    /// - Parameter answered: called when the answer is here; never when the link ends before.
+    /// - Parameter ended: called when the answer is here, or the link is gone.
     /// - Returns: whether the peer was asked.
-    func ping(_ answered: @escaping () -> Void) -> Bool {
+    func ping(_ ended: @escaping (_ isAnswered: Bool) -> Void) -> Bool {
         guard let hello, hello.features & Hello.answersPings != 0, pings.count < Self.pingsMax else {
             return false
         }
         pingsSent += 1
-        pings[pingsSent] = answered
+        pings[pingsSent] = ended
         write(.ping(pingsSent))
         flushSoon()
         return true
@@ -210,7 +210,7 @@ final class LinkHandler: ChannelDuplexHandler {
             write(.pong(number))
             flushSoon()
         case (.up, .pong(let number)):
-            pings.removeValue(forKey: number)?()
+            pings.removeValue(forKey: number)?(true)
         case (.up, _) where frame.isForCore:
             if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
         case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
@@ -349,7 +349,9 @@ final class LinkHandler: ChannelDuplexHandler {
         // First out of the owner's lists: whoever hears of a broken call and tries again must not come back here.
         owner?.linkDown(self, reason)
         phase = .over
+        let unanswered = pings.values
         pings = [:]
+        for ended in unanswered { ended(false) }
         streams?.fail()
     }
 

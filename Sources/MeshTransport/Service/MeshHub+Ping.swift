@@ -17,6 +17,8 @@ package enum PingFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case noWay(String)
     /// A link is up, and nothing came back over it.
     case silent(Duration)
+    /// The link went before the answer came.
+    case broken
     /// Its software does not know the question.
     case tooOld(String)
     case tooMany
@@ -25,6 +27,7 @@ package enum PingFailure: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .noWay(let why): why
         case .silent(let time): "a link to it is up, but no answer came in \(time)"
+        case .broken: "the link to it broke before the answer came; ask again"
         case .tooOld(let software): "it runs \(software), which does not answer pings; a link to it is up"
         case .tooMany: "too many pings wait for their answers on that link already"
         }
@@ -63,7 +66,8 @@ final class PingAttempt: LinkSeeker {
         guard wantsWay, let hello = link.hello else { return }
         let asked = now()
         let path = (link.setup.circuit ?? []) + [owner]
-        isAsked = link.ping {
+        isAsked = link.ping { isAnswered in
+            guard isAnswered else { return self.end(.failure(.broken)) }
             let done = self.now()
             self.end(.success(PingAnswer(path: path, roundTrip: done - asked, setup: asked - self.begun)))
         }

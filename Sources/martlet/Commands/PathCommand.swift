@@ -12,15 +12,15 @@ struct PathCommand: AsyncParsableCommand {
     func run() async throws {
         try await options.withNode { admin in
             options.show(try await admin.get(AdminClient.path("v1", "peers", node, "path"))) { answer in
-                Terminal.say(Self.line(answer, answer["best"] ?? .emptyObject))
+                let best = answer["best"] ?? .emptyObject
+                Terminal.say(Self.line(answer, best))
                 let since =
                     answer["sinceSeconds"].map { _ in
                         ", on this way for \(age(seconds: answer.count("sinceSeconds")))"
                     } ?? ""
-                let below = answer["best"]?.count("belowMilliseconds") ?? 0
-                Terminal.say("round trip below \(below) ms\(since)")
+                Terminal.say("round trip below \(best.count("belowMilliseconds")) ms\(since)")
                 var table = Table("hop", "node", "segment", "round trip")
-                for (number, hop) in (answer["best"] ?? .emptyObject).list("hops").enumerated() {
+                for (number, hop) in best.list("hops").enumerated() {
                     let measured = hop["roundTripMilliseconds"]?.double
                     table.add(
                         "\(number + 1)", hop.words("label"), hop.words("segment"),
@@ -42,27 +42,5 @@ struct PathCommand: AsyncParsableCommand {
 
     private static func line(_ answer: JSON, _ way: JSON) -> String {
         ([answer.words("from")] + way.list("hops").map { $0.words("label") }).joined(separator: " → ")
-    }
-}
-
-struct Ping: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Have a node answer over the way that a call takes, and time it.")
-
-    @Argument(help: "The node's name, or its id.") var node: String
-    @OptionGroup var options: NodeOptions
-
-    func run() async throws {
-        try await options.withNode { admin in
-            let answer = try await admin.post(AdminClient.path("v1", "peers", node, "ping"), .emptyObject)
-            options.show(answer) { answer in
-                let path = answer.list("path").compactMap(\.string)
-                let tenths = StatusPage.tenths(answer["roundTripMilliseconds"]?.double ?? 0)
-                Terminal.say("\(answer.words("label")) answered in \(tenths) ms")
-                let way = ([answer.words("from")] + path).joined(separator: " → ")
-                let how = path.count == 1 ? "a direct link" : "mutual TLS end to end in a circuit"
-                Terminal.say(Terminal.wrapped("path \(way) (\(how))"))
-            }
-        }
     }
 }

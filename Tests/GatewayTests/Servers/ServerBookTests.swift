@@ -56,6 +56,34 @@ struct ServerBookTests {
         #expect(book.remarks.isEmpty)
     }
 
+    @Test func `a server has said how it fares once it is up with its lists, or is not to be had`() {
+        var book = book()
+        #expect(!book.isSettled)
+        _ = book.take(.state(.up, reason: ""))
+        #expect(!book.isSettled, "up, and its lists are still on the way")
+        _ = book.take(.listed(listing(stamp)))
+        #expect(book.isSettled)
+        for state in [BackendEvent.state(.down, reason: "it exited"), .state(.authNeeded, reason: "401")] {
+            var other = self.book()
+            _ = other.take(state)
+            #expect(other.isSettled)
+        }
+        #expect(self.book(isEnabled: false).isSettled)
+    }
+
+    @Test func `the catalog shows a server once it has the very lists that the server last gave`() {
+        var book = book()
+        var snapshot = CatalogSnapshot(me: .here)
+        let key = ServerKey(owner: .here, name: "press")
+        #expect(Node.shows([book], snapshot), "it has no lists yet")
+        _ = book.take(.listed(listing(stamp)))
+        #expect(!Node.shows([book], snapshot))
+        snapshot.servers[key] = .init(record: book.record(owner: .here), manifest: book.manifest)
+        #expect(Node.shows([book], snapshot))
+        _ = book.take(.listed(listing(stamp, ["name": "press", "inputSchema": ["type": "object"]])))
+        #expect(!Node.shows([book], snapshot), "those are the lists of before")
+    }
+
     @Test func `the record says how it fares and what is missing`() {
         var book = book()
         _ = book.take(.state(.authNeeded, reason: "401"))
