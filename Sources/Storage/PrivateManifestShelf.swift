@@ -28,6 +28,11 @@ package struct PrivateManifestShelf: Sendable {
         }
     }
 
+    /// Forgets all but these.
+    package func keepOnly(_ names: Set<Label>) async throws {
+        for name in try await all().keys where !names.contains(name) { try await remove(name) }
+    }
+
     package func remove(_ name: Label) async throws {
         try await database.write { database in
             try database.execute(sql: "DELETE FROM private_manifest WHERE name = ?", arguments: [name.text])

@@ -9,8 +9,19 @@ enum Schema {
         migrator.registerMigration("v1") { try $0.execute(sql: version1) }
         migrator.registerMigration("statements") { try $0.execute(sql: statements) }
         migrator.registerMigration("private-manifests") { try $0.execute(sql: privateManifests) }
+        migrator.registerMigration("scoped-servers") { try $0.execute(sql: scopedServers) }
         return migrator
     }
+
+    private static let scopedServers = """
+        CREATE TABLE scoped_server (
+            owner BLOB NOT NULL CHECK (length(owner) = 16),
+            name TEXT NOT NULL,
+            document BLOB NOT NULL,
+            manifest BLOB NOT NULL,
+            PRIMARY KEY (owner, name)
+        ) STRICT;
+        """
 
     private static let privateManifests = """
         CREATE TABLE private_manifest (

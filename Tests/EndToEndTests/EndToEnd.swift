@@ -12,6 +12,7 @@ enum EndToEnd {
     struct OneNode {}
     struct TwoNodes {}
     struct BadInput {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct ScopedServers {}
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}

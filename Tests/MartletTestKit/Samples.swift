@@ -23,12 +23,13 @@ extension Manifest {
 extension SimulatedMesh {
     /// Publishes a server with so many tools.
     package func publish(
-        _ index: NodeIndex, _ name: Label, tools: Int, tag: String = "tool", padding: Int = 0
+        _ index: NodeIndex, _ name: Label, tools: Int, tag: String = "tool", padding: Int = 0,
+        to scope: ServerScope? = nil
     ) throws {
         let manifest = try Manifest.sample(tools: tools, tag: tag, padding: padding)
         let record = ServerRecord(key: ServerKey(owner: id(index), name: name), state: .up)
         try act(index) { core, now, random throws(PublishProblem) in
-            try core.publish(record, manifest: manifest, at: now, using: &random)
+            try core.publish(record, manifest: manifest, to: scope, at: now, using: &random)
         }
     }
 

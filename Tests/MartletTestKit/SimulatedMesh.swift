@@ -31,12 +31,15 @@ package final class SimulatedMesh {
         var disk = StoredState()
         var documents: [DocumentKey: Document] = [:]
         var revocations: [RevocationKey: Revocation] = [:]
+        var scoped: [ServerKey: StoredScoped] = [:]
         var watches: [LinkID: SilenceWatch] = [:]
         var pausedUntil: Instant?
     }
 
     private struct Link {
         var ends: (NodeIndex, NodeIndex)
+        /// Of a circuit: the relays between its ends, who carry what they cannot read.
+        var relays: [NodeIndex]?
         /// Which ends have not closed yet.
         var isOpen = (true, true)
         var arrivesAfter = (Instant.zero, Instant.zero)
@@ -50,6 +53,7 @@ package final class SimulatedMesh {
         case closed(LinkID, at: NodeIndex)
         case dial(NodeIndex, epoch: Int, address: String, expecting: NodeID?)
         case linkUp(LinkID, at: NodeIndex, epoch: Int, LinkFacts)
+        case reach(NodeIndex, epoch: Int, NodeID)
     }
 
     package let mesh: TestMesh
@@ -60,6 +64,11 @@ package final class SimulatedMesh {
     package private(set) var framesSent = 0
     /// Folds in all that was ever sent and when: equal for equal runs.
     package private(set) var trace: UInt64 = 14_695_981_039_346_656_037
+
+    /// Sees every frame that leaves a node for another, as it is between the two (inside TLS).
+    package var wireObserver: ((_ from: NodeIndex, _ to: NodeIndex, [UInt8]) -> Void)?
+    /// Called after each thing that happened to a node; what must hold at every step.
+    package var stepObserver: ((NodeIndex) -> Void)?
 
     private let limits: MeshLimits
     private var random: SplitMix64
@@ -138,6 +147,10 @@ package final class SimulatedMesh {
         where link.ends.0 == index || link.ends.1 == index {
             hangUp(id, by: index)
         }
+        for (id, link) in links.sorted(by: { $0.key < $1.key }) where link.relays?.contains(index) == true {
+            queue.plan(.closed(id, at: link.ends.0), at: now)
+            queue.plan(.closed(id, at: link.ends.1), at: now)
+        }
     }
 
     /// The host goes without a word: power, or a pulled cable.
@@ -148,6 +161,7 @@ package final class SimulatedMesh {
         nodes[index].disk = disk
         nodes[index].documents = Dictionary(uniqueKeysWithValues: disk.documents.map { ($0.key, $0) })
         nodes[index].revocations = Dictionary(uniqueKeysWithValues: disk.revocations.map { ($0.key, $0) })
+        nodes[index].scoped = Dictionary(uniqueKeysWithValues: disk.scoped.map { ($0.document.server, $0) })
         nodes[index].local.incarnation = incarnation
     }
 
@@ -155,6 +169,7 @@ package final class SimulatedMesh {
         var state = nodes[index].disk
         state.documents = Array(nodes[index].documents.values)
         state.revocations = Array(nodes[index].revocations.values)
+        state.scoped = Array(nodes[index].scoped.values)
         return (state, nodes[index].local.incarnation)
     }
 
@@ -168,7 +183,21 @@ package final class SimulatedMesh {
     }
 
     /// Which servers the node's configuration names, for its next start.
-    package func configure(_ index: NodeIndex, servers: Set<Label>) { nodes[index].disk.ownServers = servers }
+    package func configure(
+        _ index: NodeIndex, servers: Set<Label>, scopes: [Label: ServerScope] = [:]
+    ) {
+        nodes[index].disk.ownServers = servers
+        nodes[index].disk.ownScopes = scopes
+    }
+
+    /// An issuer enrols a running node anew.
+    package func enrolAnew(_ index: NodeIndex, label: Label, segment: Label) throws {
+        let old = nodes[index].local.enrolment
+        nodes[index].local.enrolment = try mesh.enrolment(
+            of: nodes[index].local.signer, label: label, roles: old.roles, segment: segment,
+            serial: old.serial + 1)
+        handle(.enrolmentChanged(nodes[index].local.enrolment), at: index)
+    }
 
     /// Lets an administrator of a running node do something.
     package func act<Failure: Error>(
@@ -291,14 +320,15 @@ package final class SimulatedMesh {
                 return
             }
             nodes[index].watches[link] = SilenceWatch(at: now)
-            handle(.linkUp(link, facts), at: index)
+            handle(links[link]?.relays == nil ? .linkUp(link, facts) : .circuitUp(link, facts), at: index)
+        case .reach(let index, let epoch, let node): reach(index, epoch, node)
         }
     }
 
     private func target(of event: Event) -> NodeIndex? {
         switch event {
         case .tick(let index, _), .arrive(_, let index, _), .closed(_, let index), .dial(let index, _, _, _),
-            .linkUp(_, let index, _, _):
+            .linkUp(_, let index, _, _), .reach(let index, _, _):
             index
         }
     }
@@ -332,6 +362,7 @@ package final class SimulatedMesh {
         let effects = core.handle(event, at: now, using: &random)
         nodes[index].core = core
         perform(effects, at: index)
+        stepObserver?(index)
     }
 
     private func perform(_ effects: [MeshEffect], at index: NodeIndex) {
@@ -344,6 +375,14 @@ package final class SimulatedMesh {
             case .dropManifest(let hash): nodes[index].disk.manifests[hash] = nil
             case .storeStatement(let revocation): nodes[index].revocations[revocation.key] = revocation
             case .dropStatement(let key): nodes[index].revocations[key] = nil
+            case .storeScoped(let document):
+                nodes[index].scoped[document.server] = StoredScoped(
+                    document, manifest: nodes[index].scoped[document.server]?.manifest)
+            case .storeScopedManifest(let server, let bytes): nodes[index].scoped[server]?.manifest = bytes
+            case .dropScoped(let server): nodes[index].scoped[server] = nil
+            case .reach(let node):
+                let handshake = delay() + delay() + delay()
+                queue.plan(.reach(index, epoch: nodes[index].epoch, node), at: now + handshake)
             case .expel(let node, let text):
                 for (link, facts) in (nodes[index].core?.links ?? [:]).sorted(by: { $0.key < $1.key })
                 where facts.facts.peer == node {
@@ -396,6 +435,45 @@ package final class SimulatedMesh {
                 LinkFacts(hello: peer.hello, openedByMe: true, address: address)), at: now)
     }
 
+    /// Opens a circuit along the path that the core knows, and a link inside it.
+    private func reach(_ index: NodeIndex, _ epoch: Int, _ node: NodeID) {
+        guard nodes[index].epoch == epoch, let core = nodes[index].core, let path = core.route(to: node)
+        else {
+            return
+        }
+        let hops = path.compactMap { id in nodes.indices.first { self.id($0) == id } }
+        let isOpen = zip([index] + hops, hops).allSatisfy {
+            canPass($0, $1) && nodes[$1].core?.link(to: self.id($0)) != nil
+        }
+        guard hops.count == path.count, isOpen, let other = hops.last, let peer = nodes[other].core,
+            core.objection(to: id(other)) == nil, peer.objection(to: id(index)) == nil
+        else { return }
+        let exists = links.values.contains {
+            $0.relays != nil && $0.isOpen == (true, true)
+                && ($0.ends == (index, other) || $0.ends == (other, index))
+        }
+        guard hops.count > 1, !exists else { return }
+        linkCount += 1
+        let link = LinkID(linkCount)
+        links[link] = Link(ends: (index, other), relays: Array(hops.dropLast()))
+        queue.plan(
+            .linkUp(
+                link, at: other, epoch: nodes[other].epoch,
+                LinkFacts(hello: core.hello, openedByMe: false, address: nil)), at: now)
+        queue.plan(
+            .linkUp(
+                link, at: index, epoch: epoch, LinkFacts(hello: peer.hello, openedByMe: true, address: nil)),
+            at: now)
+    }
+
+    /// Whether bytes get through from one end of a link to the other now.
+    private func canPass(_ link: Link, from index: NodeIndex) -> Bool {
+        let other = link.ends.0 == index ? link.ends.1 : link.ends.0
+        guard let relays = link.relays else { return canPass(index, other) }
+        let hops = [link.ends.0] + relays + [link.ends.1]
+        return zip(hops, hops.dropFirst()).allSatisfy { canPass($0, $1) }
+    }
+
     private func canPass(_ a: NodeIndex, _ b: NodeIndex) -> Bool {
         (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments))
             && !cuts.contains([min(a, b), max(a, b)])
@@ -422,7 +500,8 @@ package final class SimulatedMesh {
     private func transmit(_ bytes: [UInt8], on id: LinkID, from index: NodeIndex) {
         guard var link = links[id] else { return }
         let other = link.ends.0 == index ? link.ends.1 : link.ends.0
-        guard canPass(index, other) else {
+        wireObserver?(index, other, bytes)
+        guard canPass(link, from: index) else {
             links[id]?.stalled.append((index, bytes))
             return
         }
@@ -446,7 +525,9 @@ package final class SimulatedMesh {
         decoder.append(bytes)
         do {
             while let frame = try decoder.next() {
-                if frame.isForCore { handle(.received(frame, from: link), at: index) }
+                if frame.isForCore, links[link]?.relays == nil || frame.isForCircuits {
+                    handle(.received(frame, from: link), at: index)
+                }
             }
         } catch {
             notices.append((index, .peerMisbehaved(id(index), "\(error)")))
@@ -462,7 +543,7 @@ package final class SimulatedMesh {
         let other = isFirst ? link.ends.1 : link.ends.0
         if isFirst { link.isOpen.0 = false } else { link.isOpen.1 = false }
         links[id] = link
-        guard canPass(index, other) else { return }
+        guard canPass(link, from: index) else { return }
         let after = isFirst ? link.arrivesAfter.0 : link.arrivesAfter.1
         queue.plan(.closed(id, at: other), at: max(now + delay(), after))
     }
@@ -472,7 +553,7 @@ package final class SimulatedMesh {
         if link.ends.0 == index { link.isOpen.0 = false } else { link.isOpen.1 = false }
         links[id] = link.isOpen == (false, false) ? nil : link
         nodes[index].watches[id] = nil
-        handle(.linkDown(id), at: index)
+        handle(link.relays == nil ? .linkDown(id) : .circuitDown(id), at: index)
     }
 
     private func delay() -> Duration {

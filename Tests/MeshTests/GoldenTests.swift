@@ -37,6 +37,9 @@ struct GoldenTests {
             ("manifest-absent", .manifestAbsent(hash)),
             ("statement-digest", .statementDigest(Digest(count: 3, root: hash))),
             ("statements", .statements([[1, 2, 3], []], isLast: true)),
+            ("scoped-offer", .scopedOffer(Digest(count: 3, root: hash))),
+            ("scoped-held", .scopedHeld(Digest(count: 3, root: hash), isAnswer: true)),
+            ("scoped-documents", .scopedDocuments([[1, 2, 3], []], isLast: true)),
             ("open", .open(3, .circuit, header: [4, 5])),
             ("data", .data(3, kind: 1, isLast: true, Array("{}".utf8))),
             ("end", .end(3)),
@@ -80,6 +83,17 @@ struct GoldenTests {
             store.take(deleted)
                 == .taken(replacing: try Document.decode(golden["server"].orFail()), evicted: []))
         #expect(deleted.encoded.count < 200)
+
+        let scoped = try ScopedDocument(decoding: golden["scoped-server"].orFail())
+        #expect(scoped.encoded == golden["scoped-server"])
+        let key = try store.nodes[scoped.server.owner].orFail().enrolment.node
+        #expect(
+            scoped.isSigned(
+                by: key, in: try MeshTrust(rootKey: golden["root-key"].orFail()).orFail().mesh, checker: .real
+            ))
+        // No store of documents takes it: not a kind, not a purpose that it signs for.
+        let asDocument = try? Document.decode(scoped.encoded)
+        #expect(asDocument == nil || asDocument == .some(nil))
     }
 }
 
@@ -174,6 +188,11 @@ struct GoldenDocuments {
             key: ServerKey(owner: id, name: "files"), title: "Files", tags: ["disk"], state: .degraded,
             stateReason: "slow", revision: "2025-11-25", auth: .ready, manifest: ContentHash(of: [7]))
         try add("server", .server(id, "files"), 3, ServerBody(record, manifestBytes: 1234).canonicalBytes)
+        vectors["scoped-server"] = try ScopedDocument(
+            ServerKey(owner: id, name: "files"),
+            version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: 6),
+            body: ServerBody(record, manifestBytes: 1234), mesh: root.trust.mesh, by: node
+        ).encoded
         try add("server-deleted", .server(id, "files"), 4, nil)
         try add(
             "virtual-server", .virtualServer(id, "team"), 5,

@@ -125,6 +125,15 @@ final class Disk: Sendable {
             kept.revocations.removeAll { $0.key == revocation.key }
             kept.revocations.append(revocation)
         case .dropStatement(let key): kept.revocations.removeAll { $0.key == key }
+        case .scoped(let document):
+            let manifest = kept.scoped.first { $0.document.server == document.server }?.manifest
+            kept.scoped.removeAll { $0.document.server == document.server }
+            kept.scoped.append(StoredScoped(document, manifest: manifest))
+        case .scopedManifest(let server, let bytes):
+            for index in kept.scoped.indices where kept.scoped[index].document.server == server {
+                kept.scoped[index].manifest = bytes
+            }
+        case .dropScoped(let server): kept.scoped.removeAll { $0.document.server == server }
         case .joinToken(let entry):
             kept.tokens.removeAll { $0.token.id == entry.token.id }
             kept.tokens.append(entry)

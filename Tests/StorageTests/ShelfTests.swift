@@ -46,6 +46,20 @@ struct ShelfTests {
         }
     }
 
+    @Test func `what servers offered that left the configuration while the node was down is forgotten`()
+        async throws
+    {
+        try await live { database async throws in
+            let shelf = PrivateManifestShelf(database)
+            for name in ["diary", "notes", "old"] { try await shelf.save(try #require(Label(name)), [1, 2]) }
+        }
+        try await live { database async throws in
+            let shelf = PrivateManifestShelf(database)
+            try await shelf.keepOnly([try #require(Label("diary")), try #require(Label("new"))])
+            #expect(try await shelf.all().keys.map(\.text) == ["diary"])
+        }
+    }
+
     private static func document(
         _ kind: UInt8, _ origin: NodeID, _ name: String, sequence: UInt64, life: UInt64 = .max
     ) -> StoredDocument {

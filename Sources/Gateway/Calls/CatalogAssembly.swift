@@ -8,8 +8,8 @@ final class CatalogAssembly: Sendable {
     private struct State {
         var mesh: CatalogSnapshot
         var servers: [Label: CatalogSnapshot.KnownServer] = [:]
-        /// Own servers that other nodes may call.
-        var shared: Set<Label> = []
+        /// Own servers that other nodes may call, and which nodes.
+        var shared: [Label: ServerAudience] = [:]
         var virtualServers: [Label: VirtualServerRecord] = [:]
     }
 
@@ -31,15 +31,15 @@ final class CatalogAssembly: Sendable {
     /// A server stays on this node. To be said before the mesh is told to forget it.
     func keep(_ record: ServerRecord, _ manifest: Manifest?) {
         change { state in
-            state.shared.remove(record.key.name)
+            state.shared[record.key.name] = nil
             state.servers[record.key.name] = CatalogSnapshot.KnownServer(record: record, manifest: manifest)
         }
     }
 
     /// Other nodes may call a server from now on. To be said before the mesh is told of it.
-    func share(_ name: Label) {
+    func share(_ name: Label, with audience: ServerAudience) {
         change { state in
-            state.shared.insert(name)
+            state.shared[name] = audience
             state.servers[name] = nil
         }
     }
@@ -47,7 +47,7 @@ final class CatalogAssembly: Sendable {
     /// A server is gone. To be said before the mesh is told to forget it.
     func forgetServer(_ name: Label) {
         change { state in
-            state.shared.remove(name)
+            state.shared[name] = nil
             state.servers[name] = nil
         }
     }
@@ -58,9 +58,11 @@ final class CatalogAssembly: Sendable {
 
     func forgetVirtualServer(_ name: Label) { change { $0.virtualServers[name] = nil } }
 
-    /// Whether other nodes may call a server of this node. Nothing is shared that was not marked so: of a server that
+    /// Whether another node may call a server of this node. Nothing is shared that was not marked so: of a server that
     /// is only coming up, nobody has said yet whether it is private.
-    func isShared(_ server: Label) -> Bool { state.withLock { $0.shared.contains(server) } }
+    func isShared(_ server: Label, with node: NodeID) -> Bool {
+        state.withLock { $0.shared[server]?.includes($0.mesh.nodes[node]) ?? false }
+    }
 
     func keepsVirtualServer(_ name: Label) -> Bool { state.withLock { $0.virtualServers[name] != nil } }
 

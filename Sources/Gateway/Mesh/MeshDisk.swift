@@ -12,6 +12,7 @@ struct MeshDisk: Sendable {
     let documents: DocumentShelf
     let tokens: JoinTokenShelf
     let statements: StatementShelf
+    let scoped: ScopedShelf
     let meta: MetaShelf
     let now: @Sendable () -> Instant
     let log: Logger
@@ -20,6 +21,7 @@ struct MeshDisk: Sendable {
         documents = DocumentShelf(database)
         tokens = JoinTokenShelf(database)
         statements = StatementShelf(database)
+        scoped = ScopedShelf(database)
         meta = MetaShelf(database)
         self.now = now
         self.log = log
@@ -54,6 +56,17 @@ struct MeshDisk: Sendable {
             }
             kept.revocations.append(revocation)
         }
+        for row in try await scoped.loadAll() {
+            guard let document = try? ScopedDocument(decoding: row.document), document.server == row.server
+            else {
+                log.warning(
+                    "A stored server cannot be read and is left out.",
+                    metadata: ["mcp.server": "\(row.server)"])
+                try await scoped.apply([.remove(row.server)])
+                continue
+            }
+            kept.scoped.append(StoredScoped(document, manifest: row.manifest))
+        }
         return kept
     }
 
@@ -86,6 +99,7 @@ struct MeshDisk: Sendable {
     private func apply(_ changes: [MeshStorage.Change]) async throws {
         let time = WallTime.now()
         var batch = DocumentChanges()
+        var given: [ScopedShelf.Change] = []
         var said: [(key: [UInt8], bytes: [UInt8]?)] = []
         for change in changes {
             switch change {
@@ -102,6 +116,10 @@ struct MeshDisk: Sendable {
             case .dropManifest(let hash): batch.removedManifests.insert(hash)
             case .statement(let revocation): said.append((revocation.key.bytes, revocation.encoded))
             case .dropStatement(let key): said.append((key.bytes, nil))
+            case .scoped(let document):
+                given.append(.save(document.server, document: document.encoded))
+            case .scopedManifest(let server, let bytes): given.append(.saveManifest(server, bytes))
+            case .dropScoped(let server): given.append(.remove(server))
             case .joinToken(let entry): try await save(entry, at: time)
             case .incarnation(let incarnation): try await meta.raiseIncarnation(to: incarnation)
             }
@@ -109,6 +127,7 @@ struct MeshDisk: Sendable {
         // First: a crash between the two leaves documents of whoever is gone, which a start drops.
         try await statements.apply(said)
         try await documents.apply(batch, at: time)
+        try await scoped.apply(given)
     }
 
     private func save(_ entry: JoinLedger.Entry, at time: WallTime) async throws {

@@ -307,6 +307,7 @@ extension MeshSeat {
         try await DocumentShelf(database).removeAll()
         try await JoinTokenShelf(database).removeAll()
         try await StatementShelf(database).removeAll()
+        try await ScopedShelf(database).removeAll()
         try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
         // The keys of a mesh that it has left are good for nothing any more.
         let keys = AuthorityKeys(of: old)

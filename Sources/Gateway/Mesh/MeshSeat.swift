@@ -140,13 +140,17 @@ final class MeshSeat: Sendable {
         if let joinedAt = try await MetaShelf(database).get(.joinedAt) {
             seeds.append(String(decoding: joinedAt, as: UTF8.self))
         }
-        let names = Set(configuration.servers.map(\.name)).union(
-            try await ServerShelf(database).all().map(\.name))
+        let audiences = try await audiences()
+        let scopes = audiences.compactMapValues { audience in
+            if case .only(let scope) = audience { scope } else { nil as ServerScope? }
+        }
         return try MeshService(
             MeshServiceConfiguration(
                 listen: configuration.listen.mesh.map { MeshAddress(host: $0.host, port: $0.port) },
                 advertise: configuration.mesh.advertise.map(\.description), seeds: seeds,
-                relays: configuration.mesh.relay, ownServers: names,
+                relays: configuration.mesh.relay,
+                ownServers: Set(audiences.filter { $0.value == .everyone }.keys),
+                ownScopes: scopes,
                 software: "martlet \(SoftwareVersion.current)",
                 incarnation: try await MetaShelf(database).nextIncarnation(),
                 clockFloor: Self.floor(of: identity.membership)),
@@ -154,6 +158,22 @@ final class MeshSeat: Sendable {
             storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared,
             log: log,
             serve: serve, changed: changed)
+    }
+
+    /// Who each of this node's servers is for, as it is configured now: what is told of them before they have started.
+    private func audiences() async throws -> [Label: ServerAudience] {
+        let mesh = settings.configuration.mesh
+        var audiences: [Label: ServerAudience] = [:]
+        for stored in try await ServerShelf(database).all() {
+            // One that cannot be read is not started, and told to nobody.
+            if let definition = try? stored.understood() {
+                audiences[stored.name] = ServerAudience(of: definition, in: mesh)
+            }
+        }
+        for definition in settings.configuration.servers {
+            audiences[definition.name] = ServerAudience(of: definition, in: mesh)
+        }
+        return audiences
     }
 
     /// What lets this node enrol others; a sealed vault only takes that away, and `doctor` says so.
@@ -209,9 +229,10 @@ final class MeshSeat: Sendable {
 
     // MARK: Telling
 
-    func publish(_ record: ServerRecord, _ manifest: Manifest?) async {
+    /// - Parameter scope: who may know of it; `nil`: everybody.
+    func publish(_ record: ServerRecord, _ manifest: Manifest?, to scope: ServerScope?) async {
         do {
-            try await service?.publish(record, manifest: manifest)
+            try await service?.publish(record, manifest: manifest, to: scope)
         } catch {
             log.warning(
                 "A server could not be published.",

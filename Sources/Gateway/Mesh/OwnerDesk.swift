@@ -8,8 +8,8 @@ import Policy
 struct OwnerDesk: Sendable {
     let local: LocalServers
     let label: @Sendable () -> String
-    /// Whether the mesh may know of a server (`mesh.export`, `servers.NAME.export`).
-    let isShared: @Sendable (Label) -> Bool
+    /// Whether a node may know of a server (`mesh.export`, `servers.NAME.export`, `servers.NAME.to`).
+    let isShared: @Sendable (Label, NodeID) -> Bool
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         let node = label()
@@ -23,7 +23,7 @@ struct OwnerDesk: Sendable {
             server: call.server, method: call.request.method, entry: entry, seen: call.entry?.hash,
             isRepeat: call.isRepeat)
         let facts = OwnerPolicy.Facts(
-            isShared: isShared(call.server),
+            isShared: isShared(call.server, call.principal.entryNode),
             isRepeatable: call.isRepeat && local.isRepeatable(call.request, at: call.server),
             definition: entry.flatMap { name in
                 call.entry.flatMap { local.definition(of: $0.kind, name, at: call.server) }

@@ -71,13 +71,6 @@ extension Node {
                 "server \(book.definition.name) is \(book.state): \(book.reason) (martlet servers test \(book.definition.name))"
             )
         }
-        for book in await supervisor.books {
-            if case .only = book.definition.export {
-                lines.append(
-                    "server \(book.definition.name): `to:` is not supported yet, so it stays on this node; remove `to:` to share it with all"
-                )
-            }
-        }
         for (name, reason) in await virtualServers.waiting.sorted(by: { $0.key < $1.key }) {
             lines.append("virtual server \(name) waits: \(reason)")
         }

@@ -109,7 +109,7 @@ package final class Node: Sendable {
             actions: .of(
                 seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
                 secrets: secrets, http: http, limits: limits,
-                isShared: { $0.export == .everyone && configuration.mesh.exports($0.name) }, log: log),
+                audience: { ServerAudience(of: $0, in: configuration.mesh) }, log: log),
             log: log)
         virtualServers = VirtualServers(
             board: board, assembly: assembly, shelf: VirtualShelf(database),
@@ -131,7 +131,7 @@ package final class Node: Sendable {
         ) { front.handle($0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
-            serve: OwnerDesk(local: local, label: label, isShared: { assembly.isShared($0) }).serve)
+            serve: OwnerDesk(local: local, label: label, isShared: { assembly.isShared($0, with: $1) }).serve)
     }
 
     /// Does the node's work until cancelled; then ends what it began: children, links, listeners.
@@ -170,7 +170,10 @@ package final class Node: Sendable {
                 definition, from: .configuration(file: settings.configFile ?? "the configuration"))
         }
         let taken = Set(configured.map(\.name))
-        for stored in try await ServerShelf(database).all() where !taken.contains(stored.name) {
+        let stored = try await ServerShelf(database).all()
+        // Whatever left the configuration while the node was down.
+        try await PrivateManifestShelf(database).keepOnly(taken.union(stored.map(\.name)))
+        for stored in stored where !taken.contains(stored.name) {
             // One that is of no use any more must not keep the node, or the others, from being.
             do {
                 await supervisor.put(try stored.understood(), from: .command)

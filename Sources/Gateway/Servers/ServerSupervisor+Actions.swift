@@ -11,18 +11,22 @@ extension ServerSupervisor.Actions {
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, secrets: SecretStore,
         http: HTTPClient,
-        limits: LimitSettings, isShared: @escaping @Sendable (ServerDefinition) -> Bool, log: Logger
+        limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = OwnExecutable.path ?? BackendTarget.ownCommand
         let seal = StateSeal.ofThisLife(of: seat.id)
         return ServerSupervisor.Actions(
             publish: { definition, record, manifest in
-                if isShared(definition) {
-                    assembly.share(record.key.name)
-                    await seat.publish(record, manifest)
-                    await privates.forget(record.key.name)
-                } else {
-                    let name = record.key.name
+                let name = record.key.name
+                let audience = audience(definition)
+                switch audience {
+                case .everyone, .only:
+                    var scope: ServerScope?
+                    if case .only(let some) = audience { scope = some }
+                    assembly.share(name, with: audience)
+                    await seat.publish(record, manifest, to: scope)
+                    await privates.forget(name)
+                case .nobody:
                     // Not listed yet in this life: what it was last known to offer stands.
                     assembly.keep(record, manifest ?? privates.last(of: name))
                     await seat.withdraw(name)

@@ -240,14 +240,19 @@ struct ManifestShelf: Sendable {
             }
             return [.manifestAbsent(pull.manifest)]
         }
-        let pages = ManifestCodec.pageCount(bytes: item.bytes.count)
+        return Self.pages(of: item.bytes, pull)
+    }
+
+    /// The pages of a manifest that a pull asks for, as far as one pull reaches.
+    static func pages(of bytes: [UInt8], _ pull: ManifestPull) -> [Frame] {
+        let pages = ManifestCodec.pageCount(bytes: bytes.count)
         let first = min(Int(pull.firstPage), pages)
-        let end = min(first + min(Int(pull.pageCount), Self.pagesServedMax), pages)
+        let end = min(first + min(Int(pull.pageCount), pagesServedMax), pages)
         return (first..<end).map { index in
             let start = index * ManifestCodec.pageBytes
-            let bytes = item.bytes[start..<min(start + ManifestCodec.pageBytes, item.bytes.count)]
+            let page = bytes[start..<min(start + ManifestCodec.pageBytes, bytes.count)]
             return .manifestPage(
-                ManifestPage(manifest: pull.manifest, index: UInt32(clamping: index), bytes: Array(bytes)))
+                ManifestPage(manifest: pull.manifest, index: UInt32(clamping: index), bytes: Array(page)))
         }
     }
 

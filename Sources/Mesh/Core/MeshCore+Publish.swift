@@ -41,16 +41,30 @@ extension MeshCore {
     ///
     /// - Parameter manifest: all that it offers; `nil`: the one published before stays (of a server that is down,
     ///   too: it is its owner who says what it offers, not its health).
+    /// - Parameter scope: who may know of it; `nil`: everybody.
     package mutating func publish(
-        _ record: ServerRecord, manifest: Manifest?, at now: Instant,
+        _ record: ServerRecord, manifest: Manifest?, to scope: ServerScope? = nil, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) -> [MeshEffect] {
         try checkMayPublish(at: now)
         guard record.key.owner == me.id else { throw .notOwner(record.key) }
         let known = store.servers[record.key]
-        if known == nil, store.servers.keys.filter({ $0.owner == me.id }).count >= limits.serversPerOrigin {
+        if known == nil, scoped.own[record.key.name] == nil,
+            store.servers.keys.filter({ $0.owner == me.id }).count + scoped.own.count
+                >= limits.serversPerOrigin
+        {
             throw .tooMany(.server, max: limits.serversPerOrigin)
         }
+        if let scope {
+            // Gone for all before it is there for some.
+            if known != nil, let failure = publish(.server(me.id, record.key.name), body: nil, using: &random)
+            {
+                throw .signing(failure)
+            }
+            try publish(record, manifest: manifest, only: scope)
+            return flush(using: &random)
+        }
+        withdraw(scoped: record.key.name)
         var record = record
         var size = Int(known?.manifestBytes ?? 0)
         record.manifest = known?.manifest
@@ -86,6 +100,7 @@ extension MeshCore {
         server name: Label, at now: Instant, using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) -> [MeshEffect] {
         try checkMayPublish(at: now)
+        withdraw(scoped: name)
         if store.servers[ServerKey(owner: me.id, name: name)] != nil {
             if let failure = publish(.server(me.id, name), body: nil, using: &random) {
                 throw .signing(failure)

@@ -54,6 +54,19 @@ extension MeshCore {
             snapshot.servers[key] = CatalogSnapshot.KnownServer(
                 record: body.record(key), manifest: shelf.shown(for: key))
         }
+        for (name, own) in scoped.own {
+            snapshot.servers[own.document.server] = CatalogSnapshot.KnownServer(
+                record: own.document.body.record(ServerKey(owner: me.id, name: name)),
+                manifest: own.manifest?.manifest)
+        }
+        for (owner, servers) in scoped.others
+        where present[owner] != nil && store.equivocations[owner] == nil {
+            for held in servers.values {
+                let key = held.document.server
+                snapshot.servers[key] = CatalogSnapshot.KnownServer(
+                    record: held.document.body.record(key), manifest: held.manifest?.manifest)
+            }
+        }
         for name in store.virtualServers.keys {
             let stands = believedVirtualServers(name).max { $1.value.wins(over: $0.value) }
             guard let (author, body) = stands, let definition = body.definition else { continue }
@@ -70,7 +83,7 @@ extension MeshCore {
 
     /// Labels as shown: two nodes enrolled under one (by issuers that were cut off from each other) both get a
     /// piece of their id behind it.
-    private func shownLabels(of nodes: [NodeID: NodeBody]) -> [NodeID: Label] {
+    func shownLabels(of nodes: [NodeID: NodeBody]) -> [NodeID: Label] {
         var shown: [NodeID: Label] = [:]
         for (label, sharing) in Dictionary(grouping: nodes.keys, by: { nodes[$0]?.enrolment.label }) {
             guard let label else { continue }

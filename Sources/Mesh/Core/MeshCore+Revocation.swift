@@ -198,6 +198,7 @@ extension MeshCore {
     /// Once both ends are equal in revocations, whoever opened the link begins with the documents.
     private mutating func beginDocuments(on link: LinkID) {
         guard isTold(link), isHeard(link), let facts = neighbourhood.links[link]?.facts else { return }
+        scoped.isDirty = true
         if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
     }
 
@@ -271,6 +272,7 @@ extension MeshCore {
                 }
             }
         }
+        dropScoped(of: node)
         neighbourhood.forget(node)
         for link in pulls.keys { pulls[link] = pulls[link]?.filter { $0.key.origin != node } }
         unreachableSince[node] = nil

@@ -4,7 +4,8 @@ import Catalog
 /// was missed.
 extension MeshCore {
     mutating func receive(_ frame: Frame, from link: LinkID, using random: inout some RandomNumberGenerator) {
-        guard hasStarted, let peer = neighbourhood.peer(of: link) else { return }
+        guard hasStarted, !receiveScoped(frame, from: link) else { return }
+        guard let peer = neighbourhood.peer(of: link) else { return }
         if frame.isStatement { return receiveStatement(frame, from: link, peer, using: &random) }
         // Equal in revocations first: until then nothing else is looked at. Repair brings it.
         guard isHeard(link) else { return }
@@ -28,7 +29,7 @@ extension MeshCore {
             for frame in shelf.serve(pull, to: link) { outbox.send(frame, link) }
         case .manifestPage(let page): take(page, from: link, peer)
         case .manifestAbsent(let hash): shelf.absent(hash, from: link)
-        case .statementDigest, .statements: break  // before
+        case .statementDigest, .statements, .scopedOffer, .scopedHeld, .scopedDocuments: break  // before
         case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit:
             break  // the link's own
         }
@@ -58,6 +59,8 @@ extension MeshCore {
             graphDirty = true
             wanted = nil
             guard key.origin != me.id else { return }
+            noteScopedLink(to: key.origin)
+            if store.nodes[key.origin]?.standing == .left { dropScoped(of: key.origin) }
             if store.nodes[key.origin]?.enrolment.roles.contains(.issuer) == true {
                 for key in store.dropIssuersWord(on: key.origin) { outbox.persist(.dropStatement(key)) }
             }

@@ -54,6 +54,7 @@ package struct MeshCore: Sendable {
     /// Links to be made anew so that they show the new certificate, and when.
     var redials: [(at: Instant, link: LinkID)] = []
     var clashesTold: Set<Label> = []
+    var scoped = ScopedShelf()
 
     struct Pull: Sendable {
         var row: DocumentRow
@@ -90,6 +91,8 @@ package struct MeshCore: Sendable {
         case .started(let stored): start(stored, using: &random)
         case .linkUp(let link, let facts): linkUp(link, facts, using: &random)
         case .linkDown(let link): linkDown(link, using: &random)
+        case .circuitUp(let link, let facts): circuitUp(link, facts)
+        case .circuitDown(let link): circuitDown(link)
         case .received(let frame, let link): receive(frame, from: link, using: &random)
         case .measured(let link, let roundTrip):
             if neighbourhood.measured(link, roundTrip) {
@@ -118,6 +121,7 @@ package struct MeshCore: Sendable {
     mutating func flush(using random: inout some RandomNumberGenerator) -> [MeshEffect] {
         publishLinksIfDue(using: &random)
         findRoutesIfDirty()
+        syncScoped()
         for (frame, link) in shelf.orders(active: spreading, at: now) { outbox.send(frame, link) }
         return outbox.take(limits: limits)
     }
@@ -158,6 +162,7 @@ package struct MeshCore: Sendable {
             standing = .left
             outbox.tell(.notice(.leftBefore))
         }
+        startScoped(stored.scoped, scopes: stored.ownScopes)
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
@@ -221,6 +226,7 @@ package struct MeshCore: Sendable {
         for key in store.servers.keys.sorted() where key.owner == me.id {
             publish(.server(me.id, key.name), body: nil, using: &random)
         }
+        for name in scoped.own.keys.sorted() { withdraw(scoped: name) }
         standing = .left
         publishNode(using: &random)
     }
@@ -246,6 +252,9 @@ package struct MeshCore: Sendable {
             linksDirty = true
             graphDirty = true
             routesFoundAt = nil
+            noteScopedLink(to: facts.peer)
+            // What was said on a link that broke may have been lost.
+            scoped.confirmed[facts.peer] = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
             if !greet(link, facts), facts.openedByMe { outbox.send(.digest(store.digest()), link) }
         }
@@ -253,6 +262,7 @@ package struct MeshCore: Sendable {
 
     private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         outbox.drop(link)
+        forgetScoped(link: link)
         rowsSentAt[link] = nil
         pulls[link] = nil
         greetings[link] = nil

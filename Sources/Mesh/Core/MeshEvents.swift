@@ -64,11 +64,18 @@ package struct StoredState: Sendable {
     /// Addresses of peers met in earlier lives.
     package var remembered: [Candidate]
     package var revocations: [Revocation]
+    /// Servers that are for some nodes only, this node's own and those that it was given.
+    package var scoped: [StoredScoped]
+    /// Whom this node's own servers of that kind are for, as it is configured now.
+    package var ownScopes: [Label: ServerScope]
 
     package init(
         documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
-        remembered: [Candidate] = [], revocations: [Revocation] = []
+        remembered: [Candidate] = [], revocations: [Revocation] = [], scoped: [StoredScoped] = [],
+        ownScopes: [Label: ServerScope] = [:]
     ) {
+        self.scoped = scoped
+        self.ownScopes = ownScopes
         self.revocations = revocations
         self.documents = documents
         self.manifests = manifests
@@ -84,6 +91,9 @@ package enum MeshEvent: Sendable {
     case linkUp(LinkID, LinkFacts)
     /// Closed, reset, or silent for too long; also the answer to ``MeshEffect/close(_:_:text:)``.
     case linkDown(LinkID)
+    /// A link through a circuit; only what is for its two ends alone is said over it (``Frame/isForCircuits``).
+    case circuitUp(LinkID, LinkFacts)
+    case circuitDown(LinkID)
     /// A frame of which ``Frame/isForCore`` holds.
     case received(Frame, from: LinkID)
     case measured(LinkID, roundTrip: Duration)
@@ -116,9 +126,16 @@ package enum MeshEffect: Hashable, Sendable {
     /// Replaces what is stored under its key.
     case storeStatement(Revocation)
     case dropStatement(RevocationKey)
+    /// Replaces what is stored of the server, but not its manifest.
+    case storeScoped(ScopedDocument)
+    /// Of a server that is stored.
+    case storeScopedManifest(ServerKey, [UInt8])
+    case dropScoped(ServerKey)
     case send(Frame, LinkID)
     /// Answered by ``MeshEvent/linkUp(_:_:)`` with that address or ``MeshEvent/dialFailed(address:expecting:_:)``.
     case dial(address: String, expecting: NodeID?)
+    /// A link to that node is wanted, through a circuit too; ``MeshEvent/circuitUp(_:_:)`` may follow.
+    case reach(NodeID)
     /// Say goodbye, then close; ``MeshEvent/linkDown(_:)`` follows.
     case close(LinkID, GoodbyeReason, text: String)
     /// Close every link with a node, circuits included, and all that is relayed for it or to it.

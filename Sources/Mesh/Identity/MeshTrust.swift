@@ -26,6 +26,7 @@ package enum SigningPurpose: String, Sendable {
     case issuerGrant = "issuer-grant"
     case enrolment
     case document
+    case scopedDocument = "scoped-document"
     case joinRequest = "join-request"
     case revocation
     case renewal

@@ -18,6 +18,9 @@ extension Frame {
         case manifestAbsent = 23
         case statementDigest = 24
         case statements = 25
+        case scopedOffer = 26
+        case scopedHeld = 27
+        case scopedDocuments = 28
         case open = 32
         case data = 33
         case end = 34
@@ -67,6 +70,9 @@ extension Frame {
         case .manifestAbsent: .manifestAbsent
         case .statementDigest: .statementDigest
         case .statements: .statements
+        case .scopedOffer: .scopedOffer
+        case .scopedHeld: .scopedHeld
+        case .scopedDocuments: .scopedDocuments
         case .open: .open
         case .data: .data
         case .end: .end
@@ -117,6 +123,17 @@ extension Frame {
             encoder.put(isLast)
             encoder.put(count: statements.count)
             for statement in statements { encoder.put(bytes: statement) }
+        case .scopedOffer(let digest):
+            encoder.put(digest.count)
+            encoder.put(digest.root)
+        case .scopedHeld(let digest, let isAnswer):
+            encoder.put(isAnswer)
+            encoder.put(digest.count)
+            encoder.put(digest.root)
+        case .scopedDocuments(let documents, let isLast):
+            encoder.put(isLast)
+            encoder.put(count: documents.count)
+            for document in documents { encoder.put(bytes: document) }
         case .open(_, let kind, let header):
             encoder.put(kind.rawValue)
             encoder.put(fixed: header)
@@ -172,6 +189,17 @@ extension Frame {
         case .statements:
             let isLast = try decoder.bool("last")
             return .statements(try decodeDocuments(from: &decoder), isLast: isLast)
+        case .scopedOffer:
+            return .scopedOffer(
+                Digest(count: try decoder.uint32("server count"), root: try decoder.hash("root hash")))
+        case .scopedHeld:
+            let isAnswer = try decoder.bool("answer")
+            return .scopedHeld(
+                Digest(count: try decoder.uint32("server count"), root: try decoder.hash("root hash")),
+                isAnswer: isAnswer)
+        case .scopedDocuments:
+            let isLast = try decoder.bool("last")
+            return .scopedDocuments(try decodeDocuments(from: &decoder), isLast: isLast)
         case .open, .data, .end, .reset, .credit:
             return try decodeStreamFrame(number, stream: stream, from: &decoder)
         }

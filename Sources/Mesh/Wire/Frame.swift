@@ -75,8 +75,10 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let exchangesStatements: UInt64 = 1
     /// Bit 1: the sender answers ``Frame/ping(_:)``.
     package static let answersPings: UInt64 = 2
+    /// Bit 2: the sender takes servers that are for some nodes only (``Frame/scopedOffer(_:)``).
+    package static let takesScoped: UInt64 = 4
     /// What this software can do.
-    package static let ownFeatures = exchangesStatements | answersPings
+    package static let ownFeatures = exchangesStatements | answersPings | takesScoped
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -89,6 +91,8 @@ package struct Hello: Hashable, Sendable, Canonical {
         self.life = life
         self.software = software
     }
+
+    var takesScoped: Bool { features & Self.takesScoped != 0 }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
         let least = try decoder.uint16("least version")
@@ -202,6 +206,13 @@ package enum Frame: Hashable, Sendable {
     /// Encoded ``Revocation``s, each read on its own. `isLast`: all that the sender held have now been said.
     case statements([[UInt8]], isLast: Bool)
 
+    /// What the sender, an owner, has for the receiver alone; answered by what the receiver holds of it.
+    case scopedOffer(Digest)
+    /// What the sender holds of the receiver's. Not an answer: the receiver says whether that is right.
+    case scopedHeld(Digest, isAnswer: Bool)
+    /// Encoded ``ScopedDocument``s of the sender: with those before since the last `isLast`, all that it has for the receiver.
+    case scopedDocuments([[UInt8]], isLast: Bool)
+
     /// `header` is a ``CallHeader``, a ``CircuitHeader`` or an ``AskHeader``.
     case open(StreamID, StreamKind, header: [UInt8])
     /// Part of one record (`kind`: ``CallRecord/Kind``, or 0 in circuits); `isLast` closes the record, not the stream.
@@ -234,6 +245,14 @@ package enum Frame: Hashable, Sendable {
         }
     }
 
+    /// Whether it may come over a link through a circuit: what is for that link's two ends alone.
+    package var isForCircuits: Bool {
+        switch self {
+        case .scopedOffer, .scopedHeld, .scopedDocuments, .manifestPull, .manifestPage, .manifestAbsent: true
+        default: false
+        }
+    }
+
     /// Whether it is about revocations, which come before all else.
     package var isStatement: Bool {
         switch self {
@@ -246,7 +265,7 @@ package enum Frame: Hashable, Sendable {
     package var isForCore: Bool {
         switch self {
         case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage,
-            .manifestAbsent, .statementDigest, .statements:
+            .manifestAbsent, .statementDigest, .statements, .scopedOffer, .scopedHeld, .scopedDocuments:
             true
         case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit: false
         }

@@ -14,6 +14,16 @@ protocol LinkSeeker: AnyObject {
 
 extension OutgoingCall: LinkSeeker {}
 
+/// The core wants a link to a node; that one is up, it hears from the link itself.
+final class Reach: LinkSeeker {
+    let owner: NodeID
+    init(_ owner: NodeID) { self.owner = owner }
+    var wantsWay: Bool { true }
+    func go(on link: LinkHandler) {}
+    /// The core asks again.
+    func noWay(_ obstacle: CallCourse.Obstacle) {}
+}
+
 /// A link through a circuit to a node that this one does not dial.
 enum CallLink {
     /// Not up yet; these wait for it.

@@ -219,6 +219,11 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         noteCaller(on: link)
         if link.setup.circuit != nil {
             circuitLinkUp(link)
+            offer(
+                .event(
+                    .circuitUp(
+                        link.setup.id,
+                        LinkFacts(hello: hello, openedByMe: link.setup.openedByMe, address: nil))))
         } else {
             byPeer[hello.node, default: []].append(link.setup.id)
             offer(
@@ -242,6 +247,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         let wasUp = links.removeValue(forKey: link.setup.id) != nil
         if link.setup.circuit != nil {
             circuitLinkDown(link, why, wasUp: wasUp)
+            if wasUp { offer(.event(.circuitDown(link.setup.id))) }
         } else if wasUp, let peer = link.peer {
             byPeer[peer]?.removeAll { $0 == link.setup.id }
             if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
@@ -256,8 +262,9 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     }
 
     func control(_ frame: Frame, from link: LinkHandler) -> Bool {
-        // A link inside a circuit carries calls; documents spread over standing links only.
-        guard link.setup.circuit == nil else { return true }
+        // A link inside a circuit carries calls, and what its other end tells this node alone; documents spread over
+        // standing links only.
+        guard link.setup.circuit == nil || frame.isForCircuits else { return true }
         link.backlog?.add()
         return offer(.frame(frame, from: link.setup.id, backlog: link.backlog))
     }

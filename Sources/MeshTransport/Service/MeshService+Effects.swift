@@ -27,12 +27,13 @@ extension MeshService {
         switch effect {
         case .send(let frame, let link): orders.append(.send(frame, link))
         case .dial(let address, let expecting): orders.append(.dial(address, expecting))
+        case .reach(let node): orders.append(.reach(node))
         case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
         case .expel(let node, let text): orders.append(.expel(node, text))
         case .catalogChanged, .routesChanged: snapshotDirty = true
         case .notice(let notice): tell(notice)
         case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest, .storeStatement,
-            .dropStatement:
+            .dropStatement, .storeScoped, .storeScopedManifest, .dropScoped:
             break  // done before
         }
     }
@@ -108,6 +109,7 @@ enum HubOrder: Sendable {
     case send(Frame, LinkID)
     case dial(String, NodeID?)
     case close(LinkID, GoodbyeReason, String)
+    case reach(NodeID)
     case expel(NodeID, String)
     case tellGuest(GuestID, JoinMessage)
     case dismissGuest(GuestID)
@@ -119,6 +121,7 @@ extension MeshHub {
         case .send(let frame, let link): send(frame, on: link)
         case .dial(let address, let expecting): dial(address, expecting: expecting)
         case .close(let link, let reason, let text): close(link, reason, text)
+        case .reach(let node): dispatch(Reach(node))
         case .expel(let node, let text): expel(node, text)
         case .tellGuest(let guest, let message): guests[guest]?.send(message)
         case .dismissGuest(let guest): guests[guest]?.close()
@@ -136,7 +139,10 @@ extension MeshStorage.Change {
         case .dropManifest(let hash): self = .dropManifest(hash)
         case .storeStatement(let revocation): self = .statement(revocation)
         case .dropStatement(let key): self = .dropStatement(key)
-        case .send, .dial, .close, .expel, .catalogChanged, .routesChanged, .notice: return nil
+        case .storeScoped(let document): self = .scoped(document)
+        case .storeScopedManifest(let server, let bytes): self = .scopedManifest(server, bytes)
+        case .dropScoped(let server): self = .dropScoped(server)
+        case .send, .dial, .reach, .close, .expel, .catalogChanged, .routesChanged, .notice: return nil
         }
     }
 }

@@ -17,10 +17,13 @@ extension MeshService {
     /// Publishes one of this node's servers, or its changed state.
     ///
     /// - Parameter manifest: all that it offers; `nil`: what was published before stays.
-    package func publish(_ record: ServerRecord, manifest: Manifest?) async throws {
+    /// - Parameter scope: who may know of it; `nil`: everybody.
+    package func publish(
+        _ record: ServerRecord, manifest: Manifest?, to scope: ServerScope? = nil
+    ) async throws {
         try await started()
         try order { core, now, random throws(PublishProblem) in
-            try core.publish(record, manifest: manifest, at: now, using: &random)
+            try core.publish(record, manifest: manifest, to: scope, at: now, using: &random)
         }
     }
 

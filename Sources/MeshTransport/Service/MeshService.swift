@@ -175,7 +175,8 @@ package actor MeshService {
                 StoredState(
                     documents: kept.documents, manifests: kept.manifests,
                     ownServers: configuration.ownServers,
-                    remembered: remembered, revocations: kept.revocations)))
+                    remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
+                    ownScopes: configuration.ownScopes)))
         showRevocations()
         try await carryOut()
         publishSnapshot()

@@ -13,8 +13,10 @@ package struct MeshServiceConfiguration: Sendable {
     package var seeds: [String]
     /// Whether others' circuits may pass through this node.
     package var relays: Bool
-    /// Servers that this node is configured with: whatever else it once published is withdrawn at start.
+    /// Servers that this node is configured with for all the mesh: whatever else it once published is withdrawn at start.
     package var ownServers: Set<Label>
+    /// Servers that this node is configured with for some nodes only.
+    package var ownScopes: [Label: ServerScope]
     /// E.g. `martlet 0.1.0`.
     package var software: String
     /// One more than at the last start, and already on disk.
@@ -29,7 +31,8 @@ package struct MeshServiceConfiguration: Sendable {
 
     package init(
         listen: MeshAddress?, advertise: [String] = [], seeds: [String] = [], relays: Bool = true,
-        ownServers: Set<Label> = [], software: String, incarnation: UInt64, clockFloor: Date = .distantPast,
+        ownServers: Set<Label> = [], ownScopes: [Label: ServerScope] = [:], software: String,
+        incarnation: UInt64, clockFloor: Date = .distantPast,
         systemClock: @escaping @Sendable () -> Date = { Date() },
         limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken
     ) {
@@ -38,6 +41,7 @@ package struct MeshServiceConfiguration: Sendable {
         self.seeds = seeds
         self.relays = relays
         self.ownServers = ownServers
+        self.ownScopes = ownScopes
         self.software = software
         self.incarnation = incarnation
         self.clockFloor = clockFloor

@@ -13,11 +13,14 @@ package struct MeshStorage: Sendable {
         /// An issuer's tokens, their expiry put back onto this process's clock.
         package var tokens: [JoinLedger.Entry]
         package var revocations: [Revocation]
+        /// Servers that are for some nodes only.
+        package var scoped: [StoredScoped]
 
         package init(
             documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],
-            tokens: [JoinLedger.Entry] = [], revocations: [Revocation] = []
+            tokens: [JoinLedger.Entry] = [], revocations: [Revocation] = [], scoped: [StoredScoped] = []
         ) {
+            self.scoped = scoped
             self.revocations = revocations
             self.documents = documents
             self.manifests = manifests
@@ -36,6 +39,11 @@ package struct MeshStorage: Sendable {
         /// Replaces what is stored under its key.
         case statement(Revocation)
         case dropStatement(RevocationKey)
+        /// Replaces what is stored of the server, but not its manifest.
+        case scoped(ScopedDocument)
+        /// Of a server that is stored.
+        case scopedManifest(ServerKey, [UInt8])
+        case dropScoped(ServerKey)
         /// Replaces the entry of the token's id.
         case joinToken(JoinLedger.Entry)
     }

@@ -89,11 +89,11 @@ struct CatalogAssemblyTests {
         let assembly = assembly
         let own = CatalogSnapshot.KnownServer.sample("diary", try .tools("read"))
         assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp")))
-        assembly.share("press")
+        assembly.share("press", with: .everyone)
         assembly.keep(own.record, own.manifest)
         #expect(board.view(.all)?.list(.tool).map(\.name) == ["diary__read", "press__stamp"])
-        #expect(!assembly.isShared("diary"))
-        #expect(assembly.isShared("press"))
+        #expect(!assembly.isShared("diary", with: .there))
+        #expect(assembly.isShared("press", with: .there))
         assembly.forgetServer("diary")
         #expect(board.view(.all)?.list(.tool).map(\.name) == ["press__stamp"])
     }
@@ -103,16 +103,32 @@ struct CatalogAssemblyTests {
         let assembly = assembly
         assembly.meshChanged(
             try CatalogSnapshot.sample().with("desk", on: .there, .tools("a")).with("press", .tools("stamp")))
-        #expect(!assembly.isShared("press"), "the mesh knows it from an earlier start, when it was shared")
-        #expect(!assembly.isShared("desk"), "another node's")
-        assembly.share("press")
-        #expect(assembly.isShared("press"))
+        #expect(
+            !assembly.isShared("press", with: .there),
+            "the mesh knows it from an earlier start, when it was shared")
+        #expect(!assembly.isShared("desk", with: .there), "another node's")
+        assembly.share("press", with: .everyone)
+        #expect(assembly.isShared("press", with: .there))
         let kept = CatalogSnapshot.KnownServer.sample("press", try .tools("stamp"))
         assembly.keep(kept.record, kept.manifest)
-        #expect(!assembly.isShared("press"), "about to be withdrawn")
-        assembly.share("press")
+        #expect(!assembly.isShared("press", with: .there), "about to be withdrawn")
+        assembly.share("press", with: .everyone)
         assembly.forgetServer("press")
-        #expect(!assembly.isShared("press"), "removed")
+        #expect(!assembly.isShared("press", with: .there), "removed")
+    }
+
+    @Test func `a server that is for some is shared with those of them that are known`() throws {
+        let assembly = assembly
+        assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp")))
+        let there = try #require(board.snapshot.nodes[.there])
+        for (scope, isFor) in [
+            (ServerScope(nodes: [there.label]), true), (ServerScope(segments: [there.segment]), true),
+            (ServerScope(segments: ["elsewhere"], nodes: ["nobody"]), false),
+        ] {
+            assembly.share("press", with: .only(scope))
+            #expect(assembly.isShared("press", with: .there) == isFor)
+            #expect(!assembly.isShared("press", with: NodeID(high: 1, low: 1)), "unknown here")
+        }
     }
 
     @Test func `what is kept here outlasts every change of the mesh`() throws {

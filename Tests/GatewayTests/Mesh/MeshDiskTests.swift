@@ -92,6 +92,44 @@ struct MeshDiskTests {
         #expect(try await shelf.manifestHashes() == [named])
     }
 
+    @Test func `a server that is for some comes back with its last whole manifest, apart from the documents`()
+        async throws
+    {
+        let database = try scratch.start().database
+        let key = ServerKey(owner: signer.key.id, name: "press")
+        func document(_ sequence: UInt64, _ state: ServerState) throws -> ScopedDocument {
+            try ScopedDocument(
+                key, version: DocumentVersion(incarnation: 1, life: 1, sequence: sequence),
+                body: ServerBody(ServerRecord(key: key, state: state), manifestBytes: 0),
+                mesh: mesh.trust.mesh,
+                by: signer)
+        }
+        let bytes = try ManifestCodec.encode(Manifest.sample(tools: 3))
+        // What is not stored has no manifest.
+        try await disk(database).apply([.scopedManifest(key, bytes)])
+        #expect(try await disk(database).load().scoped.isEmpty)
+        try await disk(database).apply([.scoped(try document(1, .up))])
+        #expect(try await disk(database).load().scoped.first?.manifest == nil)
+        try await disk(database).apply([.scopedManifest(key, bytes), .scoped(try document(2, .down))])
+
+        let kept = try await disk(database).load()
+        #expect(kept.scoped.map(\.document) == [try document(2, .down)])
+        #expect(kept.scoped.first?.manifest == bytes)
+        #expect(kept.documents.isEmpty && kept.manifests.isEmpty)
+        #expect(try await DocumentShelf(database).loadAll().isEmpty)
+
+        try await disk(database).apply([.dropScoped(key)])
+        #expect(try await disk(database).load().scoped.isEmpty)
+    }
+
+    @Test func `a stored server of some that cannot be read goes, and the others stay`() async throws {
+        let database = try scratch.start().database
+        let key = ServerKey(owner: signer.key.id, name: "press")
+        try await ScopedShelf(database).apply([.save(key, document: [1, 2, 3])])
+        #expect(try await disk(database).load().scoped.isEmpty)
+        #expect(try await ScopedShelf(database).loadAll().isEmpty)
+    }
+
     @Test func `an incarnation that a start rose to is below that of the next`() async throws {
         let database = try scratch.start().database
         let meta = MetaShelf(database)

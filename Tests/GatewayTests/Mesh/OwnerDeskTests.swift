@@ -24,9 +24,11 @@ struct OwnerDeskTests {
 
     private func serve(
         _ server: Label, _ method: String = Method.toolsCall, _ params: JSON = ["name": "stamp"],
-        seen: CallHeader.SeenEntry? = nil
+        seen: CallHeader.SeenEntry? = nil, from node: NodeID = .there
     ) -> Heard {
-        let desk = OwnerDesk(local: local, label: { "here" }, isShared: { $0 == "press" })
+        let desk = OwnerDesk(
+            local: local, label: { "here" }, isShared: { server, node in server == "press" && node == .there }
+        )
         let heard = Heard()
         _ = desk.serve(
             IncomingMeshCall(
@@ -35,7 +37,7 @@ struct OwnerDeskTests {
                     id: CallID(high: 1, low: 2), method: method, params: params, client: ClientFacts(),
                     caller: Caller(issuer: "key", subject: "agent"),
                     timeLeft: .seconds(5)),
-                entry: seen, principal: .node(.there)), heard.sink)
+                entry: seen, principal: .node(node)), heard.sink)
         return heard
     }
 
@@ -46,6 +48,15 @@ struct OwnerDeskTests {
         #expect(hidden?.callID == CallID(high: 1, low: 2))
         #expect(hidden?.detail.replacing("diary", with: "nobody") == missing?.detail)
         #expect(hidden?.hint == missing?.hint)
+    }
+
+    @Test func `a server that is for some does not exist for a node outside of them`() {
+        let stranger = NodeID(high: 1, low: 1)
+        let (hidden, missing) = (serve("press", from: stranger).failure, serve("nobody").failure)
+        #expect(hidden?.reason == .unknownEntry)
+        #expect(hidden?.detail.replacing("press", with: "nobody") == missing?.detail)
+        #expect(hidden?.hint == missing?.hint)
+        #expect(serve("press").failure?.reason != .unknownEntry, "it is for this one")
     }
 
     @Test(arguments: [Method.initialize, Method.toolsList, Method.loggingSetLevel, Method.tasksList, "x/y"])
