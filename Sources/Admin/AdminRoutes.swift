@@ -92,6 +92,12 @@ struct AdminRoute: Sendable {
         AdminRoute("POST", "/v1/servers/import") { node, request in
             try await node.importServers(document: try request.text("document"))
         },
+        AdminRoute("POST", "/v1/servers/recheck") { node, request in
+            try await node.recheckServers(named: request.body["name"]?.string)
+        },
+        AdminRoute("GET", "/v1/servers/{name}") { node, request in
+            try await node.showServer(named: request.parameters[0])
+        },
         AdminRoute("DELETE", "/v1/servers/{name}") { node, request in
             try await node.removeServer(named: request.parameters[0])
         },

@@ -50,6 +50,10 @@ package struct ServerRecord: Hashable, Sendable {
     package var state: ServerState
     /// Why it is in that state, for people; empty when `up`.
     package var stateReason: String
+    /// When it came into that state, in seconds since 1970 on its owner's clock; 0: unknown. For people, never for order.
+    package var stateSince: UInt64
+    /// When it last answered anything, likewise, as of the time this was told; 0: not since its owner started.
+    package var lastSuccess: UInt64
     /// The MCP revision spoken with the backend, e.g. `2025-11-25`; empty until known.
     package var revision: String
     package var auth: AuthState
@@ -58,14 +62,16 @@ package struct ServerRecord: Hashable, Sendable {
 
     package init(
         key: ServerKey, title: String? = nil, tags: [String] = [], state: ServerState = .starting,
-        stateReason: String = "", revision: String = "", auth: AuthState = .ready,
-        manifest: ContentHash? = nil
+        stateReason: String = "", stateSince: UInt64 = 0, lastSuccess: UInt64 = 0, revision: String = "",
+        auth: AuthState = .ready, manifest: ContentHash? = nil
     ) {
         self.key = key
         self.title = title
         self.tags = tags
         self.state = state
         self.stateReason = stateReason
+        self.stateSince = stateSince
+        self.lastSuccess = lastSuccess
         self.revision = revision
         self.auth = auth
         self.manifest = manifest

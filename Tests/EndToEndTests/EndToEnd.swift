@@ -15,6 +15,7 @@ enum EndToEnd {
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
     struct CallHistory {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}

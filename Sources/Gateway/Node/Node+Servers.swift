@@ -10,6 +10,32 @@ extension Node {
         .object([("servers", .array(await serverReports().map(\.json)))])
     }
 
+    /// One server: this node's own by its name, another node's as `NODE--SERVER`.
+    package func showServer(named name: String) async throws -> JSON {
+        let reports = await serverReports()
+        let found = ServerName(reference: name).flatMap { wanted in
+            reports.first { report in
+                report.known.record.key.name == wanted.server
+                    && (wanted.node.map { $0.text == report.owner } ?? report.isOwn)
+            }
+        }
+        guard let found else {
+            throw Refusal(
+                .notFound, "no server named \(name) is known here",
+                hint: "`martlet servers list` shows them; another node's is NODE--SERVER")
+        }
+        return .object([("server", found.json)])
+    }
+
+    /// Has servers of this node asked now, whatever they said before, without waiting for what they say.
+    ///
+    /// - Parameter name: `nil`: all.
+    package func recheckServers(named name: String?) async throws -> JSON {
+        let names = if let name { [try await ownServer(name)] } else { await supervisor.names.sorted() }
+        for name in names { await supervisor.recheck(name) }
+        return .object([("asked", .array(names.map { .string($0.text) }))])
+    }
+
     /// Fronts one more server, and waits for its first word.
     package func addServer(named name: String, definition: JSON) async throws -> JSON {
         guard let label = Label(name) else {

@@ -2,6 +2,7 @@ import Catalog
 import Composition
 import JSONSlice
 import Search
+import Storage
 
 /// The catalog as people and scripts see it: entries under the names of `/mcp`, with owner and state.
 struct CatalogReport {
@@ -44,6 +45,7 @@ struct CatalogReport {
         var members = facts(entry)
         members.append(("original", .string(entry.binding.entry)))
         members.append(("hash", .string(entry.binding.hash.description)))
+        members.append(("health", health(of: entry.binding.server)))
         members.append(("definition", entry.definition))
         return .object(members)
     }
@@ -83,6 +85,14 @@ struct CatalogReport {
         case .up, .degraded: return "available"
         default: return known.record.state.description
         }
+    }
+
+    /// What its owner said last of the server behind an entry.
+    private func health(of server: ServerKey) -> JSON {
+        guard let record = snapshot.servers[server]?.record else { return .null }
+        return .object(
+            [("state", .string(record.state.description)), ("reason", .string(record.stateReason))]
+                + ServerReport.times(of: record, now: .now()))
     }
 
     private func firstLine(of entry: ListedEntry) -> String {

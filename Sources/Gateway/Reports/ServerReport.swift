@@ -1,6 +1,7 @@
 import Catalog
 import Composition
 import JSONSlice
+import Storage
 
 /// One server as `servers list` and `status` show it.
 struct ServerReport {
@@ -25,7 +26,11 @@ struct ServerReport {
         var members: [(String, JSON)] = [
             ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
             ("state", .string(isReachable ? record.state.description : "unreachable")),
-            ("reason", .string(record.stateReason)), ("revision", .string(record.revision)),
+            ("reason", .string(record.stateReason)),
+        ]
+        members += Self.times(of: record, now: .now())
+        members += [
+            ("revision", .string(record.revision)),
             ("tools", count(.tool)), ("resources", count(.resource)), ("templates", count(.resourceTemplate)),
             ("prompts", count(.prompt)), ("tags", .array(record.tags.map(JSON.string))),
         ]
@@ -44,6 +49,20 @@ struct ServerReport {
             if !lines.isEmpty { members.append(("stderr", .array(lines.map(JSON.string)))) }
         }
         return .object(members)
+    }
+}
+
+extension ServerReport {
+    /// How long ago it came into its state, and when its owner last had an answer of it; left out where nobody knows.
+    ///
+    /// Of another node's server that is up, the last answer was told when it came up, and says nothing.
+    static func times(of record: ServerRecord, now: WallTime) -> [(String, JSON)] {
+        // Another node's clock may be ahead of ours.
+        let age = { (time: UInt64) in JSON.number(Int(clamping: now.seconds - min(time, now.seconds))) }
+        var members: [(String, JSON)] = []
+        if record.stateSince > 0 { members.append(("sinceSeconds", age(record.stateSince))) }
+        if record.lastSuccess > 0 { members.append(("lastSuccessSeconds", age(record.lastSuccess))) }
+        return members
     }
 }
 

@@ -141,6 +141,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
     package var tags: [String]
     package var state: ServerState
     package var stateReason: String
+    package var stateSince: UInt64
+    package var lastSuccess: UInt64
     package var revision: String
     package var auth: AuthState
     package var manifest: ContentHash?
@@ -159,6 +161,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         tags = record.tags.prefix(Self.tagsMax).map { $0.cut(toBytes: Self.tagMax) }
         state = record.state
         stateReason = record.stateReason.cut(toBytes: Self.reasonMax)
+        stateSince = record.stateSince
+        lastSuccess = record.lastSuccess
         revision = record.revision.cut(toBytes: Self.tagMax)
         auth = record.auth
         manifest = record.manifest
@@ -174,6 +178,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         guard let state = ServerState(rawValue: try decoder.byte("state")) else { throw .invalid("state") }
         self.state = state
         stateReason = try decoder.text(max: Self.reasonMax, "reason")
+        stateSince = try decoder.uint64("time of the state")
+        lastSuccess = try decoder.uint64("last success")
         revision = try decoder.text(max: Self.tagMax, "revision")
         guard let auth = AuthState(rawValue: try decoder.byte("auth state")) else {
             throw .invalid("auth state")
@@ -195,6 +201,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         for tag in tags { encoder.put(text: tag) }
         encoder.put(state.rawValue)
         encoder.put(text: stateReason)
+        encoder.put(stateSince)
+        encoder.put(lastSuccess)
         encoder.put(text: revision)
         encoder.put(auth.rawValue)
         encoder.put(manifest != nil)
@@ -204,8 +212,9 @@ package struct ServerBody: Hashable, Sendable, Canonical {
 
     package func record(_ key: ServerKey) -> ServerRecord {
         ServerRecord(
-            key: key, title: title, tags: tags, state: state, stateReason: stateReason, revision: revision,
-            auth: auth, manifest: manifest)
+            key: key, title: title, tags: tags, state: state, stateReason: stateReason,
+            stateSince: stateSince, lastSuccess: lastSuccess, revision: revision, auth: auth,
+            manifest: manifest)
     }
 }
 
