@@ -125,7 +125,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "Mesh",
+                "Gateway", "Composition", "Catalog", "Discovery", "JSONSlice", "MCPModel", "MCPTransport",
+                "Mesh",
                 "MeshTransport", "Storage", "Vault", "MartletTestKit", log,
             ]),
         tests(

@@ -21,6 +21,7 @@ enum EndToEnd {
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct FoundServers {}
 }
 
 /// What stops a test: said in full, so that the log of a run is enough to see why.

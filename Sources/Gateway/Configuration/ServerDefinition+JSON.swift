@@ -30,8 +30,10 @@ extension ServerDefinition {
             for key in ["readOnly", "audit"] { part.later(key) }
             return ToolRule(Glob(pattern), isRepeatable: part.flag("repeatable", default: false))
         }
+        accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
+        service = section.text("service")
         section.later("approve", except: "auto")
-        for key in ["replicaOf", "callersFrom", "accept", "openapi", "repeatable", "access"] {
+        for key in ["replicaOf", "callersFrom", "openapi", "repeatable", "access"] {
             section.later(key)
         }
 
@@ -52,6 +54,12 @@ extension ServerDefinition {
         self.name = name
         self.transport = transport
         self.auth = auth
+        if section.has("accept"), !secrets.isEmpty {
+            section.report(
+                "accept",
+                "goes with no secret: whoever announces what fits would be given it; accept the server by hand (`martlet servers accept`)"
+            )
+        }
     }
 
     package init(name: Label, json: JSON) throws(ConfigProblems) {
@@ -71,7 +79,7 @@ extension ServerDefinition {
             if let directory { members.append(("cwd", .string(directory))) }
         case .http(let url, let headers, let kind):
             if kind != .streamable { members.append(("type", .string(kind.rawValue))) }
-            members.append(("url", .string(url)))
+            if accept == nil { members.append(("url", .string(url))) }
             if !headers.isEmpty { members.append(("headers", Self.map(headers))) }
         }
         if let auth { members.append(("auth", auth.json)) }
@@ -98,6 +106,8 @@ extension ServerDefinition {
                         })
                 ))
         }
+        if let accept { members.append(("accept", accept.json)) }
+        if let service { members.append(("service", .string(service))) }
         return .object(members)
     }
 
@@ -125,9 +135,17 @@ extension ServerDefinition.Transport {
             )
         }
         switch (section.has("command"), section.has("url")) {
+        case (_, true) where section.has("accept"), (true, _) where section.has("accept"):
+            section.report(
+                "accept", "takes a server that mDNS shows, so it goes with neither url nor command")
+            return nil
+        case (false, false) where section.has("accept"):
+            section.reportMisfits(["args", "env", "cwd"], with: "command")
+            self = .http(url: "", headers: headers, kind: type == .sse ? .sse : .streamable)
         case (false, false):
             if !section.has("openapi") {
-                section.report("needs command (a program) or url (a server over HTTP)")
+                section.report(
+                    "needs command (a program) or url (a server over HTTP)")
             }
             return nil
         case (true, true):

@@ -131,7 +131,7 @@ extension Node {
 
     // MARK: -
 
-    private func begin(_ definition: ServerDefinition) async throws {
+    func begin(_ definition: ServerDefinition) async throws {
         try await bindSecrets(of: definition)
         try await ServerShelf(database).save(definition.name, definition: definition.json.text, at: .now())
         await supervisor.put(definition, from: .command)
@@ -149,7 +149,7 @@ extension Node {
         }
     }
 
-    private func settledReports(of names: [Label]) async -> [JSON] {
+    func settledReports(of names: [Label]) async -> [JSON] {
         await withDiscardingTaskGroup { group in
             for name in names { group.addTask { _ = await self.supervisor.settled(name) } }
         }
@@ -168,7 +168,7 @@ extension Node {
             "cwd: \"\(directory)\" is relative, and a node runs in a folder of its own; give the whole path"
     }
 
-    private func checkFree(_ name: Label) async throws {
+    func checkFree(_ name: Label) async throws {
         if let book = await supervisor.book(name) {
             if case .configuration(let file) = book.origin {
                 throw Refusal(
@@ -182,7 +182,7 @@ extension Node {
         }
     }
 
-    private func understand(_ definition: JSON, as name: Label) throws(Refusal) -> ServerDefinition {
+    func understand(_ definition: JSON, as name: Label) throws(Refusal) -> ServerDefinition {
         do {
             return try ServerDefinition(name: name, json: definition)
         } catch {

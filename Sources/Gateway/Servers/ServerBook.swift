@@ -34,6 +34,9 @@ struct ServerBook: Sendable {
         if !definition.isEnabled {
             state = .disabled
             reason = "switched off by enabled: false"
+        } else if definition.isAwaited {
+            state = .down
+            reason = "mDNS has shown no server yet that its accept: fits"
         }
     }
 
@@ -81,7 +84,7 @@ struct ServerBook: Sendable {
 
     /// A person asks anew: what was said before counts no more.
     mutating func forgetHealth(at now: WallTime) {
-        guard state != .disabled else { return }
+        guard state != .disabled, !definition.isAwaited else { return }
         if state != .starting { since = now }
         state = .starting
         reason = "being asked again"

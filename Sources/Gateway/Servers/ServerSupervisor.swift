@@ -107,7 +107,7 @@ actor ServerSupervisor {
         let book = ServerBook(definition: definition, origin: origin, at: .now())
         let generation = (generations[name] ?? 0) + 1
         generations[name] = generation
-        guard definition.isEnabled else {
+        guard definition.isEnabled, !definition.isAwaited else {
             servers[name] = Running(book: book)
             return await publish(book)
         }

@@ -7,6 +7,7 @@ struct Servers: AsyncParsableCommand {
         abstract: "The MCP servers that this node fronts.",
         subcommands: [
             List.self, Show.self, Add.self, Import.self, Remove.self, Test.self, Recheck.self,
+            Found.self, Accept.self,
         ], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
