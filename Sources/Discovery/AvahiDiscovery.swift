@@ -48,7 +48,7 @@ package final class AvahiDiscovery: Sendable {
 
     /// Browses and announces until the task is cancelled; to be called once.
     ///
-    /// libavahi-client blocks on D-Bus, so all of it happens on a thread of its own; this function only
+    /// libavahi-client blocks on D-Bus, and its objects know no locks, so all of it happens on one thread of its own; this function only
     /// waits.
     package func run() async {
         #if Avahi
@@ -75,7 +75,7 @@ package final class AvahiDiscovery: Sendable {
         private func serveOnItsThread() async -> String? {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { ended in
-                    let started = AvahiThread.start { [orders, board, me, type, clock] in
+                    let started = DetachedThread.start { [orders, board, me, type, clock] in
                         let session = AvahiSession(type, me: me, orders: orders, board: board, now: clock)
                         ended.resume(returning: session?.run() ?? "Avahi's poll loop could not be made")
                     }

@@ -22,6 +22,7 @@ enum EndToEnd {
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct FoundServers {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct ServiceSeeds {}
 }
 
 /// What stops a test: said in full, so that the log of a run is enough to see why.
