@@ -166,9 +166,10 @@ struct SRVLookupTests {
     @Test func `a server that says nothing keeps nobody who is told to stop`() async throws {
         try await with { server, lookup in
             server.reply(.silence)
-            // Waits for a condition, with the suite's deadline.
             let asking = Task { await lookup("_martlet._tcp.example.test") }
-            while server.asked == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            while server.asked == 0 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with the suite's deadline
+            }
             asking.cancel()
             let outcome = await asking.value
             #expect(

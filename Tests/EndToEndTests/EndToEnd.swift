@@ -23,6 +23,7 @@ enum EndToEnd {
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct FoundServers {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct ServiceSeeds {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Replicas {}
 }
 
 /// What stops a test: said in full, so that the log of a run is enough to see why.

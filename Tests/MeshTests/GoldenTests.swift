@@ -173,7 +173,9 @@ struct GoldenDocuments {
         let record = ServerRecord(
             key: ServerKey(owner: id, name: "files"), title: "Files", tags: ["disk"], state: .degraded,
             stateReason: "slow", stateSince: 1_785_200_000, lastSuccess: 1_785_200_007,
-            revision: "2025-11-25", auth: .ready, manifest: ContentHash(of: [7]))
+            revision: "2025-11-25", auth: .ready,
+            replicaOf: [ReplicaName(node: "hq", server: "files")], address: ContentHash(of: [9]),
+            manifest: ContentHash(of: [7]))
         try add("server", .server(id, "files"), 3, ServerBody(record, manifestBytes: 1234).canonicalBytes)
         try add("server-deleted", .server(id, "files"), 4, nil)
         try add(

@@ -9,6 +9,8 @@ extension ServerDefinition {
     static let tagsMax = 32
     static let scopesMax = 64
     static let toolRulesMax = 256
+    /// What a server's document has room for.
+    static let replicasMax = 8
 
     /// - Returns: `nil` when there is no telling how to reach the server; the section then has a problem.
     package init?(name: Label, reading section: inout ConfigSection) {
@@ -33,7 +35,15 @@ extension ServerDefinition {
         accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
         service = section.text("service")
         section.later("approve", except: "auto")
-        for key in ["replicaOf", "callersFrom", "openapi", "repeatable", "access"] {
+        if case .string? = section.value("replicaOf")?.kind {
+            replicaOf =
+                section.parsed("replicaOf", expecting: "NODE/SERVER") { ReplicaName($0) }.map { [$0] } ?? []
+        } else {
+            replicaOf = section.list("replicaOf", of: "NODE/SERVER", atMost: Self.replicasMax) {
+                ReplicaName($0)
+            }
+        }
+        for key in ["callersFrom", "openapi", "repeatable", "access"] {
             section.later(key)
         }
 
@@ -54,6 +64,15 @@ extension ServerDefinition {
         self.name = name
         self.transport = transport
         self.auth = auth
+        if section.has("replicaOf") {
+            if case .stdio = transport {
+                section.report("replicaOf", "is for a server with url; two children are two backends")
+            } else if let url, let host = Self.loopbackHost(of: url) {
+                section.report(
+                    "replicaOf",
+                    "\(host) is another host on every node; give the address that both reach it at")
+            }
+        }
         if section.has("accept"), !secrets.isEmpty {
             section.report(
                 "accept",
@@ -107,8 +126,21 @@ extension ServerDefinition {
                 ))
         }
         if let accept { members.append(("accept", accept.json)) }
+        if !replicaOf.isEmpty {
+            members.append(("replicaOf", .array(replicaOf.map { .string($0.description) })))
+        }
         if let service { members.append(("service", .string(service))) }
         return .object(members)
+    }
+
+    /// - Returns: the host of a URL that leads nowhere but to the machine that reads it; `nil` for others.
+    private static func loopbackHost(of url: String) -> String? {
+        guard let scheme = url.firstRange(of: "://") else { return nil }
+        let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }.lowercased()
+        let host =
+            authority.hasPrefix("[")
+            ? String(authority.dropFirst().prefix { $0 != "]" }) : String(authority.prefix { $0 != ":" })
+        return host == "localhost" || host == "::1" || host.hasPrefix("127.") ? host : nil
     }
 
     private static func map(_ texts: [NamedText]) -> JSON {

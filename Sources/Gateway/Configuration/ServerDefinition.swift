@@ -108,6 +108,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package var tools: [ToolRule]
     /// Whatever found server this is to be; until one is found it has no URL.
     package var accept: AcceptRule?
+    /// Servers of other nodes that front the same backend, if these say the same of this one.
+    package var replicaOf: [ReplicaName]
     /// The service that mDNS showed when it was accepted.
     package var service: String?
 
@@ -115,7 +117,7 @@ package struct ServerDefinition: Hashable, Sendable {
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
-        service: String? = nil
+        replicaOf: [ReplicaName] = [], service: String? = nil
     ) {
         self.name = name
         self.transport = transport
@@ -129,6 +131,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.isEnabled = isEnabled
         self.tools = tools
         self.accept = accept
+        self.replicaOf = replicaOf
         self.service = service
     }
 

@@ -208,17 +208,20 @@ extension Node {
         let names = NodeNames(snapshot)
         let lines = await supervisor.lastLines
         let own = await supervisor.books.map { book in
-            ServerReport(
-                known: CatalogSnapshot.KnownServer(
-                    record: book.record(owner: snapshot.me), manifest: book.manifest),
-                owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
-                latency: local.latency(book.definition.name), lastLines: lines[book.definition.name] ?? [])
+            let known = CatalogSnapshot.KnownServer(
+                record: book.record(owner: snapshot.me), manifest: book.manifest)
+            return ServerReport(
+                known: known, owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
+                latency: local.latency(book.definition.name),
+                replicas: ServerReport.replicas(of: known, in: snapshot),
+                lastLines: lines[book.definition.name] ?? [])
         }
         let others = snapshot.serversInOrder.filter { $0.record.key.owner != snapshot.me }.map { known in
             let owner = known.record.key.owner
             return ServerReport(
                 known: known, owner: names[owner], isOwn: false,
-                isReachable: snapshot.nodes[owner]?.isReachable ?? false)
+                isReachable: snapshot.nodes[owner]?.isReachable ?? false,
+                replicas: ServerReport.replicas(of: known, in: snapshot))
         }
         return own + others
     }

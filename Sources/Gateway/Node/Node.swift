@@ -96,7 +96,8 @@ package final class Node: Sendable {
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
         let router = CallRouter(
-            board: board, local: local, callMax: limits.call, label: label, forward: { seat.forward($0, $1) })
+            board: board, local: local, callMax: limits.call, now: { MeshClock.now() }, label: label,
+            forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, label: label, forward: { seat.forward($0, $1) })
         found = FoundDesk(

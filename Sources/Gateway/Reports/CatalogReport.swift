@@ -9,11 +9,13 @@ struct CatalogReport {
     let snapshot: CatalogSnapshot
     let view: EndpointView
     let nodes: NodeNames
+    private let replicas: ReplicaSets
 
     init(snapshot: CatalogSnapshot, view: EndpointView) {
         self.snapshot = snapshot
         self.view = view
         nodes = NodeNames(snapshot)
+        replicas = ReplicaSets(snapshot)
     }
 
     /// What is listed, best first for the query; all of it, in the order of the lists, for a query without words.
@@ -77,12 +79,21 @@ struct CatalogReport {
         ]
     }
 
-    /// Whether a call to a server can be expected to work, in one word.
+    /// Whether a call to a server can be expected to work, in one word; a replica that works is as good.
     func state(of server: ServerKey) -> String {
+        let own = ownState(of: server)
+        guard own != Self.available else { return own }
+        return replicas.replicas(of: server).contains { ownState(of: $0) == Self.available }
+            ? Self.available : own
+    }
+
+    private static let available = "available"
+
+    private func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }
         guard snapshot.nodes[server.owner]?.isReachable ?? false else { return "unreachable" }
         switch known.record.state {
-        case .up, .degraded: return "available"
+        case .up, .degraded: return Self.available
         default: return known.record.state.description
         }
     }

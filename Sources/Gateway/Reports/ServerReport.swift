@@ -1,5 +1,6 @@
 import Catalog
 import Composition
+import Composition
 import JSONSlice
 import Storage
 
@@ -15,9 +16,22 @@ struct ServerReport {
     /// Of this node's own servers only.
     var book: ServerBook?
     var latency: Duration?
+    /// Each name under `replicaOf`, and what became of it.
+    var replicas: [JSON] = []
     /// What its process last wrote besides messages. Of this node's own servers only, and never told to another node: it
     /// may hold a credential.
     var lastLines: [String] = []
+
+    /// - Parameter snapshot: what both sides of a replica are looked up in.
+    static func replicas(of known: CatalogSnapshot.KnownServer, in snapshot: CatalogSnapshot) -> [JSON] {
+        ReplicaSets.standings(of: known, in: snapshot).map { name, standing in
+            let holds = if case .replica = standing { true } else { false }
+            return [
+                "of": .string(name.description), "holds": .bool(holds),
+                "why": .string(standing.description),
+            ]
+        }
+    }
 
     var json: JSON {
         let record = known.record
@@ -34,6 +48,7 @@ struct ServerReport {
             ("tools", count(.tool)), ("resources", count(.resource)), ("templates", count(.resourceTemplate)),
             ("prompts", count(.prompt)), ("tags", .array(record.tags.map(JSON.string))),
         ]
+        if !replicas.isEmpty { members.append(("replicas", .array(replicas))) }
         if let title = record.title { members.append(("title", .string(title))) }
         if let latency { members.append(("latencyMilliseconds", .number(latency.milliseconds))) }
         if let book {

@@ -99,7 +99,8 @@ struct ServerBook: Sendable {
             tags: definition.tags,
             state: state, stateReason: reason, stateSince: since.seconds,
             lastSuccess: lastSuccess?.seconds ?? 0, revision: revision,
-            auth: state == .authNeeded ? .missing : .ready, manifest: nil)
+            auth: state == .authNeeded ? .missing : .ready, replicaOf: definition.replicaOf,
+            address: definition.replicaOf.isEmpty ? nil : definition.addressHash, manifest: nil)
     }
 
     /// What can be told of a listing, and what cannot.

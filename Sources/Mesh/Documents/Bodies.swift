@@ -145,12 +145,15 @@ package struct ServerBody: Hashable, Sendable, Canonical {
     package var lastSuccess: UInt64
     package var revision: String
     package var auth: AuthState
+    package var replicaOf: [ReplicaName]
+    package var address: ContentHash?
     package var manifest: ContentHash?
     /// Size of the manifest's bytes; 0 without one.
     package var manifestBytes: UInt32
 
     // Together within the document kind's 4 KiB.
     package static let tagsMax = 32
+    package static let replicasMax = 8
     package static let tagMax = 48
     package static let textMax = 256
     package static let reasonMax = 1024
@@ -165,6 +168,8 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         lastSuccess = record.lastSuccess
         revision = record.revision.cut(toBytes: Self.tagMax)
         auth = record.auth
+        replicaOf = Array(record.replicaOf.prefix(Self.replicasMax))
+        address = record.address
         manifest = record.manifest
         self.manifestBytes = record.manifest == nil ? 0 : UInt32(clamping: manifestBytes)
     }
@@ -185,6 +190,14 @@ package struct ServerBody: Hashable, Sendable, Canonical {
             throw .invalid("auth state")
         }
         self.auth = auth
+        replicaOf = []
+        for _ in 0..<(try decoder.count(max: Self.replicasMax, "replicas")) {
+            guard let node = Label(try decoder.text(max: Label.lengthMax, "node of a replica")),
+                let server = Label(try decoder.text(max: Label.lengthMax, "server of a replica"))
+            else { throw .invalid("name of a replica") }
+            replicaOf.append(ReplicaName(node: node, server: server))
+        }
+        address = try decoder.bool("address") ? try decoder.hash("address") : nil
         manifest = try decoder.bool("manifest") ? try decoder.hash("manifest") : nil
         manifestBytes = try decoder.uint32("manifest size")
         guard manifestBytes <= ManifestCodec.bytesMax else {
@@ -205,6 +218,13 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         encoder.put(lastSuccess)
         encoder.put(text: revision)
         encoder.put(auth.rawValue)
+        encoder.put(count: replicaOf.count)
+        for name in replicaOf {
+            encoder.put(text: name.node.text)
+            encoder.put(text: name.server.text)
+        }
+        encoder.put(address != nil)
+        if let address { encoder.put(address) }
         encoder.put(manifest != nil)
         if let manifest { encoder.put(manifest) }
         encoder.put(manifestBytes)
@@ -214,7 +234,7 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         ServerRecord(
             key: key, title: title, tags: tags, state: state, stateReason: stateReason,
             stateSince: stateSince, lastSuccess: lastSuccess, revision: revision, auth: auth,
-            manifest: manifest)
+            replicaOf: replicaOf, address: address, manifest: manifest)
     }
 }
 

@@ -60,6 +60,12 @@ private enum ServerPage {
         Terminal.say("  \(kinds.joined(separator: ", "))")
         if !server.words("revision").isEmpty { Terminal.say("  speaks \(server.words("revision"))") }
         if !server.words("definedBy").isEmpty { Terminal.say("  defined by \(server.words("definedBy"))") }
+        for replica in server.list("replicas") {
+            let holds = replica["holds"]?.bool == true
+            Terminal.say(
+                "  \(holds ? "replica of" : "no replica of") \(replica.words("of"))"
+                    + (holds ? "" : ": \(replica.words("why"))"))
+        }
         if let definition = server["definition"] { Terminal.say("  \(definition.text)") }
         for remark in server.list("remarks") {
             Terminal.say(Terminal.wrapped("  ! " + Terminal.singleLine(remark.string ?? "")))
