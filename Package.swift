@@ -70,11 +70,14 @@ let package = Package(
         .systemLibrary(
             name: "CAvahi", pkgConfig: "avahi-client", providers: [.apt(["libavahi-client-dev"])]),
         .target(name: "CProcess"),
+        .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv", .when(platforms: [.linux]))]),
         target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
         target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
         target(
             "MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
-        target("Discovery", ["Catalog", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
+        target(
+            "Discovery",
+            ["Catalog", "CResolve", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
         target("Storage", ["Catalog", "Vault", grdb]),
 
         // Assembly.
@@ -125,7 +128,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Composition", "Catalog", "JSONSlice", "MCPModel", "MCPTransport", "Mesh",
+                "Gateway", "Composition", "Catalog", "Discovery", "JSONSlice", "MCPModel", "MCPTransport",
+                "Mesh",
                 "MeshTransport", "Storage", "Vault", "MartletTestKit", log,
             ]),
         tests(

@@ -92,6 +92,18 @@ struct AdminRoute: Sendable {
         AdminRoute("POST", "/v1/servers/import") { node, request in
             try await node.importServers(document: try request.text("document"))
         },
+        AdminRoute("GET", "/v1/found") { node, _ in await node.listFoundServers() },
+        AdminRoute("POST", "/v1/found/{name}/accept") { node, request in
+            try await node.acceptServer(
+                named: request.parameters[0], as: request.body["as"]?.string,
+                bearer: request.body["bearer"]?.string)
+        },
+        AdminRoute("POST", "/v1/servers/recheck") { node, request in
+            try await node.recheckServers(named: request.body["name"]?.string)
+        },
+        AdminRoute("GET", "/v1/servers/{name}") { node, request in
+            try await node.showServer(named: request.parameters[0])
+        },
         AdminRoute("DELETE", "/v1/servers/{name}") { node, request in
             try await node.removeServer(named: request.parameters[0])
         },

@@ -35,6 +35,28 @@ package enum ServerState: UInt8, Hashable, Sendable, CaseIterable, CustomStringC
     }
 }
 
+/// Another node's server that is said to front the same backend (`servers.NAME.replicaOf`); by labels, since whoever writes it may
+/// not have met that node.
+package struct ReplicaName: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let node: Label
+    package let server: Label
+
+    package init(node: Label, server: Label) {
+        self.node = node
+        self.server = server
+    }
+
+    /// - Returns: `nil` for what is not `NODE/SERVER`.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let node = Label(parts[0]), let server = Label(parts[1]) else { return nil }
+        self.init(node: node, server: server)
+    }
+
+    package var description: String { "\(node)/\(server)" }
+    package static func < (a: Self, b: Self) -> Bool { (a.node, a.server) < (b.node, b.server) }
+}
+
 /// Whether the owner holds the credential that the backend wants.
 package enum AuthState: UInt8, Hashable, Sendable {
     case ready = 0
@@ -50,15 +72,24 @@ package struct ServerRecord: Hashable, Sendable {
     package var state: ServerState
     /// Why it is in that state, for people; empty when `up`.
     package var stateReason: String
+    /// When it came into that state, in seconds since 1970 on its owner's clock; 0: unknown. For people, never for order.
+    package var stateSince: UInt64
+    /// When it last answered anything, likewise, as of the time this was told; 0: not since its owner started.
+    package var lastSuccess: UInt64
     /// The MCP revision spoken with the backend, e.g. `2025-11-25`; empty until known.
     package var revision: String
     package var auth: AuthState
+    /// The replicas that its owner's configuration names.
+    package var replicaOf: [ReplicaName]
+    /// Of its canonical URL; `nil` without ``replicaOf``, since a hash of an address tells something of it.
+    package var address: ContentHash?
     /// Names the ``Manifest``; `nil` until the server was listed once.
     package var manifest: ContentHash?
 
     package init(
         key: ServerKey, title: String? = nil, tags: [String] = [], state: ServerState = .starting,
-        stateReason: String = "", revision: String = "", auth: AuthState = .ready,
+        stateReason: String = "", stateSince: UInt64 = 0, lastSuccess: UInt64 = 0, revision: String = "",
+        auth: AuthState = .ready, replicaOf: [ReplicaName] = [], address: ContentHash? = nil,
         manifest: ContentHash? = nil
     ) {
         self.key = key
@@ -66,8 +97,12 @@ package struct ServerRecord: Hashable, Sendable {
         self.tags = tags
         self.state = state
         self.stateReason = stateReason
+        self.stateSince = stateSince
+        self.lastSuccess = lastSuccess
         self.revision = revision
         self.auth = auth
+        self.replicaOf = replicaOf
+        self.address = address
         self.manifest = manifest
     }
 }

@@ -18,7 +18,7 @@ extension VirtualServer {
         instructions = section.text("instructions")
         use = section.items("use", atMost: DefinitionLimits.usesMax, Use.init(reading:)).compactMap { $0 }
         section.later("mode", except: "full")
-        section.later("advertise", except: false)
+        isAdvertised = section.flag("advertise", default: false)
         section.later("uris")
         section.later("access")
         if !section.has("use") {
@@ -39,6 +39,7 @@ extension VirtualServer {
         members.add("description", description)
         members.add("instructions", instructions)
         members.add("use", .array(use.map(\.json)))
+        if isAdvertised { members.add("advertise", true) }
         return members.object
     }
 }

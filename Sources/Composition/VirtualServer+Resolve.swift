@@ -38,7 +38,8 @@ extension VirtualServer where Server == ServerName {
             }
         }
         let resolved = ResolvedDefinition(
-            title: title, description: description, instructions: instructions, use: uses)
+            title: title, description: description, instructions: instructions, use: uses,
+            isAdvertised: isAdvertised)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
         return resolved
@@ -101,7 +102,7 @@ extension VirtualServer where Server == ServerKey {
                             title: single.title, description: single.description,
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
-            })
+            }, isAdvertised: isAdvertised)
     }
 
     /// Names that two entries would bear.

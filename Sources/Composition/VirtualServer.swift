@@ -17,14 +17,18 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
     package var instructions: String?
     /// In the order in which clients see it.
     package var use: [Use]
+    /// Whether nodes announce it by mDNS to plain clients on their segments.
+    package var isAdvertised: Bool
 
     package init(
-        title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use]
+        title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use],
+        isAdvertised: Bool = false
     ) {
         self.title = title
         self.description = description
         self.instructions = instructions
         self.use = use
+        self.isAdvertised = isAdvertised
     }
 }
 

@@ -23,11 +23,6 @@ package struct Advertisement: Hashable, Sendable {
 }
 
 extension Advertisement {
-    /// Strings read from one TXT record; ours has three, and strangers get no more of our time than this.
-    static let stringsMax = 32
-
-    private static let equals = UInt8(ascii: "=")
-
     /// The strings of the TXT record, one `key=value` each (RFC 6763 §6.3). The protocol range comes first.
     package var strings: [String] {
         var strings: [String] = []
@@ -43,14 +38,7 @@ extension Advertisement {
     /// Reads a TXT record: keys in any case, the first of equal keys counts, unknown ones are skipped (RFC
     /// 6763 §6.4).
     package init(strings: some Sequence<some Collection<UInt8>>) {
-        var values: [String: String] = [:]
-        for string in strings.prefix(Self.stringsMax) {
-            guard let end = string.firstIndex(of: Self.equals) else { continue }
-            let key = String(decoding: string[..<end], as: UTF8.self).lowercased()
-            if values[key] == nil {
-                values[key] = String(decoding: string[string.index(after: end)...], as: UTF8.self)
-            }
-        }
+        let values = TextRecord.values(of: strings)
         self.init(
             versions: values["v"].flatMap(Self.range),
             mesh: values["mesh"].flatMap { MeshID($0) },
@@ -84,17 +72,37 @@ package struct Announcement: Hashable, Sendable {
         }
     }
 
-    /// The wished service instance name, the node's label; taken ones get a number behind them.
-    package var name: Label
-    /// The port of the mesh listener.
-    package var port: UInt16
-    package var families: Families
-    package var advertisement: Advertisement
+    /// One service instance.
+    package struct Service: Hashable, Sendable {
+        /// The wished instance name; taken ones get a number behind them. At most 63 bytes (RFC 6763 §4.1.1).
+        package var name: String
+        package var port: UInt16
+        /// The strings of its TXT record.
+        package var text: [String]
 
-    package init(name: Label, port: UInt16, families: Families, advertisement: Advertisement) {
-        self.name = name
-        self.port = port
-        self.families = families
-        self.advertisement = advertisement
+        package init(name: String, port: UInt16, text: [String]) {
+            self.name = name
+            self.port = port
+            self.text = text
+        }
     }
+
+    package var families: Families
+    /// Announced together: either all are there or none.
+    package var services: [Service]
+
+    package init(families: Families, services: [Service]) {
+        self.families = families
+        self.services = services
+    }
+
+    /// A node, by its label and the port of its mesh listener.
+    package init(name: Label, port: UInt16, families: Families, advertisement: Advertisement) {
+        self.init(
+            families: families,
+            services: [Service(name: name.text, port: port, text: advertisement.strings)])
+    }
+
+    /// The wished names, for people.
+    var names: String { services.map(\.name).joined(separator: ", ") }
 }

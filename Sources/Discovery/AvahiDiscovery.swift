@@ -1,7 +1,7 @@
 package import Catalog
 
-/// Finds peers on this host's segments by mDNS, and lets itself be found: DNS-SD `_martlet._tcp` through
-/// avahi-daemon.
+/// Finds services of one type on this host's segments by mDNS, and lets this node's own be found, through avahi-daemon: peers
+/// (`_martlet._tcp`), or MCP servers (`_mcp._tcp`).
 ///
 /// Yields sightings and decides nothing. Without D-Bus or the daemon it says so, goes on trying, and recovers
 /// by itself. In a build without the trait `Avahi` it is there too and says that.
@@ -10,17 +10,24 @@ package final class AvahiDiscovery: Sendable {
     #if Avahi
         private let orders: AvahiOrders
         private let me: NodeID
+        private let type: String
         private let clock: @Sendable () -> Instant
     #endif
 
     /// - Parameters:
+    ///   - type: of the services that are browsed and announced. Each type has a client of its own at the daemon, so that a
+    ///     flood of one does not drown the other.
     ///   - me: sightings of this node are dropped.
     ///   - announcement: `nil` announces nothing, as a node does that only dials out.
     ///   - now: the process's monotonic clock.
-    package init(me: NodeID, announcing announcement: Announcement?, now: @escaping @Sendable () -> Instant) {
+    package init(
+        _ type: String = Advertisement.serviceType, me: NodeID, announcing announcement: Announcement?,
+        now: @escaping @Sendable () -> Instant
+    ) {
         #if Avahi
             self.orders = AvahiOrders(announcement)
             self.me = me
+            self.type = type
             self.clock = now
         #endif
     }
@@ -41,7 +48,7 @@ package final class AvahiDiscovery: Sendable {
 
     /// Browses and announces until the task is cancelled; to be called once.
     ///
-    /// libavahi-client blocks on D-Bus, so all of it happens on a thread of its own; this function only
+    /// libavahi-client blocks on D-Bus, and its objects know no locks, so all of it happens on one thread of its own; this function only
     /// waits.
     package func run() async {
         #if Avahi
@@ -68,8 +75,8 @@ package final class AvahiDiscovery: Sendable {
         private func serveOnItsThread() async -> String? {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { ended in
-                    let started = AvahiThread.start { [orders, board, me, clock] in
-                        let session = AvahiSession(me: me, orders: orders, board: board, now: clock)
+                    let started = DetachedThread.start { [orders, board, me, type, clock] in
+                        let session = AvahiSession(type, me: me, orders: orders, board: board, now: clock)
                         ended.resume(returning: session?.run() ?? "Avahi's poll loop could not be made")
                     }
                     if !started { ended.resume(returning: "no thread could be started for Avahi") }

@@ -70,7 +70,7 @@
         }
 
         static let onResolve: AvahiServiceResolverCallback = {
-            _, interface, family, event, name, _, domain, _, address, port, text, _, context in
+            _, interface, family, event, name, _, domain, hostName, address, port, text, _, context in
             guard let inbox = at(context), let instance = ServiceInstance(name, domain, interface, family)
             else {
                 return
@@ -80,11 +80,13 @@
             else {
                 return inbox.add(.sighting(.unresolvable(instance)))
             }
+            let strings = AvahiText.strings(of: text)
             inbox.add(
                 .sighting(
                     .resolved(
                         instance, interfaceName: interfaceName, address: PeerAddress(host: host, port: port),
-                        Advertisement(strings: AvahiText.strings(of: text)))))
+                        Advertisement(strings: strings), hostName: hostName.map { String(cString: $0) } ?? "",
+                        text: strings)))
         }
 
         static let onGroup: AvahiEntryGroupCallback = { group, state, context in

@@ -162,7 +162,7 @@ package struct AvahiLifecycle: Sendable {
         collisions += 1
         guard collisions < Self.namesMax else {
             return refuse(
-                "\"\(announcement.name)\" and the next \(Self.namesMax - 1) names are taken on this segment; "
+                "\"\(announcement.names)\" and the next \(Self.namesMax - 1) names are taken on this segment; "
                     + "give the node another node.name", at: now)
         }
         publication = .pending

@@ -13,10 +13,12 @@
             var browser: OpaquePointer?
             var resolvers: [ServiceInstance: OpaquePointer] = [:]
             var group: OpaquePointer?
-            var announced: (announcement: Announcement, name: String)?
+            /// With the names that it has come to.
+            var announced: (announcement: Announcement, names: [String])?
         }
 
         private let loop: AvahiLoop
+        private let type: String
         private let inbox = AvahiInbox()
         private let orders: AvahiOrders
         private let board: DiscoveryBoard
@@ -27,9 +29,13 @@
         private var open: Open?
 
         /// - Returns: `nil` when the system has no memory or descriptors left.
-        init?(me: NodeID, orders: AvahiOrders, board: DiscoveryBoard, now: @escaping () -> Instant) {
+        init?(
+            _ type: String, me: NodeID, orders: AvahiOrders, board: DiscoveryBoard,
+            now: @escaping () -> Instant
+        ) {
             guard let loop = AvahiLoop(bell: orders.bell) else { return nil }
             self.loop = loop
+            self.type = type
             self.orders = orders
             self.board = board
             self.now = now
@@ -74,7 +80,8 @@
                 switch notice {
                 case .lifecycle(let event): handle(event)
                 case .sighting(let news): perform(book.handle(news, at: now()))
-                case .established: open?.announced.map { handle(.published(name: $0.name)) }
+                case .established:
+                    open?.announced.map { handle(.published(name: $0.names.joined(separator: ", "))) }
                 }
             }
         }
@@ -97,9 +104,9 @@
                 case .openClient: openClient()
                 case .closeClient: closeClient()
                 case .browse: browse()
-                case .publish(let announcement): publish(announcement, as: name(for: announcement))
+                case .publish(let announcement): publish(announcement, as: names(for: announcement))
                 case .publishUnderNextName(let announcement):
-                    publish(announcement, as: nextName(after: name(for: announcement)))
+                    publish(announcement, as: names(for: announcement).map(nextName))
                 case .withdraw: withdraw()
                 }
             }
@@ -129,7 +136,7 @@
             guard let client = open?.client else { return }
             let browser = avahi_service_browser_new(
                 client, AvahiIfIndex(AVAHI_IF_UNSPEC), AvahiProtocol(AVAHI_PROTO_UNSPEC),
-                Advertisement.serviceType, nil, AvahiLookupFlags(rawValue: 0), AvahiInbox.onBrowse,
+                type, nil, AvahiLookupFlags(rawValue: 0), AvahiInbox.onBrowse,
                 inbox.context)
             if browser == nil { inbox.add(.lifecycle(.clientFailed(reason: AvahiReason.last(of: client)))) }
             open?.browser = browser
@@ -152,7 +159,7 @@
             guard let client = open?.client else { return }
             let family = AvahiProtocol(instance.family == .ipv6 ? AVAHI_PROTO_INET6 : AVAHI_PROTO_INET)
             let resolver = avahi_service_resolver_new(
-                client, instance.interfaceIndex, family, instance.name, Advertisement.serviceType,
+                client, instance.interfaceIndex, family, instance.name, type,
                 instance.domain,
                 family, AvahiLookupFlags(rawValue: 0), AvahiInbox.onResolve, inbox.context)
             if resolver == nil { inbox.add(.sighting(.unresolvable(instance))) }
@@ -162,12 +169,14 @@
 
     // Announcing.
     extension AvahiSession {
-        /// The name found free before, while the wish is the same.
-        private func name(for announcement: Announcement) -> String {
-            guard let announced = open?.announced, announced.announcement.name == announcement.name else {
-                return announcement.name.text
+        /// The names found free before, while the wishes are the same.
+        private func names(for announcement: Announcement) -> [String] {
+            let wishes = announcement.services.map(\.name)
+            guard let announced = open?.announced, announced.announcement.services.map(\.name) == wishes
+            else {
+                return wishes
             }
-            return announced.name
+            return announced.names
         }
 
         private func nextName(after name: String) -> String {
@@ -176,7 +185,7 @@
             return String(cString: next)
         }
 
-        private func publish(_ announcement: Announcement, as name: String) {
+        private func publish(_ announcement: Announcement, as names: [String]) {
             guard let client = open?.client else { return }
             let group = open?.group ?? avahi_entry_group_new(client, AvahiInbox.onGroup, inbox.context)
             guard let group else {
@@ -184,16 +193,16 @@
             }
             let before = open?.announced
             open?.group = group
-            open?.announced = (announcement, name)
+            open?.announced = (announcement, names)
 
             let failure: Int32
-            if let before, before.name == name, announcement.differsOnlyInText(from: before.announcement),
+            if let before, before.names == names, announcement.differsOnlyInText(from: before.announcement),
                 avahi_entry_group_get_state(group) == Int32(AVAHI_ENTRY_GROUP_ESTABLISHED.rawValue)
             {
-                failure = updateText(of: group, announcement, name)
+                failure = updateText(of: group, announcement, names)
                 if failure == 0 { inbox.add(.established) }
             } else {
-                failure = commit(group, announcement, name)
+                failure = commit(group, announcement, names)
             }
             switch failure {
             case 0: break
@@ -202,27 +211,33 @@
             }
         }
 
-        private func commit(_ group: OpaquePointer, _ announcement: Announcement, _ name: String) -> Int32 {
+        private func commit(_ group: OpaquePointer, _ announcement: Announcement, _ names: [String]) -> Int32
+        {
             avahi_entry_group_reset(group)
-            let added = AvahiText.withList(of: announcement.advertisement.strings) { text in
-                avahi_entry_group_add_service_strlst(
-                    group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
-                    AvahiPublishFlags(rawValue: 0), name, Advertisement.serviceType, nil, nil,
-                    announcement.port,
-                    text)
+            for (service, name) in zip(announcement.services, names) {
+                let added = AvahiText.withList(of: service.text) { text in
+                    avahi_entry_group_add_service_strlst(
+                        group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
+                        AvahiPublishFlags(rawValue: 0), name, type, nil, nil, service.port, text)
+                }
+                guard added == 0 else { return added }
             }
-            return added == 0 ? avahi_entry_group_commit(group) : added
+            return avahi_entry_group_commit(group)
         }
 
-        /// Leaves the name in place: no goodbye, no new probing.
-        private func updateText(of group: OpaquePointer, _ announcement: Announcement, _ name: String)
-            -> Int32
-        {
-            AvahiText.withList(of: announcement.advertisement.strings) { text in
-                avahi_entry_group_update_service_txt_strlst(
-                    group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
-                    AvahiPublishFlags(rawValue: 0), name, Advertisement.serviceType, nil, text)
+        /// Leaves the names in place: no goodbye, no new probing.
+        private func updateText(
+            of group: OpaquePointer, _ announcement: Announcement, _ names: [String]
+        ) -> Int32 {
+            for (service, name) in zip(announcement.services, names) {
+                let failure = AvahiText.withList(of: service.text) { text in
+                    avahi_entry_group_update_service_txt_strlst(
+                        group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
+                        AvahiPublishFlags(rawValue: 0), name, type, nil, text)
+                }
+                guard failure == 0 else { return failure }
             }
+            return 0
         }
 
         private func withdraw() {
@@ -232,7 +247,8 @@
 
     extension Announcement {
         fileprivate func differsOnlyInText(from other: Announcement) -> Bool {
-            (name, port, families) == (other.name, other.port, other.families)
+            families == other.families && services.map(\.name) == other.services.map(\.name)
+                && services.map(\.port) == other.services.map(\.port)
         }
     }
 

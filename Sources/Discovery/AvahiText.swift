@@ -3,11 +3,11 @@
 
     /// Avahi's list of TXT strings, in and out.
     enum AvahiText {
-        /// - Returns: copies of the strings, at most ``Advertisement/stringsMax``.
+        /// - Returns: copies of the strings, at most ``TextRecord/stringsMax``.
         static func strings(of list: UnsafeMutablePointer<AvahiStringList>?) -> [[UInt8]] {
             var strings: [[UInt8]] = []
             var next = list
-            while let item = next, strings.count < Advertisement.stringsMax {
+            while let item = next, strings.count < TextRecord.stringsMax {
                 let bytes = UnsafeBufferPointer(
                     start: avahi_string_list_get_text(item), count: avahi_string_list_get_size(item))
                 strings.append(Array(bytes))

@@ -27,7 +27,7 @@ package struct ServiceInstance: Hashable, Comparable, Sendable {
     }
 }
 
-/// A peer that may be there: a candidate to dial, never a member, and never proof that anybody is alive.
+/// A peer, or an MCP server, that may be there: a candidate to dial, never a member, and never proof that anybody is alive.
 ///
 /// A host that dies says no goodbye, and its records stay for up to 75 minutes: liveness is the links'
 /// business.
@@ -39,16 +39,22 @@ package struct Sighting: Hashable, Sendable {
     package var advertisement: Advertisement
     /// Of this instance, since it was last lost.
     package var firstSeen: Instant
+    /// The host's name as it says, e.g. `gw1.local`.
+    package var hostName: String
+    /// The strings of its TXT record, as they came.
+    package var text: [[UInt8]]
 
     package init(
         instance: ServiceInstance, interfaceName: String, address: PeerAddress, advertisement: Advertisement,
-        firstSeen: Instant
+        firstSeen: Instant, hostName: String = "", text: [[UInt8]] = []
     ) {
         self.instance = instance
         self.interfaceName = interfaceName
         self.address = address
         self.advertisement = advertisement
         self.firstSeen = firstSeen
+        self.hostName = hostName
+        self.text = text
     }
 
     package var node: NodeID? { advertisement.node }

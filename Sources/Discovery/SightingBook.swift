@@ -16,7 +16,10 @@ package struct SightingBook: Sendable {
     package enum News: Hashable, Sendable {
         case appeared(ServiceInstance)
         case vanished(ServiceInstance)
-        case resolved(ServiceInstance, interfaceName: String, address: PeerAddress, Advertisement)
+        case resolved(
+            ServiceInstance, interfaceName: String, address: PeerAddress, Advertisement,
+            hostName: String = "",
+            text: [[UInt8]] = [])
         /// Nobody answered for it in the daemon's time (5 s).
         case unresolvable(ServiceInstance)
     }
@@ -62,7 +65,8 @@ package struct SightingBook: Sendable {
         case .vanished(let instance):
             return pages.removeValue(forKey: instance) == nil ? [] : [.stopResolving(instance)]
 
-        case .resolved(let instance, let interfaceName, let address, let advertisement):
+        case .resolved(
+            let instance, let interfaceName, let address, let advertisement, let hostName, let text):
             guard let page = pages[instance] else { return [] }
             // Kept without a sighting, so that it is not taken for new each time it is browsed.
             guard advertisement.node != me, !address.isLoopback, interfaceName != "lo", address.port != 0
@@ -72,7 +76,8 @@ package struct SightingBook: Sendable {
             }
             let sighting = Sighting(
                 instance: instance, interfaceName: interfaceName, address: address,
-                advertisement: advertisement, firstSeen: page.sighting?.firstSeen ?? now)
+                advertisement: advertisement, firstSeen: page.sighting?.firstSeen ?? now,
+                hostName: hostName, text: text)
             pages[instance] = Page(sighting: sighting)
             return []
 

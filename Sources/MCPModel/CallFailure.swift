@@ -32,14 +32,18 @@ package struct CallFailure: Error, Hashable, Sendable {
     /// Label of the node where the call ended.
     package var node: String?
     package var callID: CallID?
+    /// Whether it is sure that the call reached no backend: only then may it go to another one.
+    package var isUnsent: Bool
 
     package init(
-        _ reason: Reason, _ detail: String, hint: String? = nil, node: String? = nil, callID: CallID? = nil
+        _ reason: Reason, _ detail: String, hint: String? = nil, node: String? = nil, callID: CallID? = nil,
+        isUnsent: Bool = false
     ) {
         self.reason = reason
         self.detail = detail
         self.hint = hint
         self.node = node
         self.callID = callID
+        self.isUnsent = isUnsent
     }
 }

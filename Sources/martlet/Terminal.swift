@@ -19,12 +19,14 @@ enum Terminal {
     static func bad(_ text: String) -> String { styled(text, "31") }
     static func warning(_ text: String) -> String { styled(text, "33") }
 
-    /// Text from elsewhere, made safe to print: control characters (also escape sequences) become spaces.
+    /// Text from elsewhere, made safe to print: control characters (also escape sequences), and those that turn the direction of
+    /// what follows, become spaces.
     static func singleLine(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
                 text.unicodeScalars.map { scalar in
-                    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? " " : scalar
+                    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+                        || scalar.properties.isBidiControl ? " " : scalar
                 }))
     }
 

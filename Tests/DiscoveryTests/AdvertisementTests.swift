@@ -48,7 +48,7 @@ struct AdvertisementTests {
     }
 
     @Test func `a record of endless strings is read only so far`() {
-        let flood = Array(repeating: "x=1", count: Advertisement.stringsMax) + ["v=1"]
+        let flood = Array(repeating: "x=1", count: TextRecord.stringsMax) + ["v=1"]
         #expect(Advertisement(strings: flood.map(\.utf8)).versions == nil)
     }
 

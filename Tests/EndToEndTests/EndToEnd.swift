@@ -16,11 +16,15 @@ enum EndToEnd {
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
     struct CallHistory {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct FoundServers {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct ServiceSeeds {}
+    @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Replicas {}
 }
 
 /// What stops a test: said in full, so that the log of a run is enough to see why.

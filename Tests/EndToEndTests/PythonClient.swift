@@ -47,6 +47,11 @@ struct PythonClient: Sendable, CustomStringConvertible {
         [python(release), "\(folder)/\(name)"] + arguments
     }
 
+    /// The same on FastMCP 4.
+    static func fastMCP(_ name: String, _ arguments: String...) -> [String] {
+        ["\(environments)/fastmcp4/bin/python", "\(folder)/\(name)"] + arguments
+    }
+
     /// Runs `Python/matrix/run.py`, which says itself what is not as it should be.
     static func matrix(_ arguments: String..., limit: Duration) async throws -> Program.Outcome {
         guard let binary = Binary.path else { throw TestFailure("there is no binary") }

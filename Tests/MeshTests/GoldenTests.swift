@@ -186,7 +186,10 @@ struct GoldenDocuments {
             ]).canonicalBytes)
         let record = ServerRecord(
             key: ServerKey(owner: id, name: "files"), title: "Files", tags: ["disk"], state: .degraded,
-            stateReason: "slow", revision: "2025-11-25", auth: .ready, manifest: ContentHash(of: [7]))
+            stateReason: "slow", stateSince: 1_785_200_000, lastSuccess: 1_785_200_007,
+            revision: "2025-11-25", auth: .ready,
+            replicaOf: [ReplicaName(node: "hq", server: "files")], address: ContentHash(of: [9]),
+            manifest: ContentHash(of: [7]))
         try add("server", .server(id, "files"), 3, ServerBody(record, manifestBytes: 1234).canonicalBytes)
         vectors["scoped-server"] = try ScopedDocument(
             ServerKey(owner: id, name: "files"),

@@ -46,7 +46,7 @@ struct HouseMap {
         "MeshTransport": Target(
             storey: .edge, ours: ["Mesh", "Catalog", "JSONSlice", "MCPModel"],
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
-        "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi"]),
+        "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi", "CResolve"]),
         "Storage": Target(
             storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB"]),
 
@@ -67,7 +67,7 @@ struct HouseMap {
     ]
 
     /// Folders of `Sources` that hold C and no Swift.
-    static let foreign: Set<String> = ["CAvahi", "CProcess", "CSearchModel"]
+    static let foreign: Set<String> = ["CAvahi", "CProcess", "CResolve", "CSearchModel"]
 
     static func allowedImports(of target: Target) -> Set<String> {
         let base = target.ours.union(target.others).union(always)

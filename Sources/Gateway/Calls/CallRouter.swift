@@ -24,10 +24,13 @@ final class CallRouter: Sendable {
     private let label: @Sendable () -> String
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
+    private let replicas: ReplicaDesk
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
+    /// - Parameter now: the clock on which replicas are judged.
     init(
         board: CatalogBoard, local: LocalServers, callMax: Duration = LimitSettings.standard.call,
+        now: @escaping @Sendable () -> Instant = { .zero },
         label: @escaping @Sendable () -> String,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
@@ -36,9 +39,16 @@ final class CallRouter: Sendable {
         self.label = label
         self.callMax = callMax
         self.forward = forward
+        replicas = ReplicaDesk(now: now)
     }
 
-    func call(_ call: EndpointCall, id: CallID = .random(), _ sink: @escaping CallSink) -> CallHandle {
+    /// - Parameter sent: told of each server that the call is sent to; where there are replicas it may be another than the one
+    ///   that was named, and it may be several.
+    func call(
+        _ call: EndpointCall, id: CallID = .random(),
+        sent: @escaping @Sendable (ServerKey) -> Void = { _ in },
+        _ sink: @escaping CallSink
+    ) -> CallHandle {
         let node = label()
         let refuse = { (failure: CallFailure) -> CallHandle in
             var failure = failure
@@ -78,14 +88,19 @@ final class CallRouter: Sendable {
             default: sink(event)
             }
         }
-        guard route.server.owner != board.me else {
-            return local.call(route.server.name, request, rewritten)
+        let send: ReplicaDesk.Send = { [board, local, forward] server, request, sink in
+            sent(server)
+            guard server.owner != board.me else { return local.call(server.name, request, sink) }
+            return forward(
+                ForwardedCall(
+                    owner: server.owner, server: server.name, hash: route.binding?.hash,
+                    kind: route.binding?.kind, caller: call.caller, request: request), sink)
         }
-        let forwarded = ForwardedCall(
-            owner: route.server.owner, server: route.server.name, hash: route.binding?.hash,
-            kind: route.binding?.kind,
-            caller: call.caller, request: request)
-        return forward(forwarded, rewritten)
+        guard let (others, snapshot) = board.replicas(of: route.server), !ReplicaDesk.isBound(request) else {
+            return send(route.server, request, rewritten)
+        }
+        return replicas.call(
+            route.server, replicas: others, in: snapshot, request, rewritten, send: send)
     }
 }
 

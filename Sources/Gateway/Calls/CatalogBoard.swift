@@ -10,6 +10,7 @@ import Synchronization
 final class CatalogBoard: Sendable {
     private struct State {
         var snapshot: CatalogSnapshot
+        var replicas: ReplicaSets
         var version: UInt64 = 0
         var views: [EndpointName: EndpointView] = [:]
     }
@@ -22,10 +23,19 @@ final class CatalogBoard: Sendable {
 
     init(me: NodeID, nameLengthMax: Int) {
         self.nameLengthMax = nameLengthMax
-        state = Mutex(State(snapshot: CatalogSnapshot(me: me)))
+        let empty = CatalogSnapshot(me: me)
+        state = Mutex(State(snapshot: empty, replicas: ReplicaSets(empty)))
     }
 
     var snapshot: CatalogSnapshot { state.withLock { $0.snapshot } }
+    /// What else is the same backend as a server, and the snapshot that says so; `nil` when nothing is.
+    func replicas(of server: ServerKey) -> (others: [ServerKey], snapshot: CatalogSnapshot)? {
+        state.withLock { state in
+            let others = state.replicas.replicas(of: server)
+            return others.isEmpty ? nil : (others, state.snapshot)
+        }
+    }
+
     /// Grows with each snapshot.
     var version: UInt64 { state.withLock { $0.version } }
     var me: NodeID { state.withLock { $0.snapshot.me } }
@@ -36,8 +46,10 @@ final class CatalogBoard: Sendable {
         let standing = known.filter { name, view in
             Self.endpoint(name, in: snapshot) == view.endpoint && view.stands(in: snapshot)
         }
+        let replicas = ReplicaSets(snapshot)
         state.withLock { state in
             state.snapshot = snapshot
+            state.replicas = replicas
             state.version += 1
             state.views = standing
         }

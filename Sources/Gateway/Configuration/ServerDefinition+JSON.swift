@@ -9,6 +9,8 @@ extension ServerDefinition {
     static let tagsMax = 32
     static let scopesMax = 64
     static let toolRulesMax = 256
+    /// What a server's document has room for.
+    static let replicasMax = 8
 
     /// - Returns: `nil` when there is no telling how to reach the server; the section then has a problem.
     package init?(name: Label, reading section: inout ConfigSection) {
@@ -30,8 +32,18 @@ extension ServerDefinition {
             for key in ["readOnly", "audit"] { part.later(key) }
             return ToolRule(Glob(pattern), isRepeatable: part.flag("repeatable", default: false))
         }
+        accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
+        service = section.text("service")
         section.later("approve", except: "auto")
-        for key in ["replicaOf", "callersFrom", "accept", "openapi", "repeatable", "access"] {
+        if case .string? = section.value("replicaOf")?.kind {
+            replicaOf =
+                section.parsed("replicaOf", expecting: "NODE/SERVER") { ReplicaName($0) }.map { [$0] } ?? []
+        } else {
+            replicaOf = section.list("replicaOf", of: "NODE/SERVER", atMost: Self.replicasMax) {
+                ReplicaName($0)
+            }
+        }
+        for key in ["callersFrom", "openapi", "repeatable", "access"] {
             section.later(key)
         }
 
@@ -52,6 +64,21 @@ extension ServerDefinition {
         self.name = name
         self.transport = transport
         self.auth = auth
+        if section.has("replicaOf") {
+            if case .stdio = transport {
+                section.report("replicaOf", "is for a server with url; two children are two backends")
+            } else if let url, let host = Self.loopbackHost(of: url) {
+                section.report(
+                    "replicaOf",
+                    "\(host) is another host on every node; give the address that both reach it at")
+            }
+        }
+        if section.has("accept"), !secrets.isEmpty {
+            section.report(
+                "accept",
+                "goes with no secret: whoever announces what fits would be given it; accept the server by hand (`martlet servers accept`)"
+            )
+        }
     }
 
     package init(name: Label, json: JSON) throws(ConfigProblems) {
@@ -71,7 +98,7 @@ extension ServerDefinition {
             if let directory { members.append(("cwd", .string(directory))) }
         case .http(let url, let headers, let kind):
             if kind != .streamable { members.append(("type", .string(kind.rawValue))) }
-            members.append(("url", .string(url)))
+            if accept == nil { members.append(("url", .string(url))) }
             if !headers.isEmpty { members.append(("headers", Self.map(headers))) }
         }
         if let auth { members.append(("auth", auth.json)) }
@@ -98,7 +125,22 @@ extension ServerDefinition {
                         })
                 ))
         }
+        if let accept { members.append(("accept", accept.json)) }
+        if !replicaOf.isEmpty {
+            members.append(("replicaOf", .array(replicaOf.map { .string($0.description) })))
+        }
+        if let service { members.append(("service", .string(service))) }
         return .object(members)
+    }
+
+    /// - Returns: the host of a URL that leads nowhere but to the machine that reads it; `nil` for others.
+    private static func loopbackHost(of url: String) -> String? {
+        guard let scheme = url.firstRange(of: "://") else { return nil }
+        let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }.lowercased()
+        let host =
+            authority.hasPrefix("[")
+            ? String(authority.dropFirst().prefix { $0 != "]" }) : String(authority.prefix { $0 != ":" })
+        return host == "localhost" || host == "::1" || host.hasPrefix("127.") ? host : nil
     }
 
     private static func map(_ texts: [NamedText]) -> JSON {
@@ -125,9 +167,17 @@ extension ServerDefinition.Transport {
             )
         }
         switch (section.has("command"), section.has("url")) {
+        case (_, true) where section.has("accept"), (true, _) where section.has("accept"):
+            section.report(
+                "accept", "takes a server that mDNS shows, so it goes with neither url nor command")
+            return nil
+        case (false, false) where section.has("accept"):
+            section.reportMisfits(["args", "env", "cwd"], with: "command")
+            self = .http(url: "", headers: headers, kind: type == .sse ? .sse : .streamable)
         case (false, false):
             if !section.has("openapi") {
-                section.report("needs command (a program) or url (a server over HTTP)")
+                section.report(
+                    "needs command (a program) or url (a server over HTTP)")
             }
             return nil
         case (true, true):

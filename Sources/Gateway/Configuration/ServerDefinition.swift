@@ -106,11 +106,18 @@ package struct ServerDefinition: Hashable, Sendable {
     package var isEnabled: Bool
     /// In the order written.
     package var tools: [ToolRule]
+    /// Whatever found server this is to be; until one is found it has no URL.
+    package var accept: AcceptRule?
+    /// Servers of other nodes that front the same backend, if these say the same of this one.
+    package var replicaOf: [ReplicaName]
+    /// The service that mDNS showed when it was accepted.
+    package var service: String?
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
-        export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = []
+        export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
+        replicaOf: [ReplicaName] = [], service: String? = nil
     ) {
         self.name = name
         self.transport = transport
@@ -123,6 +130,9 @@ package struct ServerDefinition: Hashable, Sendable {
         self.export = export
         self.isEnabled = isEnabled
         self.tools = tools
+        self.accept = accept
+        self.replicaOf = replicaOf
+        self.service = service
     }
 
     /// A relative `cwd` is taken from a folder, whatever folder the node itself runs in.
@@ -133,6 +143,20 @@ package struct ServerDefinition: Hashable, Sendable {
         transport = .stdio(
             command: command, arguments: arguments, environment: environment,
             directory: "\(folder)/\(directory)")
+    }
+
+    /// Of a server over HTTP that has one.
+    package var url: String? {
+        guard case .http(let url, _, _) = transport, !url.isEmpty else { return nil }
+        return url
+    }
+
+    /// Whether it waits for a server to be found.
+    var isAwaited: Bool { accept != nil && url == nil }
+
+    mutating func move(to url: String) {
+        guard case .http(_, let headers, let kind) = transport else { return }
+        transport = .http(url: url, headers: headers, kind: kind)
     }
 
     /// The secrets it needs, each once, sorted.

@@ -61,6 +61,27 @@ extension MeshSeat {
         }
     }
 
+    /// Names of the seeds that are asked for by DNS SRV.
+    var serviceSeeds: [String] {
+        settings.configuration.mesh.seeds.compactMap { seed in
+            if case .service(let name) = seed { name } else { nil }
+        }
+    }
+
+    /// Makes candidates of what DNS says, and takes back what it says no more.
+    func follow(_ seeds: SRVSeeds, for service: MeshService) async {
+        await seeds.run { [log] change in
+            switch change {
+            case .appeared(let address):
+                log.info("DNS names a seed.", metadata: ["mesh.address": "\(address)"])
+                service.sighted(Candidate(address: address.description, source: .seed))
+            case .vanished(let address):
+                log.info("DNS names a seed no more.", metadata: ["mesh.address": "\(address)"])
+                service.vanished(address: address.description, source: .seed)
+            }
+        }
+    }
+
     /// Nodes of other meshes that mDNS shows.
     var strangers: [Sighting] {
         let mesh = mesh
@@ -112,6 +133,18 @@ extension MeshSeat {
             let places = seen.map { "\($0.address) on \($0.interfaceName)" }.joined(separator: ", ")
             findings.append(
                 Finding("mDNS", .ok, seen.isEmpty ? "running, nobody seen" : "running, sees \(places)"))
+        }
+        for seed in state.withLock({ $0.seeds })?.all ?? [] {
+            let what = "seed dns+srv://\(seed.name)"
+            let places = seed.addresses.map(\.description).joined(separator: ", ")
+            if let problem = seed.problem {
+                findings.append(
+                    Finding(
+                        what, .warning, places.isEmpty ? problem : "\(problem); known from before: \(places)",
+                        mend: "does `dig SRV \(seed.name)` on this host show records?"))
+            } else {
+                findings.append(Finding(what, .ok, places.isEmpty ? "being asked" : places))
+            }
         }
         findings.append(
             Finding(

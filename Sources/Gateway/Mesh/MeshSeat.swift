@@ -20,6 +20,7 @@ final class MeshSeat: Sendable {
         var identity: NodeIdentity
         var service: MeshService?
         var discovery: AvahiDiscovery?
+        var seeds: SRVSeeds?
         var listenAddress: String?
         var catalogChanged: (@Sendable (CatalogSnapshot) -> Void)?
         var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
@@ -86,9 +87,11 @@ final class MeshSeat: Sendable {
             while state.withLock({ $0.isHeld }) { try await Task.sleep(for: .milliseconds(2)) }
             let service = try await makeService()
             let discovery = makeDiscovery()
+            let seeds = SRVSeeds(serviceSeeds, now: { MeshClock.now() })
             state.withLock { state in
                 state.service = service
                 state.discovery = discovery
+                state.seeds = seeds
             }
             try await withThrowingTaskGroup(of: TurnEnd.self) { group in
                 group.addTask {
@@ -101,6 +104,10 @@ final class MeshSeat: Sendable {
                 }
                 group.addTask {
                     await self.keepCertificates(of: service)
+                    return .side
+                }
+                group.addTask {
+                    await self.follow(seeds, for: service)
                     return .side
                 }
                 if let discovery {

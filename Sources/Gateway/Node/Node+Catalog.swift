@@ -3,6 +3,7 @@ import Composition
 package import JSONSlice
 import MCPModel
 import MCPTransport
+import Synchronization
 
 extension Node {
     package func searchCatalog(query: String, limit: Int) async -> JSON {
@@ -31,14 +32,14 @@ extension Node {
     ) async throws -> JSON {
         let endpoint = server.map(EndpointName.server) ?? .all
         let id = CallID.random()
-        let path = callPath(to: name, at: endpoint)
+        let served = Mutex<ServerKey?>(nil)
         let call = EndpointCall(
             endpoint: endpoint, caller: Caller(issuer: "local", subject: "admin"), method: Method.toolsCall,
             params: .object([("name", .string(name)), ("arguments", arguments)]),
             client: ClientFacts(wantsProgress: true))
         let start = ContinuousClock.now
         let (events, continuation) = AsyncStream<CallEvent>.makeStream()
-        let handle = router.call(call, id: id) { event in
+        let handle = router.call(call, id: id, sent: { server in served.withLock { $0 = server } }) { event in
             continuation.yield(event)
             if event.isFinal { continuation.finish() }
         }
@@ -60,6 +61,7 @@ extension Node {
         }
         guard !members.isEmpty else { throw CancellationError() }
         let elapsed = ContinuousClock.now - start
+        let path = callPath(to: served.withLock { $0 })
         members.append(("path", .array(path.map(JSON.string))))
         members.append(("milliseconds", .string("\(elapsed.milliseconds)")))
         members.append(("callId", .string(id.description)))
@@ -73,11 +75,10 @@ extension Node {
     }
 
     /// Labels of the nodes that a call crosses, this one first.
-    private func callPath(to name: String, at endpoint: EndpointName) -> [String] {
+    private func callPath(to server: ServerKey?) -> [String] {
         let snapshot = board.snapshot
         let names = NodeNames(snapshot)
-        guard let owner = board.view(endpoint)?.entry(.tool, named: name)?.binding.server.owner,
-            case .reachable(let path)? = snapshot.nodes[owner]?.reachability
+        guard let owner = server?.owner, case .reachable(let path)? = snapshot.nodes[owner]?.reachability
         else { return [names[snapshot.me]] }
         return [names[snapshot.me]] + path.map { names[$0] }
     }

@@ -10,6 +10,32 @@ extension Node {
         .object([("servers", .array(await serverReports().map(\.json)))])
     }
 
+    /// One server: this node's own by its name, another node's as `NODE--SERVER`.
+    package func showServer(named name: String) async throws -> JSON {
+        let reports = await serverReports()
+        let found = ServerName(reference: name).flatMap { wanted in
+            reports.first { report in
+                report.known.record.key.name == wanted.server
+                    && (wanted.node.map { $0.text == report.owner } ?? report.isOwn)
+            }
+        }
+        guard let found else {
+            throw Refusal(
+                .notFound, "no server named \(name) is known here",
+                hint: "`martlet servers list` shows them; another node's is NODE--SERVER")
+        }
+        return .object([("server", found.json)])
+    }
+
+    /// Has servers of this node asked now, whatever they said before, without waiting for what they say.
+    ///
+    /// - Parameter name: `nil`: all.
+    package func recheckServers(named name: String?) async throws -> JSON {
+        let names = if let name { [try await ownServer(name)] } else { await supervisor.names.sorted() }
+        for name in names { await supervisor.recheck(name) }
+        return .object([("asked", .array(names.map { .string($0.text) }))])
+    }
+
     /// Fronts one more server, and waits for its first word.
     package func addServer(named name: String, definition: JSON) async throws -> JSON {
         guard let label = Label(name) else {
@@ -105,7 +131,7 @@ extension Node {
 
     // MARK: -
 
-    private func begin(_ definition: ServerDefinition) async throws {
+    func begin(_ definition: ServerDefinition) async throws {
         try await bindSecrets(of: definition)
         try await ServerShelf(database).save(definition.name, definition: definition.json.text, at: .now())
         await supervisor.put(definition, from: .command)
@@ -123,7 +149,7 @@ extension Node {
     }
 
     /// Waits until each has said how it fares, all at once, and until the catalog shows it.
-    private func settledReports(of names: [Label]) async -> [JSON] {
+    func settledReports(of names: [Label]) async -> [JSON] {
         await withDiscardingTaskGroup { group in
             for name in names { group.addTask { _ = await self.supervisor.settled(name) } }
         }
@@ -142,7 +168,7 @@ extension Node {
             "cwd: \"\(directory)\" is relative, and a node runs in a folder of its own; give the whole path"
     }
 
-    private func checkFree(_ name: Label) async throws {
+    func checkFree(_ name: Label) async throws {
         if let book = await supervisor.book(name) {
             if case .configuration(let file) = book.origin {
                 throw Refusal(
@@ -156,7 +182,7 @@ extension Node {
         }
     }
 
-    private func understand(_ definition: JSON, as name: Label) throws(Refusal) -> ServerDefinition {
+    func understand(_ definition: JSON, as name: Label) throws(Refusal) -> ServerDefinition {
         do {
             return try ServerDefinition(name: name, json: definition)
         } catch {
@@ -182,17 +208,20 @@ extension Node {
         let names = NodeNames(snapshot)
         let lines = await supervisor.lastLines
         let own = await supervisor.books.map { book in
-            ServerReport(
-                known: CatalogSnapshot.KnownServer(
-                    record: book.record(owner: snapshot.me), manifest: book.manifest),
-                owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
-                latency: local.latency(book.definition.name), lastLines: lines[book.definition.name] ?? [])
+            let known = CatalogSnapshot.KnownServer(
+                record: book.record(owner: snapshot.me), manifest: book.manifest)
+            return ServerReport(
+                known: known, owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
+                latency: local.latency(book.definition.name),
+                replicas: ServerReport.replicas(of: known, in: snapshot),
+                lastLines: lines[book.definition.name] ?? [])
         }
         let others = snapshot.serversInOrder.filter { $0.record.key.owner != snapshot.me }.map { known in
             let owner = known.record.key.owner
             return ServerReport(
                 known: known, owner: names[owner], isOwn: false,
-                isReachable: snapshot.nodes[owner]?.isReachable ?? false)
+                isReachable: snapshot.nodes[owner]?.isReachable ?? false,
+                replicas: ServerReport.replicas(of: known, in: snapshot))
         }
         return own + others
     }

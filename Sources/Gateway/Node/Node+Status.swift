@@ -66,7 +66,7 @@ extension Node {
     /// What a person should look at; each line says what to do.
     private func attention() async -> [String] {
         var lines: [String] = []
-        for book in await supervisor.books where book.state == .down || book.state == .authNeeded {
+        for book in await supervisor.books where [.down, .authNeeded, .degraded].contains(book.state) {
             lines.append(
                 "server \(book.definition.name) is \(book.state): \(book.reason) (martlet servers test \(book.definition.name))"
             )
@@ -114,7 +114,9 @@ extension Node {
             let name = book.definition.name
             let what = "server \(name)"
             switch book.state {
-            case .up, .degraded:
+            case .degraded:
+                findings.append(Finding(what, .warning, book.reason, mend: "martlet servers show \(name)"))
+            case .up:
                 findings.append(
                     Finding(
                         what, .ok, "speaks \(book.revision), \(book.manifest?.entries.count ?? 0) entries"))

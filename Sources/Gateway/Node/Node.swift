@@ -28,6 +28,7 @@ package final class Node: Sendable {
     let virtualServers: VirtualServers
     let http: HTTPClient
     let catalogSearch = CatalogSearch()
+    let found: FoundDesk
     private let watchers: Watchers
     private let front: MCPFront
     private let listener: HTTPListener
@@ -39,6 +40,7 @@ package final class Node: Sendable {
 
     /// Where MCP clients of this machine connect, `host:port`, with the real port.
     package var mcpAddress: String { listener.address.local.description }
+    var mcpListening: (host: String, port: Int) { (listener.address.host, listener.address.port) }
     /// Where the MCP listener listens, if that is on every address.
     var mcpBound: String? { listener.address.local == listener.address ? nil : listener.address.description }
     /// Where peers connect; `nil` when this node only dials out.
@@ -94,9 +96,16 @@ package final class Node: Sendable {
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
         let router = CallRouter(
-            board: board, local: local, callMax: limits.call, label: label, forward: { seat.forward($0, $1) })
+            board: board, local: local, callMax: limits.call, now: { MeshClock.now() }, label: label,
+            forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, label: label, forward: { seat.forward($0, $1) })
+        found = FoundDesk(
+            me: seat.id, isOff: configuration.mesh.mdns == .off,
+            rules: configuration.servers.compactMap { server in
+                guard server.isEnabled, let rule = server.accept else { return nil }
+                return (server.name, rule)
+            }, log: log, now: { MeshClock.now() })
         let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
         self.board = board
         self.watchers = watchers
@@ -142,6 +151,11 @@ package final class Node: Sendable {
             group.addTask { await self.front.run() }
             group.addTask { try await self.startServers() }
             group.addTask { await self.housekeeping() }
+            group.addTask {
+                // A rule's server stands before its service is taken.
+                try await self.ready.wait()
+                await self.found.run { await self.accept($0) }
+            }
             do {
                 while try await group.next() != nil {}
             } catch is CancellationError {
@@ -190,6 +204,7 @@ package final class Node: Sendable {
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
             await virtualServers.catalogChanged()
+            announceVirtualServers()
             do {
                 try await door.flushUses()
             } catch {

@@ -2,17 +2,20 @@ import Catalog
 import Composition
 import JSONSlice
 import Search
+import Storage
 
 /// The catalog as people and scripts see it: entries under the names of `/mcp`, with owner and state.
 struct CatalogReport {
     let snapshot: CatalogSnapshot
     let view: EndpointView
     let nodes: NodeNames
+    private let replicas: ReplicaSets
 
     init(snapshot: CatalogSnapshot, view: EndpointView) {
         self.snapshot = snapshot
         self.view = view
         nodes = NodeNames(snapshot)
+        replicas = ReplicaSets(snapshot)
     }
 
     /// What is listed, best first for the query; all of it, in the order of the lists, for a query without words.
@@ -44,6 +47,7 @@ struct CatalogReport {
         var members = facts(entry)
         members.append(("original", .string(entry.binding.entry)))
         members.append(("hash", .string(entry.binding.hash.description)))
+        members.append(("health", health(of: entry.binding.server)))
         members.append(("definition", entry.definition))
         return .object(members)
     }
@@ -75,14 +79,31 @@ struct CatalogReport {
         ]
     }
 
-    /// Whether a call to a server can be expected to work, in one word.
+    /// Whether a call to a server can be expected to work, in one word; a replica that works is as good.
     func state(of server: ServerKey) -> String {
+        let own = ownState(of: server)
+        guard own != Self.available else { return own }
+        return replicas.replicas(of: server).contains { ownState(of: $0) == Self.available }
+            ? Self.available : own
+    }
+
+    private static let available = "available"
+
+    private func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }
         guard snapshot.nodes[server.owner]?.isReachable ?? false else { return "unreachable" }
         switch known.record.state {
-        case .up, .degraded: return "available"
+        case .up, .degraded: return Self.available
         default: return known.record.state.description
         }
+    }
+
+    /// What its owner said last of the server behind an entry.
+    private func health(of server: ServerKey) -> JSON {
+        guard let record = snapshot.servers[server]?.record else { return .null }
+        return .object(
+            [("state", .string(record.state.description)), ("reason", .string(record.stateReason))]
+                + ServerReport.times(of: record, now: .now()))
     }
 
     private func firstLine(of entry: ListedEntry) -> String {

@@ -1,6 +1,8 @@
 import Catalog
 import Composition
+import Composition
 import JSONSlice
+import Storage
 
 /// One server as `servers list` and `status` show it.
 struct ServerReport {
@@ -14,9 +16,22 @@ struct ServerReport {
     /// Of this node's own servers only.
     var book: ServerBook?
     var latency: Duration?
+    /// Each name under `replicaOf`, and what became of it.
+    var replicas: [JSON] = []
     /// What its process last wrote besides messages. Of this node's own servers only, and never told to another node: it
     /// may hold a credential.
     var lastLines: [String] = []
+
+    /// - Parameter snapshot: what both sides of a replica are looked up in.
+    static func replicas(of known: CatalogSnapshot.KnownServer, in snapshot: CatalogSnapshot) -> [JSON] {
+        ReplicaSets.standings(of: known, in: snapshot).map { name, standing in
+            let holds = if case .replica = standing { true } else { false }
+            return [
+                "of": .string(name.description), "holds": .bool(holds),
+                "why": .string(standing.description),
+            ]
+        }
+    }
 
     var json: JSON {
         let record = known.record
@@ -25,10 +40,15 @@ struct ServerReport {
         var members: [(String, JSON)] = [
             ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
             ("state", .string(isReachable ? record.state.description : "unreachable")),
-            ("reason", .string(record.stateReason)), ("revision", .string(record.revision)),
+            ("reason", .string(record.stateReason)),
+        ]
+        members += Self.times(of: record, now: .now())
+        members += [
+            ("revision", .string(record.revision)),
             ("tools", count(.tool)), ("resources", count(.resource)), ("templates", count(.resourceTemplate)),
             ("prompts", count(.prompt)), ("tags", .array(record.tags.map(JSON.string))),
         ]
+        if !replicas.isEmpty { members.append(("replicas", .array(replicas))) }
         if let title = record.title { members.append(("title", .string(title))) }
         if let latency { members.append(("latencyMilliseconds", .number(latency.milliseconds))) }
         if let book {
@@ -44,6 +64,20 @@ struct ServerReport {
             if !lines.isEmpty { members.append(("stderr", .array(lines.map(JSON.string)))) }
         }
         return .object(members)
+    }
+}
+
+extension ServerReport {
+    /// How long ago it came into its state, and when its owner last had an answer of it; left out where nobody knows.
+    ///
+    /// Of another node's server that is up, the last answer was told when it came up, and says nothing.
+    static func times(of record: ServerRecord, now: WallTime) -> [(String, JSON)] {
+        // Another node's clock may be ahead of ours.
+        let age = { (time: UInt64) in JSON.number(Int(clamping: now.seconds - min(time, now.seconds))) }
+        var members: [(String, JSON)] = []
+        if record.stateSince > 0 { members.append(("sinceSeconds", age(record.stateSince))) }
+        if record.lastSuccess > 0 { members.append(("lastSuccessSeconds", age(record.lastSuccess))) }
+        return members
     }
 }
 

@@ -30,6 +30,12 @@ extension BackendTarget {
 }
 
 extension ServerDefinition {
+    /// Of its URL, in one spelling; what two replicas must have in common.
+    var addressHash: ContentHash? {
+        guard let url, let canonical = try? Vault.BackendURL(url) else { return nil }
+        return ContentHash(of: "\(canonical.origin)\(canonical.resource)".utf8)
+    }
+
     /// Whom this server's secrets open for: its address, or its command.
     var audience: SecretAudience? {
         switch transport {

@@ -4,6 +4,7 @@ import JSONSlice
 import MCPModel
 import MCPTransport
 import Mesh
+import Storage
 
 /// What one of this node's servers is and how it fares: a value, changed by what its backend tells.
 struct ServerBook: Sendable {
@@ -17,17 +18,25 @@ struct ServerBook: Sendable {
     let origin: Origin
     private(set) var state = ServerState.starting
     private(set) var reason = ""
+    /// When it came into its state.
+    private(set) var since: WallTime
+    /// When its backend last answered anything.
+    private(set) var lastSuccess: WallTime?
     private(set) var revision = ""
     private(set) var manifest: Manifest?
     /// What of its listing was left out, and why.
     private(set) var remarks: [String] = []
 
-    init(definition: ServerDefinition, origin: Origin) {
+    init(definition: ServerDefinition, origin: Origin, at now: WallTime) {
         self.definition = definition
         self.origin = origin
+        since = now
         if !definition.isEnabled {
             state = .disabled
             reason = "switched off by enabled: false"
+        } else if definition.isAwaited {
+            state = .down
+            reason = "mDNS has shown no server yet that its accept: fits"
         }
     }
 
@@ -41,18 +50,23 @@ struct ServerBook: Sendable {
     }
 
     /// - Returns: whether the mesh must hear of it.
-    mutating func take(_ event: BackendEvent) -> Bool {
+    mutating func take(_ event: BackendEvent, at now: WallTime) -> Bool {
         switch event {
+        case .state(.starting, _) where isAway:
+            // One more attempt; it is away until one succeeds.
+            return false
         case .state(let told, let why):
             let before = (state, reason)
             state =
                 switch told {
                 case .starting: .starting
                 case .up: .up
+                case .degraded: .degraded
                 case .down: .down
                 case .authNeeded: .authNeeded
                 }
             reason = why
+            if state != before.0 { since = now }
             return before != (state, reason)
         case .listed(let listing):
             revision = listing.revision.rawValue
@@ -63,19 +77,30 @@ struct ServerBook: Sendable {
         }
     }
 
+    /// Whether calls to it have nowhere to go for now.
+    private var isAway: Bool {
+        state == .down || state == .authNeeded || (state == .degraded && manifest == nil)
+    }
+
     /// A person asks anew: what was said before counts no more.
-    mutating func forgetHealth() {
-        guard state != .disabled else { return }
+    mutating func forgetHealth(at now: WallTime) {
+        guard state != .disabled, !definition.isAwaited else { return }
+        if state != .starting { since = now }
         state = .starting
         reason = "being asked again"
     }
+
+    /// Its backend answered something; the latest counts.
+    mutating func answered(at time: WallTime) { lastSuccess = max(lastSuccess ?? time, time) }
 
     func record(owner: NodeID) -> ServerRecord {
         ServerRecord(
             key: ServerKey(owner: owner, name: definition.name), title: definition.title,
             tags: definition.tags,
-            state: state, stateReason: reason, revision: revision,
-            auth: state == .authNeeded ? .missing : .ready, manifest: nil)
+            state: state, stateReason: reason, stateSince: since.seconds,
+            lastSuccess: lastSuccess?.seconds ?? 0, revision: revision,
+            auth: state == .authNeeded ? .missing : .ready, replicaOf: definition.replicaOf,
+            address: definition.replicaOf.isEmpty ? nil : definition.addressHash, manifest: nil)
     }
 
     /// What can be told of a listing, and what cannot.
@@ -102,4 +127,9 @@ struct ServerBook: Sendable {
                 serverInfo: info ? listing.serverInfo : .emptyObject), remarks
         )
     }
+}
+
+extension WallTime {
+    /// Since 1970; 0 for what lies before.
+    var seconds: UInt64 { UInt64(max(0, milliseconds) / 1_000) }
 }

@@ -1,6 +1,7 @@
 import Catalog
 import Logging
 import MCPTransport
+import Storage
 import Synchronization
 import Vault
 
@@ -28,6 +29,12 @@ actor ServerSupervisor {
         var book: ServerBook
         var backend: Backend?
         var stop: AsyncStream<Never>.Continuation?
+
+        /// Calls do not pass here: when they were last answered, the backend knows.
+        mutating func noteAnswer() {
+            guard let last = backend?.lastAnswer else { return }
+            book.answered(at: .now().advanced(by: .zero - last.duration(to: .now)))
+        }
     }
 
     private let local: LocalServers
@@ -78,10 +85,11 @@ actor ServerSupervisor {
     private func takeEvents() async {
         for await (name, generation, event) in events {
             guard generations[name] == generation, var running = servers[name] else { continue }
-            let isNews = running.book.take(event)
+            running.noteAnswer()
+            let isNews = running.book.take(event, at: .now())
             servers[name] = running
             if case .listed = event, let manifest = running.book.manifest { local.put(manifest, of: name) }
-            if case .state(let state, let reason) = event {
+            if isNews, case .state(let state, let reason) = event {
                 log.notice(
                     "A server's state changed.",
                     metadata: ["mcp.server": "\(name)", "state": "\(state)", "reason": "\(reason)"])
@@ -96,10 +104,10 @@ actor ServerSupervisor {
     func put(_ definition: ServerDefinition, from origin: ServerBook.Origin) async {
         let name = definition.name
         stop(name)
-        let book = ServerBook(definition: definition, origin: origin)
+        let book = ServerBook(definition: definition, origin: origin, at: .now())
         let generation = (generations[name] ?? 0) + 1
         generations[name] = generation
-        guard definition.isEnabled else {
+        guard definition.isEnabled, !definition.isAwaited else {
             servers[name] = Running(book: book)
             return await publish(book)
         }
@@ -144,7 +152,7 @@ actor ServerSupervisor {
     /// Has a server's backend asked again now, whatever it said before.
     func recheck(_ name: Label) {
         guard var running = servers[name] else { return }
-        running.book.forgetHealth()
+        running.book.forgetHealth(at: .now())
         servers[name] = running
         running.backend?.recheck()
     }
@@ -156,7 +164,7 @@ actor ServerSupervisor {
         for (name, running) in servers
         where running.book.definition.secrets.contains(where: { $0.text == secret }) {
             var running = running
-            running.book.forgetHealth()
+            running.book.forgetHealth(at: .now())
             servers[name] = running
             running.backend?.restart()
         }
@@ -167,7 +175,11 @@ actor ServerSupervisor {
     func book(_ name: Label) -> ServerBook? { servers[name]?.book }
 
     var books: [ServerBook] {
-        servers.values.map(\.book).sorted { $0.definition.name < $1.definition.name }
+        servers.values.map { running in
+            var running = running
+            running.noteAnswer()
+            return running.book
+        }.sorted { $0.definition.name < $1.definition.name }
     }
 
     var names: Set<Label> { Set(servers.keys) }

@@ -33,9 +33,7 @@ extension Backend {
             }
             failParked(fault)
             if Task.isCancelled { break }
-            log.warning(
-                "backend is down", metadata: ["mcp.server": "\(name)", "reason": "\(fault.detail)"])
-            events(.state(isAuthNeeded ? .authNeeded : .down, reason: fault.detail))
+            tellEnd(of: fault)
             if upFor >= limits.steadyAfter { backoff.reset() }
             await pause(backoff.next(chance: chance()))
         }
@@ -67,6 +65,8 @@ extension Backend {
         var fault: BackendFault
         do throws(BackendFault) {
             let listing = try await list(link, greeting)
+            let chance = chance()
+            state.withLock { $0.health.began(at: .now, chance: chance) }
             publish(listing, link, greeting)
             upSince = .now
             subscribe(at: link, greeting, post: post, isFirst: true)
@@ -200,9 +200,10 @@ extension Backend {
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()
             state.isAuthNeeded = false
+            state.told = nil
         }
         events(.listed(listing))
-        events(.state(.up, reason: listing.remarks.joined(separator: "; ")))
+        tellCondition(of: listing)
     }
 
     /// Keeps the listing current until the link is of no more use.
@@ -238,16 +239,26 @@ extension Backend {
         }
     }
 
+    /// Lists again when it is told to or the time has come, and probes when nothing was heard for a while: one task, so
+    /// a backend is asked one thing at a time by whoever watches it.
     private func follow(
         _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing, _ post: Int
     ) async -> BackendFault {
         var (greeting, listing) = (first, listed)
-        var listedAt = ContinuousClock.now
+        var (listedAt, slack) = (ContinuousClock.now, chance())
         while true {
-            var news = await inbox.wait(for: pollInterval(greeting), on: group.next())
+            let listDue = listedAt + pollInterval(greeting, slack)
+            let due = state.withLock { $0.health.probeDue }.map { min($0, listDue) } ?? listDue
+            var news = await inbox.wait(for: ContinuousClock.now.duration(to: due), on: group.next())
             if Task.isCancelled { return BackendFault(.cancelled, "the gateway stopped it") }
             if let lost = news.lost { return lost }
             if news.isRestart { return restarted() }
+            if news.isHealth { tellCondition(of: listing) }
+            if news.asksForNoListing, ContinuousClock.now < listDue {
+                guard let fault = await probe(link, greeting, listing) else { continue }
+                guard fault.kind == .sessionGone else { return fault }
+                news.isSessionGone = true
+            }
             if news.isChanged || news.isSuspect {
                 // What changes together is listed once.
                 let rest = limits.relistMin - listedAt.duration(to: .now)
@@ -258,6 +269,8 @@ extension Backend {
                 news.isSessionGone = news.isSessionGone || more.isSessionGone
                 news.isRecheck = news.isRecheck || more.isRecheck
             }
+            // Whoever asked anew waits for a word, also where there is no news.
+            if news.isRecheck { state.withLock { $0.told = nil } }
             do throws(BackendFault) {
                 var isAnew = news.isSessionGone
                 if isAnew { greeting = try await greet(link) }
@@ -269,18 +282,22 @@ extension Backend {
                     fresh = try await list(link, greeting)
                     isAnew = true
                 }
-                // Whoever asked anew waits for a word, also where there is no news.
-                if fresh != listing || news.isSessionGone || news.isRecheck { publish(fresh, link, greeting) }
+                noteListing(nil)
+                if fresh != listing || news.isSessionGone || news.isRecheck {
+                    publish(fresh, link, greeting)
+                } else {
+                    tellCondition(of: fresh)
+                }
                 listing = fresh
-                listedAt = .now
+                (listedAt, slack) = (.now, chance())
                 if isAnew { subscribe(at: link, greeting, post: post, isFirst: true) }
                 resendParked()
             } catch {
                 guard error.spoilsListingOnly else { return error }
                 // The server answers, and its lists alone cannot be read: calls go on, and what was listed stands.
-                let remark = "its lists could not be read again: \(error.detail)"
-                events(.state(.up, reason: (listing.remarks + [remark]).joined(separator: "; ")))
-                listedAt = .now
+                noteListing(error)
+                tellCondition(of: listing)
+                (listedAt, slack) = (.now, chance())
                 resendParked()
             }
         }
@@ -294,11 +311,13 @@ extension Backend {
 
     /// When to list again if nobody says so. A backend that tells of its changes is asked rarely, to notice a
     /// change that got lost on the way.
-    private func pollInterval(_ greeting: Greeting) -> Duration {
+    ///
+    /// - Parameter slack: 0 to 1.
+    private func pollInterval(_ greeting: Greeting, _ slack: Double) -> Duration {
         let (isTold, ttl) = state.withLock { ($0.isTold, $0.ttl) }
         let step = isTold ? limits.pollInterval * 10 : max(ttl ?? limits.pollInterval, limits.pollMin)
         // Up to a tenth later, so that many backends are not asked at once.
-        return step + step / 10 * chance()
+        return step + step / 10 * slack
     }
 
     /// Keeps a `subscriptions/listen` open at a modern backend that can tell of changes.

@@ -52,6 +52,9 @@ package final class Backend: Sendable {
         var recentLines: [String] = []
         /// Whether this link has said what is no message, and a person was told so.
         var isNoisy = false
+        var health: BackendHealth
+        /// What was last said of the link that stands.
+        var told: (BackendState, reason: String)?
     }
 
     package let name: String
@@ -69,7 +72,7 @@ package final class Backend: Sendable {
     let asking: AskingDesk?
     let tasks: Mutex<TaskBook>
     let subscriptions: SubscriptionDesk
-    let state = Mutex(State())
+    let state: Mutex<State>
 
     /// - Parameters:
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
@@ -95,6 +98,7 @@ package final class Backend: Sendable {
         self.clientInfo = clientInfo
         self.chance = chance
         self.events = events
+        state = Mutex(State(health: BackendHealth(pauses: limits.probePauses)))
         tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
         subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
@@ -109,6 +113,9 @@ package final class Backend: Sendable {
     /// For the eyes of whoever runs this node only: they may hold a credential, so no reason and no failure quotes
     /// them.
     package var recentLines: [String] { state.withLock { $0.recentLines } }
+
+    /// When it last answered anything, in this life of the gateway.
+    package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
 
     /// Tries again now instead of at the end of the wait; lists again if it is up.
     package func recheck() { inbox.post { $0.isRecheck = true } }
@@ -148,7 +155,7 @@ package final class Backend: Sendable {
                         hint: "try again when some have ended", callID: request.id)))
             return .finished
         }
-        let call = BackendCall(request, sink) { [weak self] in self?.state.withLock { $0.callsOpen -= 1 } }
+        let call = BackendCall(request, sink) { [weak self] in self?.ended($0) }
         call.limit(
             CallPatience(
                 silence: limits.silenceMax, overall: min(request.timeLeft, limits.callMax), from: .now()),
@@ -272,6 +279,7 @@ package final class Backend: Sendable {
             if era == .modern { call.finish(.error(error)) } else { finishLegacy(call, .error(error)) }
         case .fault(let fault):
             if fault.kind == .notReached || fault.kind == .lost { inbox.post { $0.isSuspect = true } }
+            tell(state.withLock { $0.health.callFailed(fault, at: .now) })
             call.finish(.failure(fault.failure(of: call.request, backend: name)))
         }
     }

@@ -22,11 +22,11 @@ final class BackendCall: Sendable {
 
     let request: CallRequest
     private let sink: CallSink
-    private let onEnd: @Sendable () -> Void
+    private let onEnd: @Sendable (CallEvent) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter onEnd: called once, just before the final event goes out.
-    init(_ request: CallRequest, _ sink: @escaping CallSink, onEnd: @escaping @Sendable () -> Void) {
+    /// - Parameter onEnd: called once with the final event, just before it goes out.
+    init(_ request: CallRequest, _ sink: @escaping CallSink, onEnd: @escaping @Sendable (CallEvent) -> Void) {
         self.request = request
         self.sink = sink
         self.onEnd = onEnd
@@ -135,7 +135,7 @@ final class BackendCall: Sendable {
         }
         guard let ended else { return nil }
         ended.timer?.cancel()
-        onEnd()
+        onEnd(event)
         sink(event)
         return ended
     }

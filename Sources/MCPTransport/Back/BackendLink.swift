@@ -51,7 +51,10 @@ struct BackendFault: Error, Hashable, Sendable {
             case .sealed: (.sealed, "start the node with MARTLET_PASSPHRASE_FILE")
             case .cancelled: (.cancelled, nil)
             }
-        return CallFailure(reason, "server \(name): \(detail)", hint: hint, callID: request.id)
+        return CallFailure(
+            reason, "server \(name): \(detail)", hint: hint, callID: request.id,
+            // A forgotten session is the backend's own word that it did nothing.
+            isUnsent: kind == .notReached || kind == .sessionGone)
     }
 }
 

@@ -34,6 +34,8 @@ package enum BackendTarget: Hashable, Sendable {
 package enum BackendState: Hashable, Sendable {
     case starting
     case up
+    /// It is there, and not all of it works.
+    case degraded
     case down
     /// It answered, and wants a credential that it was not given, or not this one.
     case authNeeded
@@ -114,7 +116,13 @@ package struct BackendLimits: Hashable, Sendable {
     package var stderrLineBytesMax = 4 * 1024
     /// The first wait before a restart; each failure doubles it.
     package var backoffMin: Duration = .seconds(1)
-    package var backoffMax: Duration = .seconds(60)
+    ///
+    /// With the jitter (``Backoff``): one that is down is tried every 15 to 30 s, as one that is up is probed.
+    package var backoffMax: Duration = .seconds(30)
+    /// How long a server that says nothing is left alone; somewhere in here, so that many are not probed at once.
+    package var probePauses: ClosedRange<Duration> = .seconds(15) ... .seconds(30)
+    /// How long it may take to answer a probe: nothing has to be computed for it, and another is due soon.
+    package var pingTimeout: Duration = .seconds(10)
     /// A backend that was up for this long has earned a fresh start of the waits.
     package var steadyAfter: Duration = .seconds(60)
     /// How long a child may take to end after its input closed, and after SIGTERM.

@@ -172,7 +172,12 @@ final class HTTPLink: BackendLink {
     private func take(_ output: HTTPReply.Output, of request: LinkRequest) {
         switch output {
         case .head(let sessionID):
-            if request.method == Method.initialize { state.withLock { $0.sessionID = sessionID } }
+            if request.method == Method.initialize {
+                state.withLock { $0.sessionID = sessionID }
+            } else if request.method == Method.serverDiscover, let sessionID {
+                // Some legacy servers open a session for whatever comes without one, and this one nobody will use.
+                end(session: sessionID)
+            }
         case .event(let event):
             finish(request.number, event)
         case .broken(let place, let fault):
@@ -285,13 +290,18 @@ final class HTTPLink: BackendLink {
             over.sink(.fault(BackendFault(.lost, "the connection was closed")))
         }
         for over in open { over.request.whenDone?() }
-        if sessionID != nil,
-            let outgoing = try? outgoing(
-                "DELETE", body: nil, mirrored: nil, isHandshake: false, isEndless: false,
-                timeout: Self.farewell)
-        {
-            _ = client.send(outgoing) { _ in }
-        }
+        if let sessionID { end(session: sessionID) }
         return nil
+    }
+
+    /// Tells the server that nobody will come back to a session; nobody waits for it.
+    private func end(session: String) {
+        var fields = [("Accept", "text/event-stream"), (MCPFront.sessionHeader, session)]
+        if let revision = state.withLock({ $0.revision }) {
+            fields.append((MirroredHeaders.protocolVersion, revision.rawValue))
+        }
+        guard let goodbye = try? door.request("DELETE", fields: fields, body: [], timeout: Self.farewell)
+        else { return }
+        _ = client.send(goodbye) { _ in }
     }
 }

@@ -6,6 +6,8 @@ struct BackendNews: Hashable, Sendable {
     var isChanged = false
     /// A call found the backend away, or not what it was.
     var isSuspect = false
+    /// Calls say something of its health: it fares otherwise now, or a probe should tell.
+    var isHealth = false
     var isSessionGone = false
     /// A person asks for another attempt now.
     var isRecheck = false
@@ -20,6 +22,8 @@ struct BackendNews: Hashable, Sendable {
 final class SupervisorInbox: Sendable {
     private struct State: Sendable {
         var news = BackendNews()
+        /// The time was over before anybody waited.
+        var isAwake = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -38,11 +42,12 @@ final class SupervisorInbox: Sendable {
     ///
     /// - Returns: the news; empty when the time is over.
     func wait(for time: Duration, on loop: any EventLoop) async -> BackendNews {
-        let timer = loop.scheduleTask(in: TimeAmount(time)) { self.wake() }
+        state.withLock { $0.isAwake = false }
+        let timer = loop.scheduleTask(in: TimeAmount(max(time, .zero))) { self.wake() }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mayWait = state.withLock { state in
-                    guard state.news.isEmpty, !Task.isCancelled else { return false }
+                    guard state.news.isEmpty, !state.isAwake, !Task.isCancelled else { return false }
                     state.waiter = continuation
                     return true
                 }
@@ -65,6 +70,7 @@ final class SupervisorInbox: Sendable {
 
     private func wake() {
         state.withLock { state in
+            state.isAwake = true
             defer { state.waiter = nil }
             return state.waiter
         }?.resume()

@@ -100,6 +100,7 @@ package enum CallRecord: Sendable {
                 encoder.put(id.high)
                 encoder.put(id.low)
             }
+            encoder.put(failure.isUnsent)
             return encoder.bytes
         case .standing(let standing): return [standing.rawValue]
         }
@@ -142,8 +143,9 @@ package enum CallRecord: Sendable {
         let call =
             try decoder.bool("call id")
             ? CallID(high: try decoder.uint64("call id"), low: try decoder.uint64("call id")) : nil
+        let isUnsent = try decoder.bool("unsent")
         try decoder.finish()
-        return CallFailure(reason, detail, hint: hint, node: node, callID: call)
+        return CallFailure(reason, detail, hint: hint, node: node, callID: call, isUnsent: isUnsent)
     }
 }
 

@@ -141,14 +141,19 @@ package struct ServerBody: Hashable, Sendable, Canonical {
     package var tags: [String]
     package var state: ServerState
     package var stateReason: String
+    package var stateSince: UInt64
+    package var lastSuccess: UInt64
     package var revision: String
     package var auth: AuthState
+    package var replicaOf: [ReplicaName]
+    package var address: ContentHash?
     package var manifest: ContentHash?
     /// Size of the manifest's bytes; 0 without one.
     package var manifestBytes: UInt32
 
     // Together within the document kind's 4 KiB.
     package static let tagsMax = 32
+    package static let replicasMax = 8
     package static let tagMax = 48
     package static let textMax = 256
     package static let reasonMax = 1024
@@ -159,8 +164,12 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         tags = record.tags.prefix(Self.tagsMax).map { $0.cut(toBytes: Self.tagMax) }
         state = record.state
         stateReason = record.stateReason.cut(toBytes: Self.reasonMax)
+        stateSince = record.stateSince
+        lastSuccess = record.lastSuccess
         revision = record.revision.cut(toBytes: Self.tagMax)
         auth = record.auth
+        replicaOf = Array(record.replicaOf.prefix(Self.replicasMax))
+        address = record.address
         manifest = record.manifest
         self.manifestBytes = record.manifest == nil ? 0 : UInt32(clamping: manifestBytes)
     }
@@ -174,11 +183,21 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         guard let state = ServerState(rawValue: try decoder.byte("state")) else { throw .invalid("state") }
         self.state = state
         stateReason = try decoder.text(max: Self.reasonMax, "reason")
+        stateSince = try decoder.uint64("time of the state")
+        lastSuccess = try decoder.uint64("last success")
         revision = try decoder.text(max: Self.tagMax, "revision")
         guard let auth = AuthState(rawValue: try decoder.byte("auth state")) else {
             throw .invalid("auth state")
         }
         self.auth = auth
+        replicaOf = []
+        for _ in 0..<(try decoder.count(max: Self.replicasMax, "replicas")) {
+            guard let node = Label(try decoder.text(max: Label.lengthMax, "node of a replica")),
+                let server = Label(try decoder.text(max: Label.lengthMax, "server of a replica"))
+            else { throw .invalid("name of a replica") }
+            replicaOf.append(ReplicaName(node: node, server: server))
+        }
+        address = try decoder.bool("address") ? try decoder.hash("address") : nil
         manifest = try decoder.bool("manifest") ? try decoder.hash("manifest") : nil
         manifestBytes = try decoder.uint32("manifest size")
         guard manifestBytes <= ManifestCodec.bytesMax else {
@@ -195,8 +214,17 @@ package struct ServerBody: Hashable, Sendable, Canonical {
         for tag in tags { encoder.put(text: tag) }
         encoder.put(state.rawValue)
         encoder.put(text: stateReason)
+        encoder.put(stateSince)
+        encoder.put(lastSuccess)
         encoder.put(text: revision)
         encoder.put(auth.rawValue)
+        encoder.put(count: replicaOf.count)
+        for name in replicaOf {
+            encoder.put(text: name.node.text)
+            encoder.put(text: name.server.text)
+        }
+        encoder.put(address != nil)
+        if let address { encoder.put(address) }
         encoder.put(manifest != nil)
         if let manifest { encoder.put(manifest) }
         encoder.put(manifestBytes)
@@ -204,8 +232,9 @@ package struct ServerBody: Hashable, Sendable, Canonical {
 
     package func record(_ key: ServerKey) -> ServerRecord {
         ServerRecord(
-            key: key, title: title, tags: tags, state: state, stateReason: stateReason, revision: revision,
-            auth: auth, manifest: manifest)
+            key: key, title: title, tags: tags, state: state, stateReason: stateReason,
+            stateSince: stateSince, lastSuccess: lastSuccess, revision: revision, auth: auth,
+            replicaOf: replicaOf, address: address, manifest: manifest)
     }
 }
 

@@ -2,11 +2,11 @@ package import Catalog
 
 /// Who told us of an address. A hint, never trust.
 package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// In the configuration, or in a join token.
+    /// In the configuration, there also through DNS SRV, or in a join token.
     case seed = 0
     /// In the peer's own node document.
     case document = 1
-    /// Found by mDNS or DNS SRV.
+    /// Found by mDNS.
     case sighting = 2
     /// Was a peer in an earlier life.
     case remembered = 3

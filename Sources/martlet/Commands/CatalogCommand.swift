@@ -74,6 +74,12 @@ struct CatalogCommand: AsyncParsableCommand {
                     Terminal.say(
                         "server \(answer.words("server")) of node \(answer.words("owner")), there named \(answer.words("original"))"
                     )
+                    if let health = answer["health"] {
+                        let since = health["sinceSeconds"]?.int.map { " for \(age(seconds: $0))" } ?? ""
+                        let why = Terminal.singleLine(health.words("reason"))
+                        Terminal.say(
+                            "that server is \(health.words("state"))\(since)\(why.isEmpty ? "" : ": \(why)")")
+                    }
                     Terminal.say("definition \(answer.words("hash"))")
                     if let definition = answer["definition"] { Terminal.say(definition.text) }
                 }

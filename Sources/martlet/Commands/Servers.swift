@@ -5,7 +5,10 @@ import JSONSlice
 struct Servers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The MCP servers that this node fronts.",
-        subcommands: [List.self, Add.self, Import.self, Remove.self, Test.self], defaultSubcommand: List.self)
+        subcommands: [
+            List.self, Show.self, Add.self, Import.self, Remove.self, Test.self, Recheck.self,
+            Found.self, Accept.self,
+        ], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

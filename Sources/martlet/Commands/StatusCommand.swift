@@ -71,10 +71,11 @@ enum StatusPage {
             Terminal.say("  none yet; `martlet servers add sample`, or `martlet servers import mcp.json`")
             return
         }
-        var table = Table("name", "owner", "state", "speaks", "tools", "latency", "why")
+        var table = Table("name", "owner", "state", "since", "speaks", "tools", "latency", "why")
         for server in servers {
             table.add(
-                server.words("name"), server.words("owner"), server.words("state"), server.words("revision"),
+                server.words("name"), server.words("owner"), server.words("state"),
+                server["sinceSeconds"]?.int.map { age(seconds: $0) } ?? "-", server.words("revision"),
                 "\(server.count("tools"))",
                 server["latencyMilliseconds"]?.double.map { "\(tenths($0)) ms" } ?? "-",
                 server.words("reason"))

@@ -195,7 +195,7 @@ import Testing
 
     @Test func `a stored definition reads back as the same`() throws {
         let configuration = try ConfigurationFile.node(Fixture.text("full.yaml"), file: "full.yaml")
-        #expect(configuration.servers.count == 5)
+        #expect(configuration.servers.count == 6)
         for server in configuration.servers {
             #expect(try ServerDefinition(name: server.name, json: server.json) == server)
         }

@@ -2,6 +2,7 @@ import Catalog
 import JSONSlice
 import MCPModel
 import MartletTestKit
+import Storage
 import Testing
 
 @testable import Gateway
@@ -13,7 +14,7 @@ struct ServerBookTests {
             name: "press",
             transport: .stdio(command: "press", arguments: [], environment: [], directory: nil),
             title: "The press", tags: ["loud"], isEnabled: isEnabled)
-        return ServerBook(definition: definition, origin: .command)
+        return ServerBook(definition: definition, origin: .command, at: WallTime(milliseconds: 1_000))
     }
 
     private func listing(_ definitions: JSON..., remarks: [String] = []) -> BackendListing {
@@ -31,13 +32,13 @@ struct ServerBookTests {
             (.state(.down, reason: "it exited"), true), (.state(.down, reason: "it exited again"), true),
             (.listed(listing(stamp)), true), (.listed(listing(stamp)), false),
         ]
-        let news = told.map { book.take($0.event) }
+        let news = told.map { book.take($0.event, at: WallTime(milliseconds: 2_000)) }
         #expect(news == told.map(\.isNews))
     }
 
     @Test func `a listing becomes a manifest, in its order`() {
         var book = book()
-        _ = book.take(.listed(listing(["name": "b"], ["name": "a"])))
+        _ = book.take(.listed(listing(["name": "b"], ["name": "a"])), at: WallTime(milliseconds: 2_000))
         #expect(book.manifest?.entries.map(\.name) == ["b", "a"])
         #expect(book.manifest?.instructions == "Stamp.")
         #expect(book.revision == "2025-06-18")
@@ -49,10 +50,12 @@ struct ServerBookTests {
         let huge = JSON.object([
             ("name", "huge"), ("description", .string(String(repeating: "x", count: Entry.bytesMax))),
         ])
-        _ = book.take(.listed(listing(stamp, ["title": "no name"], huge, remarks: ["one more"])))
+        _ = book.take(
+            .listed(listing(stamp, ["title": "no name"], huge, remarks: ["one more"])),
+            at: WallTime(milliseconds: 2_000))
         #expect(book.manifest?.entries.map(\.name) == ["stamp"])
         #expect(book.remarks == ["one more", "2 entries were left out: no name, or over 256 KiB"])
-        _ = book.take(.listed(listing(stamp)))
+        _ = book.take(.listed(listing(stamp)), at: WallTime(milliseconds: 2_000))
         #expect(book.remarks.isEmpty)
     }
 
@@ -86,7 +89,7 @@ struct ServerBookTests {
 
     @Test func `the record says how it fares and what is missing`() {
         var book = book()
-        _ = book.take(.state(.authNeeded, reason: "401"))
+        _ = book.take(.state(.authNeeded, reason: "401"), at: WallTime(milliseconds: 2_000))
         let record = book.record(owner: .here)
         #expect(record.key == ServerKey(owner: .here, name: "press"))
         #expect(record.title == "The press" && record.tags == ["loud"])
@@ -95,11 +98,35 @@ struct ServerBookTests {
 
     @Test func `asked again it is starting, unless it is switched off`() {
         var running = book()
-        _ = running.take(.state(.down, reason: "it exited"))
-        running.forgetHealth()
+        _ = running.take(.state(.down, reason: "it exited"), at: WallTime(milliseconds: 2_000))
+        running.forgetHealth(at: WallTime(milliseconds: 3_000))
         #expect(running.state == .starting)
         var off = book(isEnabled: false)
-        off.forgetHealth()
+        off.forgetHealth(at: WallTime(milliseconds: 3_000))
         #expect(off.state == .disabled && off.reason.contains("enabled: false"))
+    }
+
+    @Test func `it says since when it is in its state, and attempts in vain change nothing`() {
+        var book = book()
+        let told: [(event: BackendEvent, second: Int64, state: ServerState, since: UInt64)] = [
+            (.state(.starting, reason: ""), 5, .starting, 1), (.state(.up, reason: ""), 7, .up, 7),
+            (.state(.up, reason: "a remark"), 8, .up, 7),
+            (.state(.degraded, reason: "slow"), 9, .degraded, 9),
+            (.state(.down, reason: "gone"), 10, .down, 10), (.state(.starting, reason: ""), 11, .down, 10),
+            (.state(.down, reason: "gone"), 12, .down, 10), (.state(.up, reason: ""), 20, .up, 20),
+        ]
+        for word in told {
+            _ = book.take(word.event, at: WallTime(milliseconds: word.second * 1_000))
+            let record = book.record(owner: .here)
+            #expect(record.state == word.state && record.stateSince == word.since, "\(word)")
+        }
+    }
+
+    @Test func `the last answer stands, however late it is told`() {
+        var book = book()
+        #expect(book.record(owner: .here).lastSuccess == 0)
+        book.answered(at: WallTime(milliseconds: 9_999))
+        book.answered(at: WallTime(milliseconds: 4_000))
+        #expect(book.record(owner: .here).lastSuccess == 9)
     }
 }

@@ -70,7 +70,7 @@ extension Backend {
         var order = request
         order.method = Method.tasksCancel
         order.params = ["taskId": .string(id)]
-        let call = BackendCall(order, { _ in }, onEnd: {})
+        let call = BackendCall(order, { _ in }, onEnd: { _ in })
         let time = limits.listTimeout
         let late = BackendFault(.timedOut, "no answer within \(time)").failure(of: order, backend: name)
         call.limit(

@@ -1,35 +1,5 @@
 #if Avahi
     import CAvahi
-    import Glibc
-
-    /// The thread on which libavahi-client is called, and the only one: its calls block on D-Bus, and its
-    /// objects know no locks.
-    enum AvahiThread {
-        private final class Work: Sendable {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-
-        /// - Returns: whether there is such a thread; then `body` is called on it, once.
-        static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-            let work = Unmanaged.passRetained(Work(body))
-            var thread = pthread_t()
-            let failure = pthread_create(&thread, nil, runWork, work.toOpaque())
-            guard failure == 0 else {
-                work.release()
-                return false
-            }
-            pthread_detach(thread)
-            return true
-        }
-
-        private static let runWork: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
-            raw in
-            guard let raw else { return nil }
-            Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().body()
-            return nil
-        }
-    }
 
     /// Owns one of Avahi's poll loops, with the bell hung into it. Confined to the thread that made it.
     struct AvahiLoop: ~Copyable {

@@ -1,0 +1,100 @@
+import MCPModel
+import NIOCore
+
+/// Where what is heard of a backend's health comes in, and where it is told.
+extension Backend {
+    /// A call is over.
+    func ended(_ event: CallEvent) {
+        let mustTell = state.withLock { state in
+            state.callsOpen -= 1
+            switch event {
+            case .result, .error: return state.health.answered(at: .now)
+            case .failure(let failure) where failure.reason == .deadlineExceeded:
+                // One slow tool is no outage; a probe will tell.
+                return state.health.callFailed(BackendFault(.timedOut, failure.detail), at: .now)
+            case .failure, .notification: return false
+            }
+        }
+        tell(mustTell)
+    }
+
+    func tell(_ mustTell: Bool) {
+        if mustTell { inbox.post { $0.isHealth = true } }
+    }
+
+    /// Probes if that is due: in the session that there is, so that no probe leaves anything behind at the backend.
+    ///
+    /// - Returns: why the link is of no more use; `sessionGone` where only the session is.
+    func probe(
+        _ link: any BackendLink, _ greeting: Greeting, _ listing: BackendListing
+    ) async -> BackendFault? {
+        guard let due = state.withLock({ $0.health.probeDue }), due <= .now else { return nil }
+        // Modern servers know no ping.
+        let isModern = greeting.revision.era == .modern
+        let question = own(
+            isModern ? Method.serverDiscover : Method.ping, .emptyObject, revision: greeting.revision)
+        var fault: BackendFault?
+        do throws(BackendFault) {
+            _ = try await LinkQuestion.ask(link, question, within: limits.pingTimeout, on: group.next())
+        } catch {
+            fault = error
+        }
+        switch fault?.kind {
+        case .notReached, .lost, .authNeeded, .sealed, .cancelled, .sessionGone: return fault
+        default: break
+        }
+        if case .lost(let why) = note(fault) { return BackendFault(.lost, why) }
+        tellCondition(of: listing)
+        return nil
+    }
+
+    private func note(_ fault: BackendFault?) -> BackendHealth.Verdict {
+        let chance = chance()
+        return state.withLock { state in
+            state.health.probed(fault, at: .now, chance: chance, isBusy: state.callsOpen > 0)
+        }
+    }
+
+    func noteListing(_ fault: BackendFault?) {
+        let chance = chance()
+        state.withLock { $0.health.listed(fault, at: .now, chance: chance) }
+    }
+
+    /// Says how it fares, to whom it may concern; whoever hears it twice hears no news.
+    func tellCondition(of listing: BackendListing) {
+        let condition = state.withLock { $0.health.condition }
+        let remarks = listing.remarks.joined(separator: "; ")
+        let word: (BackendState, reason: String) =
+            switch condition {
+            case .up: (.up, remarks)
+            case .degraded(let why): (.degraded, remarks.isEmpty ? why : "\(why); \(remarks)")
+            }
+        let isNews = state.withLock { state in
+            guard state.told.map({ $0 != word }) ?? true else { return false }
+            state.told = word
+            return true
+        }
+        if isNews { events(.state(word.0, reason: word.reason)) }
+    }
+
+    /// The word on a link that came to nothing, or to its end.
+    func tellEnd(of fault: BackendFault) {
+        let word: BackendState =
+            switch fault.kind {
+            case .authNeeded, .sealed: .authNeeded
+            // It is there, and asks to be left alone for a while.
+            case .refused(429): .degraded
+            default: .down
+            }
+        state.withLock { $0.told = nil }
+        log.warning(
+            "A backend cannot be used.",
+            metadata: ["mcp.server": "\(name)", "state": "\(word)", "reason": "\(fault.detail)"])
+        events(.state(word, reason: fault.detail))
+    }
+}
+
+extension BackendNews {
+    /// Whether what came, if anything, is no reason to list again.
+    var asksForNoListing: Bool { !(isChanged || isSuspect || isSessionGone || isRecheck || isRestart) }
+}

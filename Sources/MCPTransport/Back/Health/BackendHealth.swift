@@ -1,0 +1,176 @@
+/// How a backend fares while its link stands, told by what calls and probes bring; and when it is to be probed.
+///
+/// Calls speak first: while they are answered nobody probes. Time and chance are parameters.
+struct BackendHealth: Hashable, Sendable {
+    typealias Moment = ContinuousClock.Instant
+
+    enum Condition: Hashable, Sendable {
+        case up
+        /// It is there, and not all of it works; why, as part of a sentence.
+        case degraded(String)
+    }
+
+    enum Verdict: Hashable, Sendable {
+        /// The link goes on.
+        case stands
+        /// Nothing comes over this link any more; why. It is closed and opened anew.
+        case lost(String)
+    }
+
+    /// Calls that fail in a row, whoever made them, before others are told: fewer may be the arguments' fault.
+    static let callFailuresMax = 3
+    /// Probes that fail in a row before the link is given up: one may be lost, two may meet a busy moment.
+    static let probeFailuresMax = 3
+    /// The shortest time between two probes, however many calls ask for one.
+    static let probeAgainMin = Duration.seconds(1)
+
+    private let pauses: ClosedRange<Duration>
+    /// When it last answered anything, whatever it answered.
+    private(set) var lastAnswer: Moment?
+    private var lastProbe: Moment?
+    /// From the last word of it to the next probe.
+    private var pause: Duration
+    private var isDoubted = false
+    private var failedCalls = 0
+    private var callFailure = ""
+    /// Whether a call has failed since the last probe.
+    private var hasFreshFailure = false
+    private var failedProbes = 0
+    private var probeFailure = ""
+    private var listFailure: String?
+
+    /// - Parameter pauses: the time without a word after which it is probed.
+    init(pauses: ClosedRange<Duration>) {
+        self.pauses = pauses
+        pause = pauses.lowerBound
+    }
+
+    var condition: Condition {
+        if failedProbes > 0 { return .degraded(probeFailure) }
+        if failedCalls >= Self.callFailuresMax {
+            return .degraded("its last \(failedCalls) calls failed: \(callFailure)")
+        }
+        return listFailure.map { .degraded($0) } ?? .up
+    }
+
+    /// A new link that has listed what it offers.
+    ///
+    /// - Parameter chance: 0 to 1.
+    mutating func began(at now: Moment, chance: Double) {
+        let last = lastAnswer
+        self = BackendHealth(pauses: pauses)
+        lastAnswer = last
+        answered(at: now)
+        probed(at: now, chance)
+    }
+
+    // MARK: Calls
+
+    /// A call was answered, if only with an error.
+    ///
+    /// - Returns: whether the condition is another now.
+    @discardableResult
+    mutating func answered(at now: Moment) -> Bool {
+        lastAnswer = now
+        guard failedCalls > 0 || failedProbes > 0 || isDoubted else { return false }
+        let before = condition
+        (failedCalls, failedProbes, hasFreshFailure, isDoubted) = (0, 0, false, false)
+        return condition != before
+    }
+
+    /// A call brought no answer.
+    ///
+    /// - Returns: whether somebody should look: the condition is another, or a probe is due.
+    mutating func callFailed(_ fault: BackendFault, at now: Moment) -> Bool {
+        let before = condition
+        switch fault.bearing {
+        case .answers: return answered(at: now)
+        case .silence: break
+        case .asksFor: isDoubted = true
+        case .failure:
+            failedCalls = min(failedCalls + 1, 1_000)
+            callFailure = fault.detail
+            (hasFreshFailure, isDoubted) = (true, true)
+        }
+        return condition != before || isDoubted
+    }
+
+    // MARK: Probes
+
+    /// When it is to be probed, if nothing is heard until then.
+    var probeDue: Moment? {
+        guard let lastProbe else { return nil }
+        if isDoubted { return lastProbe + Self.probeAgainMin }
+        return max(lastProbe, lastAnswer ?? lastProbe) + pause
+    }
+
+    /// What a probe brought.
+    ///
+    /// - Parameters:
+    ///   - fault: `nil`: an answer.
+    ///   - chance: 0 to 1.
+    ///   - isBusy: whether calls run: a server that does one thing after the other answers probes late, and what runs
+    ///     must not be ended for it.
+    mutating func probed(_ fault: BackendFault?, at now: Moment, chance: Double, isBusy: Bool) -> Verdict {
+        let hadFreshFailure = hasFreshFailure
+        probed(at: now, chance)
+        guard let fault, fault.bearing != .answers else {
+            lastAnswer = now
+            failedProbes = 0
+            // Probes may be answered while every call fails.
+            if !hadFreshFailure { failedCalls = 0 }
+            return .stands
+        }
+        guard fault.bearing != .silence, !(isBusy && fault.kind == .timedOut) else { return .stands }
+        failedProbes += 1
+        probeFailure = fault.detail
+        guard failedProbes >= Self.probeFailuresMax, !isBusy else { return .stands }
+        return .lost("\(failedProbes) probes in a row failed: \(fault.detail)")
+    }
+
+    /// What a listing brought: an answer is as good as a probe's; otherwise calls go on, what was listed stands, and a probe
+    /// tells whether it is the lists alone.
+    mutating func listed(_ fault: BackendFault?, at now: Moment, chance: Double) {
+        guard let fault else {
+            listFailure = nil
+            _ = probed(nil, at: now, chance: chance, isBusy: false)
+            return
+        }
+        guard fault.bearing != .answers else { return lastAnswer = now }
+        listFailure = "its lists could not be read again: \(fault.detail)"
+        isDoubted = true
+    }
+
+    private mutating func probed(at now: Moment, _ chance: Double) {
+        lastProbe = now
+        pause = pauses.lowerBound + (pauses.upperBound - pauses.lowerBound) * min(max(chance, 0), 1)
+        (hasFreshFailure, isDoubted) = (false, false)
+    }
+}
+
+extension BackendFault {
+    /// What a fault says of the server's health.
+    enum Bearing: Hashable, Sendable {
+        /// It is there, and answers.
+        case answers
+        /// It works badly or not at all.
+        case failure
+        /// Perhaps; a probe will tell.
+        case asksFor
+        /// Nothing: the fault is on this side.
+        case silence
+    }
+
+    var bearing: Bearing {
+        switch kind {
+        // Busy, or without a method that is optional: answers all the same.
+        case .refused(400), .refused(405), .refused(429), .refused(501), .sessionGone: .answers
+        case .refused, .broken: .failure
+        // It may be over its limit with this answer alone, this credential may be one person's, this tool may be slow.
+        case .tooLarge, .authNeeded, .timedOut: .asksFor
+        // The supervisor hears of a broken way from the link itself, and of a suspicion from the call.
+        case .notReached, .lost: .asksFor
+        case .sealed, .cancelled: .silence
+        }
+    }
+}
