@@ -62,13 +62,13 @@ struct ServerBookTests {
     @Test func `a server has said how it fares once it is up with its lists, or is not to be had`() {
         var book = book()
         #expect(!book.isSettled)
-        _ = book.take(.state(.up, reason: ""))
+        _ = book.take(.state(.up, reason: ""), at: WallTime(milliseconds: 2_000))
         #expect(!book.isSettled, "up, and its lists are still on the way")
-        _ = book.take(.listed(listing(stamp)))
+        _ = book.take(.listed(listing(stamp)), at: WallTime(milliseconds: 2_000))
         #expect(book.isSettled)
         for state in [BackendEvent.state(.down, reason: "it exited"), .state(.authNeeded, reason: "401")] {
             var other = self.book()
-            _ = other.take(state)
+            _ = other.take(state, at: WallTime(milliseconds: 2_000))
             #expect(other.isSettled)
         }
         #expect(self.book(isEnabled: false).isSettled)
@@ -79,11 +79,13 @@ struct ServerBookTests {
         var snapshot = CatalogSnapshot(me: .here)
         let key = ServerKey(owner: .here, name: "press")
         #expect(Node.shows([book], snapshot), "it has no lists yet")
-        _ = book.take(.listed(listing(stamp)))
+        _ = book.take(.listed(listing(stamp)), at: WallTime(milliseconds: 2_000))
         #expect(!Node.shows([book], snapshot))
         snapshot.servers[key] = .init(record: book.record(owner: .here), manifest: book.manifest)
         #expect(Node.shows([book], snapshot))
-        _ = book.take(.listed(listing(stamp, ["name": "press", "inputSchema": ["type": "object"]])))
+        _ = book.take(
+            .listed(listing(stamp, ["name": "press", "inputSchema": ["type": "object"]])),
+            at: WallTime(milliseconds: 2_000))
         #expect(!Node.shows([book], snapshot), "those are the lists of before")
     }
 
