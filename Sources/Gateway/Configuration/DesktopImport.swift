@@ -26,6 +26,8 @@ package struct DesktopImport: Sendable {
         /// It will run, but the credential can be read by other users of the machine.
         case credentialInArguments(server: Label, index: Int, CredentialGuess)
         case refused(server: String, problems: [String])
+        /// Servers that stand after as many as a node may have; they were not read.
+        case beyondLimit(count: Int)
     }
 
     package let servers: [ServerDefinition]
@@ -50,7 +52,8 @@ package struct DesktopImport: Sendable {
         for (name, value) in map.members.prefix(NodeConfiguration.serversMax) { reader.take(name, value) }
         servers = reader.servers
         secrets = reader.secrets
-        notes = reader.notes
+        let beyond = map.members.count - NodeConfiguration.serversMax
+        notes = reader.notes + (beyond > 0 ? [.beyondLimit(count: beyond)] : [])
     }
 }
 
@@ -81,6 +84,9 @@ extension DesktopImport.Note: CustomStringConvertible {
                 + "the machine can read it, so give it as env if the server can take it so"
         case .refused(let server, let problems):
             "\(server) was not taken: \(problems.joined(separator: "; "))"
+        case .beyondLimit(let count):
+            "\(count) more of the file were not taken: a node fronts \(NodeConfiguration.serversMax) servers at most; "
+                + "put them into a file of their own, for another node"
         }
     }
 }

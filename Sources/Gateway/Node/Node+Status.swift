@@ -96,7 +96,7 @@ extension Node {
         var findings = [
             Finding("data folder", .ok, folder.path),
             secrets.sealed.map { Finding("vault", .bad, "sealed", mend: "\(SecretStoreError.sealed($0))") }
-                ?? Finding("vault", .ok, "open, \(secrets.list().count) secrets"),
+                ?? Finding("vault", .ok, "open; secrets in it: \(secrets.list().count)"),
             Finding(
                 "callers", door.needsKey ? .ok : .warning,
                 door.needsKey

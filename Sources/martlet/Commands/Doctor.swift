@@ -7,6 +7,10 @@ struct Doctor: AsyncParsableCommand {
 
     @OptionGroup var options: NodeOptions
 
+    /// Columns of a verdict, and of the verdict with the two spaces behind it.
+    private static let verdictWidth = 4
+    private static let margin = String(repeating: " ", count: verdictWidth + 2)
+
     func run() async throws {
         try await options.withNode { node in
             let answer = try await node.get("/v1/doctor")
@@ -18,9 +22,12 @@ struct Doctor: AsyncParsableCommand {
                         case "warning": Terminal.warning("warn")
                         default: Terminal.bad("bad ")
                         }
-                    Terminal.say(
-                        "\(verdict)  \(check.words("what")): \(Terminal.singleLine(check.words("found")))")
-                    if let mend = check["mend"]?.string { Terminal.say("      → \(mend)") }
+                    let found = Terminal.wrapped(
+                        Self.margin + Terminal.singleLine("\(check.words("what")): \(check.words("found"))"))
+                    Terminal.say(verdict + found.dropFirst(Self.verdictWidth))
+                    if let mend = check["mend"]?.string {
+                        Terminal.say(Terminal.wrapped(Self.margin + Terminal.singleLine("→ \(mend)")))
+                    }
                 }
             }
             if answer.list("checks").contains(where: { $0.words("verdict") == "bad" }) {

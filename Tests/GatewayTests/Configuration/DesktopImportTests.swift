@@ -57,6 +57,15 @@ import Testing
         #expect(taken.secrets.map(\.value) == [nil, nil], "their values are not in the file")
     }
 
+    @Test func `what stands after as many servers as a node may have is counted, not silently lost`() throws {
+        let count = NodeConfiguration.serversMax + 2
+        let servers = (0..<count).map { "\"s\($0)\":{\"command\":\"true\"}" }.joined(separator: ",")
+        let taken = try DesktopImport(Array("{\"mcpServers\":{\(servers)}}".utf8))
+        #expect(taken.servers.count == NodeConfiguration.serversMax)
+        #expect(taken.notes == [.beyondLimit(count: 2)])
+        #expect(taken.notes.map(\.description).joined().hasPrefix("2 more of the file were not taken"))
+    }
+
     @Test func `nothing that exists is overwritten`() throws {
         let github: Label = "github"
         let secret: Label = "github-token"
