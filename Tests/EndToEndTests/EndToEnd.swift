@@ -22,6 +22,7 @@ enum EndToEnd {
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Matrix {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Segments {}
+    @Suite(.enabled(if: Rig.isPossible)) struct Meshes {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct FoundServers {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct ServiceSeeds {}
     @Suite(.enabled(if: Rig.isPossible && PythonClient.isInstalled)) struct Replicas {}

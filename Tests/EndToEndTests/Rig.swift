@@ -42,6 +42,12 @@ struct Rig: Sendable {
     static func with<Result: Sendable>(
         _ hosts: String..., body: (Rig) async throws -> Result
     ) async throws -> Result {
+        try await with(hosts: hosts, body: body)
+    }
+
+    static func with<Result: Sendable>(
+        hosts: [String], body: (Rig) async throws -> Result
+    ) async throws -> Result {
         let scratch = try Scratch()
         let rig = Rig(folder: "\(scratch.path)/rig")
         do {
@@ -75,6 +81,14 @@ struct Rig: Sendable {
 
     /// Starts a host's avahi-daemon (`up`), or ends it with (`down`) or without (`kill`) a goodbye.
     func avahi(on host: String, _ order: String) async throws { try await run(["avahi", host, order]) }
+
+    /// Pulls a host's cable to a segment out, or puts it in again.
+    func cable(of host: String, to segment: Int, isIn: Bool) async throws {
+        try await run(["link", host, "\(segment)", isIn ? "up" : "down"])
+    }
+
+    /// Gives a host another address on a segment, as a new lease would.
+    func move(_ host: String, on segment: Int) async throws { try await run(["move", host, "\(segment)"]) }
 
     /// In a task of its own: a test that ran out of time is cancelled, and its rig must go all the same.
     private func down() async throws {

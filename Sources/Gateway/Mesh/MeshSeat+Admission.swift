@@ -7,13 +7,10 @@ import MeshTransport
 import Storage
 
 extension MeshSeat {
-    /// How often an unattended join is tried again.
-    private static let retryEvery = Duration.seconds(5)
-
     /// Takes the seat: joins first where the settings carry a token.
     ///
-    /// - Throws: when a token given on the command line does not let this node in. An unattended join
-    ///   (`mesh.join.tokenFile`) is waited for and tried again instead.
+    /// - Throws: when the token does not let this node in. One that lies in a file (`mesh.join.tokenFile`) is waited for
+    ///   by the running node instead: ``UnattendedJoin``.
     static func take(
         identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase,
         secrets: SecretStore, log: Logger
@@ -23,8 +20,6 @@ extension MeshSeat {
             log: log)
         if let text = settings.joinToken {
             try await seat.enter(with: text)
-        } else if let file = settings.configuration.mesh.joinTokenFile, try await seat.isAlone() {
-            try await seat.enterUnattended(tokenFile: file)
         }
         return seat
     }
@@ -39,27 +34,6 @@ extension MeshSeat {
         }
         try await requireAlone()
         try await enter(try await ask(with: token))
-    }
-
-    private func enterUnattended(tokenFile: String) async throws {
-        var said = ""
-        while true {
-            do {
-                try await enter(with: try TextFile.read(tokenFile))
-                return
-            } catch is CancellationError {
-                throw CancellationError()
-            } catch {
-                // The same reason every five seconds would only hide the first.
-                if said != "\(error)" {
-                    said = "\(error)"
-                    log.notice(
-                        "Not in yet; trying again.",
-                        metadata: ["mesh.token-file": "\(tokenFile)", "reason": "\(error)"])
-                }
-            }
-            try await Task.sleep(for: Self.retryEvery)
-        }
     }
 
     // MARK: While running

@@ -87,6 +87,7 @@ extension Node {
         if let sealed = secrets.sealed {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
+        if let line = unattendedJoin?.line { lines.append(line) }
         lines += seat.certificateLines
         lines += seat.notices
         return lines

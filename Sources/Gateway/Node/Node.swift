@@ -29,6 +29,8 @@ package final class Node: Sendable {
     let http: HTTPClient
     let catalogSearch = CatalogSearch()
     let found: FoundDesk
+    /// Where the settings name a file for a join token.
+    let unattendedJoin: UnattendedJoin?
     private let watchers: Watchers
     private let front: MCPFront
     private let listener: HTTPListener
@@ -106,6 +108,7 @@ package final class Node: Sendable {
                 guard server.isEnabled, let rule = server.accept else { return nil }
                 return (server.name, rule)
             }, log: log, now: { MeshClock.now() })
+        unattendedJoin = configuration.mesh.joinTokenFile.map { UnattendedJoin(tokenFile: $0, log: log) }
         let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
         self.board = board
         self.watchers = watchers
@@ -151,6 +154,14 @@ package final class Node: Sendable {
             group.addTask { await self.front.run() }
             group.addTask { try await self.startServers() }
             group.addTask { await self.housekeeping() }
+            if let unattended = self.unattendedJoin {
+                group.addTask {
+                    try await self.ready.wait()
+                    try await unattended.run(
+                        isAlone: { try await self.seat.isAlone() },
+                        join: { _ = try await self.join(token: $0) })
+                }
+            }
             group.addTask {
                 // A rule's server stands before its service is taken.
                 try await self.ready.wait()
