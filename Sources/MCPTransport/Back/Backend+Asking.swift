@@ -206,9 +206,10 @@ extension Backend {
         guard case .http(let url, let headers, _) = target, state.withLock({ $0.speaksEvents }) else {
             return try await connect(news)
         }
-        return try await EventLink.open(
-            try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-            on: group.next(), news: news)
+        return LateAnswers(
+            try await EventLink.open(
+                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                on: group.next(), news: news), group: group)
     }
 
     /// Whether what a backend asks comes on the stream of the call it belongs to.

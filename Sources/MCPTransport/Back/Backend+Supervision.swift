@@ -108,8 +108,9 @@ extension Backend {
         }
         let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
         do throws(BackendFault) {
-            let link = try await EventLink.open(
-                door, client: http, limits: limits, on: group.next(), news: news)
+            let link = LateAnswers(
+                try await EventLink.open(
+                    door, client: http, limits: limits, on: group.next(), news: news), group: group)
             do throws(BackendFault) {
                 let greeting = try await initialize(link)
                 state.withLock { $0.speaksEvents = true }
@@ -139,13 +140,15 @@ extension Backend {
     ) async throws(BackendFault) -> any BackendLink {
         switch target {
         case .stdio(let command, let args, let env, let directory):
-            return try await StdioLink.start(
-                command: command, args: args, environment: env, directory: directory, secrets: secrets,
-                limits: limits, on: group, news: news)
+            return LateAnswers(
+                try await StdioLink.start(
+                    command: command, args: args, environment: env, directory: directory, secrets: secrets,
+                    limits: limits, on: group, news: news), group: group)
         case .http(let url, let headers, _):
-            return HTTPLink(
-                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                on: group.next(), news: news)
+            return LateAnswers(
+                HTTPLink(
+                    try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                    on: group.next(), news: news), group: group)
         }
     }
 

@@ -71,6 +71,7 @@ package final class Backend: Sendable {
     /// `nil`: legacy backends may ask callers for nothing.
     let asking: AskingDesk?
     let tasks: Mutex<TaskBook>
+    private let memory: TaskMemory
     let subscriptions: SubscriptionDesk
     let state: Mutex<State>
 
@@ -78,12 +79,13 @@ package final class Backend: Sendable {
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
     ///   - events: called in order, from the supervising task and from event loops.
     ///   - seal: for the states of suspended calls; without one, legacy backends may ask callers for nothing.
+    ///   - memory: whose tasks were whose in an earlier life, and where that is noted now.
     ///   - clientInfo: what the gateway calls itself.
     ///   - chance: 0 to 1, for jitter.
     package init(
         name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
         http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8],
-        seal: StateSeal? = nil, log: Logger,
+        seal: StateSeal? = nil, memory: TaskMemory = .none, log: Logger,
         clientInfo: JSON = ["name": "martlet", "version": "0"],
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
         events: @escaping @Sendable (BackendEvent) -> Void
@@ -99,7 +101,11 @@ package final class Backend: Sendable {
         self.chance = chance
         self.events = events
         state = Mutex(State(health: BackendHealth(pauses: limits.probePauses)))
-        tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
+        // A child ended with the gateway, or with what it was defined as before, and its tasks with it.
+        let isChild = if case .stdio = target { true } else { false }
+        tasks = Mutex(
+            TaskBook(TaskBook.Limits(limits), remembering: memory.entries, areLost: isChild))
+        self.memory = memory
         subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
             AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
@@ -128,6 +134,17 @@ package final class Backend: Sendable {
             asking?.instances.retire()
             inbox.post { $0.isRestart = true }
         case .http: recheck()
+        }
+    }
+
+    /// Changes whose task is whose, and has that noted.
+    func withTasks<Value>(_ body: (inout TaskBook) -> Value) -> Value {
+        tasks.withLock { tasks in
+            defer {
+                let changes = tasks.takeChanges()
+                if !changes.isEmpty { memory.note(changes) }
+            }
+            return body(&tasks)
         }
     }
 
@@ -205,7 +222,9 @@ package final class Backend: Sendable {
                 return
             }
             let link = tasking == .hidden ? hiding(connection.link) : connection.link
-            let handle = link.send(wire(request, number, connection, in: era)) { [weak self] event in
+            var sent = wire(request, number, connection, in: era)
+            if era == .modern { sent.naming = naming(of: request, at: connection) }
+            let handle = link.send(sent) { [weak self] event in
                 guard call.isCurrent(attempt) else { return }
                 self?.take(event, of: call, attempt, era)
             }

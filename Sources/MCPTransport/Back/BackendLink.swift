@@ -79,6 +79,8 @@ struct LinkRequest: Sendable {
     var makesTask = false
     /// Whether it is a call that runs as a task its caller need not know of (``TaskingLink``).
     var isHiddenTask = false
+    /// What becomes of it when nobody wants it any more, where its answer may name a task; `nil`: it is cancelled at once.
+    var naming: TaskNaming?
     /// The least level of the log messages that its caller wants of a legacy session; `nil`: none are wanted.
     var logLevel: String?
 }

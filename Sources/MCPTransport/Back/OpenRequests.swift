@@ -184,7 +184,12 @@ final class OpenRequests: Sendable {
         guard let number, let over = state.withLock({ $0.open.removeValue(forKey: number) }) else {
             return false
         }
-        if let event { over.sink?(event) }
+        if let event, let sink = over.sink {
+            sink(event)
+        } else if case .result(let result) = event {
+            // The backend had made a task of it before it heard that nobody waits.
+            over.request.naming?.late(result)
+        }
         over.request.whenDone?()
         if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
         return true

@@ -112,7 +112,10 @@ extension LegacyDialogue {
     /// A call has become a task: what was wanted, or what the call goes on waiting for.
     func take(task: JSON, of id: RPCID, issue number: Int) {
         let taskID = task["taskId"]?.string ?? ""
-        guard let call = state.withLock({ $0.open[id] }), call.issue == number else { return }
+        guard let call = state.withLock({ $0.open[id] }), call.issue == number else {
+            // The client took it back just then. Nobody will ever ask after the task.
+            return service.abandon(task, at: endpoint, of: caller)
+        }
         guard case .wait = call.wish else { return follow(.finish(task), id) }
         let pursuit = pursuit(of: taskID, isOwned: true, call.facts)
         state.withLock { state in

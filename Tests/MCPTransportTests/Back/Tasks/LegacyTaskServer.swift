@@ -10,6 +10,7 @@ import MCPModel
 /// | `job` | optional | ends when `end` says so |
 /// | `must` | required | ends at once if its arguments say with what, else as `job` |
 /// | `ask` | required | asks for a form, and ends with the answer |
+/// | `slow` | required | is called, and names its task when it hears anything else |
 /// | `quick` | optional | answers without making a task |
 /// | `plain` | – | answers |
 /// | `end` | – | ends a task with a text, with an error, or the whole server |
@@ -33,15 +34,18 @@ enum LegacyTaskServer {
         def related(t): return {"io.modelcontextprotocol/related-task": {"taskId": t["taskId"]}}
         def tool(name, support=None):
             return {"name": name, "inputSchema": {"type": "object"}, **({"execution": {"taskSupport": support}} if support else {})}
+        late = []
         for line in sys.stdin:
             m = json.loads(line)
             method, i, p = m.get("method"), m.get("id"), m.get("params", {})
+            if method == "notifications/cancelled": tell("told to cancel")
+            while late: say(late.pop())
             if method == "initialize":
                 say({"id": i, "result": {"protocolVersion": "2025-11-25", "serverInfo": {"name": "t", "version": "1"},
                     "capabilities": {"tools": {}, "tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}}}})
             elif method == "tools/list":
                 say({"id": i, "result": {"tools": [tool("job", "optional"), tool("must", "required"), tool("ask", "required"),
-                    tool("quick", "optional"), tool("plain"), tool("end")]}})
+                    tool("slow", "required"), tool("quick", "optional"), tool("plain"), tool("end")]}})
             elif method == "tools/call":
                 name, a = p["name"], p.get("arguments", {})
                 tell("call %s task=%s" % (name, json.dumps(p.get("task"))))
@@ -52,14 +56,16 @@ enum LegacyTaskServer {
                     else: settle(t, "completed", {"result": {**text(a["text"]), "_meta": related(t)}})
                     say({"id": i, "result": text("ended")})
                 elif "task" not in p or name == "quick":
-                    if name in ("must", "ask"): say({"id": i, "error": {"code": -32601, "message": "only as a task"}})
+                    if name in ("must", "ask", "slow"): say({"id": i, "error": {"code": -32601, "message": "only as a task"}})
                     else: say({"id": i, "result": text(name)})
                 else:
                     last += 1
                     t = {"taskId": "t%d" % last, "status": "working", "createdAt": STAMP, "lastUpdatedAt": STAMP,
                         "ttl": 60000, "pollInterval": 10, "name": name}
                     tasks[t["taskId"]] = t
-                    say({"id": i, "result": {"task": shown(t)}})
+                    made = {"id": i, "result": {"task": shown(t)}}
+                    if name == "slow": late.append(made); continue
+                    say(made)
                     if "ends" in a: settle(t, "completed", {"result": {**text(a["ends"]), "_meta": related(t)}})
             elif method == "tasks/get":
                 t = tasks.get(p["taskId"])
