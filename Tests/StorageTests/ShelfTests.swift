@@ -65,7 +65,8 @@ struct ShelfTests {
         let task = { (id: String, expires: Int64) in
             StoredTask(
                 key: StoredTask.Key(server: server, task: id, issuer: "key", subject: "me"),
-                place: "https://studio", made: WallTime(milliseconds: 1), expires: WallTime(milliseconds: expires))
+                place: "https://studio", made: WallTime(milliseconds: 1),
+                expires: WallTime(milliseconds: expires))
         }
         try await live {
             try await TaskShelf($0).apply([

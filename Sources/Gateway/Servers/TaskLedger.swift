@@ -111,7 +111,9 @@ final class TaskLedger: Sendable {
                     let key = Self.key(server, entry.id, entry.caller)
                     // A NUL cannot be kept as text.
                     guard entry.id.utf8.count <= Self.idBytesMax, !entry.id.utf8.contains(0) else { continue }
-                    if state.tasks[key] == nil, state.tasks.count >= countMax { makeRoom(in: &state, at: now) }
+                    if state.tasks[key] == nil, state.tasks.count >= countMax {
+                        makeRoom(in: &state, at: now)
+                    }
                     let task = StoredTask(
                         key: key, place: place, made: now.advanced(by: .zero - entry.age),
                         expires: now.advanced(by: entry.left))

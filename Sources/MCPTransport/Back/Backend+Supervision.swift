@@ -171,6 +171,8 @@ extension Backend {
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
         case .updated(let params):
             if state.withLock({ $0.generation == generation }) { subscriptions.updated(params) }
+        case .taskStatus(let params): heard(ofTask: params)
+        case .stray(let method): noteStray(method)
         case .hearing:
             if state.withLock({ $0.generation == generation }) { subscriptions.hearing() }
         case .sessionGone:
@@ -179,6 +181,23 @@ extension Backend {
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
         }
     }
+
+    /// A server may send as many as it likes, so that is counted and not written down each time.
+    func noteStray(_ method: String) {
+        let last = String(method.prefix(Self.strayMethodMax))
+        let isFirst = state.withLock { state in
+            defer { state.strays = ((state.strays?.count ?? 0) + 1, last) }
+            return state.strays == nil
+        }
+        if isFirst {
+            log.debug(
+                "A notification that no revision knows is nobody's.", metadata: ["mcp.method.name": "\(last)"]
+            )
+        }
+    }
+
+    /// Characters of a method's name that are shown.
+    private static let strayMethodMax = 100
 
     func keep(_ line: String) {
         state.withLock { state in

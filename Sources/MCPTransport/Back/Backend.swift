@@ -53,6 +53,8 @@ package final class Backend: Sendable {
         /// Whether this link has said what is no message, and a person was told so.
         var isNoisy = false
         var health: BackendHealth
+        /// Notifications that were nobody's, and the method of the last one.
+        var strays: (count: Int, last: String)?
         /// What was last said of the link that stands.
         var told: (BackendState, reason: String)?
     }
@@ -73,6 +75,7 @@ package final class Backend: Sendable {
     let tasks: Mutex<TaskBook>
     private let memory: TaskMemory
     let subscriptions: SubscriptionDesk
+    let taskListeners: TaskListeners
     let state: Mutex<State>
 
     /// - Parameters:
@@ -106,6 +109,7 @@ package final class Backend: Sendable {
         tasks = Mutex(
             TaskBook(TaskBook.Limits(limits), remembering: memory.entries, areLost: isChild))
         self.memory = memory
+        taskListeners = TaskListeners(countMax: limits.taskListenersMax)
         subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
             AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
@@ -119,6 +123,14 @@ package final class Backend: Sendable {
     /// For the eyes of whoever runs this node only: they may hold a credential, so no reason and no failure quotes
     /// them.
     package var recentLines: [String] { state.withLock { $0.recentLines } }
+
+    /// What it told that could not be told on, as a sentence for a person; `nil`: nothing.
+    package var strayRemark: String? {
+        state.withLock { $0.strays }.map { strays in
+            "\(strays.count) of its notifications went to nobody, since they do not say to which call they belong and no "
+                + "single caller's calls ran; the last: \(strays.last)"
+        }
+    }
 
     /// When it last answered anything, in this life of the gateway.
     package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
@@ -154,7 +166,12 @@ package final class Backend: Sendable {
     ///
     /// A subscription (``ResourceSubscription``) is a call too, and takes no place among the others.
     package func call(_ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
-        if request.method == Method.subscriptionsListen { return subscriptions.open(request, sink) }
+        if request.method == Method.subscriptionsListen {
+            guard let id = TaskSubscription.taskID(in: request.params) else {
+                return subscriptions.open(request, sink)
+            }
+            return listen(to: id, request, sink)
+        }
         if let objection = objection(to: request) {
             sink(.failure(objection))
             return .finished
@@ -242,7 +259,8 @@ package final class Backend: Sendable {
             let meta = RequestMeta(legacyProgressToken: token, traceparent: request.client.traceparent)
             var legacy = LinkRequest(
                 number: number, method: request.method,
-                params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)))
+                params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)),
+                caller: request.caller)
             if connection.greeting.capabilities["logging"] != nil, let level = request.client.logLevel,
                 LogLevel.names.contains(level)
             {
@@ -257,7 +275,7 @@ package final class Backend: Sendable {
             number: number, method: request.method, params: params,
             mirrored: MirroredHeaders(
                 version: revision.rawValue, method: request.method, params: params,
-                parameters: tool.flatMap { connection.parameters[$0] }))
+                parameters: tool.flatMap { connection.parameters[$0] }), caller: request.caller)
     }
 
     func take(_ event: LinkEvent, of call: BackendCall, _ attempt: Int, _ era: Era) {

@@ -173,6 +173,8 @@ package struct BackendLimits: Hashable, Sendable {
     /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.
     package var taskLifeMax: Duration = .seconds(7 * 86_400)
 
+    /// Callers that are told of a task at once: as many as there may be tasks.
+    package var taskListenersMax = 1_024
     /// How long a legacy backend may take to name the task that it makes of a call which nobody wants any more: it answers
     /// such a call before it does the work.
     package var taskNamingMax: Duration = .seconds(10)

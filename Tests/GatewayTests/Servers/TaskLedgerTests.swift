@@ -62,7 +62,9 @@ struct TaskLedgerTests {
         try database.close()
     }
 
-    @Test func `a server that is elsewhere now, or none of this node's any more, leaves no tasks`() async throws {
+    @Test func `a server that is elsewhere now, or none of this node's any more, leaves no tasks`()
+        async throws
+    {
         try await life { ledger in
             for name: Label in ["moved", "removed", "gone", "kept"] {
                 ledger.memory(of: definition(name)).note([.keep(entry("a"))])

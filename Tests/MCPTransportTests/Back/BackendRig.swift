@@ -47,7 +47,8 @@ final class BackendRig: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
             name: "b", target: target, limits: limits, group: FrontRig.loops, http: FrontRig.client,
-            secrets: { Array(try secret($0).utf8) }, seal: seal, memory: memory, log: FrontRig.log, chance: { 0.5 },
+            secrets: { Array(try secret($0).utf8) }, seal: seal, memory: memory, log: FrontRig.log,
+            chance: { 0.5 },
             events: { continuation.yield($0) })
         let rig = BackendRig(backend, stream)
         try await withThrowingTaskGroup { group in

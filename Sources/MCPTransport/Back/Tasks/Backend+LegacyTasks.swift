@@ -212,13 +212,18 @@ extension Backend {
     }
 
     /// - Parameter free: its link is free of it.
-    func actions(ofTask key: TaskBook.Key, _ request: CallRequest, _ free: ReleaseOnce) -> LegacyTask.Actions {
+    func actions(ofTask key: TaskBook.Key, _ request: CallRequest, _ free: ReleaseOnce) -> LegacyTask.Actions
+    {
         LegacyTask.Actions(
             loop: group.any(), errandTime: limits.listTimeout, mayResend: hasStreamPerRequest,
-            nextNumber: { [weak self] in self?.nextNumber() ?? 0 },
+            caller: key.caller, nextNumber: { [weak self] in self?.nextNumber() ?? 0 },
             over: { [weak self] bytes in
                 free.release()
                 self?.withTasks { $0.keeps(bytes, as: key) }
+            },
+            moved: { [weak self] in
+                guard let self, let task = tasks.withLock({ $0.run(key) })?.detailed else { return }
+                taskListeners.tell(task, to: key)
             },
             error: { [name] in CallFailureCode.error(of: $0.failure(of: request, backend: name)).json })
     }

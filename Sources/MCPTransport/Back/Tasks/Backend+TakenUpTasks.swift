@@ -42,7 +42,8 @@ extension Backend {
     }
 
     private func takeUp(
-        _ key: TaskBook.Key, _ told: JSON, _ connection: Connection, _ free: ReleaseOnce, for call: BackendCall
+        _ key: TaskBook.Key, _ told: JSON, _ connection: Connection, _ free: ReleaseOnce,
+        for call: BackendCall
     ) {
         let request = call.request
         let declared =
@@ -50,7 +51,8 @@ extension Backend {
             ? .none
             : DeclaredCapabilities(of: request.client.capabilities, at: connection.greeting.revision)
         let task = LegacyTask(
-            key.id, told, on: connection.link, declared: declared, actions: actions(ofTask: key, request, free))
+            key.id, told, on: connection.link, declared: declared,
+            actions: actions(ofTask: key, request, free))
         guard let (run, left) = withTasks({ $0.takeUp(key, task, at: .now) }) else {
             free.release()
             call.finish(.failure(unknownTask(key.id, request)))

@@ -112,6 +112,14 @@ struct TaskBook: Sendable {
 
     func run(_ key: Key) -> LegacyTask? { entries[key]?.run }
 
+    /// The callers who have a task of that id at a legacy backend.
+    func runs(of id: String) -> [(key: Key, run: LegacyTask)] {
+        entries.compactMap { key, entry in
+            guard key.id == id, let run = entry.run else { return nil }
+            return (key, run)
+        }
+    }
+
     /// The gateway goes on with a task of an earlier life.
     ///
     /// - Returns: the run that stands, this or one that came first, and how long the task may still be asked after; `nil`: it

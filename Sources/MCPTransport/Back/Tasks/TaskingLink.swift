@@ -38,7 +38,7 @@ struct TaskingLink: BackendLink {
                         LinkRequest(
                             number: second, method: Method.tasksResult, params: ["taskId": .string(id)],
                             declared: request.declared, isEndless: true,
-                            whenDone: request.whenDone, taskID: id)
+                            whenDone: request.whenDone, caller: request.caller, taskID: id)
                     ) { event in
                         switch event {
                         case .result(let result): sink(.result(EraBridge.unrelated(result)))

@@ -96,6 +96,19 @@ extension LegacyDialogue {
         return EraBridge.legacyTaskCreation(fromModern: task)
     }
 
+    /// Tells the client what the server says of a task that it was just handed.
+    func listen(toTask made: JSON) {
+        guard made["resultType"]?.string == TasksExtension.resultType, let id = made["taskId"]?.string,
+            TaskStatus(of: made)?.isTerminal == false
+        else { return }
+        taskEars.listen(to: id, ask: asking(ClientFacts(era: .legacy))) { [weak self] told in
+            guard let self else { return }
+            let task = EraBridge.legacyTask(fromModern: tasks.withLock { $0.saw(told) })
+            voice.told(
+                ofTask: id, RPCMessage.notification(method: Method.tasksStatus, params: task).json)
+        }
+    }
+
     private func asking(_ client: ClientFacts) -> TaskPursuit.Ask {
         var client = client
         client.capabilities = TasksExtension.declared(in: client.capabilities)

@@ -58,7 +58,9 @@ final class HTTPTaskServer: Sendable {
             defer { state.unnamed = [] }
             return state.unnamed
         }
-        for call in unnamed { say(call.exchange, call.id, ("result", ["task": Self.task(call.task, "working")])) }
+        for call in unnamed {
+            say(call.exchange, call.id, ("result", ["task": Self.task(call.task, "working")]))
+        }
     }
 
     func with(
@@ -129,7 +131,8 @@ final class HTTPTaskServer: Sendable {
                 return state.withLock { $0.unnamed.append((exchange, id, "t\(number)")) }
             }
             say(exchange, id, ("result", ["task": Self.task("t\(number)", "working")]))
-        case Method.tasksGet where !knowsTasks: say(exchange, id, ("error", ["code": -32602, "message": "no"]))
+        case Method.tasksGet where !knowsTasks:
+            say(exchange, id, ("error", ["code": -32602, "message": "no"]))
         case Method.tasksGet: say(exchange, id, ("result", Self.task(task, "working")))
         case Method.tasksCancel:
             let held = state.withLock { state in

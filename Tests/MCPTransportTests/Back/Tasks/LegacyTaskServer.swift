@@ -12,7 +12,8 @@ import MCPModel
 /// | `ask` | required | asks for a form, and ends with the answer |
 /// | `slow` | required | is called, and names its task when it hears anything else |
 /// | `quick` | optional | answers without making a task |
-/// | `plain` | – | answers |
+/// | `plain` | – | answers, and says what no revision knows, as often as its arguments say |
+/// | `move` | – | tells how a task is, or asks in its name |
 /// | `end` | – | ends a task with a text, with an error, or the whole server |
 enum LegacyTaskServer {
     static let target = BackendTarget.stdio(
@@ -49,7 +50,16 @@ enum LegacyTaskServer {
             elif method == "tools/call":
                 name, a = p["name"], p.get("arguments", {})
                 tell("call %s task=%s" % (name, json.dumps(p.get("task"))))
-                if name == "end":
+                if name == "move":
+                    t = tasks[a["id"]]
+                    if a.get("ask"):
+                        asked["q" + t["taskId"]] = t
+                        say({"id": "q" + t["taskId"], "method": "elicitation/create", "params": {"message": a["text"],
+                            "requestedSchema": {"type": "object", "properties": {}}, "_meta": related(t)}})
+                    else:
+                        say({"method": "notifications/tasks/status", "params": {**shown(t), "statusMessage": a["text"]}})
+                    say({"id": i, "result": text("moved")})
+                elif name == "end":
                     if a.get("crash"): os._exit(3)
                     t = tasks[a["id"]]
                     if "error" in a: settle(t, "failed", {"error": {"code": -32002, "message": a["error"]}})
@@ -58,6 +68,7 @@ enum LegacyTaskServer {
                 elif "task" not in p or name == "quick":
                     if name in ("must", "ask", "slow"): say({"id": i, "error": {"code": -32601, "message": "only as a task"}})
                     else: say({"id": i, "result": text(name)})
+                    for _ in range(a.get("stray", 0)): say({"method": "org.example/word", "params": {}})
                 else:
                     last += 1
                     t = {"taskId": "t%d" % last, "status": "working", "createdAt": STAMP, "lastUpdatedAt": STAMP,

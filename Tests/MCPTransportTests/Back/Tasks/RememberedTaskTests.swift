@@ -52,10 +52,14 @@ struct RememberedTaskTests {
         let server = TaskServer()
         try await FrontRig.with(server.service) { front in
             let target = BackendTarget.http(url: front.url("/mcp"), headers: [])
-            try await life(target) { #expect(await $0.tool("job", client: Self.able).result?["taskId"] == "t/1") }
+            try await life(target) {
+                #expect(await $0.tool("job", client: Self.able).result?["taskId"] == "t/1")
+            }
             server.complete("t/1", "done")
             try await life(target) { rig in
-                #expect(await ask(rig, Method.tasksGet, "t/1", caller: Self.mallory).failure?.reason == .unknownEntry)
+                #expect(
+                    await ask(rig, Method.tasksGet, "t/1", caller: Self.mallory).failure?.reason
+                        == .unknownEntry)
                 let done = await ask(rig, Method.tasksGet, "t/1")
                 #expect(done.result?.pointer("/result/content/0/text") == "done", "\(done)")
                 #expect(await ask(rig, Method.tasksGet, "t/2").failure?.reason == .unknownEntry)
@@ -79,7 +83,9 @@ struct RememberedTaskTests {
                 #expect(await ask(rig, first, "t1", caller: Self.mallory).failure?.reason == .unknownEntry)
                 _ = await ask(rig, first, "t1")
                 if first == Method.tasksCancel { return #expect(server.cancelled == ["t1"]) }
-                while await ask(rig, Method.tasksGet, "t1").result?.pointer("/result/content/0/text") != "done" {
+                while await ask(rig, Method.tasksGet, "t1").result?.pointer("/result/content/0/text")
+                    != "done"
+                {
                     try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
                 }
                 #expect(rig.backend.state.withLock { $0.tasksAwaited } == 0)

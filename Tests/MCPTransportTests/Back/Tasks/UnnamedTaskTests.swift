@@ -45,7 +45,8 @@ struct UnnamedTaskTests {
 
     @Test(arguments: Way.allCases)
     func `a child that names the task late is told to cancel it, and not the call`(way: Way) async throws {
-        try await BackendRig.with(LegacyTaskServer.target, limits: BackendRig.limits, seal: AskingServer.seal) {
+        try await BackendRig.with(LegacyTaskServer.target, limits: BackendRig.limits, seal: AskingServer.seal)
+        {
             rig in
             _ = try await rig.listing()
             let call = begin(rig, "slow", way.client)
@@ -115,7 +116,9 @@ struct UnnamedTaskTests {
         }
     }
 
-    @Test func `a modern server that names the task late is told to cancel it, and not the call`() async throws {
+    @Test func `a modern server that names the task late is told to cancel it, and not the call`()
+        async throws
+    {
         try await modern(.seconds(30)) { server, rig in
             let call = begin(rig, "slow", Self.able)
             try await until { server.last(Method.toolsCall) != nil }
@@ -126,7 +129,9 @@ struct UnnamedTaskTests {
         }
     }
 
-    @Test func `a call at a modern server is cancelled a moment later where it might become a task`() async throws {
+    @Test func `a call at a modern server is cancelled a moment later where it might become a task`()
+        async throws
+    {
         try await modern(.milliseconds(20)) { server, rig in
             let call = begin(rig, "slow", Self.able)
             try await until { server.last(Method.toolsCall) != nil }
