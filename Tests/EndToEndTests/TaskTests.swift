@@ -39,6 +39,9 @@ extension EndToEnd.TwoNodes {
         // A node's endpoint of one server is a server with tasks over HTTP.
         let maker = try await TestNode(
             "maker", in: scratch, yaml: quiet("maker") + "\nservers: {studio: \(child)}")
+        try await eventually("the maker lists its tool", within: .seconds(30)) {
+            try await maker.entryState("studio__render") != nil
+        }
         let url = "http://\(try await maker.mcpAddress())/servers/studio/mcp"
         let yaml = quiet("owner") + "\nservers: {studio: {url: \"\(url)\"}, own: \(child)}"
         let first = try await TestNode("owner", in: scratch, yaml: yaml)
