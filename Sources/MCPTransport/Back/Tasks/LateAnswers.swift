@@ -9,9 +9,10 @@ import Synchronization
 /// is not cancelled at once: its answer is waited for, for a bounded time, and then the task is (2025-11-25 wants that
 /// instead of `notifications/cancelled`). Only where no answer comes in that time the call itself is cancelled.
 struct LateAnswers: BackendLink {
-    /// Calls of one link that are waited for on behalf of nobody; further ones are cancelled at once. As many as a caller may
-    /// make before it is `limited` by ``BackendLimits/callsMax``, by default a quarter of that.
-    static let countMax = 64
+    /// Calls of one link that are waited for on behalf of nobody; further ones are cancelled at once. Over HTTP each keeps a
+    /// connection open: a quarter of what an origin may have (``HTTPClientLimits/connectionsPerOriginMax``), so that
+    /// calls which somebody waits for find one.
+    static let countMax = 16
 
     private final class Count: Sendable {
         private let count = Mutex(0)
