@@ -49,7 +49,7 @@ extension EndpointView {
     /// Finds the server that a request is for, and turns its params into that server's terms.
     ///
     /// For `tools/call`, `prompts/get`, `resources/read`, `resources/subscribe`, `resources/unsubscribe`,
-    /// `completion/complete`, `tasks/get`, `tasks/update` and `tasks/cancel`.
+    /// `completion/complete`, `tasks/get`, `tasks/update` and `tasks/cancel`, and `subscriptions/listen` to one task.
     /// - Complexity: O(bytes of the params)
     package func route(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         switch method {
@@ -63,9 +63,20 @@ extension EndpointView {
             try completionRoute(method, params)
         case Method.tasksGet, Method.tasksUpdate, Method.tasksCancel:
             try taskRoute(method, params)
+        case Method.subscriptionsListen:
+            try listenRoute(method, params)
         default:
             throw .notRouted(method: method)
         }
+    }
+
+    private func listenRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
+        guard let id = TaskSubscription.taskID(in: params) else {
+            throw .missing(member: "notifications.taskIds", method: method)
+        }
+        var route = try taskRoute(method, ["taskId": .string(id)])
+        route.params = TaskSubscription.params(taskID: route.params["taskId"]?.string ?? id)
+        return route
     }
 
     private func entryRoute(

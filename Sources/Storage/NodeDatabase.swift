@@ -54,6 +54,11 @@ package final class NodeDatabase: Sendable {
         }
     }
 
+    /// The same for what ends: it blocks, and is done though its task was cancelled.
+    func writeAtEnd(_ body: (Database) throws -> Void) throws {
+        try Self.translating { try pool.write(body) }
+    }
+
     private static func translating<Value>(_ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as DatabaseError { throw StorageError(error) }
     }

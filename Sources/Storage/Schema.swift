@@ -10,8 +10,22 @@ enum Schema {
         migrator.registerMigration("statements") { try $0.execute(sql: statements) }
         migrator.registerMigration("private-manifests") { try $0.execute(sql: privateManifests) }
         migrator.registerMigration("scoped-servers") { try $0.execute(sql: scopedServers) }
+        migrator.registerMigration("task-owners") { try $0.execute(sql: taskOwners) }
         return migrator
     }
+
+    private static let taskOwners = """
+        CREATE TABLE task_owner (
+            server TEXT NOT NULL,
+            task TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            place TEXT NOT NULL,
+            made INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            PRIMARY KEY (server, task, issuer, subject)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let scopedServers = """
         CREATE TABLE scoped_server (

@@ -31,5 +31,11 @@ package struct WallTime: Hashable, Comparable, Sendable {
         return WallTime(milliseconds: past || beyond ? (seconds < 0 ? Int64.min : .max) : total)
     }
 
+    /// How long from this until another; negative where that comes before. Saturates.
+    package func duration(to other: WallTime) -> Duration {
+        let (difference, over) = other.milliseconds.subtractingReportingOverflow(milliseconds)
+        return .milliseconds(over ? (other < self ? Int64.min : .max) : difference)
+    }
+
     package static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
 }

@@ -32,6 +32,22 @@ struct TaskRouteTests {
         #expect(view.space(of: route.server).outward(taskID: original) == id)
     }
 
+    @Test func `a listen to one task goes where the task is, and one to anything else nowhere`() throws {
+        let view = Self.mesh().view(.all)
+        let route = try view.route(
+            Method.subscriptionsListen, TaskSubscription.params(taskID: "there--jobs/a"))
+        #expect(route.server == SampleMesh.key("jobs", on: "there"))
+        #expect(TaskSubscription.taskID(in: route.params) == "a")
+        for filter: JSON in [
+            ["taskIds": ["jobs/a", "jobs/b"]], ["taskIds": ["jobs/a"], "toolsListChanged": true], [:],
+        ] {
+            #expect(
+                throws: RouteError.missing(
+                    member: "notifications.taskIds", method: Method.subscriptionsListen)
+            ) { try view.route(Method.subscriptionsListen, ["notifications": filter]) }
+        }
+    }
+
     @Test(arguments: ["a", "nobody/a", "", "/a", "martlet://jobs/a"])
     func `an id that nobody here gave leads nowhere`(id: String) {
         #expect(throws: RouteError.unknownTask(id)) {

@@ -31,6 +31,54 @@ extension EndToEnd.TwoNodes {
         try await owner.stop()
     }
 
+    @Test(.enabled(if: PythonClient.isInstalled), .timeLimit(.minutes(3)))
+    func `a task over HTTP is found again after its owner was killed, by its caller`() async throws {
+        let scratch = try Scratch()
+        let quoted = PythonClient.script(on: .one, "task_server.py").map { "\"\($0)\"" }
+        let child = "{command: \(quoted[0]), args: [\(quoted.dropFirst().joined(separator: ", "))]}"
+        // A node's endpoint of one server is a server with tasks over HTTP.
+        let maker = try await TestNode(
+            "maker", in: scratch, yaml: quiet("maker") + "\nservers: {studio: \(child)}")
+        try await eventually("the maker lists its tool", within: .seconds(30)) {
+            try await maker.entryState("studio__render") != nil
+        }
+        let url = "http://\(try await maker.mcpAddress())/servers/studio/mcp"
+        let yaml = quiet("owner") + "\nservers: {studio: {url: \"\(url)\"}, own: \(child)}"
+        let first = try await TestNode("owner", in: scratch, yaml: yaml)
+        var ids: [String] = []
+        for tool in ["studio__render", "own__render"] {
+            try await eventually("the owner lists \(tool)", within: .seconds(30)) {
+                try await first.entryState(tool) != nil
+            }
+            let made = try await ModernCall.send(
+                "tools/call", ["name": .string(tool), "arguments": ["forever": true]], name: tool, to: first)
+            ids.append(try #require(made.pointer("/result/taskId")?.string, "\(made.text)"))
+        }
+        // What was handed out is on disk a moment later.
+        try await eventually("both are on disk") {
+            let kept = ["martlet.db", "martlet.db-wal"].compactMap {
+                FileManager.default.contents(atPath: "\(first.dataFolder)/\($0)")
+            }
+            return ids.allSatisfy { id in
+                let own = Data(id.split(separator: "/")[1].utf8)
+                return kept.contains { $0.range(of: own) != nil }
+            }
+        }
+        try await first.kill()
+        let second = try await TestNode("owner", in: scratch, yaml: yaml)
+        try await eventually("the task is known again", within: .seconds(30)) {
+            let got = try await ModernCall.send(
+                "tasks/get", ["taskId": .string(ids[0])], name: ids[0], to: second)
+            return got.pointer("/result/status") == "working"
+        }
+        let lost = try await ModernCall.send(
+            "tasks/get", ["taskId": .string(ids[1])], name: ids[1], to: second)
+        #expect(lost.pointer("/error/code") == -32602, "\(lost.text)")
+        #expect(lost.text.contains("has lost task"), "\(lost.text)")
+        try await second.stop()
+        try await maker.stop()
+    }
+
     private func legacyClient(at entry: TestNode) async throws {
         let url = "http://\(try await entry.mcpAddress())/mcp"
         let outcome = try await Program.run(

@@ -11,12 +11,15 @@ import Synchronization
 /// | `must` | runs only as a task |
 /// | `ask` | makes a task that waits for the answers to `first` and `second` |
 /// | `greet` | answers at once |
+/// | `slow` | makes a task when ``nameSlowTasks()`` says so, also of calls that are cancelled by then |
 /// | `rude` | makes a task of every call |
 package final class TaskServer: Sendable {
     private struct State: Sendable {
         var tasks: [String: JSON] = [:]
         var answers: [String: JSON] = [:]
         var calls: [EndpointCall] = []
+        var slow: [CallSink] = []
+        var cancelledCalls = 0
     }
 
     package static let description = EndpointDescription(
@@ -25,7 +28,7 @@ package final class TaskServer: Sendable {
             "tools": .emptyObject,
             "extensions": ["io.modelcontextprotocol/tasks": .emptyObject, "org.example/other": ["x": 1]],
         ])
-    package static let tools = ["job", "must", "ask", "greet", "rude"]
+    package static let tools = ["job", "must", "ask", "greet", "rude", "slow"]
 
     private let pollMilliseconds: Int
     private let state = Mutex(State())
@@ -37,6 +40,18 @@ package final class TaskServer: Sendable {
 
     /// The last call of a method.
     package func last(_ method: String) -> EndpointCall? { calls.last { $0.method == method } }
+
+    /// Calls that were cancelled before they were answered.
+    package var cancelledCalls: Int { state.withLock { $0.cancelledCalls } }
+
+    /// Answers the calls of `slow`.
+    package func nameSlowTasks() {
+        let sinks = state.withLock { state in
+            defer { state.slow = [] }
+            return state.slow
+        }
+        for sink in sinks { sink(.result(make("working"))) }
+    }
 
     package var taskIDs: [String] { state.withLock { $0.tasks.keys.sorted() } }
 
@@ -61,8 +76,15 @@ package final class TaskServer: Sendable {
                 .success(ListPage(items: kind == .tools ? Self.tools.map(Self.definition) : []))
             },
             call: { [self] call, sink in
-                sink(answer(call))
-                return .finished
+                guard call.method == Method.toolsCall, call.params["name"] == "slow" else {
+                    sink(answer(call))
+                    return .finished
+                }
+                state.withLock { state in
+                    state.calls.append(call)
+                    state.slow.append(sink)
+                }
+                return CallHandle { [self] in state.withLock { $0.cancelledCalls += 1 } }
             },
             watch: { _, _, _ in .none },
             definition: { _, _, _, name in Self.tools.contains(name) ? Self.definition(name) : nil },

@@ -60,6 +60,30 @@ struct ShelfTests {
         }
     }
 
+    @Test func `whose task is whose is kept for as long as the task is`() async throws {
+        let server = try #require(Label("studio"))
+        let task = { (id: String, expires: Int64) in
+            StoredTask(
+                key: StoredTask.Key(server: server, task: id, issuer: "key", subject: "me"),
+                place: "https://studio", made: WallTime(milliseconds: 1),
+                expires: WallTime(milliseconds: expires))
+        }
+        try await live {
+            try await TaskShelf($0).apply([
+                .save(task("a", 100)), .save(task("b", 200)), .save(task("c", 300)), .save(task("d", 400)),
+            ])
+        }
+        try await live { database async throws in
+            try await TaskShelf(database).apply([.save(task("a", 500)), .remove(task("c", 0).key)])
+            let kept = try await TaskShelf(database).load(at: WallTime(milliseconds: 200), atMost: 10)
+            #expect(kept == [task("a", 500), task("d", 400)])
+        }
+        try await live { database async throws in
+            let longest = try await TaskShelf(database).load(at: WallTime(milliseconds: 0), atMost: 1)
+            #expect(longest == [task("a", 500)])
+        }
+    }
+
     private static func document(
         _ kind: UInt8, _ origin: NodeID, _ name: String, sequence: UInt64, life: UInt64 = .max
     ) -> StoredDocument {

@@ -2,6 +2,7 @@ import Catalog
 import Composition
 import MCPModel
 import MCPTransport
+import Synchronization
 
 /// A call that belongs to a server of another node, on its way into the mesh.
 struct ForwardedCall: Sendable {
@@ -25,6 +26,10 @@ final class CallRouter: Sendable {
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
     private let replicas: ReplicaDesk
+    private let listens = Mutex(0)
+    /// Calls of `subscriptions/listen` to one task that are open at once: a quarter of the streams that one link carries, since
+    /// nobody needs these, and ordinary calls must find one.
+    static let listensMax = 512
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameter now: the clock on which replicas are judged.
@@ -81,12 +86,17 @@ final class CallRouter: Sendable {
         let rewritten: CallSink = { event in
             switch event {
             case .result(let result): sink(.result(space.outward(result: result, of: call.method)))
+            case .notification(Method.tasks, let task):
+                sink(.notification(method: Method.tasks, params: space.outward(task: task)))
             case .failure(var failure):
                 failure.node = failure.node ?? node
                 failure.callID = id
                 sink(.failure(failure))
             default: sink(event)
             }
+        }
+        if call.method == Method.subscriptionsListen {
+            return listen(route, request, rewritten, else: refuse)
         }
         let send: ReplicaDesk.Send = { [board, local, forward] server, request, sink in
             sent(server)
@@ -101,6 +111,58 @@ final class CallRouter: Sendable {
         }
         return replicas.call(
             route.server, replicas: others, in: snapshot, request, rewritten, send: send)
+    }
+}
+
+extension CallRouter {
+    /// Listens to one task, where there is room for that.
+    private func listen(
+        _ route: Route, _ request: CallRequest, _ sink: @escaping CallSink,
+        else refuse: (CallFailure) -> CallHandle
+    ) -> CallHandle {
+        let isFull = listens.withLock { count in
+            guard count < Self.listensMax else { return true }
+            count += 1
+            return false
+        }
+        guard !isFull else {
+            return refuse(
+                CallFailure(
+                    .limited, "\(Self.listensMax) tasks are listened to here already",
+                    hint: "ask after the task instead"))
+        }
+        let isOver = Flag()
+        let leave = { @Sendable [weak self] in
+            if isOver.raise() { self?.listens.withLock { $0 -= 1 } }
+        }
+        let counted: CallSink = { event in
+            if event.isFinal { leave() }
+            sink(event)
+        }
+        let handle =
+            route.server.owner == board.me
+            ? local.call(route.server.name, request, counted)
+            : forward(
+                ForwardedCall(
+                    owner: route.server.owner, server: route.server.name, hash: nil, kind: nil,
+                    caller: request.caller, request: request), counted)
+        return CallHandle {
+            leave()
+            handle.cancel()
+        }
+    }
+}
+
+/// Raised once.
+private final class Flag: Sendable {
+    private let state = Mutex(false)
+
+    /// - Returns: whether this raised it.
+    func raise() -> Bool {
+        state.withLock { isRaised in
+            defer { isRaised = true }
+            return !isRaised
+        }
     }
 }
 

@@ -207,6 +207,7 @@ extension Node {
         let snapshot = board.snapshot
         let names = NodeNames(snapshot)
         let lines = await supervisor.lastLines
+        let strays = await supervisor.strayRemarks
         let own = await supervisor.books.map { book in
             let known = CatalogSnapshot.KnownServer(
                 record: book.record(owner: snapshot.me), manifest: book.manifest)
@@ -214,7 +215,7 @@ extension Node {
                 known: known, owner: names[snapshot.me], isOwn: true, isReachable: true, book: book,
                 latency: local.latency(book.definition.name),
                 replicas: ServerReport.replicas(of: known, in: snapshot),
-                lastLines: lines[book.definition.name] ?? [])
+                lastLines: lines[book.definition.name] ?? [], strayRemark: strays[book.definition.name])
         }
         let others = snapshot.serversInOrder.filter { $0.record.key.owner != snapshot.me }.map { known in
             let owner = known.record.key.owner

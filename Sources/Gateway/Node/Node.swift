@@ -31,6 +31,7 @@ package final class Node: Sendable {
     let found: FoundDesk
     /// Where the settings name a file for a join token.
     let unattendedJoin: UnattendedJoin?
+    private let tasks: TaskLedger
     private let watchers: Watchers
     private let front: MCPFront
     private let listener: HTTPListener
@@ -116,10 +117,13 @@ package final class Node: Sendable {
         self.local = local
         self.router = router
         self.http = http
+        let tasks = try await TaskLedger(database, log: log)
+        self.tasks = tasks
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
                 seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
+                tasks: tasks,
                 secrets: secrets, http: http, limits: limits,
                 audience: { ServerAudience(of: $0, in: configuration.mesh) }, log: log),
             log: log)
@@ -162,6 +166,7 @@ package final class Node: Sendable {
                         join: { _ = try await self.join(token: $0) })
                 }
             }
+            group.addTask { await self.tasks.run() }
             group.addTask {
                 // A rule's server stands before its service is taken.
                 try await self.ready.wait()
@@ -177,6 +182,7 @@ package final class Node: Sendable {
         front.close()
         await listener.close()
         await http.shutdown()
+        tasks.close()
         try await door.flushUses()
         try database.close()
     }
@@ -198,6 +204,7 @@ package final class Node: Sendable {
         let stored = try await ServerShelf(database).all()
         // Whatever left the configuration while the node was down.
         try await PrivateManifestShelf(database).keepOnly(taken.union(stored.map(\.name)))
+        tasks.keepOnly(taken.union(stored.map(\.name)))
         for stored in stored where !taken.contains(stored.name) {
             // One that is of no use any more must not keep the node, or the others, from being.
             do {

@@ -21,6 +21,8 @@ struct ServerReport {
     /// What its process last wrote besides messages. Of this node's own servers only, and never told to another node: it
     /// may hold a credential.
     var lastLines: [String] = []
+    /// What it told that could not be told on. Of this node's own servers only.
+    var strayRemark: String?
 
     /// - Parameter snapshot: what both sides of a replica are looked up in.
     static func replicas(of known: CatalogSnapshot.KnownServer, in snapshot: CatalogSnapshot) -> [JSON] {
@@ -59,7 +61,8 @@ struct ServerReport {
                 }
             members.append(("definedBy", .string(origin)))
             members.append(("definition", book.definition.json))
-            if !book.remarks.isEmpty { members.append(("remarks", .array(book.remarks.map(JSON.string)))) }
+            let remarks = book.remarks + [strayRemark].compactMap(\.self)
+            if !remarks.isEmpty { members.append(("remarks", .array(remarks.map(JSON.string)))) }
             let lines = lastLines.suffix(Self.linesMax)
             if !lines.isEmpty { members.append(("stderr", .array(lines.map(JSON.string)))) }
         }

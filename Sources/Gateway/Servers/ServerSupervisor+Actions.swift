@@ -9,7 +9,8 @@ extension ServerSupervisor.Actions {
     /// Tells the mesh of servers that may be told of, keeps the others on this node, and makes backends whose secrets come
     /// from the vault, each opened for one use.
     static func of(
-        seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, secrets: SecretStore,
+        seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
+        secrets: SecretStore,
         http: HTTPClient,
         limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
@@ -37,6 +38,7 @@ extension ServerSupervisor.Actions {
                 assembly.forgetServer(name)
                 await seat.withdraw(name)
                 await privates.forget(name)
+                tasks.forget(name)
             },
             makeBackend: { definition, events in
                 let audience = definition.audience
@@ -48,7 +50,7 @@ extension ServerSupervisor.Actions {
                             throw SecretUseError.badName(text)
                         }
                         return try secrets.open(name, for: audience).copied()
-                    }, seal: seal, log: log,
+                    }, seal: seal, memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             })

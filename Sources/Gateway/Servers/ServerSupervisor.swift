@@ -149,6 +149,9 @@ actor ServerSupervisor {
     /// What each server's process last wrote besides messages, oldest first.
     var lastLines: [Label: [String]] { servers.compactMapValues { $0.backend?.recentLines } }
 
+    /// What each server told that could not be told on.
+    var strayRemarks: [Label: String] { servers.compactMapValues { $0.backend?.strayRemark } }
+
     /// Has a server's backend asked again now, whatever it said before.
     func recheck(_ name: Label) {
         guard var running = servers[name] else { return }

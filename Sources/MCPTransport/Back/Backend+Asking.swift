@@ -177,6 +177,8 @@ extension Backend {
             // A server may tell of a change only in the session in which a call made it.
             case .changed: self?.inbox.post { $0.isChanged = true }
             case .updated(let params): self?.subscriptions.updated(params)
+            case .taskStatus(let params): self?.heard(ofTask: params)
+            case .stray(let method): self?.noteStray(method)
             case .hearing: break  // the first session is the one that is waited for
             case .sessionGone:
                 self?.asking?.sessions.close(session, BackendFault(.lost, "it has forgotten the session"))
@@ -206,9 +208,10 @@ extension Backend {
         guard case .http(let url, let headers, _) = target, state.withLock({ $0.speaksEvents }) else {
             return try await connect(news)
         }
-        return try await EventLink.open(
-            try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-            on: group.next(), news: news)
+        return LateAnswers(
+            try await EventLink.open(
+                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                on: group.next(), news: news), group: group)
     }
 
     /// Whether what a backend asks comes on the stream of the call it belongs to.

@@ -108,8 +108,9 @@ extension Backend {
         }
         let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
         do throws(BackendFault) {
-            let link = try await EventLink.open(
-                door, client: http, limits: limits, on: group.next(), news: news)
+            let link = LateAnswers(
+                try await EventLink.open(
+                    door, client: http, limits: limits, on: group.next(), news: news), group: group)
             do throws(BackendFault) {
                 let greeting = try await initialize(link)
                 state.withLock { $0.speaksEvents = true }
@@ -139,13 +140,15 @@ extension Backend {
     ) async throws(BackendFault) -> any BackendLink {
         switch target {
         case .stdio(let command, let args, let env, let directory):
-            return try await StdioLink.start(
-                command: command, args: args, environment: env, directory: directory, secrets: secrets,
-                limits: limits, on: group, news: news)
+            return LateAnswers(
+                try await StdioLink.start(
+                    command: command, args: args, environment: env, directory: directory, secrets: secrets,
+                    limits: limits, on: group, news: news), group: group)
         case .http(let url, let headers, _):
-            return HTTPLink(
-                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                on: group.next(), news: news)
+            return LateAnswers(
+                HTTPLink(
+                    try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                    on: group.next(), news: news), group: group)
         }
     }
 
@@ -168,6 +171,8 @@ extension Backend {
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
         case .updated(let params):
             if state.withLock({ $0.generation == generation }) { subscriptions.updated(params) }
+        case .taskStatus(let params): heard(ofTask: params)
+        case .stray(let method): noteStray(method)
         case .hearing:
             if state.withLock({ $0.generation == generation }) { subscriptions.hearing() }
         case .sessionGone:
@@ -176,6 +181,23 @@ extension Backend {
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
         }
     }
+
+    /// A server may send as many as it likes, so that is counted and not written down each time.
+    func noteStray(_ method: String) {
+        let last = String(method.prefix(Self.strayMethodMax))
+        let isFirst = state.withLock { state in
+            defer { state.strays = ((state.strays?.count ?? 0) + 1, last) }
+            return state.strays == nil
+        }
+        if isFirst {
+            log.debug(
+                "A notification that no revision knows is nobody's.", metadata: ["mcp.method.name": "\(last)"]
+            )
+        }
+    }
+
+    /// Characters of a method's name that are shown.
+    private static let strayMethodMax = 100
 
     func keep(_ line: String) {
         state.withLock { state in

@@ -53,6 +53,8 @@ package final class Backend: Sendable {
         /// Whether this link has said what is no message, and a person was told so.
         var isNoisy = false
         var health: BackendHealth
+        /// Notifications that were nobody's, and the method of the last one.
+        var strays: (count: Int, last: String)?
         /// What was last said of the link that stands.
         var told: (BackendState, reason: String)?
     }
@@ -71,19 +73,22 @@ package final class Backend: Sendable {
     /// `nil`: legacy backends may ask callers for nothing.
     let asking: AskingDesk?
     let tasks: Mutex<TaskBook>
+    private let memory: TaskMemory
     let subscriptions: SubscriptionDesk
+    let taskListeners: TaskListeners
     let state: Mutex<State>
 
     /// - Parameters:
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
     ///   - events: called in order, from the supervising task and from event loops.
     ///   - seal: for the states of suspended calls; without one, legacy backends may ask callers for nothing.
+    ///   - memory: whose tasks were whose in an earlier life, and where that is noted now.
     ///   - clientInfo: what the gateway calls itself.
     ///   - chance: 0 to 1, for jitter.
     package init(
         name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
         http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8],
-        seal: StateSeal? = nil, log: Logger,
+        seal: StateSeal? = nil, memory: TaskMemory = .none, log: Logger,
         clientInfo: JSON = ["name": "martlet", "version": "0"],
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
         events: @escaping @Sendable (BackendEvent) -> Void
@@ -99,7 +104,12 @@ package final class Backend: Sendable {
         self.chance = chance
         self.events = events
         state = Mutex(State(health: BackendHealth(pauses: limits.probePauses)))
-        tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
+        // A child ended with the gateway, or with what it was defined as before, and its tasks with it.
+        let isChild = if case .stdio = target { true } else { false }
+        tasks = Mutex(
+            TaskBook(TaskBook.Limits(limits), remembering: memory.entries, areLost: isChild))
+        self.memory = memory
+        taskListeners = TaskListeners(countMax: limits.taskListenersMax)
         subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
             AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
@@ -113,6 +123,14 @@ package final class Backend: Sendable {
     /// For the eyes of whoever runs this node only: they may hold a credential, so no reason and no failure quotes
     /// them.
     package var recentLines: [String] { state.withLock { $0.recentLines } }
+
+    /// What it told that could not be told on, as a sentence for a person; `nil`: nothing.
+    package var strayRemark: String? {
+        state.withLock { $0.strays }.map { strays in
+            "\(strays.count) of its notifications went to nobody, since they do not say to which call they belong and no "
+                + "single caller's calls ran; the last: \(strays.last)"
+        }
+    }
 
     /// When it last answered anything, in this life of the gateway.
     package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
@@ -131,13 +149,29 @@ package final class Backend: Sendable {
         }
     }
 
+    /// Changes whose task is whose, and has that noted.
+    func withTasks<Value>(_ body: (inout TaskBook) -> Value) -> Value {
+        tasks.withLock { tasks in
+            defer {
+                let changes = tasks.takeChanges()
+                if !changes.isEmpty { memory.note(changes) }
+            }
+            return body(&tasks)
+        }
+    }
+
     // MARK: Calls
 
     /// Carries a call. Its names are the backend's own; the answer comes in modern shape.
     ///
     /// A subscription (``ResourceSubscription``) is a call too, and takes no place among the others.
     package func call(_ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
-        if request.method == Method.subscriptionsListen { return subscriptions.open(request, sink) }
+        if request.method == Method.subscriptionsListen {
+            guard let id = TaskSubscription.taskID(in: request.params) else {
+                return subscriptions.open(request, sink)
+            }
+            return listen(to: id, request, sink)
+        }
         if let objection = objection(to: request) {
             sink(.failure(objection))
             return .finished
@@ -205,7 +239,9 @@ package final class Backend: Sendable {
                 return
             }
             let link = tasking == .hidden ? hiding(connection.link) : connection.link
-            let handle = link.send(wire(request, number, connection, in: era)) { [weak self] event in
+            var sent = wire(request, number, connection, in: era)
+            if era == .modern { sent.naming = naming(of: request, at: connection) }
+            let handle = link.send(sent) { [weak self] event in
                 guard call.isCurrent(attempt) else { return }
                 self?.take(event, of: call, attempt, era)
             }
@@ -223,7 +259,8 @@ package final class Backend: Sendable {
             let meta = RequestMeta(legacyProgressToken: token, traceparent: request.client.traceparent)
             var legacy = LinkRequest(
                 number: number, method: request.method,
-                params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)))
+                params: meta.written(into: EraBridge.legacyParams(fromModern: request.params)),
+                caller: request.caller)
             if connection.greeting.capabilities["logging"] != nil, let level = request.client.logLevel,
                 LogLevel.names.contains(level)
             {
@@ -238,7 +275,7 @@ package final class Backend: Sendable {
             number: number, method: request.method, params: params,
             mirrored: MirroredHeaders(
                 version: revision.rawValue, method: request.method, params: params,
-                parameters: tool.flatMap { connection.parameters[$0] }))
+                parameters: tool.flatMap { connection.parameters[$0] }), caller: request.caller)
     }
 
     func take(_ event: LinkEvent, of call: BackendCall, _ attempt: Int, _ era: Era) {

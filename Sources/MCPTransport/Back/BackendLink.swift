@@ -73,12 +73,16 @@ struct LinkRequest: Sendable {
     /// Called once, when the backend is done with it: it answered, it is gone, or it was told that nobody waits and has had
     /// time to see that.
     var whenDone: (@Sendable () -> Void)?
+    /// For whom it is; `nil`: the gateway itself.
+    var caller: Caller?
     /// The task of 2025-11-25 that it waits for: what the backend asks for that task belongs to this request.
     var taskID: String?
     /// Whether it is a call that becomes a task of 2025-11-25, whose id is in its answer.
     var makesTask = false
     /// Whether it is a call that runs as a task its caller need not know of (``TaskingLink``).
     var isHiddenTask = false
+    /// What becomes of it when nobody wants it any more, where its answer may name a task; `nil`: it is cancelled at once.
+    var naming: TaskNaming?
     /// The least level of the log messages that its caller wants of a legacy session; `nil`: none are wanted.
     var logLevel: String?
 }
@@ -102,6 +106,10 @@ enum LinkNews: Sendable {
     case asked
     /// The params of a `notifications/resources/updated` of a legacy session.
     case updated(JSON)
+    /// The params of a `notifications/tasks/status` of a legacy session.
+    case taskStatus(JSON)
+    /// A notification of that method, which no revision knows, was nobody's (``ForeignNotification``).
+    case stray(method: String)
     /// The backend has forgotten the session.
     case sessionGone
     /// What a legacy session says besides answers is heard from here on; what it said before may be lost.

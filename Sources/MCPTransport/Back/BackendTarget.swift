@@ -173,6 +173,15 @@ package struct BackendLimits: Hashable, Sendable {
     /// How long a task is remembered at most, and one whose server sets no time: longer than any weekend.
     package var taskLifeMax: Duration = .seconds(7 * 86_400)
 
+    /// Callers that are told of a task at once: as many as there may be tasks.
+    package var taskListenersMax = 1_024
+    /// How long a legacy backend may take to name the task that it makes of a call which nobody wants any more: it answers
+    /// such a call before it does the work.
+    package var taskNamingMax: Duration = .seconds(10)
+    /// The same at a modern backend, where nobody knows before the answer whether a call becomes a task: one that does not is
+    /// cancelled so much later.
+    package var modernTaskNamingMax: Duration = .seconds(1)
+
     /// Subscriptions to its resources that are held at once, by this node's clients and by other nodes: as many as two
     /// nodes' worth of what one may have upstream (``SubscriptionLimits/subscriptionsMax``), and their renewals.
     package var subscriptionsMax = 4_096

@@ -131,6 +131,11 @@ extension HTTPLink {
                 news(.changed(change))
             } else if method == Method.resourcesUpdated, let params {
                 news(.updated(params))
+            } else if method == Method.tasksStatus, let params {
+                news(.taskStatus(params))
+            } else if Method.isForeignNotification(method) {
+                // Calls have streams of their own here, so what is meant for one does not come on this.
+                news(.stray(method: method))
             }
         case .request(let id, let method, let params):
             asked(BackendQuestion(id: id, method: method, params: params))

@@ -188,6 +188,8 @@ final class HTTPLink: BackendLink {
                 news(.changed(change))
             } else if method == Method.resourcesUpdated, !request.isEndless {
                 news(.updated(params))
+            } else if method == Method.tasksStatus {
+                news(.taskStatus(params))
             } else {
                 // A stream belongs to its request, whatever token its messages bear.
                 state.withLock { $0.open[request.number] }?.sink(

@@ -164,7 +164,15 @@ final class OpenRequests: Sendable {
             return news(.updated(params))
         } else if method == Method.progress, let number = params["progressToken"]?.int {
             sink = state.withLock { $0.open[number]?.sink }
-        } else if method == Method.message || Method.isForeignNotification(method) {
+        } else if method == Method.tasksStatus {
+            return news(.taskStatus(params))
+        } else if Method.isForeignNotification(method) {
+            let open = state.withLock { $0.open }
+            guard let number = ForeignNotification.addressee(params, among: open.values.map(\.request)) else {
+                return news(.stray(method: method))
+            }
+            sink = open[number]?.sink
+        } else if method == Method.message {
             // It names no request; only if one alone is running can it be meant. What waits for a task runs, too.
             sink = state.withLock { state in
                 let calls = state.open.values.filter { $0.request.method != Method.subscriptionsListen }
@@ -184,7 +192,12 @@ final class OpenRequests: Sendable {
         guard let number, let over = state.withLock({ $0.open.removeValue(forKey: number) }) else {
             return false
         }
-        if let event { over.sink?(event) }
+        if let event, let sink = over.sink {
+            sink(event)
+        } else if case .result(let result) = event {
+            // The backend had made a task of it before it heard that nobody waits.
+            over.request.naming?.late(result)
+        }
         over.request.whenDone?()
         if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
         return true

@@ -43,6 +43,8 @@ package struct FrontLimits: Hashable, Sendable {
     package var sessionTaskBytesMax = 4 * 1024 * 1024
     /// How long such a result is held at most, whatever the client asks for, and how long if it does not say.
     package var sessionTaskLifeMax: Duration = .seconds(60 * 60)
+    /// Tasks of one session, newest first, of which it is told what their servers say unasked: each is a call that stays open.
+    package var sessionTasksHeardMax = 32
     /// Tasks whose state is asked for anew when a session lists its own, newest first.
     package var sessionTasksFreshMax = 32
     /// Tasks that one listen may hear of: each is asked after.

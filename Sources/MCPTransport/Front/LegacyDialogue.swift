@@ -28,6 +28,7 @@ final class LegacyDialogue: Sendable {
     let caller: Caller
     let limits: FrontLimits
     let tasks: Mutex<SessionTasks>
+    let taskEars: TaskEars
     let subscriptions: SessionSubscriptions
     let voice: SessionVoice
     let state: Mutex<State>
@@ -42,6 +43,7 @@ final class LegacyDialogue: Sendable {
         self.caller = caller
         self.limits = limits
         self.tasks = Mutex(SessionTasks(limits))
+        taskEars = TaskEars(countMax: limits.sessionTasksHeardMax)
         self.subscriptions = SessionSubscriptions(
             service: service, endpoint: endpoint, caller: caller, countMax: limits.subscriptionsMax,
             revision: session.revision)
@@ -234,6 +236,7 @@ final class LegacyDialogue: Sendable {
         case .finish(let result):
             tellVisited(of: id)
             finish(id) { call in RPCMessage.response(id: id, result: self.shown(result, to: call)).json }
+            listen(toTask: result)
         case .fail(let error):
             if let call = finish(id, { _ in RPCMessage.refusal(id, error) }) { withdraw(call) }
         case .reissue(let params):
@@ -362,6 +365,7 @@ final class LegacyDialogue: Sendable {
             return Array(state.open.values)
         }
         subscriptions.close()
+        taskEars.close()
         voice.close()
         calls.forEach(end)
     }

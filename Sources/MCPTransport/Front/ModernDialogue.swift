@@ -61,7 +61,7 @@ struct ModernDialogue: Sendable {
         let call = EndpointCall(
             endpoint: endpoint, caller: caller, method: request.method,
             params: RequestMeta.stripped(request.params), client: client)
-        return service.call(call) { event in
+        return service.callMindingTasks(call) { event in
             switch event {
             case .notification(let method, let params):
                 if let message = RelayedNotification.message(

@@ -91,6 +91,10 @@ final class SessionVoice: Sendable {
         push?(Self.message(change))
     }
 
+    /// A task of this session has moved on. While no stream is there the last word on each waits, among those on resources,
+    /// of which none has such a name.
+    func told(ofTask id: String, _ message: JSON) { updated("\0\(id)", message) }
+
     /// A resource that this session watches has changed.
     func updated(_ uri: String, _ message: JSON) {
         let push = state.withLock { state in

@@ -109,6 +109,52 @@ struct TaskRoutingTests {
         }
     }
 
+    @Test func `what a task's server says unasked goes to its caller through the mesh`() async throws {
+        try await with { nodes in
+            _ = await call(nodes.there, Method.toolsCall, ["name": "here--jobs__job"])
+            let told = Box<JSON>()
+            let listen = EndpointCall(
+                endpoint: .all, caller: Self.me, method: Method.subscriptionsListen,
+                params: TaskSubscription.params(taskID: "here--jobs/t/1"),
+                client: ClientFacts(capabilities: TasksExtension.required))
+            let handle = nodes.there.call(listen) { event in
+                if case .notification(Method.tasks, let task) = event { told.add(task) }
+            }
+            // What the server was asked before it was listened to is no news.
+            while server.last(Method.tasksGet) == nil {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            server.complete("t/1", "done")
+            while told.values.last?["status"] != "completed" {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            #expect(told.values.last?["taskId"] == "here--jobs/t/1")
+            handle.cancel()
+        }
+    }
+
+    @Test func `no more tasks are listened to than may be, and the end of a listen makes room`() async throws
+    {
+        let began = Box<CallHandle>()
+        let router = try router(at: .there, LocalServers()) { _, _ in CallHandle {} }
+        let listen = { @Sendable () -> Reason? in
+            let failed = Box<Reason>()
+            let handle = router.call(
+                EndpointCall(
+                    endpoint: .all, caller: Self.me, method: Method.subscriptionsListen,
+                    params: TaskSubscription.params(taskID: "here--jobs/t/1"),
+                    client: ClientFacts(capabilities: TasksExtension.required))
+            ) { event in if let failure = event.failure { failed.add(failure.reason) } }
+            began.add(handle)
+            return failed.values.first
+        }
+        for _ in 1...CallRouter.listensMax { #expect(listen() == nil) }
+        #expect(listen() == .limited)
+        for _ in 1...2 { began.values.first?.cancel() }
+        #expect(listen() == nil)
+        #expect(listen() == .limited)
+    }
+
     @Test func `another caller finds no task, at either node`() async throws {
         try await with { nodes in
             _ = await call(nodes.there, Method.toolsCall, ["name": "here--jobs__job"])

@@ -1,6 +1,7 @@
 import JSONSlice
 import MCPModel
 import NIOCore
+import Synchronization
 
 /// Tools of 2025-11-25 that run as tasks.
 extension Backend {
@@ -39,9 +40,10 @@ extension Backend {
     ///
     /// - Returns: `false` for any other request: a modern backend answers for its tasks itself.
     func answersForTask(_ call: BackendCall) -> Bool {
-        guard Method.ofTasks.contains(call.request.method), let id = call.request.params["taskId"]?.string,
-            let run = tasks.withLock({ $0.run(TaskBook.Key(id: id, caller: call.request.caller)) })
+        guard Method.ofTasks.contains(call.request.method), let id = call.request.params["taskId"]?.string
         else { return false }
+        let key = TaskBook.Key(id: id, caller: call.request.caller)
+        guard let run = tasks.withLock({ $0.run(key) }) else { return takeUp(key, for: call) }
         run.answer(call) { [weak self] call, event in self?.finish(call, .legacy, event) }
         return true
     }
@@ -52,21 +54,7 @@ extension Backend {
         guard hasStreamPerRequest else {
             return makeTask(call, attempt, request, at: Place(connection.link, declared))
         }
-        let isFull = state.withLock { state in
-            guard state.tasksAwaited < limits.awaitedTasksMax else { return true }
-            state.tasksAwaited += 1
-            return false
-        }
-        guard !isFull else {
-            let why = "\(limits.awaitedTasksMax) tasks run already, each of which keeps a connection open"
-            call.finish(
-                .failure(
-                    CallFailure(
-                        .limited, "server \(name): \(why)", hint: "wait for one to end, or cancel one",
-                        callID: call.request.id)))
-            return
-        }
-        let free = ReleaseOnce { [weak self] in self?.state.withLock { $0.tasksAwaited -= 1 } }
+        guard let free = awaitedPlace() else { return refuseAwaiting(call) }
         guard let asking, declared != .none else {
             return makeTask(call, attempt, request, at: Place(connection.link, declared, free.release))
         }
@@ -110,11 +98,30 @@ extension Backend {
         }
     }
 
+    /// A place among the tasks that are awaited on streams of their own; `nil`: there is none left.
+    func awaitedPlace() -> ReleaseOnce? {
+        let isFull = state.withLock { state in
+            guard state.tasksAwaited < limits.awaitedTasksMax else { return true }
+            state.tasksAwaited += 1
+            return false
+        }
+        return isFull ? nil : ReleaseOnce { [weak self] in self?.state.withLock { $0.tasksAwaited -= 1 } }
+    }
+
+    func refuseAwaiting(_ call: BackendCall) {
+        let why = "\(limits.awaitedTasksMax) tasks run already, each of which keeps a connection open"
+        call.finish(
+            .failure(
+                CallFailure(
+                    .limited, "server \(name): \(why)", hint: "wait for one to end, or cancel one",
+                    callID: call.request.id)))
+    }
+
     /// The link, at which each call is made as a task and waited for.
     func hiding(_ link: any BackendLink) -> any BackendLink {
         TaskingLink(
             link: link, nextNumber: { [weak self] in self?.nextNumber() ?? 0 }, loop: group.any(),
-            cancelTime: limits.listTimeout)
+            cancelTime: limits.listTimeout, namingTime: limits.taskNamingMax)
     }
 
     /// Where a task is made.
@@ -143,6 +150,10 @@ extension Backend {
         request.makesTask = true
         request.params = (request.params ?? .emptyObject).setting("task", to: .emptyObject)
         let free = place.free
+        let isMade = Mutex(false)
+        // The link may be let go of when the backend is done with the call, unless a task of it holds the link.
+        request.whenDone = { if !isMade.withLock({ $0 }) { free.release() } }
+        request.naming = naming(at: place.link)
         let handle = place.link.send(request) { event in
             switch event {
             case .notification(let method, let params): call.notify(method, params)
@@ -153,6 +164,7 @@ extension Backend {
                     free.release()
                     return self.finish(call, .legacy, event)
                 }
+                isMade.withLock { $0 = true }
                 self.handOver(made, id, to: call, at: place)
             case .error:
                 free.release()
@@ -164,11 +176,18 @@ extension Backend {
                 if !takes(fault) { self.finish(call, .legacy, event) }
             }
         }
-        call.running(
-            CallHandle {
-                handle.cancel()
-                free.release()
-            }, attempt: attempt)
+        call.running(handle, attempt: attempt)
+    }
+
+    /// What becomes of a call that nobody wants any more before its task has a name.
+    private func naming(at link: any BackendLink) -> TaskNaming {
+        TaskNaming(patience: limits.taskNamingMax) { [weak self] result in
+            guard let self, let id = result["task"]?["taskId"]?.string else { return }
+            link.send(
+                LinkRequest(
+                    number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)]),
+                within: limits.listTimeout, on: group.any())
+        }
     }
 
     private func handOver(
@@ -176,18 +195,10 @@ extension Backend {
     ) {
         let request = call.request
         let key = TaskBook.Key(id: id, caller: request.caller)
-        let name = name
         let task = LegacyTask(
             id, made, on: place.link, declared: place.declared,
-            actions: LegacyTask.Actions(
-                loop: group.any(), errandTime: limits.listTimeout, mayResend: hasStreamPerRequest,
-                nextNumber: { [weak self] in self?.nextNumber() ?? 0 },
-                over: { [weak self] bytes in
-                    place.free.release()
-                    self?.tasks.withLock { $0.keeps(bytes, as: key) }
-                },
-                error: { CallFailureCode.error(of: $0.failure(of: request, backend: name)).json }))
-        guard tasks.withLock({ $0.admit(task.creation, as: key, run: task, at: .now) }) else {
+            actions: actions(ofTask: key, request, place.free))
+        guard withTasks({ $0.admit(task.creation, as: key, run: task, at: .now) }) else {
             call.finish(.failure(tooManyTasks(request)))
             return task.cancel()
         }
@@ -195,9 +206,26 @@ extension Backend {
         if call.finish(.result(task.creation)) {
             task.start(for: tasks.withLock { $0.life(of: task.creation) })
         } else {
-            tasks.withLock { $0.forget(key) }
+            withTasks { $0.forget(key) }
             task.cancel()
         }
+    }
+
+    /// - Parameter free: its link is free of it.
+    func actions(ofTask key: TaskBook.Key, _ request: CallRequest, _ free: ReleaseOnce) -> LegacyTask.Actions
+    {
+        LegacyTask.Actions(
+            loop: group.any(), errandTime: limits.listTimeout, mayResend: hasStreamPerRequest,
+            caller: key.caller, nextNumber: { [weak self] in self?.nextNumber() ?? 0 },
+            over: { [weak self] bytes in
+                free.release()
+                self?.withTasks { $0.keeps(bytes, as: key) }
+            },
+            moved: { [weak self] in
+                guard let self, let task = tasks.withLock({ $0.run(key) })?.detailed else { return }
+                taskListeners.tell(task, to: key)
+            },
+            error: { [name] in CallFailureCode.error(of: $0.failure(of: request, backend: name)).json })
     }
 
     func nextNumber() -> Int {

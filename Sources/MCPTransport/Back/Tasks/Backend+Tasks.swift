@@ -9,14 +9,21 @@ extension Backend {
     func objection(to request: CallRequest) -> CallFailure? {
         guard Method.ofTasks.contains(request.method) else { return nil }
         let id = request.params["taskId"]?.string ?? ""
-        let isKnown = tasks.withLock { $0.knows(TaskBook.Key(id: id, caller: request.caller), at: .now) }
-        return isKnown ? nil : unknownTask(id, request)
+        let key = TaskBook.Key(id: id, caller: request.caller)
+        switch tasks.withLock({ $0.standing(of: key, at: .now) }) {
+        case .known: return nil
+        case .unknown: return unknownTask(id, request)
+        case .lost:
+            return CallFailure(
+                .unknownEntry, "server \(name) has lost task \(id): the process that ran it has ended",
+                hint: "call again", callID: request.id)
+        }
     }
 
     func unknownTask(_ id: String, _ request: CallRequest) -> CallFailure {
         CallFailure(
             .unknownEntry, "server \(name) has no task \(id)",
-            hint: "it may be over for too long, or its node was started anew; call again", callID: request.id)
+            hint: "it may be over for too long; call again", callID: request.id)
     }
 
     /// Hands a task that the backend has made to the caller, who alone may ask after it.
@@ -31,14 +38,26 @@ extension Backend {
             return call.finishBroken("it made a task without an id or a status", name)
         }
         let key = TaskBook.Key(id: id, caller: request.caller)
-        guard tasks.withLock({ $0.admit(result, as: key, at: .now) }) else {
+        guard withTasks({ $0.admit(result, as: key, at: .now) }) else {
             call.finish(.failure(tooManyTasks(request)))
             return cancelTask(id, of: request)
         }
         // Whoever has gone meanwhile will never ask after it.
         if !call.finish(.result(result)) {
-            tasks.withLock { $0.forget(key) }
+            withTasks { $0.forget(key) }
             cancelTask(id, of: request)
+        }
+    }
+
+    /// What becomes of a call at a modern backend that nobody wants any more; `nil` where it can be no task.
+    func naming(of request: CallRequest, at connection: Connection) -> TaskNaming? {
+        guard request.method == Method.toolsCall, TasksExtension.isDeclared(in: request.client.capabilities),
+            TasksExtension.isDeclared(in: connection.greeting.capabilities)
+        else { return nil }
+        return TaskNaming(patience: limits.modernTaskNamingMax) { [weak self] result in
+            guard result["resultType"]?.string == TasksExtension.resultType, let id = result["taskId"]?.string
+            else { return }
+            self?.cancelTask(id, of: request)
         }
     }
 
@@ -52,7 +71,7 @@ extension Backend {
     /// Takes note of what the backend answers to a question about a task.
     func note(_ result: JSON, of request: CallRequest) {
         guard request.method == Method.tasksGet, let id = request.params["taskId"]?.string else { return }
-        tasks.withLock { $0.saw(result, as: TaskBook.Key(id: id, caller: request.caller), at: .now) }
+        withTasks { $0.saw(result, as: TaskBook.Key(id: id, caller: request.caller), at: .now) }
     }
 
     /// Whether a result's type may come from an extension that passes through here.

@@ -15,10 +15,14 @@ final class LegacyTask: Sendable {
         var errandTime: Duration
         /// Whether the way that broke may be there again: each request has one of its own.
         var mayResend: Bool
+        /// Whose it is.
+        var caller: Caller
         /// The number of one more request.
         var nextNumber: @Sendable () -> Int
         /// It is over: its link is free, and keeping it takes so many bytes.
         var over: @Sendable (_ bytes: Int) -> Void
+        /// There is something new to be told of it.
+        var moved: @Sendable () -> Void
         /// Gives a fault the shape in which callers see it.
         var error: @Sendable (BackendFault) -> JSON
     }
@@ -76,7 +80,7 @@ final class LegacyTask: Sendable {
         guard state.withLock({ !$0.task.isOver }) else { return }
         let request = LinkRequest(
             number: actions.nextNumber(), method: Method.tasksResult, params: params, declared: declared,
-            isEndless: true, taskID: id)
+            isEndless: true, caller: actions.caller, taskID: id)
         let handle = link.send(request) { self.take($0) }
         let isOver = state.withLock { state in
             state.handle = handle
@@ -89,7 +93,11 @@ final class LegacyTask: Sendable {
         switch event {
         case .notification: break
         case .question(let question):
-            if let refusal = state.withLock({ $0.task.asked(question) }) { link.respond(refusal) }
+            if let refusal = state.withLock({ $0.task.asked(question) }) {
+                link.respond(refusal)
+            } else {
+                actions.moved()
+            }
         case .result(let result): end(.result(result))
         case .error(let error):
             let modern = EraBridge.modernAnswer(
@@ -121,6 +129,18 @@ final class LegacyTask: Sendable {
         ended.expiry?.cancel()
         for call in ended.waiting { finish(call, with: ended.task) }
         actions.over(ended.bytes)
+        actions.moved()
+    }
+
+    /// What can be told of it without asking its server.
+    var detailed: JSON? { state.withLock { $0.task.detailed } }
+
+    /// Its server says unasked how it is.
+    ///
+    /// - Returns: the task; `nil`: what it ended with is still on its way, or nothing was said.
+    func heard(_ status: JSON) -> JSON? {
+        guard TaskStatus(of: status) != nil else { return nil }
+        return state.withLock { $0.task.heard(status) }
     }
 
     // MARK: Requests of callers

@@ -30,15 +30,51 @@ struct TaskBook: Sendable {
         var bytes = 0
         /// What the gateway itself has to do with it, at a legacy backend.
         var run: LegacyTask?
+        /// Its server was a process that is gone.
+        var isLost = false
+        /// The expiry that was last noted in ``TaskMemory``.
+        var noted: ContinuousClock.Instant?
+    }
+
+    /// What a caller may know of a task.
+    enum Standing: Hashable, Sendable {
+        case known
+        /// It was this caller's, and went with the process that ran it.
+        case lost
+        /// It never was, is past its time, or is another caller's.
+        case unknown
     }
 
     /// Added to a server's own time: its clock began before ours, and it says itself when a task is gone.
     private static let grace = Duration.seconds(60)
 
+    /// How far the time of a task that has no end of its own moves on before that is noted: it does with every question.
+    private static let noteStep = Duration.seconds(3_600)
+
     private let limits: Limits
     private var entries: [Key: Entry] = [:]
+    private var changes: [TaskMemory.Change] = []
 
-    init(_ limits: Limits) { self.limits = limits }
+    /// - Parameters:
+    ///   - remembered: of an earlier life of the gateway.
+    ///   - areLost: whether the server's process went with it, and its tasks with that.
+    init(
+        _ limits: Limits, remembering remembered: [TaskMemory.Entry] = [], areLost: Bool = false,
+        at now: ContinuousClock.Instant = .now
+    ) {
+        self.limits = limits
+        for task in remembered.prefix(limits.countMax) {
+            let expiry = now + min(task.left, limits.lifeMax)
+            entries[Key(id: task.id, caller: task.caller)] = Entry(
+                since: now - task.age, expiry: expiry, isOver: areLost, isLost: areLost, noted: expiry)
+        }
+    }
+
+    /// What is to be noted since this was last asked.
+    mutating func takeChanges() -> [TaskMemory.Change] {
+        defer { changes = [] }
+        return changes
+    }
 
     var count: Int { entries.count }
 
@@ -51,7 +87,9 @@ struct TaskBook: Sendable {
         _ task: JSON, as key: Key, run: LegacyTask? = nil, at now: ContinuousClock.Instant
     ) -> Bool {
         if entries[key] == nil {
-            if isFull(for: key.caller) { entries = entries.filter { $0.value.expiry > now } }
+            if isFull(for: key.caller) {
+                for (old, entry) in entries where entry.expiry <= now { forget(old) }
+            }
             if count(of: key.caller) >= limits.perCallerMax, !forgetOne(where: { $0.caller == key.caller }) {
                 return false
             }
@@ -60,15 +98,39 @@ struct TaskBook: Sendable {
         let life = life(of: task)
         entries[key] = Entry(
             since: now, expiry: now + life, isOver: TaskStatus(of: task)?.isTerminal ?? false, run: run)
+        note(key, at: now)
         return true
     }
 
-    /// Whether that caller has that task.
-    func knows(_ key: Key, at now: ContinuousClock.Instant) -> Bool {
-        entries[key].map { $0.expiry > now } ?? false
+    func standing(of key: Key, at now: ContinuousClock.Instant) -> Standing {
+        guard let entry = entries[key], entry.expiry > now else { return .unknown }
+        return entry.isLost ? .lost : .known
     }
 
+    /// Whether that caller has that task.
+    func knows(_ key: Key, at now: ContinuousClock.Instant) -> Bool { standing(of: key, at: now) == .known }
+
     func run(_ key: Key) -> LegacyTask? { entries[key]?.run }
+
+    /// The callers who have a task of that id at a legacy backend.
+    func runs(of id: String) -> [(key: Key, run: LegacyTask)] {
+        entries.compactMap { key, entry in
+            guard key.id == id, let run = entry.run else { return nil }
+            return (key, run)
+        }
+    }
+
+    /// The gateway goes on with a task of an earlier life.
+    ///
+    /// - Returns: the run that stands, this or one that came first, and how long the task may still be asked after; `nil`: it
+    ///   is not known any more.
+    mutating func takeUp(
+        _ key: Key, _ run: LegacyTask, at now: ContinuousClock.Instant
+    ) -> (run: LegacyTask, left: Duration)? {
+        guard let entry = entries[key], entry.expiry > now, !entry.isLost else { return nil }
+        if entry.run == nil { entries[key]?.run = run }
+        return (entry.run ?? run, now.duration(to: entry.expiry))
+    }
 
     /// Takes note of what its server says of a task now: its time may change, and it may have come to its end.
     mutating func saw(_ task: JSON, as key: Key, at now: ContinuousClock.Instant) {
@@ -80,6 +142,10 @@ struct TaskBook: Sendable {
             entry.expiry = begin + life(of: task)
         }
         entries[key] = entry
+        let isFixed = task["ttlMs"]?.int != nil
+        guard let noted = entry.noted else { return note(key, at: now) }
+        let moved = noted < entry.expiry ? noted.duration(to: entry.expiry) : entry.expiry.duration(to: noted)
+        if moved > (isFixed ? .seconds(1) : Self.noteStep) { note(key, at: now) }
     }
 
     /// A task is over whose result lies here; where that takes too much room, those that would go first go now.
@@ -91,7 +157,20 @@ struct TaskBook: Sendable {
         }
     }
 
-    mutating func forget(_ key: Key) { entries[key] = nil }
+    mutating func forget(_ key: Key) {
+        guard entries.removeValue(forKey: key) != nil else { return }
+        changes.append(.forget(id: key.id, caller: key.caller))
+    }
+
+    private mutating func note(_ key: Key, at now: ContinuousClock.Instant) {
+        guard let entry = entries[key] else { return }
+        entries[key]?.noted = entry.expiry
+        changes.append(
+            .keep(
+                TaskMemory.Entry(
+                    id: key.id, caller: key.caller, age: entry.since.duration(to: now),
+                    left: now.duration(to: entry.expiry))))
+    }
 
     /// How long a task may be asked after, from its making on.
     func life(of task: JSON) -> Duration {
@@ -112,7 +191,7 @@ struct TaskBook: Sendable {
         guard let first = over.min(by: { ($0.value.expiry, $0.key.id) < ($1.value.expiry, $1.key.id) }) else {
             return false
         }
-        entries[first.key] = nil
+        forget(first.key)
         return true
     }
 }

@@ -12,6 +12,8 @@ struct TaskingLink: BackendLink {
     let loop: any EventLoop
     /// How long the answer to `tasks/cancel` is waited for.
     let cancelTime: Duration
+    /// How long a task's id is waited for that nobody wants any more.
+    let namingTime: Duration
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
         let hold = ErrandHold()
@@ -19,6 +21,9 @@ struct TaskingLink: BackendLink {
         var first = request
         first.params = Self.params(request.params ?? .emptyObject, progressTo: second)
         first.makesTask = true
+        first.naming = TaskNaming(patience: namingTime) { result in
+            if let id = result["task"]?["taskId"]?.string { cancelTask(id) }
+        }
         let box = TaskIDBox()
         // Whoever wants to know when the backend is done with the call means the task, where it makes one.
         first.whenDone = { if !box.isMade { request.whenDone?() } }
@@ -33,7 +38,7 @@ struct TaskingLink: BackendLink {
                         LinkRequest(
                             number: second, method: Method.tasksResult, params: ["taskId": .string(id)],
                             declared: request.declared, isEndless: true,
-                            whenDone: request.whenDone, taskID: id)
+                            whenDone: request.whenDone, caller: request.caller, taskID: id)
                     ) { event in
                         switch event {
                         case .result(let result): sink(.result(EraBridge.unrelated(result)))
@@ -44,12 +49,14 @@ struct TaskingLink: BackendLink {
             })
         return CallHandle {
             hold.cancel()
-            guard let id = box.take() else { return }
-            link.send(
-                LinkRequest(
-                    number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)]),
-                within: cancelTime, on: loop)
+            if let id = box.take() { cancelTask(id) }
         }
+    }
+
+    private func cancelTask(_ id: String) {
+        link.send(
+            LinkRequest(number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)]),
+            within: cancelTime, on: loop)
     }
 
     /// What a fault of the wait for the result means for the call: its tool runs already, so none of them may say that

@@ -96,6 +96,19 @@ extension LegacyDialogue {
         return EraBridge.legacyTaskCreation(fromModern: task)
     }
 
+    /// Tells the client what the server says of a task that it was just handed.
+    func listen(toTask made: JSON) {
+        guard made["resultType"]?.string == TasksExtension.resultType, let id = made["taskId"]?.string,
+            TaskStatus(of: made)?.isTerminal == false
+        else { return }
+        taskEars.listen(to: id, ask: asking(ClientFacts(era: .legacy))) { [weak self] told in
+            guard let self else { return }
+            let task = EraBridge.legacyTask(fromModern: tasks.withLock { $0.saw(told) })
+            voice.told(
+                ofTask: id, RPCMessage.notification(method: Method.tasksStatus, params: task).json)
+        }
+    }
+
     private func asking(_ client: ClientFacts) -> TaskPursuit.Ask {
         var client = client
         client.capabilities = TasksExtension.declared(in: client.capabilities)
@@ -112,7 +125,10 @@ extension LegacyDialogue {
     /// A call has become a task: what was wanted, or what the call goes on waiting for.
     func take(task: JSON, of id: RPCID, issue number: Int) {
         let taskID = task["taskId"]?.string ?? ""
-        guard let call = state.withLock({ $0.open[id] }), call.issue == number else { return }
+        guard let call = state.withLock({ $0.open[id] }), call.issue == number else {
+            // The client took it back just then. Nobody will ever ask after the task.
+            return service.abandon(task, at: endpoint, of: caller)
+        }
         guard case .wait = call.wish else { return follow(.finish(task), id) }
         let pursuit = pursuit(of: taskID, isOwned: true, call.facts)
         state.withLock { state in

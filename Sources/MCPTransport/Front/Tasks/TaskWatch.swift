@@ -6,6 +6,7 @@ import Synchronization
 /// One task that a `subscriptions/listen` wants to hear of (mcp-spec §3.8): asked after at its server's own pace, told of
 /// when it says something new, until it has come to its end.
 ///
+/// Whoever fronts its server tells when that says something by itself (``TaskSubscription``); then it is asked after at once.
 /// Asking works alike for servers of both eras and over any number of nodes, and spares a listener that has gone away
 /// nothing but one more answer. A server that cannot be reached for a while is asked again.
 final class TaskWatch: Sendable {
@@ -15,6 +16,17 @@ final class TaskWatch: Sendable {
         var isOver = false
         var handle: CallHandle?
         var timer: Scheduled<Void>?
+        /// Something was said while it was being asked after.
+        var isPoked = false
+        var listening = Listening.no
+        var ear: CallHandle?
+    }
+
+    private enum Listening: Sendable {
+        case no
+        case yes
+        /// Nobody tells; it is asked after all the same.
+        case refused
     }
 
     private let taskID: String
@@ -52,7 +64,51 @@ final class TaskWatch: Sendable {
             }
             handle?.cancel()
             timer?.cancel()
+            stopListening()
         }
+    }
+
+    private func listen() {
+        let begins = state.withLock { state in
+            guard !state.isOver, case .no = state.listening else { return false }
+            state.listening = .yes
+            return true
+        }
+        guard begins else { return }
+        let ear = ask(Method.subscriptionsListen, TaskSubscription.params(taskID: taskID)) {
+            [weak self] event in
+            switch event {
+            case .notification(let method, _): if method == Method.tasks { self?.poke() }
+            // Its time is over. With the next question it begins again.
+            case .result: self?.state.withLock { $0.listening = .no }
+            case .error, .failure: self?.state.withLock { $0.listening = .refused }
+            }
+        }
+        let isOver = state.withLock { state in
+            if !state.isOver { state.ear = ear }
+            return state.isOver
+        }
+        if isOver { ear.cancel() }
+    }
+
+    private func stopListening() {
+        let ear = state.withLock { state in
+            defer { state.ear = nil }
+            return state.ear
+        }
+        ear?.cancel()
+    }
+
+    /// There is news, so the next question need not wait; but a server that says much is not asked without a pause.
+    private func poke() {
+        let timer = state.withLock { state in
+            defer { state.timer = nil }
+            if state.timer == nil { state.isPoked = true }
+            return state.timer
+        }
+        guard let timer else { return }
+        timer.cancel()
+        lookAgain(after: pace.least)
     }
 
     private func look() {
@@ -86,7 +142,13 @@ final class TaskWatch: Sendable {
         if isFirst { settled(status != nil) }
         // What it was at the beginning is news only if nothing will follow it.
         if isNews, !isFirst || status?.isTerminal == true { changed(task) }
-        if status?.isTerminal == false { lookAgain(after: TaskWalk.interval(of: task, pace)) }
+        guard status?.isTerminal == false else { return stopListening() }
+        listen()
+        let isPoked = state.withLock { state in
+            defer { state.isPoked = false }
+            return state.isPoked
+        }
+        lookAgain(after: isPoked ? pace.least : TaskWalk.interval(of: task, pace))
     }
 
     private func failed() {
@@ -109,10 +171,14 @@ final class TaskWatch: Sendable {
             return !state.isSettled
         }
         if isFirst { settled(false) }
+        stopListening()
     }
 
     private func lookAgain(after wait: Duration) {
-        let timer = loop.scheduleTask(in: TimeAmount(wait)) { [weak self] () -> Void in self?.look() }
+        let timer = loop.scheduleTask(in: TimeAmount(wait)) { [weak self] () -> Void in
+            self?.state.withLock { $0.timer = nil }
+            self?.look()
+        }
         let isOver = state.withLock { state in
             if !state.isOver { state.timer = timer }
             return state.isOver

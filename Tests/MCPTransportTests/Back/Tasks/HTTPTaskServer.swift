@@ -24,14 +24,23 @@ final class HTTPTaskServer: Sendable {
         var closed = 0
         var cancelled: [String] = []
         var held: [String: (exchange: HTTPExchange, id: JSON)] = [:]
+        var unnamed: [(exchange: HTTPExchange, id: JSON, task: String)] = []
+        var toldToCancel = 0
     }
 
     private let forgets: Int
+    private let isSlow: Bool
+    private let knowsTasks: Bool
     private let state: Mutex<State>
 
-    /// - Parameter forgets: so many calls find their session gone.
-    init(_ waits: [Wait] = [], forgets: Int = 0) {
+    /// - Parameters:
+    ///   - forgets: so many calls find their session gone.
+    ///   - knowsTasks: whether it can be asked after them.
+    ///   - isSlow: whether tasks are named only by ``nameTasks()``.
+    init(_ waits: [Wait] = [], forgets: Int = 0, isSlow: Bool = false, knowsTasks: Bool = true) {
+        self.knowsTasks = knowsTasks
         self.forgets = forgets
+        self.isSlow = isSlow
         state = Mutex(State(waits: waits))
     }
 
@@ -40,6 +49,19 @@ final class HTTPTaskServer: Sendable {
     var closed: Int { state.withLock { $0.closed } }
     var isHolding: Bool { state.withLock { !$0.held.isEmpty } }
     var cancelled: [String] { state.withLock { $0.cancelled } }
+    /// `notifications/cancelled` that came.
+    var toldToCancel: Int { state.withLock { $0.toldToCancel } }
+
+    /// Answers the calls that wait to become tasks.
+    func nameTasks() {
+        let unnamed = state.withLock { state in
+            defer { state.unnamed = [] }
+            return state.unnamed
+        }
+        for call in unnamed {
+            say(call.exchange, call.id, ("result", ["task": Self.task(call.task, "working")]))
+        }
+    }
 
     func with(
         limits: BackendLimits = BackendRig.limits, _ body: (BackendRig) async throws -> Void
@@ -72,11 +94,12 @@ final class HTTPTaskServer: Sendable {
         await listener.close()
     }
 
-    private func handle(_ exchange: HTTPExchange) {
+    func handle(_ exchange: HTTPExchange) {
         guard let message = try? JSON(validating: exchange.body) else {
             return exchange.respond(status: exchange.method == "DELETE" ? 200 : 405)
         }
         guard let id = message["id"], let method = message["method"]?.string else {
+            if message["method"] == "notifications/cancelled" { state.withLock { $0.toldToCancel += 1 } }
             return exchange.respond(status: 202)
         }
         let task = message["params"]?["taskId"]?.string ?? ""
@@ -104,7 +127,12 @@ final class HTTPTaskServer: Sendable {
                 return state.calls
             }
             guard number > forgets else { return exchange.respond(status: 404) }
+            guard !isSlow else {
+                return state.withLock { $0.unnamed.append((exchange, id, "t\(number)")) }
+            }
             say(exchange, id, ("result", ["task": Self.task("t\(number)", "working")]))
+        case Method.tasksGet where !knowsTasks:
+            say(exchange, id, ("error", ["code": -32602, "message": "no"]))
         case Method.tasksGet: say(exchange, id, ("result", Self.task(task, "working")))
         case Method.tasksCancel:
             let held = state.withLock { state in

@@ -82,4 +82,50 @@ struct TaskBookTests {
         book.keeps(6_000, as: Self.key("b"))
         #expect(book.knows(Self.key("b"), at: start))
     }
+
+    @Test mutating func `what is to be remembered is noted once, and when its time moves on far enough`() {
+        _ = book.admit(Self.task(ttl: .null), as: Self.key("a"), at: start)
+        let kept = book.takeChanges()
+        let entry = TaskMemory.Entry(id: "a", caller: Self.me, age: .zero, left: .seconds(86_400))
+        #expect(kept == [.keep(entry)])
+        book.saw(Self.task(ttl: .null), as: Self.key("a"), at: start + .seconds(60))
+        let none = book.takeChanges()
+        #expect(none.isEmpty)
+        book.saw(Self.task(ttl: .null), as: Self.key("a"), at: start + .seconds(4_000))
+        let moved = book.takeChanges()
+        #expect(
+            moved == [
+                .keep(
+                    TaskMemory.Entry(
+                        id: "a", caller: Self.me, age: .seconds(4_000), left: .seconds(86_400)))
+            ])
+        book.saw(Self.task(ttl: 60_000), as: Self.key("a"), at: start + .seconds(4_001))
+        book.forget(Self.key("a"))
+        book.forget(Self.key("b"))
+        let last = book.takeChanges().last
+        #expect(last == .forget(id: "a", caller: Self.me))
+    }
+
+    @Test func `what is remembered is known for the rest of its time, or lost with its process`() {
+        let entry = TaskMemory.Entry(id: "a", caller: Self.me, age: .seconds(50), left: .seconds(10))
+        for (areLost, standing) in [(false, TaskBook.Standing.known), (true, .lost)] {
+            let book = TaskBook(
+                TaskBook.Limits(countMax: 4, perCallerMax: 2, bytesMax: 1_000, lifeMax: .seconds(86_400)),
+                remembering: [entry], areLost: areLost, at: start)
+            #expect(book.standing(of: Self.key("a"), at: start + .seconds(9)) == standing)
+            #expect(book.standing(of: Self.key("a"), at: start + .seconds(11)) == .unknown)
+            #expect(book.standing(of: Self.key("a", Self.other), at: start) == .unknown)
+        }
+    }
+
+    @Test mutating func `tasks that went with their process make room first`() {
+        let lost = ["a", "b"].map {
+            TaskMemory.Entry(id: $0, caller: Self.me, age: .zero, left: .seconds(60))
+        }
+        book = TaskBook(
+            TaskBook.Limits(countMax: 4, perCallerMax: 2, bytesMax: 1_000, lifeMax: .seconds(86_400)),
+            remembering: lost, areLost: true, at: start)
+        let admitted = ["c", "d"].map { book.admit(Self.task(), as: Self.key($0), at: start) }
+        #expect(admitted == [true, true] && book.count == 2)
+    }
 }

@@ -43,7 +43,7 @@ struct LegacyTaskFrontTests {
                 capabilities["tasks"]?.text == #"{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#)
             #expect(capabilities["extensions"] == nil)
             let tools = try await client.ask(Method.toolsList)["result"]?["tools"]?.elements ?? []
-            #expect(tools.count == 5)
+            #expect(tools.count == TaskServer.tools.count)
             #expect(tools.allSatisfy { $0["execution"]?["taskSupport"] == "optional" })
         }
     }
@@ -177,6 +177,29 @@ struct LegacyTaskFrontTests {
                 try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
             }
             #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+        }
+    }
+
+    @Test func `a task that is named when its client has taken the call back is cancelled`() async throws {
+        try await with { client, _ in
+            let headers = FrontRig.legacyHeaders(client.session, client.revision)
+            let params: JSON = ["name": "slow", "arguments": [:], "task": [:]]
+            let stream = try client.front.stream(
+                "POST", "/mcp", headers: headers,
+                body: FrontRig.legacyBody(Method.toolsCall, params, id: 7))
+            while server.last(Method.toolsCall) == nil {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            let cancelled: JSON = [
+                "jsonrpc": "2.0", "method": "notifications/cancelled", "params": ["requestId": 7],
+            ]
+            _ = try await client.front.send("POST", "/mcp", headers: headers, body: Array(cancelled.bytes))
+            while server.cancelledCalls == 0 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            server.nameSlowTasks()
+            #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+            stream.close()
         }
     }
 

@@ -54,6 +54,25 @@ struct ModernTaskFrontTests {
         }
     }
 
+    @Test func `a task that is named when its client has gone is cancelled`() async throws {
+        try await FrontRig.with(server.service) { front in
+            let stream = try front.stream(
+                "POST", "/mcp", headers: FrontRig.modernHeaders(Method.toolsCall, name: "slow"),
+                body: FrontRig.modernBody(
+                    Method.toolsCall, ["name": "slow", "arguments": [:]],
+                    capabilities: TasksExtension.required))
+            while server.last(Method.toolsCall) == nil {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            stream.close()
+            while server.cancelledCalls == 0 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            server.nameSlowTasks()
+            #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+        }
+    }
+
     private static let empty: [(String, JSON)] = [
         (Method.tasksGet, [:]), (Method.tasksGet, ["taskId": 5]), (Method.tasksUpdate, ["taskId": "t/1"]),
         (Method.tasksUpdate, ["taskId": "t/1", "inputResponses": []]),

@@ -1,0 +1,68 @@
+import JSONSlice
+import MCPModel
+import NIOCore
+
+/// What servers say of tasks unasked: `notifications/tasks/status` of 2025-11-25, `notifications/tasks` of 2026-07-28.
+extension Backend {
+    /// Tells a caller what the backend says of its task, for as long as the request says; cancelling ends it.
+    func listen(to id: String, _ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
+        let key = TaskBook.Key(id: id, caller: request.caller)
+        guard tasks.withLock({ $0.knows(key, at: .now) }) else {
+            sink(.failure(unknownTask(id, request)))
+            return .finished
+        }
+        guard let number = taskListeners.add(key, sink) else {
+            sink(
+                .failure(
+                    CallFailure(
+                        .limited,
+                        "server \(name): \(limits.taskListenersMax) callers are told of tasks already",
+                        hint: "ask after the task instead", callID: request.id)))
+            return .finished
+        }
+        let upstream = listenUpstream(to: key)
+        let timer = group.any().scheduleTask(in: TimeAmount(request.timeLeft)) { [taskListeners] in
+            upstream.cancel()
+            taskListeners.remove(number)?(.result(["resultType": "complete"]))
+        }
+        sink(TaskSubscription.acknowledged(taskID: id))
+        return CallHandle { [taskListeners] in
+            taskListeners.remove(number)
+            timer.cancel()
+            upstream.cancel()
+        }
+    }
+
+    /// A modern backend says nothing unless it is listened to. That takes a stream, of which there are so many for tasks.
+    private func listenUpstream(to key: TaskBook.Key) -> CallHandle {
+        guard let connection = state.withLock({ $0.connection }), connection.greeting.revision.era == .modern,
+            TasksExtension.isDeclared(in: connection.greeting.capabilities), let free = awaitedPlace()
+        else { return .finished }
+        let revision = connection.greeting.revision
+        let client = ClientFacts(capabilities: TasksExtension.required, info: clientInfo)
+        let params = RequestMeta(version: revision, client: client)
+            .written(into: TaskSubscription.params(taskID: key.id))
+        return connection.link.send(
+            LinkRequest(
+                number: nextNumber(), method: Method.subscriptionsListen, params: params,
+                mirrored: MirroredHeaders(
+                    version: revision.rawValue, method: Method.subscriptionsListen, params: params),
+                isEndless: true, whenDone: free.release)
+        ) { [weak self] event in
+            guard let self, case .notification(Method.tasks, let params) = event,
+                params["taskId"]?.string == key.id, TaskStatus(of: params) != nil
+            else { return }
+            let task = params.removing("_meta")
+            withTasks { $0.saw(task, as: key, at: .now) }
+            taskListeners.tell(task, to: key)
+        }
+    }
+
+    /// A legacy backend says how a task is; whose it is, it does not say.
+    func heard(ofTask status: JSON) {
+        guard let id = status["taskId"]?.string else { return }
+        for (key, run) in tasks.withLock({ $0.runs(of: id) }) {
+            if let task = run.heard(status) { taskListeners.tell(task, to: key) }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Synchronization
+import Testing
+
+@testable import MCPTransport
+
+/// What servers say of tasks without being asked, from the backend to the caller whose task it is.
+@Suite(.timeLimit(.minutes(1)))
+struct ToldTaskTests {
+    private static let able = ClientFacts(capabilities: TasksExtension.required)
+    private static let askable = ClientFacts(
+        capabilities: TasksExtension.declared(in: ["elicitation": ["form": [:]]]))
+    private static let mallory = Caller(issuer: "key", subject: "mallory")
+
+    /// What one listener hears.
+    private final class Heard: Sendable {
+        private let events = Mutex<[CallEvent]>([])
+
+        func take(_ event: CallEvent) { events.withLock { $0.append(event) } }
+
+        var tasks: [JSON] {
+            events.withLock { events in
+                events.compactMap { if case .notification(Method.tasks, let task) = $0 { task } else { nil } }
+            }
+        }
+        var isAcknowledged: Bool {
+            events.withLock { events in
+                events.contains {
+                    if case .notification(Method.subscriptionsAcknowledged, _) = $0 { true } else { false }
+                }
+            }
+        }
+        var failure: CallFailure? {
+            events.withLock { events in
+                events.lazy.compactMap { if case .failure(let failure) = $0 { failure } else { nil } }.first
+            }
+        }
+        var isOver: Bool { events.withLock { $0.contains(where: \.isFinal) } }
+    }
+
+    private func until(_ condition: () async -> Bool) async throws {
+        while !(await condition()) {
+            try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+        }
+    }
+
+    private func listen(
+        _ rig: BackendRig, _ id: String, _ heard: Heard, caller: Caller = .anonymous,
+        timeLeft: Duration = .seconds(20)
+    ) -> CallHandle {
+        rig.backend.call(
+            BackendRig.request(
+                Method.subscriptionsListen, TaskSubscription.params(taskID: id), client: Self.able,
+                caller: caller, timeLeft: timeLeft), heard.take)
+    }
+
+    private func withChild(_ body: (BackendRig) async throws -> Void) async throws {
+        try await BackendRig.with(LegacyTaskServer.target, limits: BackendRig.limits, seal: AskingServer.seal)
+        {
+            rig in
+            _ = try await rig.listing()
+            try await body(rig)
+        }
+    }
+
+    @Test func `a legacy server's word on a task goes to the caller whose it is, and to no other`()
+        async throws
+    {
+        try await withChild { rig in
+            for _ in 1...2 { _ = await rig.tool("job", client: Self.able) }
+            let (mine, other, foreign) = (Heard(), Heard(), Heard())
+            let handle = listen(rig, "t1", mine)
+            _ = listen(rig, "t2", other)
+            _ = listen(rig, "t1", foreign, caller: Self.mallory)
+            #expect(mine.isAcknowledged && foreign.failure?.reason == .unknownEntry)
+            _ = await rig.tool("move", ["id": "t1", "text": "half way"])
+            try await until { !mine.tasks.isEmpty }
+            #expect(mine.tasks.first?["statusMessage"] == "half way" && mine.tasks.first?["ttlMs"] == 60_000)
+            _ = await rig.tool("end", ["id": "t1", "text": "done"])
+            try await until { mine.tasks.last?.pointer("/result/content/0/text") == "done" }
+            #expect(other.tasks.isEmpty && foreign.tasks.isEmpty)
+            handle.cancel()
+            #expect(rig.backend.taskListeners.count == 1)
+        }
+    }
+
+    @Test func `what a legacy server's task asks is told`() async throws {
+        try await withChild { rig in
+            let heard = Heard()
+            #expect(await rig.tool("job", client: Self.askable).result?["taskId"] == "t1")
+            _ = listen(rig, "t1", heard)
+            _ = await rig.tool("move", ["id": "t1", "text": "Sure?", "ask": true])
+            try await until { !heard.tasks.isEmpty }
+            #expect(heard.tasks.first?["status"] == "input_required")
+            #expect(heard.tasks.first?.pointer("/inputRequests/input-1/params/message") == "Sure?")
+        }
+    }
+
+    @Test func `a listen ends with its time, and listeners are bounded`() async throws {
+        var limits = BackendRig.limits
+        limits.taskListenersMax = 1
+        try await BackendRig.with(LegacyTaskServer.target, limits: limits) { rig in
+            _ = try await rig.listing()
+            _ = await rig.tool("job", client: Self.able)
+            let (first, second) = (Heard(), Heard())
+            _ = listen(rig, "t1", first, timeLeft: .milliseconds(200))
+            _ = listen(rig, "t1", second)
+            #expect(second.failure?.reason == .limited)
+            try await until { first.isOver }
+            #expect(first.failure == nil && rig.backend.taskListeners.count == 0)
+        }
+    }
+
+    @Test func `a modern server is listened to for whoever listens`() async throws {
+        let server = TaskServer(pollMilliseconds: 10)
+        try await FrontRig.with(server.service) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: [])) { rig in
+                _ = try await rig.listing()
+                #expect(await rig.tool("job", client: Self.able).result?["taskId"] == "t/1")
+                let heard = Heard()
+                let handle = listen(rig, "t/1", heard)
+                #expect(heard.isAcknowledged && rig.backend.state.withLock { $0.tasksAwaited } == 1)
+                // What the server was asked before it was listened to is no news.
+                try await until { server.last(Method.tasksGet) != nil }
+                server.complete("t/1", "done")
+                try await until { heard.tasks.last?["status"] == "completed" }
+                #expect(heard.tasks.last?["_meta"] == nil)
+                handle.cancel()
+                try await until { rig.backend.state.withLock { $0.tasksAwaited } == 0 }
+            }
+        }
+    }
+}

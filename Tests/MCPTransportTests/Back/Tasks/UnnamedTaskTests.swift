@@ -1,0 +1,185 @@
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Synchronization
+import Testing
+
+@testable import MCPTransport
+
+/// Calls that nobody wants any more before their server has said which task it made of them.
+@Suite(.timeLimit(.minutes(1)))
+struct UnnamedTaskTests {
+    /// How a caller waits for a call that is to become a task.
+    enum Way: CaseIterable, Sendable {
+        /// It is handed the task.
+        case handed
+        /// It knows of no tasks.
+        case hidden
+        /// It knows of no tasks, and can be asked for something.
+        case asked
+        /// It is handed the task, and can be asked for something.
+        case askedAndHanded
+
+        var client: ClientFacts {
+            switch self {
+            case .handed: ClientFacts(capabilities: TasksExtension.required)
+            case .hidden: ClientFacts()
+            case .asked: ClientFacts(capabilities: AskingServer.form)
+            case .askedAndHanded: ClientFacts(capabilities: TasksExtension.declared(in: AskingServer.form))
+            }
+        }
+    }
+
+    private func until(_ condition: () async -> Bool) async throws {
+        while !(await condition()) {
+            try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+        }
+    }
+
+    private func begin(_ rig: BackendRig, _ tool: String, _ client: ClientFacts) -> CallHandle {
+        rig.backend.call(
+            BackendRig.request(
+                Method.toolsCall, ["name": .string(tool), "arguments": [:]], client: client)
+        ) { _ in }
+    }
+
+    @Test(arguments: Way.allCases)
+    func `a child that names the task late is told to cancel it, and not the call`(way: Way) async throws {
+        try await BackendRig.with(LegacyTaskServer.target, limits: BackendRig.limits, seal: AskingServer.seal)
+        {
+            rig in
+            _ = try await rig.listing()
+            let call = begin(rig, "slow", way.client)
+            _ = try await rig.line(containing: "call slow")
+            call.cancel()
+            #expect(await rig.tool("plain").text == "plain")
+            _ = try await rig.line(containing: "cancelled t1")
+            #expect(!rig.backend.recentLines.contains { $0.contains("told to cancel") })
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func `a server over HTTP that names the task late is told to cancel it, and not the call`(
+        way: Way
+    ) async throws {
+        let server = HTTPTaskServer(isSlow: true)
+        try await server.with { rig in
+            let call = begin(rig, "must", way.client)
+            try await until { server.calls == 1 }
+            call.cancel()
+            server.nameTasks()
+            try await until { server.cancelled == ["t1"] }
+            #expect(server.toldToCancel == 0)
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func `the name is not waited for for ever: then the call is cancelled`(way: Way) async throws {
+        var limits = BackendRig.limits
+        limits.taskNamingMax = .milliseconds(20)
+        let server = HTTPTaskServer(isSlow: true)
+        try await server.with(limits: limits) { rig in
+            let call = begin(rig, "must", way.client)
+            try await until { server.calls == 1 }
+            call.cancel()
+            try await until { server.toldToCancel == 1 }
+            // Its place is free again.
+            #expect(rig.backend.state.withLock { $0.tasksAwaited } == 0)
+            server.nameTasks()
+        }
+    }
+
+    @Test func `so is a call whose time is over`() async throws {
+        try await BackendRig.with(LegacyTaskServer.target, limits: BackendRig.limits) { rig in
+            _ = try await rig.listing()
+            let outcome = await rig.call(
+                Method.toolsCall, ["name": "slow", "arguments": [:]], timeLeft: .milliseconds(500))
+            #expect(outcome.failure?.reason == .deadlineExceeded)
+            #expect(await rig.tool("plain").text == "plain")
+            _ = try await rig.line(containing: "cancelled t1")
+        }
+    }
+
+    private static let able = ClientFacts(capabilities: TasksExtension.required)
+
+    private func modern(
+        _ patience: Duration, _ body: (TaskServer, BackendRig) async throws -> Void
+    ) async throws {
+        let server = TaskServer()
+        var limits = BackendRig.limits
+        limits.modernTaskNamingMax = patience
+        try await FrontRig.with(server.service) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: []), limits: limits) { rig in
+                _ = try await rig.listing()
+                try await body(server, rig)
+            }
+        }
+    }
+
+    @Test func `a modern server that names the task late is told to cancel it, and not the call`()
+        async throws
+    {
+        try await modern(.seconds(30)) { server, rig in
+            let call = begin(rig, "slow", Self.able)
+            try await until { server.last(Method.toolsCall) != nil }
+            call.cancel()
+            server.nameSlowTasks()
+            try await until { server.last(Method.tasksCancel)?.params["taskId"] == "t/1" }
+            #expect(server.cancelledCalls == 0)
+        }
+    }
+
+    @Test func `a call at a modern server is cancelled a moment later where it might become a task`()
+        async throws
+    {
+        try await modern(.milliseconds(20)) { server, rig in
+            let call = begin(rig, "slow", Self.able)
+            try await until { server.last(Method.toolsCall) != nil }
+            call.cancel()
+            try await until { server.cancelledCalls == 1 }
+        }
+    }
+
+    @Test func `a call that cannot become a task is cancelled at once`() async throws {
+        try await modern(.seconds(30)) { server, rig in
+            let call = begin(rig, "slow", ClientFacts())
+            try await until { server.last(Method.toolsCall) != nil }
+            call.cancel()
+            try await until { server.cancelledCalls == 1 }
+        }
+    }
+
+    @Test func `an answer that crosses with the word that nobody waits is not lost on a shared channel`() {
+        let heard = Mutex<[JSON]>([])
+        let requests = OpenRequests(on: FrontRig.loops.next(), BackendRig.limits, news: { _ in }) { _ in }
+        var request = LinkRequest(number: 1, method: Method.toolsCall)
+        request.naming = TaskNaming(patience: .seconds(1)) { result in heard.withLock { $0.append(result) } }
+        _ = requests.admit(request) { _ in Issue.record("nobody waits for this") }
+        requests.cancel(1)
+        let answer: JSON = ["jsonrpc": "2.0", "id": 1, "result": ["resultType": "task", "taskId": "t"]]
+        for _ in 1...2 { requests.take(Array(answer.bytes)) }
+        #expect(heard.withLock { $0 } == [["resultType": "task", "taskId": "t"]])
+    }
+
+    @Test func `no more calls are waited for on behalf of nobody than may be`() async throws {
+        let server = TaskServer()
+        var limits = BackendRig.limits
+        limits.modernTaskNamingMax = .seconds(30)
+        let count = LateAnswers.countMax + 3
+        try await FrontRig.with(server.service) { front in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: []), limits: limits) { rig in
+                _ = try await rig.listing()
+                for number in 1...count {
+                    let call = begin(rig, "slow", Self.able)
+                    try await until { server.calls.count { $0.method == Method.toolsCall } == number }
+                    call.cancel()
+                }
+                try await until { server.cancelledCalls == 3 }
+                server.nameSlowTasks()
+                try await until {
+                    server.calls.count { $0.method == Method.tasksCancel } >= LateAnswers.countMax
+                }
+            }
+        }
+    }
+}
