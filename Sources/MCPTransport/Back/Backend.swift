@@ -152,7 +152,7 @@ package final class Backend: Sendable {
                 .failure(
                     CallFailure(
                         .limited, "server \(name): \(limits.callsMax) calls are running already",
-                        hint: "try again when some have ended", callID: request.id)))
+                        hint: "try again when some have ended", callID: request.id, isUnsent: true)))
             return .finished
         }
         let call = BackendCall(request, sink) { [weak self] in self?.ended($0) }
@@ -179,7 +179,7 @@ package final class Backend: Sendable {
                 let fault =
                     state.isAuthNeeded
                     ? BackendFault(.authNeeded, state.reason) : BackendFault(.notReached, state.reason)
-                return .failure(fault.failure(of: request, backend: name))
+                return .failure(fault.beforeSending.failure(of: request, backend: name))
             }
             state.lastNumber += 1
             return .success((connection, state.lastNumber))
@@ -188,7 +188,7 @@ package final class Backend: Sendable {
         case .failure(let failure): call.finish(.failure(failure))
         case .success(let (connection, number)):
             if let refusal = connection.refusal(of: request) {
-                call.finish(.failure(refusal.failure(of: request, backend: name)))
+                call.finish(.failure(refusal.beforeSending.failure(of: request, backend: name)))
                 return
             }
             let era = connection.greeting.revision.era
@@ -334,8 +334,8 @@ package final class Backend: Sendable {
     func failParked(_ fault: BackendFault) {
         let kind: BackendFault.Kind = fault.kind == .authNeeded ? .authNeeded : .notReached
         for call in takeParked() {
-            call.finish(
-                .failure(BackendFault(kind, fault.detail).failure(of: call.request, backend: name)))
+            let failure = BackendFault(kind, fault.detail).beforeSending
+            call.finish(.failure(failure.failure(of: call.request, backend: name)))
         }
     }
 
