@@ -262,7 +262,9 @@ package final class Backend: Sendable {
             finish(call, era, event)
         case .fault(let fault):
             // The backend says that it did not know the session, so it did not do what was asked.
-            if fault.kind == .sessionGone, attempt == 1 { return park(call) { $0.isSessionGone = true } }
+            if fault.kind == .sessionGone, attempt == 1 {
+                return park(call) { $0.isGone(fault.session ?? 0) }
+            }
             finish(call, era, event)
         case .question, .result, .error:
             finish(call, era, event)

@@ -34,7 +34,7 @@ struct BackendFault: Error, Hashable, Sendable {
     /// Characters of a detail: what a backend says may be part of it.
     private static let detailMax = 1_000
 
-    init(_ kind: Kind, _ detail: String) {
+    init(_ kind: Kind, _ detail: String, session: Int? = nil) {
         self.kind = kind
         self.detail = detail.count > Self.detailMax ? detail.prefix(Self.detailMax) + "…" : detail
         self.session = session
@@ -115,8 +115,8 @@ enum LinkNews: Sendable {
     case asked
     /// The params of a `notifications/resources/updated` of a legacy session.
     case updated(JSON)
-    /// The backend has forgotten the session.
-    case sessionGone
+    /// The backend has forgotten a session, by its number at the link.
+    case sessionGone(Int)
     /// What a legacy session says besides answers is heard from here on; what it said before may be lost.
     case hearing
     case lost(BackendFault)
@@ -149,9 +149,14 @@ protocol BackendLink: Sendable {
     ///
     /// - Returns: how it ended, as part of a sentence, where there is something to say.
     func close() async -> String?
+    /// Which session this is, of those that were opened here: what is heard of an earlier one is no news.
+    var sessionNumber: Int { get }
 }
 
 extension BackendLink {
+    /// Its only session lives as long as the link.
+    var sessionNumber: Int { 0 }
+
     /// One channel carries everything, and it is open.
     func whenAttentive() async {}
 }

@@ -96,5 +96,5 @@ extension Backend {
 
 extension BackendNews {
     /// Whether what came, if anything, is no reason to list again.
-    var asksForNoListing: Bool { !(isChanged || isSuspect || isSessionGone || isRecheck || isRestart) }
+    var asksForNoListing: Bool { !(isChanged || isSuspect || goneSession != nil || isRecheck || isRestart) }
 }

@@ -75,6 +75,7 @@ struct TaskingLink: BackendLink {
     func settle(_ revision: ProtocolRevision) { link.settle(revision) }
     func attend() async { await link.attend() }
     func whenAttentive() async { await link.whenAttentive() }
+    var sessionNumber: Int { link.sessionNumber }
     func close() async -> String? { await link.close() }
 }
 
