@@ -194,7 +194,7 @@ extension Backend {
             let greeting = try await initialize(link, declaring: session.declared)
             let talkative = talkative(link, greeting) { [subscriptions] in subscriptions.unlinked(post) }
             subscribe(at: talkative, greeting, post: post, isFirst: false)
-            return talkative
+            return heard(talkative)
         } catch {
             _ = await link.close()
             throw error

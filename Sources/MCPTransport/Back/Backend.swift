@@ -98,7 +98,7 @@ package final class Backend: Sendable {
         self.clientInfo = clientInfo
         self.chance = chance
         self.events = events
-        state = Mutex(State(health: BackendHealth(pauses: limits.probePauses)))
+        state = Mutex(State(health: BackendHealth(pauses: limits.probePauses, patience: limits.silenceMax)))
         tasks = Mutex(TaskBook(TaskBook.Limits(limits)))
         subscriptions = SubscriptionDesk(server: name, limits: limits, group: group, chance: chance)
         asking = seal.map { seal in
