@@ -194,7 +194,8 @@ struct ReplicaBookTests {
         #expect(!book.isEjected(server(0), at: .zero))
     }
 
-    @Test mutating func `one that nobody has heard of counts what runs there, so one that hangs gets next to nothing`()
+    @Test
+    mutating func `what runs at one that nobody has heard of counts, so one that hangs gets next to nothing`()
     {
         let all = candidates(.segment, .segment)
         var hanging = 0

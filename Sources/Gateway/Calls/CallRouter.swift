@@ -113,7 +113,8 @@ final class CallRouter: Sendable {
     }
 
     /// What ``OwnerPolicy`` says to another node's repeat, said to one of our own.
-    private static func unrepeatable(_ request: CallRequest, at server: Label, on node: String) -> CallFailure {
+    private static func unrepeatable(_ request: CallRequest, at server: Label, on node: String) -> CallFailure
+    {
         CallFailure(
             .outcomeUnknown, "it may have run at another replica, and \(node) may not run it again",
             hint: "look whether it ran before you call again", callID: request.id)

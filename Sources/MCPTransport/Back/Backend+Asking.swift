@@ -104,7 +104,8 @@ extension Backend {
         CallFailure(
             .limited,
             "server \(name): all sessions that it may have are waiting for answers of callers",
-            hint: "answer or cancel what it asked, or try again later", callID: leg.request.id, isUnsent: true)
+            hint: "answer or cancel what it asked, or try again later", callID: leg.request.id, isUnsent: true
+        )
     }
 
     /// Resources are taken for one: there may be any number of URIs.

@@ -196,7 +196,8 @@ extension Backend {
         }
         state.withLock { state in
             state.connection = Connection(
-                link: heard(link), greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools,
+                link: heard(link), greeting: greeting, parameters: parameters,
+                refusedTools: listing.refusedTools,
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()
             state.isAuthNeeded = false

@@ -110,7 +110,8 @@ package struct CallCourse: Sendable {
         switch phase {
         case .waiting where isRepeat && !asks:
             // The mark of a repeat is none of the older protocol's, so the owner would run it as if it were the first.
-            return fail(.outcomeUnknown, "\(owner) cannot be told that it may have run: it speaks an older protocol")
+            return fail(
+                .outcomeUnknown, "\(owner) cannot be told that it may have run: it speaks an older protocol")
         case .waiting: return send(life)
         case .lost(life) where asks, .abandoned(life) where asks:
             guard case .abandoned = phase else {

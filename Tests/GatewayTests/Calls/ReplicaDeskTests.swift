@@ -122,7 +122,8 @@ struct ReplicaDeskTests {
 
     // MARK: What may run twice
 
-    @Test func `a call of which nobody knows whether it ran goes on as a repeat, which its owner may run`() throws
+    @Test func `a call of which nobody knows whether it ran goes on as a repeat, which its owner may run`()
+        throws
     {
         try publish()
         let heard = call(on: router([.there: .failure(CallFailure(.outcomeUnknown, "cut"))]))
