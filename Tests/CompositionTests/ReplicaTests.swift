@@ -193,4 +193,66 @@ struct ReplicaBookTests {
         for _ in 1...10 { _ = call(among: candidates(.here), .noMatter) }
         #expect(!book.isEjected(server(0), at: .zero))
     }
+
+    @Test
+    mutating func `what runs at one that nobody has heard of counts, so one that hangs gets next to nothing`()
+    {
+        let all = candidates(.segment, .segment)
+        var hanging = 0
+        for _ in 1...100 {
+            guard let chosen = book.choose(among: all, at: .zero, using: &random) else { continue }
+            if chosen == server(0) {
+                hanging += 1
+            } else {
+                book.finished(chosen, .answered, after: .milliseconds(10), at: .zero)
+            }
+        }
+        #expect(hanging <= 2)
+    }
+
+    @Test(arguments: [ReplicaBook.Outcome.failed, .noMatter])
+    mutating func `the time that a call took in vain counts as latency`(outcome: ReplicaBook.Outcome) {
+        _ = call(among: [candidates(.segment)[0]], outcome, taking: .seconds(30))
+        let all = candidates(.segment, .segment)
+        _ = call(among: [all[1]], taking: .milliseconds(10))
+        for _ in 1...20 {
+            let chosen = call(among: all)
+            #expect(chosen == server(1))
+        }
+        // A failure that comes at once makes nobody quick.
+        _ = call(among: [all[0]], outcome, taking: .zero)
+        let chosen = call(among: all)
+        #expect(chosen == server(1))
+    }
+
+    @Test mutating func `what was slow is tried again after a minute`() {
+        let all = candidates(.segment, .segment)
+        _ = call(among: [all[0]], taking: .seconds(30))
+        _ = call(among: [all[1]], taking: .milliseconds(10))
+        var chosen: Set<ServerKey> = []
+        for second in 0...60 {
+            if let server = call(among: all, at: Double(second)) { chosen.insert(server) }
+        }
+        #expect(chosen == [server(1)])
+        for second in 61...80 {
+            if let server = call(among: all, at: Double(second)) { chosen.insert(server) }
+        }
+        #expect(chosen.count == 2)
+    }
+
+    @Test mutating func `after an ejection one call at a time goes there, until it has answered`() {
+        let all = candidates(.here, .elsewhere)
+        _ = call(among: all, .unsent)
+        let trial = book.choose(among: all, at: seconds(5), using: &random)
+        #expect(trial == server(0))
+        for _ in 1...5 {
+            let meanwhile = call(among: all, at: 5)
+            #expect(meanwhile == server(1))
+        }
+        book.finished(server(0), .answered, after: .milliseconds(1), at: seconds(6))
+        for _ in 1...3 {
+            let chosen = book.choose(among: all, at: seconds(6), using: &random)
+            #expect(chosen == server(0), "as many as come")
+        }
+    }
 }

@@ -13,6 +13,8 @@ struct ForwardedCall: Sendable {
     var kind: EntryKind?
     var caller: Caller
     var request: CallRequest
+    /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
+    var isRepeat = false
 }
 
 /// The way of a call through this node: name → binding → owner → back (docs/architecture.md).
@@ -98,19 +100,34 @@ final class CallRouter: Sendable {
         if call.method == Method.subscriptionsListen {
             return listen(route, request, rewritten, else: refuse)
         }
-        let send: ReplicaDesk.Send = { [board, local, forward] server, request, sink in
+        let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
             sent(server)
-            guard server.owner != board.me else { return local.call(server.name, request, sink) }
+            guard server.owner != board.me else {
+                guard !isRepeat || local.isRepeatable(request, at: server.name) else {
+                    sink(.failure(Self.unrepeatable(request, at: server.name, on: node)))
+                    return .finished
+                }
+                return local.call(server.name, request, sink)
+            }
             return forward(
                 ForwardedCall(
                     owner: server.owner, server: server.name, hash: route.binding?.hash,
-                    kind: route.binding?.kind, caller: call.caller, request: request), sink)
+                    kind: route.binding?.kind, caller: call.caller, request: request, isRepeat: isRepeat),
+                sink)
         }
         guard let (others, snapshot) = board.replicas(of: route.server), !ReplicaDesk.isBound(request) else {
-            return send(route.server, request, rewritten)
+            return send(route.server, request, false, rewritten)
         }
         return replicas.call(
             route.server, replicas: others, in: snapshot, request, rewritten, send: send)
+    }
+
+    /// What ``OwnerPolicy`` says to another node's repeat, said to one of our own.
+    private static func unrepeatable(_ request: CallRequest, at server: Label, on node: String) -> CallFailure
+    {
+        CallFailure(
+            .outcomeUnknown, "it may have run at another replica, and \(node) may not run it again",
+            hint: "look whether it ran before you call again", callID: request.id)
     }
 }
 

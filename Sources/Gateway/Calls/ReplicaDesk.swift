@@ -2,15 +2,21 @@ import Catalog
 import Composition
 import JSONSlice
 import MCPModel
+import Mesh
 import Synchronization
 
-/// Calls to a server that has replicas: picks one for each, and picks another where a call provably reached no backend.
+/// Calls to a server that has replicas: picks one for each, and another where that runs nothing twice that must not be.
+///
+/// A call goes to another replica when it provably reached no backend (``CallFailure/isUnsent``); when it only reads, and
+/// the way or the backend failed; and when nobody knows whether it ran, as a repeat: whoever gets that runs it only
+/// if its own configuration calls the tool repeatable.
 final class ReplicaDesk: Sendable {
     /// Replicas tried for one call; each costs its caller time.
     static let attemptsMax = 3
 
-    /// Sends a call to one server; nothing more comes after its final event.
-    typealias Send = @Sendable (ServerKey, CallRequest, @escaping CallSink) -> CallHandle
+    /// Sends a call to one server, or a repeat of one that may have run elsewhere; nothing more comes after its final event.
+    typealias Send =
+        @Sendable (ServerKey, CallRequest, _ isRepeat: Bool, @escaping CallSink) -> CallHandle
 
     private let book = Mutex(ReplicaBook())
     private let now: @Sendable () -> Instant
@@ -34,10 +40,10 @@ final class ReplicaDesk: Sendable {
         // The second leg of a call that its server suspended goes where the first one was.
         if let text = request.params["requestState"]?.string {
             guard let (state, server) = ReplicaState.parse(text), all.contains(server) else {
-                return send(named, request, sink)
+                return send(named, request, false, sink)
             }
             request.params = request.params.setting("requestState", to: .string(state))
-            return send(server, request, Self.marking(sink, server, named))
+            return send(server, request, false, Self.marking(sink, server, named))
         }
         let candidates = all.compactMap { Self.candidate($0, in: snapshot) }
         let course = Course(
@@ -75,23 +81,33 @@ final class ReplicaDesk: Sendable {
         return book.withLock { $0.choose(among: candidates, at: now(), using: &random) }
     }
 
-    private func finished(_ server: ServerKey, _ event: CallEvent, since start: Instant) {
+    private func finished(_ server: ServerKey, _ outcome: ReplicaBook.Outcome, since start: Instant) {
         let end = now()
-        book.withLock { $0.finished(server, Self.outcome(of: event), after: end - start, at: end) }
+        book.withLock { $0.finished(server, outcome, after: end - start, at: end) }
     }
 
-    private static func outcome(of event: CallEvent) -> ReplicaBook.Outcome {
+    /// What an end says of the replica.
+    private static func outcome(of event: CallEvent, isRepeat: Bool) -> ReplicaBook.Outcome {
         guard case .failure(let failure) = event else { return .answered }
-        if isUnsent(failure) { return .unsent }
         switch failure.reason {
-        case .backendUnavailable, .backendProtocol, .deadlineExceeded, .outcomeUnknown: return .failed
+        case .ownerUnreachable, .noPath, .backendUnavailable:
+            return failure.isUnsent ? .unsent : .failed
+        case .backendAuth, .sealed, .notConfirmed, .unknownEntry:
+            return failure.isUnsent ? .unsent : .noMatter
+        // Most that may not run a repeat say so in these words.
+        case .outcomeUnknown: return isRepeat ? .noMatter : .failed
+        case .backendProtocol, .deadlineExceeded: return failure.isUnsent ? .noMatter : .failed
         default: return .noMatter
         }
     }
 
-    /// Whether it is sure that the call reached no backend, so that it may go to another.
-    private static func isUnsent(_ failure: CallFailure) -> Bool {
-        failure.isUnsent || failure.reason == .ownerUnreachable || failure.reason == .noPath
+    /// Whether what reads may be read elsewhere. A deadline has passed there too, and a refusal is an answer.
+    private static func mayReadElsewhere(_ method: String, after failure: CallFailure) -> Bool {
+        guard CallCourse.reads.contains(method) else { return false }
+        switch failure.reason {
+        case .ownerUnreachable, .noPath, .backendUnavailable, .backendProtocol, .outcomeUnknown: return true
+        default: return false
+        }
     }
 
     /// One call, from its first attempt to its end.
@@ -99,8 +115,12 @@ final class ReplicaDesk: Sendable {
         private struct State {
             var handle: CallHandle?
             var isCancelled = false
+            /// Its caller has the end of it. What ends at once does so before its handle is here.
+            var isOver = false
             var attempts = 0
             var left: [ReplicaBook.Candidate]
+            /// Why nobody knows whether it ran, from the first attempt of which that is so.
+            var unknown: CallFailure?
         }
 
         private let desk: ReplicaDesk
@@ -127,37 +147,62 @@ final class ReplicaDesk: Sendable {
         func next() {
             // With nobody up the one that was named says why.
             let server = desk.choose(among: state.withLock { $0.left }) ?? named
-            let attempt = state.withLock { state in
+            let (attempt, isRepeat) = state.withLock { state in
                 state.left.removeAll { $0.server == server }
                 state.handle = nil
                 state.attempts += 1
-                return state.attempts
+                return (state.attempts, state.unknown != nil)
             }
             var request = request
             let begun = desk.now()
             if attempt > 1 {
-                // What reached nobody goes out again as a call of its own.
+                // An id is sent once, ever.
                 request.id = .random()
                 request.timeLeft -= begun - start
             }
             let sink = ReplicaDesk.marking(sink, server, named)
-            let handle = send(server, request) { event in
+            let handle = send(server, request, isRepeat) { event in
                 guard event.isFinal else { return sink(event) }
-                self.desk.finished(server, event, since: begun)
-                if case .failure(let failure) = event, ReplicaDesk.isUnsent(failure), self.mayGoOn() {
-                    return self.next()
-                }
-                sink(event)
+                self.desk.finished(
+                    server, ReplicaDesk.outcome(of: event, isRepeat: isRepeat), since: begun)
+                self.ended(event, sink)
             }
             let isCancelled = state.withLock { state in
-                guard state.attempts == attempt else { return false }
-                state.handle = handle
+                // Kept any longer, it and the call would hold each other for good.
+                guard state.attempts == attempt, !state.isOver else { return false }
+                if !state.isCancelled { state.handle = handle }
                 return state.isCancelled
             }
             if isCancelled { handle.cancel() }
         }
 
-        private func mayGoOn() -> Bool {
+        /// One attempt is over, and the call with it, or another begins.
+        private func ended(_ event: CallEvent, _ sink: CallSink) {
+            guard case .failure(let failure) = event else { return end(event, sink) }
+            let unknown = state.withLock { state in
+                if failure.reason == .outcomeUnknown, request.method == Method.toolsCall {
+                    state.unknown = state.unknown ?? failure
+                }
+                return state.unknown
+            }
+            let mayGoOn =
+                failure.isUnsent || (unknown != nil && failure.reason == .outcomeUnknown)
+                || ReplicaDesk.mayReadElsewhere(request.method, after: failure)
+            if mayGoOn, hasAnother() { return next() }
+            // Whatever came of a repeat, the first time may have run.
+            let isOwn = failure.reason == .cancelled || failure.reason == .deadlineExceeded
+            end(isOwn ? event : unknown.map { .failure($0) } ?? event, sink)
+        }
+
+        private func end(_ event: CallEvent, _ sink: CallSink) {
+            state.withLock { state in
+                state.isOver = true
+                state.handle = nil
+            }
+            sink(event)
+        }
+
+        private func hasAnother() -> Bool {
             let isLate = desk.now() - start >= request.timeLeft
             return state.withLock { state in
                 !isLate && !state.isCancelled && state.attempts < ReplicaDesk.attemptsMax
@@ -168,6 +213,7 @@ final class ReplicaDesk: Sendable {
         func cancel() {
             let handle = state.withLock { state in
                 state.isCancelled = true
+                defer { state.handle = nil }
                 return state.handle
             }
             handle?.cancel()

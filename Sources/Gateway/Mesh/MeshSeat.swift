@@ -223,14 +223,14 @@ final class MeshSeat: Sendable {
                 .failure(
                     CallFailure(
                         .ownerUnreachable, "the mesh is just starting on this node",
-                        hint: "try again in a moment")))
+                        hint: "try again in a moment", isUnsent: true)))
             return .finished
         }
         var entry: CallHeader.SeenEntry?
         if let kind = call.kind, let hash = call.hash { entry = CallHeader.SeenEntry(kind: kind, hash: hash) }
         let outgoing = OutgoingMeshCall(
             server: ServerKey(owner: call.owner, name: call.server), request: call.request, entry: entry,
-            issuer: call.caller.issuer, subject: call.caller.subject)
+            issuer: call.caller.issuer, subject: call.caller.subject, isRepeat: call.isRepeat)
         return service.call(outgoing, sink)
     }
 

@@ -32,7 +32,9 @@ struct OwnerDesk: Sendable {
             named(
                 .failure(
                     CallFailure(
-                        denial.reason, denial.detail, hint: denial.hint, callID: call.request.id)))
+                        denial.reason, denial.detail, hint: denial.hint, callID: call.request.id,
+                        // Its first time, elsewhere, is what nobody knows of.
+                        isUnsent: !call.isRepeat)))
             return .finished
         }
         return local.call(call.server, call.request, named)

@@ -1,6 +1,5 @@
 import Catalog
 import Composition
-import Composition
 import JSONSlice
 import Storage
 
@@ -35,14 +34,26 @@ struct ServerReport {
         }
     }
 
+    private var isBeingAsked: Bool { book?.isBeingAsked ?? false }
+
+    private var state: String {
+        guard isReachable else { return "unreachable" }
+        return (isBeingAsked ? ServerState.starting : known.record.state).description
+    }
+
+    private var reason: String {
+        let reason = known.record.stateReason
+        guard isBeingAsked else { return reason }
+        return "being asked again; it was \(known.record.state)" + (reason.isEmpty ? "" : ": \(reason)")
+    }
+
     var json: JSON {
         let record = known.record
         let entries = known.manifest?.entries ?? []
         let count = { (kind: EntryKind) in JSON.number(entries.count { $0.kind == kind }) }
         var members: [(String, JSON)] = [
             ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
-            ("state", .string(isReachable ? record.state.description : "unreachable")),
-            ("reason", .string(record.stateReason)),
+            ("state", .string(state)), ("reason", .string(reason)),
         ]
         members += Self.times(of: record, now: .now())
         members += [

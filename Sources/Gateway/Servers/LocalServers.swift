@@ -92,7 +92,7 @@ final class LocalServers: Sendable {
                 .failure(
                     CallFailure(
                         .unknownEntry, "this node has no server named \(name)",
-                        hint: "see `martlet servers list`", callID: request.id)))
+                        hint: "see `martlet servers list`", callID: request.id, isUnsent: true)))
             return .finished
         case .full(let count):
             sink(
@@ -100,7 +100,7 @@ final class LocalServers: Sendable {
                     CallFailure(
                         .limited, "\(name) already has \(count) calls at once, its limit",
                         hint: "try again in a moment, or raise servers.\(name).concurrency",
-                        callID: request.id)))
+                        callID: request.id, isUnsent: true)))
             return .finished
         case .go(let backend) where isSubscription:
             // It waits for what may never come: the number of calls is not its bound, but its lease and the backend's own

@@ -26,6 +26,10 @@ struct ServerBook: Sendable {
     private(set) var manifest: Manifest?
     /// What of its listing was left out, and why.
     private(set) var remarks: [String] = []
+    /// A person asked anew, and it has not said yet how it fares.
+    private(set) var isBeingAsked = false
+    /// How it fares, as the mesh was last told.
+    private var told: (state: ServerState, reason: String)
 
     init(definition: ServerDefinition, origin: Origin, at now: WallTime) {
         self.definition = definition
@@ -38,11 +42,13 @@ struct ServerBook: Sendable {
             state = .down
             reason = "mDNS has shown no server yet that its accept: fits"
         }
+        told = (state, reason)
     }
 
     /// Whether it has said how it fares: up with its lists, down, or wanting a credential.
     var isSettled: Bool {
-        switch state {
+        guard !isBeingAsked else { return false }
+        return switch state {
         case .up: manifest != nil
         case .starting: false
         default: true
@@ -52,13 +58,15 @@ struct ServerBook: Sendable {
     /// - Returns: whether the mesh must hear of it.
     mutating func take(_ event: BackendEvent, at now: WallTime) -> Bool {
         switch event {
-        case .state(.starting, _) where isAway:
-            // One more attempt; it is away until one succeeds.
+        case .state(.starting, let why) where isAway:
+            // One more attempt; it is away until one succeeds. What is said of the attempt is for whoever looks here.
+            if !why.isEmpty { reason = why }
             return false
-        case .state(let told, let why):
-            let before = (state, reason)
+        case .state(let word, let why):
+            let before = state
+            if word != .starting { isBeingAsked = false }
             state =
-                switch told {
+                switch word {
                 case .starting: .starting
                 case .up: .up
                 case .degraded: .degraded
@@ -66,8 +74,10 @@ struct ServerBook: Sendable {
                 case .authNeeded: .authNeeded
                 }
             reason = why
-            if state != before.0 { since = now }
-            return before != (state, reason)
+            if state != before { since = now }
+            guard isNews else { return false }
+            told = (state, reason)
+            return true
         case .listed(let listing):
             revision = listing.revision.rawValue
             let made = Self.manifest(from: listing)
@@ -82,12 +92,18 @@ struct ServerBook: Sendable {
         state == .down || state == .authNeeded || (state == .degraded && manifest == nil)
     }
 
-    /// A person asks anew: what was said before counts no more.
-    mutating func forgetHealth(at now: WallTime) {
-        guard state != .disabled, !definition.isAwaited else { return }
-        if state != .starting { since = now }
-        state = .starting
-        reason = "being asked again"
+    /// Whether the mesh knows it otherwise. Attempts in vain are no news, however each of them failed, nor are figures that
+    /// move in a reason.
+    private var isNews: Bool {
+        guard state == told.state else { return true }
+        return !isAway && Self.withoutFigures(reason) != Self.withoutFigures(told.reason)
+    }
+
+    private static func withoutFigures(_ text: String) -> String { text.filter { !$0.isNumber } }
+
+    /// A person asks anew, and waits for its word. Until then it is what it was, since when it was, and why.
+    mutating func askAgain() {
+        isBeingAsked = state != .disabled && !definition.isAwaited
     }
 
     /// Its backend answered something; the latest counts.

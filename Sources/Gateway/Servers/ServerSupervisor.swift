@@ -155,7 +155,7 @@ actor ServerSupervisor {
     /// Has a server's backend asked again now, whatever it said before.
     func recheck(_ name: Label) {
         guard var running = servers[name] else { return }
-        running.book.forgetHealth(at: .now())
+        running.book.askAgain()
         servers[name] = running
         running.backend?.recheck()
     }
@@ -167,7 +167,7 @@ actor ServerSupervisor {
         for (name, running) in servers
         where running.book.definition.secrets.contains(where: { $0.text == secret }) {
             var running = running
-            running.book.forgetHealth(at: .now())
+            running.book.askAgain()
             servers[name] = running
             running.backend?.restart()
         }

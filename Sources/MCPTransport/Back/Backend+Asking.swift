@@ -91,11 +91,12 @@ extension Backend {
             CallFailure(
                 .limited,
                 "server \(name) asks callers, so calls wait their turn: \(limits.waitingMax) do already",
-                hint: "try again in a moment, or raise servers.\(name).instances", callID: leg.request.id)
+                hint: "try again in a moment, or raise servers.\(name).instances", callID: leg.request.id,
+                isUnsent: true)
         case .suspended: allSuspended(leg)
         case .notOpened:
             (fault ?? BackendFault(.notReached, "another instance could not be started"))
-                .failure(of: leg.request, backend: name)
+                .beforeSending.failure(of: leg.request, backend: name)
         }
     }
 
@@ -103,7 +104,8 @@ extension Backend {
         CallFailure(
             .limited,
             "server \(name): all sessions that it may have are waiting for answers of callers",
-            hint: "answer or cancel what it asked, or try again later", callID: leg.request.id)
+            hint: "answer or cancel what it asked, or try again later", callID: leg.request.id, isUnsent: true
+        )
     }
 
     /// Resources are taken for one: there may be any number of URIs.
@@ -135,7 +137,7 @@ extension Backend {
                 if era == .legacy, fault.isRefusal, let first = self.state.withLock({ $0.connection?.link }) {
                     self.start(leg, attempt, request, asking, .own, first)
                 } else {
-                    self.finish(leg, .legacy, .fault(fault))
+                    self.finish(leg, .legacy, .fault(fault.beforeSending))
                 }
             case .success where era == .modern && !self.state.withLock({ $0.legacyFace.serves(leg.request) }):
                 sessions.release(session)
@@ -195,7 +197,7 @@ extension Backend {
             let greeting = try await initialize(link, declaring: session.declared)
             let talkative = talkative(link, greeting) { [subscriptions] in subscriptions.unlinked(post) }
             subscribe(at: talkative, greeting, post: post, isFirst: false)
-            return talkative
+            return heard(talkative)
         } catch {
             _ = await link.close()
             throw error

@@ -175,8 +175,8 @@ extension Backend {
         case .stray(let method): noteStray(method)
         case .hearing:
             if state.withLock({ $0.generation == generation }) { subscriptions.hearing() }
-        case .sessionGone:
-            if state.withLock({ $0.generation == generation }) { inbox.post { $0.isSessionGone = true } }
+        case .sessionGone(let session):
+            if state.withLock({ $0.generation == generation }) { inbox.post { $0.isGone(session) } }
         case .lost(let fault):
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.lost = fault } }
         }
@@ -218,7 +218,8 @@ extension Backend {
         }
         state.withLock { state in
             state.connection = Connection(
-                link: link, greeting: greeting, parameters: parameters, refusedTools: listing.refusedTools,
+                link: heard(link), greeting: greeting, parameters: parameters,
+                refusedTools: listing.refusedTools,
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()
             state.isAuthNeeded = false
@@ -276,10 +277,15 @@ extension Backend {
             if let lost = news.lost { return lost }
             if news.isRestart { return restarted() }
             if news.isHealth { tellCondition(of: listing) }
+            // One is opened in place of each that is gone, however many calls had found it so.
+            if let gone = news.goneSession, gone < link.sessionNumber {
+                news.goneSession = nil
+                resendParked()
+            }
             if news.asksForNoListing, ContinuousClock.now < listDue {
                 guard let fault = await probe(link, greeting, listing) else { continue }
                 guard fault.kind == .sessionGone else { return fault }
-                news.isSessionGone = true
+                news.goneSession = link.sessionNumber
             }
             if news.isChanged || news.isSuspect {
                 // What changes together is listed once.
@@ -288,24 +294,25 @@ extension Backend {
                 let more = inbox.take()
                 if let lost = more.lost { return lost }
                 if more.isRestart { return restarted() }
-                news.isSessionGone = news.isSessionGone || more.isSessionGone
+                if let gone = more.goneSession, gone == link.sessionNumber { news.goneSession = gone }
                 news.isRecheck = news.isRecheck || more.isRecheck
             }
             // Whoever asked anew waits for a word, also where there is no news.
             if news.isRecheck { state.withLock { $0.told = nil } }
             do throws(BackendFault) {
-                var isAnew = news.isSessionGone
+                let isGone = news.goneSession != nil
+                var isAnew = isGone
                 if isAnew { greeting = try await greet(link) }
                 let fresh: BackendListing
                 do throws(BackendFault) {
                     fresh = try await list(link, greeting)
-                } catch  where error.kind == .sessionGone && !news.isSessionGone {
+                } catch  where error.kind == .sessionGone && !isGone {
                     greeting = try await greet(link)
                     fresh = try await list(link, greeting)
                     isAnew = true
                 }
                 noteListing(nil)
-                if fresh != listing || news.isSessionGone || news.isRecheck {
+                if fresh != listing || isGone || news.isRecheck {
                     publish(fresh, link, greeting)
                 } else {
                     tellCondition(of: fresh)

@@ -103,7 +103,7 @@ package final class Backend: Sendable {
         self.clientInfo = clientInfo
         self.chance = chance
         self.events = events
-        state = Mutex(State(health: BackendHealth(pauses: limits.probePauses)))
+        state = Mutex(State(health: BackendHealth(pauses: limits.probePauses, patience: limits.silenceMax)))
         // A child ended with the gateway, or with what it was defined as before, and its tasks with it.
         let isChild = if case .stdio = target { true } else { false }
         tasks = Mutex(
@@ -186,7 +186,7 @@ package final class Backend: Sendable {
                 .failure(
                     CallFailure(
                         .limited, "server \(name): \(limits.callsMax) calls are running already",
-                        hint: "try again when some have ended", callID: request.id)))
+                        hint: "try again when some have ended", callID: request.id, isUnsent: true)))
             return .finished
         }
         let call = BackendCall(request, sink) { [weak self] in self?.ended($0) }
@@ -213,7 +213,7 @@ package final class Backend: Sendable {
                 let fault =
                     state.isAuthNeeded
                     ? BackendFault(.authNeeded, state.reason) : BackendFault(.notReached, state.reason)
-                return .failure(fault.failure(of: request, backend: name))
+                return .failure(fault.beforeSending.failure(of: request, backend: name))
             }
             state.lastNumber += 1
             return .success((connection, state.lastNumber))
@@ -222,7 +222,7 @@ package final class Backend: Sendable {
         case .failure(let failure): call.finish(.failure(failure))
         case .success(let (connection, number)):
             if let refusal = connection.refusal(of: request) {
-                call.finish(.failure(refusal.failure(of: request, backend: name)))
+                call.finish(.failure(refusal.beforeSending.failure(of: request, backend: name)))
                 return
             }
             let era = connection.greeting.revision.era
@@ -299,7 +299,9 @@ package final class Backend: Sendable {
             finish(call, era, event)
         case .fault(let fault):
             // The backend says that it did not know the session, so it did not do what was asked.
-            if fault.kind == .sessionGone, attempt == 1 { return park(call) { $0.isSessionGone = true } }
+            if fault.kind == .sessionGone, attempt == 1 {
+                return park(call) { $0.isGone(fault.session ?? 0) }
+            }
             finish(call, era, event)
         case .question, .result, .error:
             finish(call, era, event)
@@ -371,8 +373,8 @@ package final class Backend: Sendable {
     func failParked(_ fault: BackendFault) {
         let kind: BackendFault.Kind = fault.kind == .authNeeded ? .authNeeded : .notReached
         for call in takeParked() {
-            call.finish(
-                .failure(BackendFault(kind, fault.detail).failure(of: call.request, backend: name)))
+            let failure = BackendFault(kind, fault.detail).beforeSending
+            call.finish(.failure(failure.failure(of: call.request, backend: name)))
         }
     }
 

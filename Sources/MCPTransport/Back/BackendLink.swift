@@ -26,13 +26,27 @@ struct BackendFault: Error, Hashable, Sendable {
     var kind: Kind
     /// What happened, as part of a sentence.
     var detail: String
+    /// Whether it is sure that the backend did not do what was asked: the request never left, or the backend says so.
+    private(set) var isUnsent: Bool
+    /// Of ``Kind/sessionGone``: which of its link's sessions (``BackendLink/sessionNumber``).
+    var session: Int?
 
     /// Characters of a detail: what a backend says may be part of it.
     private static let detailMax = 1_000
 
-    init(_ kind: Kind, _ detail: String) {
+    init(_ kind: Kind, _ detail: String, session: Int? = nil) {
         self.kind = kind
         self.detail = detail.count > Self.detailMax ? detail.prefix(Self.detailMax) + "…" : detail
+        self.session = session
+        // A forgotten session is the backend's own word that it did nothing; a secret is opened before anything is sent.
+        isUnsent = kind == .notReached || kind == .sessionGone || kind == .sealed
+    }
+
+    /// Of a request that was about to be made when this came about, and was not.
+    var beforeSending: BackendFault {
+        var fault = self
+        fault.isUnsent = true
+        return fault
     }
 
     /// The caller's view of it.
@@ -41,7 +55,8 @@ struct BackendFault: Error, Hashable, Sendable {
             switch kind {
             case .notReached, .sessionGone: (.backendUnavailable, "martlet servers test \(name)")
             // Whether a tool ran decides whether it may be called again; reading twice harms nobody.
-            case .lost: (request.method == Method.toolsCall ? .outcomeUnknown : .backendUnavailable, nil)
+            case .lost:
+                (isUnsent || request.method != Method.toolsCall ? .backendUnavailable : .outcomeUnknown, nil)
             case .authNeeded: (.backendAuth, "martlet servers test \(name) shows what it wants")
             case .broken: (.backendProtocol, nil)
             case .tooLarge: (.tooLarge, "ask for less, or raise the limit")
@@ -52,9 +67,7 @@ struct BackendFault: Error, Hashable, Sendable {
             case .cancelled: (.cancelled, nil)
             }
         return CallFailure(
-            reason, "server \(name): \(detail)", hint: hint, callID: request.id,
-            // A forgotten session is the backend's own word that it did nothing.
-            isUnsent: kind == .notReached || kind == .sessionGone)
+            reason, "server \(name): \(detail)", hint: hint, callID: request.id, isUnsent: isUnsent)
     }
 }
 
@@ -110,8 +123,8 @@ enum LinkNews: Sendable {
     case taskStatus(JSON)
     /// A notification of that method, which no revision knows, was nobody's (``ForeignNotification``).
     case stray(method: String)
-    /// The backend has forgotten the session.
-    case sessionGone
+    /// The backend has forgotten a session, by its number at the link.
+    case sessionGone(Int)
     /// What a legacy session says besides answers is heard from here on; what it said before may be lost.
     case hearing
     case lost(BackendFault)
@@ -144,9 +157,14 @@ protocol BackendLink: Sendable {
     ///
     /// - Returns: how it ended, as part of a sentence, where there is something to say.
     func close() async -> String?
+    /// Which session this is, of those that were opened here: what is heard of an earlier one is no news.
+    var sessionNumber: Int { get }
 }
 
 extension BackendLink {
+    /// Its only session lives as long as the link.
+    var sessionNumber: Int { 0 }
+
     /// One channel carries everything, and it is open.
     func whenAttentive() async {}
 }

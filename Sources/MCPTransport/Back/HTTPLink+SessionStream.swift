@@ -16,7 +16,7 @@ extension HTTPLink {
     func settle(_ revision: ProtocolRevision) {
         let nap = state.withLock { state in
             state.revision = revision
-            state.sessionNumber += 1
+            state.handshakes += 1
             return state.nap
         }
         // A new session is listened to at once.
@@ -34,7 +34,7 @@ extension HTTPLink {
         defer { late.cancel() }
         var backoff = Backoff(from: Self.streamRetry.from, to: Self.streamRetry.to)
         while !Task.isCancelled {
-            let (began, session) = (ContinuousClock.now, state.withLock { $0.sessionNumber })
+            let (began, session) = (ContinuousClock.now, state.withLock { $0.handshakes })
             guard await followStream() else { return }
             if began.duration(to: .now) > Self.streamRetry.to { backoff.reset() }
             let place = state.withLock { $0.ownPlace }
@@ -52,7 +52,7 @@ extension HTTPLink {
         let nap = Once<Void>()
         let isRenewed = state.withLock { state in
             state.nap = nap
-            return state.sessionNumber != session
+            return state.handshakes != session
         }
         if isRenewed { return true }
         let loop =
@@ -60,7 +60,7 @@ extension HTTPLink {
         let timer = loop.scheduleTask(in: TimeAmount(time)) { nap.finish(()) }
         await nap.wait(cancelled: ())
         timer.cancel()
-        return state.withLock { $0.sessionNumber != session }
+        return state.withLock { $0.handshakes != session }
     }
 
     /// - Returns: whether it is worth another attempt.
@@ -69,6 +69,7 @@ extension HTTPLink {
             state.ownPlace = state.ownPlace.again
             return state.ownPlace
         }
+        let session = sessionNumber
         guard
             let outgoing = try? outgoing(
                 "GET", body: nil, mirrored: nil, isHandshake: false, isEndless: true, resuming: place)
@@ -95,7 +96,7 @@ extension HTTPLink {
                     ?? false
                 if isForgotten, head.status == 404 || (head.status == 400 && place.lastEventID == nil) {
                     self?.state.withLock { $0.streamedSession = nil }
-                    self?.news(.sessionGone)
+                    self?.news(.sessionGone(session))
                 }
                 // Not at that place, perhaps, but anew.
                 let isPlaceLost = place.lastEventID != nil && head.status == 400

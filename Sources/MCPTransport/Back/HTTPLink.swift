@@ -13,14 +13,16 @@ final class HTTPLink: BackendLink {
     struct State: Sendable {
         var revision: ProtocolRevision?
         var sessionID: String?
+        /// Which session that is, of those that were opened here.
+        var sessionNumber = 0
         var open: [Int: OpenRequest] = [:]
         var isClosed = false
         /// Of the session's own stream.
         var ownPlace = StreamPlace()
         /// The session whose own stream was open at least once.
         var streamedSession: String?
-        /// Which session this is, of those that were opened here.
-        var sessionNumber = 0
+        /// How often a handshake was over here.
+        var handshakes = 0
         /// Ends the wait between two attempts at the session's own stream.
         var nap: Once<Void>?
     }
@@ -59,15 +61,17 @@ final class HTTPLink: BackendLink {
         questions = SharedQuestions(on: loop, limits)
     }
 
+    var sessionNumber: Int { state.withLock { $0.sessionNumber } }
+
     // MARK: Out
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
         let message = RPCMessage.request(
             id: RPCID(request.number), method: request.method, params: request.params)
-        let session = state.withLock { state -> String?? in
+        let session = state.withLock { state -> Int?? in
             guard !state.isClosed else { return nil }
             state.open[request.number] = OpenRequest(sink: sink, request: request)
-            return .some(state.sessionID)
+            return .some(state.sessionID == nil ? nil : state.sessionNumber)
         }
         guard let session else {
             sink(.fault(BackendFault(.notReached, "the connection was closed")))
@@ -87,7 +91,7 @@ final class HTTPLink: BackendLink {
             return .finished
         }
         let reply = HTTPReply(
-            number: request.number, hasSession: session != nil, limits: limits.message
+            number: request.number, session: session, limits: limits.message
         ) { [weak self] output in
             self?.take(output, of: request)
         }
@@ -171,9 +175,9 @@ final class HTTPLink: BackendLink {
 
     private func take(_ output: HTTPReply.Output, of request: LinkRequest) {
         switch output {
-        case .head(let sessionID):
+        case .head(let sessionID, let isSuccess):
             if request.method == Method.initialize {
-                state.withLock { $0.sessionID = sessionID }
+                if isSuccess { begin(session: sessionID) }
             } else if request.method == Method.serverDiscover, let sessionID {
                 // Some legacy servers open a session for whatever comes without one, and this one nobody will use.
                 end(session: sessionID)
@@ -237,7 +241,7 @@ final class HTTPLink: BackendLink {
             return finish(request.number, .fault(BackendFault(.lost, error.detail)))
         }
         let reply = HTTPReply(
-            number: request.number, hasSession: false, limits: limits.message, resuming: place
+            number: request.number, session: nil, limits: limits.message, resuming: place
         ) { [weak self] output in self?.take(output, of: request) }
         carry(request, client.send(outgoing) { reply.take($0) })
     }
@@ -294,6 +298,18 @@ final class HTTPLink: BackendLink {
         for over in open { over.request.whenDone?() }
         if let sessionID { end(session: sessionID) }
         return nil
+    }
+
+    /// A session begins; the one before it, if any, is nobody's any more.
+    private func begin(session sessionID: String?) {
+        let former = state.withLock { state in
+            defer {
+                state.sessionID = sessionID
+                state.sessionNumber += 1
+            }
+            return state.sessionID
+        }
+        if let former, former != sessionID { end(session: former) }
     }
 
     /// Tells the server that nobody will come back to a session; nobody waits for it.

@@ -9,8 +9,8 @@ import Synchronization
 /// Fed from one connection's loop, in order.
 final class HTTPReply: Sendable {
     enum Output: Sendable {
-        /// The head came; the session's id, if it names one.
-        case head(sessionID: String?)
+        /// The head came; the session's id, if it names one, and whether the request is taken.
+        case head(sessionID: String?, isSuccess: Bool)
         /// A message on the stream that is not the response.
         case message(RPCMessage)
         /// The end: a result, an error or a fault.
@@ -33,21 +33,23 @@ final class HTTPReply: Sendable {
     }
 
     private let number: Int
-    private let hasSession: Bool
+    private let session: Int?
     private let limits: MessageLimits
     private let output: @Sendable (Output) -> Void
     private let isResumption: Bool
     private let state: Mutex<State>
 
-    /// - Parameter place: where the stream is resumed; `nil`: this answers the request itself.
+    /// - Parameters:
+    ///   - session: in which the request was sent (``BackendLink/sessionNumber``); `nil`: in none.
+    ///   - place: where the stream is resumed; `nil`: this answers the request itself.
     init(
-        number: Int, hasSession: Bool, limits: MessageLimits, resuming place: StreamPlace? = nil,
+        number: Int, session: Int?, limits: MessageLimits, resuming place: StreamPlace? = nil,
         output: @escaping @Sendable (Output) -> Void
     ) {
         isResumption = place != nil
         state = Mutex(State(place: place ?? StreamPlace()))
         self.number = number
-        self.hasSession = hasSession
+        self.session = session
         self.limits = limits
         self.output = output
     }
@@ -62,7 +64,10 @@ final class HTTPReply: Sendable {
                 state.body =
                     isStream && head.status == 200 ? .events(SSEParser(limit: limits.bytesMax)) : .whole([])
             }
-            output(.head(sessionID: head.headers.first(MCPFront.sessionHeader)))
+            output(
+                .head(
+                    sessionID: head.headers.first(MCPFront.sessionHeader),
+                    isSuccess: (200..<300).contains(head.status)))
         case .body(let bytes): take(bytes)
         case .end: finish(isResumption ? atEndOfResumption() : atEnd())
         case .failed(let error):
@@ -158,8 +163,8 @@ final class HTTPReply: Sendable {
             return .fault(BackendFault(.authNeeded, "it wants a credential (HTTP 401)"))
         case 403:
             return .fault(BackendFault(.authNeeded, "it refuses the credential it was given (HTTP 403)"))
-        case 404 where hasSession:
-            return .fault(BackendFault(.sessionGone, "it has forgotten the session"))
+        case 404 where session != nil:
+            return .fault(BackendFault(.sessionGone, "it has forgotten the session", session: session))
         case 200..<300:
             if let answer { return answer }
             if case .failure(let error) = document, !bytes.isEmpty {

@@ -8,7 +8,8 @@ struct BackendNews: Hashable, Sendable {
     var isSuspect = false
     /// Calls say something of its health: it fares otherwise now, or a probe should tell.
     var isHealth = false
-    var isSessionGone = false
+    /// The latest session of the first link that the backend has forgotten.
+    var goneSession: Int?
     /// A person asks for another attempt now.
     var isRecheck = false
     /// What the backend was started with is no longer what it should be.
@@ -16,6 +17,8 @@ struct BackendNews: Hashable, Sendable {
     var lost: BackendFault?
 
     var isEmpty: Bool { self == BackendNews() }
+
+    mutating func isGone(_ session: Int) { goneSession = max(goneSession ?? session, session) }
 }
 
 /// Where links and calls leave news, and the supervisor waits for them. One task waits at a time.

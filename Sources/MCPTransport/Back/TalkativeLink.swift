@@ -136,6 +136,7 @@ final class TalkativeLink: BackendLink {
     func attend() async { await link.attend() }
 
     func whenAttentive() async { await link.whenAttentive() }
+    var sessionNumber: Int { link.sessionNumber }
 
     func close() async -> String? {
         onClose()

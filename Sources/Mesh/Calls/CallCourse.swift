@@ -23,40 +23,6 @@ package struct CallCourse: Sendable {
         case deliver(CallEvent)
     }
 
-    /// Why there is no way to the owner now.
-    package enum Obstacle: Hashable, Sendable {
-        /// The graph has no path to it.
-        case unreachable
-        /// There is a path; the circuit or link did not come about.
-        case noPath(String)
-        /// Too much is under way here.
-        case limited(String)
-        /// The call does not fit a frame, whatever way it takes.
-        case tooLarge(String)
-        /// There will be none: this node tries no further.
-        case final(String)
-
-        fileprivate var isFinal: Bool { if case .final = self { true } else { false } }
-    }
-
-    /// How a stream ended early.
-    package enum Break: Hashable, Sendable {
-        /// Nothing follows from it about what ran.
-        case lost(String)
-        /// The owner said, before it did anything, that it takes no more calls.
-        case limited(String)
-        /// … or that it takes none of ours.
-        case refused(String)
-        /// The call did not fit what waits on the link, so nothing of it left.
-        case overflow(String)
-
-        fileprivate var text: String {
-            switch self {
-            case .lost(let text), .limited(let text), .refused(let text), .overflow(let text): text
-            }
-        }
-    }
-
     private enum Phase: Hashable, Sendable {
         /// Nothing is sent under the present id.
         case waiting
@@ -88,7 +54,7 @@ package struct CallCourse: Sendable {
     /// through.
     package static let sendsMax = 3
 
-    /// Requests that change nothing: sent again where others end as `outcome_unknown`.
+    /// Requests that change nothing: sent again where others end as `outcome_unknown`, to another replica too.
     package static let reads: Set<String> = [
         Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.toolsList,
         Method.resourcesList, Method.resourceTemplatesList, Method.promptsList, Method.tasksGet,
@@ -108,12 +74,17 @@ package struct CallCourse: Sendable {
     /// Under an earlier id, with an outcome that nobody knows.
     private var mayHaveRun = false
 
-    /// - Parameter owner: its label, for whoever reads what happened.
-    package init(_ id: CallID, _ method: String, owner: String, server: Label) {
+    /// - Parameters:
+    ///   - owner: its label, for whoever reads what happened.
+    ///   - isRepeat: whether it was sent before, to another replica, with an outcome that nobody knows: only what this
+    ///     owner's configuration lets run twice may run now.
+    package init(_ id: CallID, _ method: String, owner: String, server: Label, isRepeat: Bool = false) {
         self.id = id
         self.method = method
         self.owner = owner
         self.server = server
+        self.isRepeat = isRepeat
+        mayHaveRun = isRepeat
     }
 
     package var isOver: Bool { phase == .over }
@@ -137,6 +108,10 @@ package struct CallCourse: Sendable {
         life: UInt64, asks: Bool, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Effect] {
         switch phase {
+        case .waiting where isRepeat && !asks:
+            // The mark of a repeat is none of the older protocol's, so the owner would run it as if it were the first.
+            return fail(
+                .outcomeUnknown, "\(owner) cannot be told that it may have run: it speaks an older protocol")
         case .waiting: return send(life)
         case .lost(life) where asks, .abandoned(life) where asks:
             guard case .abandoned = phase else {
@@ -165,7 +140,9 @@ package struct CallCourse: Sendable {
         switch phase {
         case .waiting where lostAt == nil: return neverSent(obstacle)
         case .waiting, .lost:
-            if case .tooLarge(let text) = obstacle, phase == .waiting { return fail(.tooLarge, text) }
+            if case .tooLarge(let text) = obstacle, phase == .waiting {
+                return fail(.tooLarge, text, isUnsent: true)
+            }
             guard !obstacle.isFinal, let lostAt, now - lostAt < Self.askingMax else {
                 return giveUp(obstacle)
             }
@@ -205,6 +182,10 @@ package struct CallCourse: Sendable {
             return fail(.outcomeUnknown, failure.detail, hint: failure.hint ?? hintIfUnknown)
         }
         phase = .over
+        if case .failure(var failure) = event, mayHaveRun {
+            failure.isUnsent = false
+            return [.deliver(.failure(failure))]
+        }
         return [.deliver(event)]
     }
 
@@ -222,7 +203,7 @@ package struct CallCourse: Sendable {
                 return fail(
                     .noPath,
                     "the call was sent \(sends) times, and each time the link broke before \(owner) had it",
-                    hint: "martlet peers")
+                    hint: "martlet peers", isUnsent: true)
             }
             id = CallID(using: &random)
             phase = .waiting
@@ -241,9 +222,12 @@ package struct CallCourse: Sendable {
     /// The stream ended early.
     package mutating func broke(_ why: Break, at now: Instant) -> [Effect] {
         switch (phase, why) {
-        case (.sent, .limited(let text)): return fail(.limited, "\(owner) takes no more calls now: \(text)")
-        case (.sent, .refused(let text)): return fail(.denied, "\(owner) refused the call: \(text)")
-        case (.sent, .overflow(let text)): return fail(.limited, "the link to \(owner) is too busy: \(text)")
+        case (.sent, .limited(let text)):
+            return fail(.limited, "\(owner) takes no more calls now: \(text)", isUnsent: true)
+        case (.sent, .refused(let text)):
+            return fail(.denied, "\(owner) refused the call: \(text)", isUnsent: true)
+        case (.sent, .overflow(let text)):
+            return fail(.limited, "the link to \(owner) is too busy: \(text)", isUnsent: true)
         case (.sent(let life), .lost), (.attached(let life), _):
             lostAt = now
             phase = .lost(life: life)
@@ -332,16 +316,20 @@ package struct CallCourse: Sendable {
     private mutating func neverSent(_ obstacle: Obstacle) -> [Effect] {
         switch obstacle {
         case .unreachable:
-            return fail(.ownerUnreachable, "no path leads to \(owner) now", hint: "martlet peers")
-        case .limited(let text): return fail(.limited, text, hint: "try again in a moment")
-        case .tooLarge(let text): return fail(.tooLarge, text)
+            return fail(
+                .ownerUnreachable, "no path leads to \(owner) now", hint: "martlet peers", isUnsent: true)
+        case .limited(let text):
+            return fail(.limited, text, hint: "try again in a moment", isUnsent: true)
+        case .tooLarge(let text): return fail(.tooLarge, text, isUnsent: true)
         case .final(let text):
-            return fail(.noPath, "\(text); the call was not sent", hint: "call through another node")
+            return fail(
+                .noPath, "\(text); the call was not sent", hint: "call through another node", isUnsent: true)
         case .noPath(let text):
             waysTried += 1
             guard waysTried < Self.waysMax else {
                 return fail(
-                    .noPath, "no circuit to \(owner) could be opened: \(text)", hint: "martlet peers")
+                    .noPath, "no circuit to \(owner) could be opened: \(text)", hint: "martlet peers",
+                    isUnsent: true)
             }
             return [.reach(after: Self.wayAgainAfter)]
         }
@@ -359,7 +347,7 @@ package struct CallCourse: Sendable {
         if phase == .waiting, !mayHaveRun {
             return fail(
                 .ownerUnreachable, "\(why); it is sure that the call did not run",
-                hint: "martlet peers")
+                hint: "martlet peers", isUnsent: true)
         }
         return unknown(why) { _ in nil }
     }
@@ -368,14 +356,19 @@ package struct CallCourse: Sendable {
         "look at \(owner) whether it ran before you call again; servers.\(server).tools there can mark a tool repeatable: true"
     }
 
-    private mutating func fail(_ reason: Reason, _ detail: String, hint: String? = nil) -> [Effect] {
+    /// - Parameter isUnsent: whether it is sure that the call, as it was sent last, reached no backend.
+    private mutating func fail(
+        _ reason: Reason, _ detail: String, hint: String? = nil, isUnsent: Bool = false
+    ) -> [Effect] {
         phase = .over
         var (reason, hint) = (reason, hint)
         if mayHaveRun, !isRead, reason != .cancelled, reason != .deadlineExceeded {
             (reason, hint) = (.outcomeUnknown, hintIfUnknown)
         }
         return [
-            .deliver(.failure(CallFailure(reason, detail, hint: hint, callID: id)))
+            .deliver(
+                .failure(
+                    CallFailure(reason, detail, hint: hint, callID: id, isUnsent: isUnsent && !mayHaveRun)))
         ]
     }
 

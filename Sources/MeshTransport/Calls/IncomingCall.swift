@@ -33,27 +33,32 @@ enum CallAdmission {
         _ header: CallHeader, from peer: NodeID, roles: Roles?, me: NodeID, incarnation: UInt64
     ) throws(CallFailure) {
         guard header.owner == me else {
-            throw CallFailure(.ownerUnreachable, "the call is for \(header.owner), this is \(me)")
+            throw refusal(.ownerUnreachable, "the call is for \(header.owner), this is \(me)")
         }
         guard header.ownerIncarnation == incarnation else {
-            throw CallFailure(
+            throw refusal(
                 .ownerUnreachable,
                 "the call is for life \(header.ownerIncarnation) of this node, which is now in \(incarnation)"
             )
         }
         guard header.principal.entryNode == peer else {
-            throw CallFailure(
+            throw refusal(
                 .denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
         }
         guard let roles else {
-            throw CallFailure(.notConfirmed, "the enrolment of \(peer) has not arrived here yet; try again")
+            throw refusal(.notConfirmed, "the enrolment of \(peer) has not arrived here yet; try again")
         }
-        guard roles.contains(.member) else { throw CallFailure(.denied, "\(peer) is no member") }
+        guard roles.contains(.member) else { throw refusal(.denied, "\(peer) is no member") }
         guard roles.contains(.entry) || header.principal == .node(peer) else {
-            throw CallFailure(
+            throw refusal(
                 .denied, "\(peer) has no role entry, so it may not call for others",
                 hint: "enrol it with `martlet mesh token --role member --role entry`")
         }
+    }
+
+    /// Nothing of the call was done: it may go to another replica.
+    private static func refusal(_ reason: Reason, _ detail: String, hint: String? = nil) -> CallFailure {
+        CallFailure(reason, detail, hint: hint, isUnsent: true)
     }
 }
 
@@ -224,12 +229,15 @@ final class IncomingCall {
     }
 
     /// Ends a call that was not dispatched.
-    private func giveUp(_ reason: Reason, _ detail: String) {
+    ///
+    /// - Parameter isUnsent: whether it is sure that it was not at an earlier time either.
+    private func giveUp(_ reason: Reason, _ detail: String, isUnsent: Bool = true) {
         guard case .reading = phase else { return }
         let stream = stream
         end()
         guard let stream else { return }
-        Self.refuse(CallFailure(reason, detail, node: nodeName, callID: header.call), on: stream)
+        Self.refuse(
+            CallFailure(reason, detail, node: nodeName, callID: header.call, isUnsent: isUnsent), on: stream)
     }
 
     private func admit(_ call: IncomingMeshCall) {
@@ -241,7 +249,7 @@ final class IncomingCall {
                 self.key = key
                 hub.incoming[key] = self
             } catch {
-                return giveUp(.limited, "\(error); it was not run")
+                return giveUp(.limited, "\(error); it was not run", isUnsent: error == .full)
             }
         }
         dispatch(call, hub.setup.serve)

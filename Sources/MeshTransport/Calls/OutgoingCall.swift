@@ -14,10 +14,12 @@ package struct OutgoingMeshCall: Sendable {
     /// Who is calling, as this node knows the caller: who vouches, and for whom.
     package var issuer: String
     package var subject: String
+    /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
+    package var isRepeat: Bool
 
     package init(
         server: ServerKey, request: CallRequest, entry: CallHeader.SeenEntry? = nil,
-        virtualServer: Label? = nil, issuer: String, subject: String
+        virtualServer: Label? = nil, issuer: String, subject: String, isRepeat: Bool = false
     ) {
         self.server = server
         self.request = request
@@ -25,6 +27,7 @@ package struct OutgoingMeshCall: Sendable {
         self.virtualServer = virtualServer
         self.issuer = issuer
         self.subject = subject
+        self.isRepeat = isRepeat
     }
 }
 
@@ -57,7 +60,8 @@ final class OutgoingCall {
         loop = hub.loop
         started = .now()
         course = CallCourse(
-            call.request.id, call.request.method, owner: ownerName, server: call.server.name)
+            call.request.id, call.request.method, owner: ownerName, server: call.server.name,
+            isRepeat: call.isRepeat)
     }
 
     /// Whether a link to the owner is wanted now.

@@ -147,7 +147,7 @@ extension MeshHub {
                 CallFailure(
                     .ownerUnreachable, "\(setup.name) is shutting down; the call was not run",
                     node: setup.name,
-                    callID: header.call), on: stream)
+                    callID: header.call, isUnsent: true), on: stream)
         }
         do throws(CallFailure) {
             // The life that this very link was greeted with: a peer that met an earlier life has another link.

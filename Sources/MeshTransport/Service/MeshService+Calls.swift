@@ -35,13 +35,13 @@ extension MeshService {
             return CallFailure(
                 .ownerUnreachable,
                 "node \(call.server.owner), which owns \(call.server.name), is not known here",
-                hint: "martlet peers", callID: id)
+                hint: "martlet peers", callID: id, isUnsent: true)
         }
         guard call.request.params.bytes.count <= RecordAssembler.recordMax else {
             return CallFailure(
                 .tooLarge,
                 "the call carries \(call.request.params.bytes.count) bytes, at most \(RecordAssembler.recordMax) fit",
-                callID: id)
+                callID: id, isUnsent: true)
         }
         switch node.reachability {
         case .reachable: return nil
@@ -50,11 +50,11 @@ extension MeshService {
             return CallFailure(
                 .ownerUnreachable,
                 "\(node.label), which owns \(call.server.name), has been unreachable for \(seconds) s",
-                hint: "martlet peers", callID: id)
+                hint: "martlet peers", callID: id, isUnsent: true)
         case .me:
             return CallFailure(
                 .unknownEntry, "\(call.server) is this node's own; it is not called through the mesh",
-                callID: id)
+                callID: id, isUnsent: true)
         }
     }
 }

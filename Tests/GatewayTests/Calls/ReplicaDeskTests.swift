@@ -30,7 +30,7 @@ struct ReplicaDeskTests {
             [(.there, "there"), (third, "third")] + (fronts ? [(.here, "here")] : [])
         for (owner, _) in owners {
             snapshot = snapshot.with(
-                "git", on: owner, try .tools("clone"), state: states[owner] ?? .up)
+                "git", on: owner, try .tools("clone") + [try greeting()], state: states[owner] ?? .up)
             let key = ServerKey(owner: owner, name: "git")
             snapshot.servers[key]?.record.address = ContentHash(of: [1])
             snapshot.servers[key]?.record.replicaOf = owners.filter { $0.0 != owner }.map {
@@ -40,20 +40,24 @@ struct ReplicaDeskTests {
         board.publish(snapshot)
     }
 
-    /// - Parameter answers: by owner; each call that is forwarded gets its owner's.
+    private func greeting() throws -> Entry {
+        try Entry(kind: .prompt, definition: ["name": "greet"]).orFail("an entry")
+    }
+
     private func call(
-        _ name: String = "there--git__clone", params: JSON = [:], client: ClientFacts = ClientFacts(),
-        on router: CallRouter
+        _ name: String = "there--git__clone", _ method: String = Method.toolsCall, params: JSON = [:],
+        client: ClientFacts = ClientFacts(), on router: CallRouter
     ) -> Heard {
         let heard = Heard()
         let params = params.setting("name", to: .string(name)).setting("arguments", to: [:])
         _ = router.call(
             EndpointCall(
-                endpoint: .all, caller: .anonymous, method: Method.toolsCall, params: params, client: client),
+                endpoint: .all, caller: .anonymous, method: method, params: params, client: client),
             heard.sink)
         return heard
     }
 
+    /// - Parameter answers: by owner; each call that is forwarded gets its owner's.
     private func router(_ answers: [NodeID: CallEvent]) -> CallRouter {
         let forwarded = forwarded
         return CallRouter(board: board, local: local, label: { "here" }) { call, sink in
@@ -64,7 +68,7 @@ struct ReplicaDeskTests {
     }
 
     private func unsent(_ reason: Reason = .backendUnavailable) -> CallEvent {
-        .failure(CallFailure(reason, "nobody there", isUnsent: reason == .backendUnavailable))
+        .failure(CallFailure(reason, "nobody there", isUnsent: true))
     }
 
     @Test func `a call goes to the replica on this segment, whichever was named`() throws {
@@ -76,17 +80,23 @@ struct ReplicaDeskTests {
         #expect(forwarded.values.map(\.owner) == [.there, .there])
     }
 
-    @Test func `a replica on this node comes first`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `a replica on this node comes first`() async throws {
         try publish(fronts: true)
-        local.put("git", StillBackend.make("git"), concurrency: 1)
-        // This one is down, which shows that it was tried, and the call has reached nobody.
-        #expect(call(on: router([:])).result != nil)
-        #expect(forwarded.values.count == 1)
-        let second = call(on: router([:]))
-        #expect(second.result != nil)
+        try await HeldServer.with { server in
+            local.put("git", server.backend, concurrency: 1)
+            let heard = call(on: router([:]))
+            let answer = try #require(await server.nextCall())
+            answer(.result(["resultType": "complete", "content": []]))
+            while heard.count == 0 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            #expect(heard.result != nil && forwarded.values.isEmpty)
+        }
     }
 
-    @Test(arguments: [Reason.backendUnavailable, .ownerUnreachable, .noPath])
+    @Test(arguments: [
+        Reason.backendUnavailable, .ownerUnreachable, .noPath, .limited, .notConfirmed, .sealed, .backendAuth,
+    ])
     func
         `what provably reached nobody goes to another replica, as another call, and the caller hears one answer`(
             reason: Reason
@@ -96,17 +106,137 @@ struct ReplicaDeskTests {
         let heard = call(on: router([.there: unsent(reason)]))
         #expect(heard.result != nil && heard.count == 1)
         #expect(forwarded.values.map(\.owner) == [.there, third])
+        #expect(forwarded.values.allSatisfy { !$0.isRepeat })
         #expect(Set(forwarded.values.map(\.request.id)).count == 2)
     }
 
     @Test(arguments: [
-        Reason.outcomeUnknown, .deadlineExceeded, .backendProtocol, .denied, .backendUnavailable,
+        Reason.deadlineExceeded, .backendProtocol, .denied, .backendUnavailable, .ownerUnreachable, .noPath,
     ])
     func `what may have run is never sent again`(reason: Reason) throws {
         try publish()
         let heard = call(on: router([.there: .failure(CallFailure(reason, "?"))]))
         #expect(heard.failure?.reason == reason)
         #expect(forwarded.values.count == 1)
+    }
+
+    // MARK: What may run twice
+
+    @Test func `a call of which nobody knows whether it ran goes on as a repeat, which its owner may run`()
+        throws
+    {
+        try publish()
+        let heard = call(on: router([.there: .failure(CallFailure(.outcomeUnknown, "cut"))]))
+        #expect(heard.result != nil && heard.count == 1)
+        #expect(forwarded.values.map(\.owner) == [.there, third])
+        #expect(forwarded.values.map(\.isRepeat) == [false, true])
+    }
+
+    @Test(arguments: [Reason.outcomeUnknown, .backendUnavailable, .denied])
+    func `where a repeat comes to nothing, the caller hears that nobody knows`(reason: Reason) throws {
+        try publish()
+        let router = router([.there: .failure(CallFailure(.outcomeUnknown, "cut")), third: unsent(reason)])
+        let heard = call(on: router)
+        #expect(heard.failure?.reason == .outcomeUnknown && heard.failure?.detail == "cut")
+        #expect(heard.count == 1 && forwarded.values.count == 2)
+    }
+
+    @Test func `whoever may not run a repeat is no worse for it`() throws {
+        try publish()
+        let unknown = CallEvent.failure(CallFailure(.outcomeUnknown, "cut"))
+        let router = router([.there: unknown, third: unknown])
+        for _ in 1...3 { _ = call(on: router) }
+        forwarded.empty()
+        _ = call(on: router)
+        #expect(forwarded.values.map(\.owner) == [third, .there], "three in a row left the other one out")
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func `this node runs a repeat if its own configuration says so`(isRepeatable: Bool) async throws {
+        try publish(fronts: true, states: [third: .down])
+        let isCut = Box<Bool>()
+        let router = CallRouter(board: board, local: local, label: { "here" }) { _, sink in
+            sink(
+                isCut.values.isEmpty
+                    ? .result(["resultType": "complete", "content": []])
+                    : .failure(CallFailure(.outcomeUnknown, "cut")))
+            return .finished
+        }
+        // It is left out from here on, so that the other one comes first.
+        local.put("git", StillBackend.make("git"), concurrency: 1)
+        #expect(call(on: router).result != nil)
+        isCut.add(true)
+        try await HeldServer.with { server in
+            local.put("git", server.backend, concurrency: 1, repeatable: isRepeatable ? [Glob("cl*")] : [])
+            let heard = call(on: router)
+            guard isRepeatable else {
+                #expect(heard.failure?.detail == "cut", "at once: nothing was sent")
+                return
+            }
+            let answer = try #require(await server.nextCall())
+            answer(.result(["resultType": "complete", "content": []]))
+            while heard.count == 0 {
+                try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+            }
+            #expect(heard.result != nil)
+        }
+    }
+
+    @Test(arguments: [
+        Reason.ownerUnreachable, .noPath, .backendUnavailable, .backendProtocol, .outcomeUnknown,
+    ])
+    func `what only reads is read elsewhere where the way or the backend failed`(reason: Reason) throws {
+        try publish()
+        let router = router([.there: .failure(CallFailure(reason, "cut"))])
+        let heard = call("there--git__greet", Method.promptsGet, on: router)
+        #expect(heard.result != nil && heard.count == 1)
+        #expect(forwarded.values.map(\.owner) == [.there, third])
+        #expect(forwarded.values.allSatisfy { !$0.isRepeat })
+    }
+
+    @Test(arguments: [Reason.deadlineExceeded, .denied, .cancelled, .tooLarge])
+    func `a read whose time is over, or that was refused, is no better elsewhere`(reason: Reason) throws {
+        try publish()
+        let router = router([.there: .failure(CallFailure(reason, "no"))])
+        let heard = call("there--git__greet", Method.promptsGet, on: router)
+        #expect(heard.failure?.reason == reason && forwarded.values.count == 1)
+    }
+
+    // MARK: What is left of a call
+
+    /// The way of a call: whoever can cancel it holds it, and it holds whoever is told of its end.
+    private final class Way: Sendable {
+        let sink: CallSink
+        init(_ sink: @escaping CallSink) { self.sink = sink }
+        func cancel() { sink(.failure(CallFailure(.cancelled, "by its caller"))) }
+    }
+
+    private final class Token: Sendable {}
+
+    @Test(arguments: [true, false])
+    func `nothing is left of a call that is over`(endsAtOnce: Bool) throws {
+        try publish()
+        let ways = Box<Way>()
+        let router = CallRouter(board: board, local: local, label: { "here" }) { _, sink in
+            let way = Way(sink)
+            if endsAtOnce { sink(.result(["resultType": "complete", "content": []])) } else { ways.add(way) }
+            return CallHandle { way.cancel() }
+        }
+        weak var left: Token?
+        do {
+            let token = Token()
+            left = token
+            let heard = Box<Token>()
+            _ = router.call(
+                EndpointCall(
+                    endpoint: .all, caller: .anonymous, method: Method.toolsCall,
+                    params: ["name": "there--git__clone", "arguments": [:]], client: ClientFacts())
+            ) { [token] event in if event.isFinal { heard.add(token) } }
+            ways.values.first?.sink(.result(["resultType": "complete", "content": []]))
+            ways.empty()
+            #expect(heard.values.count == 1)
+        }
+        #expect(left == nil)
     }
 
     @Test

@@ -48,6 +48,7 @@ struct OwnerDeskTests {
         #expect(hidden?.callID == CallID(high: 1, low: 2))
         #expect(hidden?.detail.replacing("diary", with: "nobody") == missing?.detail)
         #expect(hidden?.hint == missing?.hint)
+        #expect(hidden?.isUnsent == true && missing?.isUnsent == true, "nothing of it ran")
     }
 
     @Test func `a server that is for some does not exist for a node outside of them`() {

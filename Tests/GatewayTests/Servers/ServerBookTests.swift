@@ -29,7 +29,7 @@ struct ServerBookTests {
         var book = book()
         let told: [(event: BackendEvent, isNews: Bool)] = [
             (.state(.up, reason: ""), true), (.state(.up, reason: ""), false),
-            (.state(.down, reason: "it exited"), true), (.state(.down, reason: "it exited again"), true),
+            (.state(.down, reason: "it exited"), true), (.state(.down, reason: "it exited again"), false),
             (.listed(listing(stamp)), true), (.listed(listing(stamp)), false),
         ]
         let news = told.map { book.take($0.event, at: WallTime(milliseconds: 2_000)) }
@@ -98,14 +98,59 @@ struct ServerBookTests {
         #expect(record.state == .authNeeded && record.stateReason == "401" && record.auth == .missing)
     }
 
-    @Test func `asked again it is starting, unless it is switched off`() {
-        var running = book()
-        _ = running.take(.state(.down, reason: "it exited"), at: WallTime(milliseconds: 2_000))
-        running.forgetHealth(at: WallTime(milliseconds: 3_000))
-        #expect(running.state == .starting)
+    @Test func `asked again it is what it was, since when it was, until it has said how it fares`() {
+        let words: [(before: BackendEvent, after: BackendEvent, since: UInt64, isNews: Bool)] = [
+            (.state(.up, reason: ""), .state(.up, reason: ""), 2, false),
+            (.state(.down, reason: "it exited"), .state(.down, reason: "HTTP 502"), 2, false),
+            (.state(.down, reason: "it exited"), .state(.up, reason: ""), 5, true),
+        ]
+        for word in words {
+            var book = book()
+            _ = book.take(.listed(listing(stamp)), at: WallTime(milliseconds: 1_000))
+            _ = book.take(word.before, at: WallTime(milliseconds: 2_000))
+            let before = book.record(owner: .here)
+            book.askAgain()
+            #expect(!book.isSettled && book.record(owner: .here) == before)
+            if case .state(.down, _) = word.before {
+                // One that is up is only listed again.
+                let isNews = book.take(.state(.starting, reason: ""), at: WallTime(milliseconds: 4_000))
+                #expect(!isNews && !book.isSettled)
+            }
+            let isNews = book.take(word.after, at: WallTime(milliseconds: 5_000))
+            #expect(isNews == word.isNews && book.isSettled && book.since.seconds == word.since, "\(word)")
+        }
         var off = book(isEnabled: false)
-        off.forgetHealth(at: WallTime(milliseconds: 3_000))
-        #expect(off.state == .disabled && off.reason.contains("enabled: false"))
+        off.askAgain()
+        #expect(off.isSettled && off.state == .disabled && off.reason.contains("enabled: false"))
+    }
+
+    @Test func `it shows the reason of the latest attempt, and spreads that of the first`() {
+        var book = book()
+        let told: [(event: BackendEvent, reason: String, isNews: Bool)] = [
+            (.state(.down, reason: "it exited (1)"), "it exited (1)", true),
+            (.state(.starting, reason: ""), "it exited (1)", false),
+            (.state(.starting, reason: "it writes noise"), "it writes noise", false),
+            (.state(.down, reason: "no answer"), "no answer", false),
+            (.state(.authNeeded, reason: "HTTP 401"), "HTTP 401", true),
+        ]
+        for word in told {
+            let isNews = book.take(word.event, at: WallTime(milliseconds: 2_000))
+            #expect(isNews == word.isNews && book.reason == word.reason, "\(word)")
+        }
+    }
+
+    @Test func `of one that is degraded another reason is news, and another figure in it is none`() {
+        var book = book()
+        _ = book.take(.listed(listing(stamp)), at: WallTime(milliseconds: 1_000))
+        let told: [(reason: String, isNews: Bool)] = [
+            ("its last 3 calls failed", true), ("its last 4 calls failed", false),
+            ("its last 12 calls failed", false), ("its lists could not be read again", true),
+        ]
+        for word in told {
+            let isNews = book.take(
+                .state(.degraded, reason: word.reason), at: WallTime(milliseconds: 2_000))
+            #expect(isNews == word.isNews && book.reason == word.reason, "\(word)")
+        }
     }
 
     @Test func `it says since when it is in its state, and attempts in vain change nothing`() {

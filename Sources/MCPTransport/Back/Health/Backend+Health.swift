@@ -3,19 +3,25 @@ import NIOCore
 
 /// Where what is heard of a backend's health comes in, and where it is told.
 extension Backend {
-    /// A call is over.
+    /// A call is over; what it says of the backend, its link has told (``HeardLink``), unless its time ran out.
     func ended(_ event: CallEvent) {
         let mustTell = state.withLock { state in
             state.callsOpen -= 1
-            switch event {
-            case .result, .error: return state.health.answered(at: .now)
-            case .failure(let failure) where failure.reason == .deadlineExceeded:
-                // One slow tool is no outage; a probe will tell.
-                return state.health.callFailed(BackendFault(.timedOut, failure.detail), at: .now)
-            case .failure, .notification: return false
+            guard case .failure(let failure) = event, failure.reason == .deadlineExceeded else {
+                return false
             }
+            // One slow tool is no outage; a probe will tell.
+            return state.health.callFailed(BackendFault(.timedOut, failure.detail), at: .now)
         }
         tell(mustTell)
+    }
+
+    /// A link for calls.
+    func heard(_ link: any BackendLink) -> any BackendLink {
+        HeardLink(link: link) { [weak self] sign in
+            guard let self else { return }
+            tell(state.withLock { $0.health.heard(sign, at: .now) })
+        }
     }
 
     func tell(_ mustTell: Bool) {
@@ -51,7 +57,7 @@ extension Backend {
     private func note(_ fault: BackendFault?) -> BackendHealth.Verdict {
         let chance = chance()
         return state.withLock { state in
-            state.health.probed(fault, at: .now, chance: chance, isBusy: state.callsOpen > 0)
+            state.health.probed(fault, at: .now, chance: chance)
         }
     }
 
@@ -96,5 +102,5 @@ extension Backend {
 
 extension BackendNews {
     /// Whether what came, if anything, is no reason to list again.
-    var asksForNoListing: Bool { !(isChanged || isSuspect || isSessionGone || isRecheck || isRestart) }
+    var asksForNoListing: Bool { !(isChanged || isSuspect || goneSession != nil || isRecheck || isRestart) }
 }

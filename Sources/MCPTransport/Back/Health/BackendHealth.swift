@@ -25,6 +25,8 @@ struct BackendHealth: Hashable, Sendable {
     static let probeAgainMin = Duration.seconds(1)
 
     private let pauses: ClosedRange<Duration>
+    /// How long it may be silent over a call before its silence counts: for as long its callers wait.
+    private let patience: Duration
     /// When it last answered anything, whatever it answered.
     private(set) var lastAnswer: Moment?
     private var lastProbe: Moment?
@@ -38,15 +40,30 @@ struct BackendHealth: Hashable, Sendable {
     private var failedProbes = 0
     private var probeFailure = ""
     private var listFailure: String?
+    /// Calls under way there.
+    private var running = 0
+    /// Since when it has owed a word on a call: from the first that began after the last sign of life, or from that sign
+    /// on. Calls that come one after the other and are all given up are one silence.
+    private var silentSince: Moment?
+    /// Calls in a row whose time ran out, without any other answer.
+    private var silentCalls = 0
+    /// Probes since the last sign that were not answered in time and did not count, for the sake of a call.
+    private var excusedProbes = 0
 
-    /// - Parameter pauses: the time without a word after which it is probed.
-    init(pauses: ClosedRange<Duration>) {
+    /// - Parameters:
+    ///   - pauses: the time without a word after which it is probed.
+    ///   - patience: how long it may be silent over a call, and not answer probes for it.
+    init(pauses: ClosedRange<Duration>, patience: Duration) {
         self.pauses = pauses
+        self.patience = patience
         pause = pauses.lowerBound
     }
 
     var condition: Condition {
         if failedProbes > 0 { return .degraded(probeFailure) }
+        if silentCalls >= Self.callFailuresMax, excusedProbes > 0 {
+            return .degraded("it answered neither its last \(silentCalls) calls nor a probe")
+        }
         if failedCalls >= Self.callFailuresMax {
             return .degraded("its last \(failedCalls) calls failed: \(callFailure)")
         }
@@ -57,14 +74,45 @@ struct BackendHealth: Hashable, Sendable {
     ///
     /// - Parameter chance: 0 to 1.
     mutating func began(at now: Moment, chance: Double) {
-        let last = lastAnswer
-        self = BackendHealth(pauses: pauses)
-        lastAnswer = last
+        let (last, calls) = (lastAnswer, running)
+        self = BackendHealth(pauses: pauses, patience: patience)
+        // Calls at sessions beside the first link go on.
+        (lastAnswer, running) = (last, calls)
         answered(at: now)
         probed(at: now, chance)
     }
 
     // MARK: Calls
+
+    /// What is heard of a call where it runs.
+    ///
+    /// - Returns: whether the condition is another now.
+    mutating func heard(_ sign: HeardLink.Sign, at now: Moment) -> Bool {
+        switch sign {
+        case .began:
+            running += 1
+            silentSince = silentSince ?? now
+        case .ended: running = max(0, running - 1)
+        case .answered: return answered(at: now)
+        case .stirred:
+            let before = condition
+            alive(at: now)
+            failedProbes = 0
+            return condition != before
+        }
+        return false
+    }
+
+    private mutating func alive(at now: Moment) {
+        silentSince = running > 0 ? now : nil
+        (silentCalls, excusedProbes) = (0, 0)
+    }
+
+    /// Whether it may be busy with a call: a server that does one thing after the other answers probes late.
+    private func isAtWork(at now: Moment) -> Bool {
+        guard running > 0, let silentSince else { return false }
+        return silentSince.duration(to: now) < patience
+    }
 
     /// A call was answered, if only with an error.
     ///
@@ -72,8 +120,9 @@ struct BackendHealth: Hashable, Sendable {
     @discardableResult
     mutating func answered(at now: Moment) -> Bool {
         lastAnswer = now
-        guard failedCalls > 0 || failedProbes > 0 || isDoubted else { return false }
         let before = condition
+        alive(at: now)
+        guard failedCalls > 0 || failedProbes > 0 || isDoubted else { return condition != before }
         (failedCalls, failedProbes, hasFreshFailure, isDoubted) = (0, 0, false, false)
         return condition != before
     }
@@ -86,7 +135,9 @@ struct BackendHealth: Hashable, Sendable {
         switch fault.bearing {
         case .answers: return answered(at: now)
         case .silence: break
-        case .asksFor: isDoubted = true
+        case .asksFor:
+            isDoubted = true
+            if fault.kind == .timedOut { silentCalls = min(silentCalls + 1, 1_000) }
         case .failure:
             failedCalls = min(failedCalls + 1, 1_000)
             callFailure = fault.detail
@@ -109,22 +160,27 @@ struct BackendHealth: Hashable, Sendable {
     /// - Parameters:
     ///   - fault: `nil`: an answer.
     ///   - chance: 0 to 1.
-    ///   - isBusy: whether calls run: a server that does one thing after the other answers probes late, and what runs
-    ///     must not be ended for it.
-    mutating func probed(_ fault: BackendFault?, at now: Moment, chance: Double, isBusy: Bool) -> Verdict {
+    /// - Returns: what becomes of the link. What runs is not ended while its server may be busy with it.
+    mutating func probed(_ fault: BackendFault?, at now: Moment, chance: Double) -> Verdict {
         let hadFreshFailure = hasFreshFailure
         probed(at: now, chance)
         guard let fault, fault.bearing != .answers else {
             lastAnswer = now
+            alive(at: now)
             failedProbes = 0
             // Probes may be answered while every call fails.
             if !hadFreshFailure { failedCalls = 0 }
             return .stands
         }
-        guard fault.bearing != .silence, !(isBusy && fault.kind == .timedOut) else { return .stands }
+        guard fault.bearing != .silence else { return .stands }
+        let isAtWork = isAtWork(at: now)
+        guard !isAtWork || fault.kind != .timedOut else {
+            excusedProbes += 1
+            return .stands
+        }
         failedProbes += 1
         probeFailure = fault.detail
-        guard failedProbes >= Self.probeFailuresMax, !isBusy else { return .stands }
+        guard failedProbes >= Self.probeFailuresMax, !isAtWork else { return .stands }
         return .lost("\(failedProbes) probes in a row failed: \(fault.detail)")
     }
 
@@ -133,7 +189,7 @@ struct BackendHealth: Hashable, Sendable {
     mutating func listed(_ fault: BackendFault?, at now: Moment, chance: Double) {
         guard let fault else {
             listFailure = nil
-            _ = probed(nil, at: now, chance: chance, isBusy: false)
+            _ = probed(nil, at: now, chance: chance)
             return
         }
         guard fault.bearing != .answers else { return lastAnswer = now }

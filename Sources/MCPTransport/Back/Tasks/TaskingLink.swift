@@ -62,11 +62,9 @@ struct TaskingLink: BackendLink {
     /// What a fault of the wait for the result means for the call: its tool runs already, so none of them may say that
     /// nothing was done.
     static func fault(_ fault: BackendFault, afterMaking id: String) -> BackendFault {
-        switch fault.kind {
-        case .sessionGone, .notReached:
-            BackendFault(.lost, "it made the task \(id) of the call, and its result is lost: \(fault.detail)")
-        default: fault
-        }
+        guard fault.isUnsent else { return fault }
+        return BackendFault(
+            .lost, "it made the task \(id) of the call, and its result is lost: \(fault.detail)")
     }
 
     /// The params of a call that is to become a task; its progress belongs to the request that waits for the result.
@@ -84,6 +82,7 @@ struct TaskingLink: BackendLink {
     func settle(_ revision: ProtocolRevision) { link.settle(revision) }
     func attend() async { await link.attend() }
     func whenAttentive() async { await link.whenAttentive() }
+    var sessionNumber: Int { link.sessionNumber }
     func close() async -> String? { await link.close() }
 }
 

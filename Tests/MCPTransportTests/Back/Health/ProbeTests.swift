@@ -16,6 +16,8 @@ struct ProbeTests {
             var asked: [String: Int] = [:]
             /// Answered to each method instead of what is right.
             var refusals: [String: Int] = [:]
+            /// Whether it answers nothing any more.
+            var hangs = false
         }
 
         let count = Mutex(Count())
@@ -24,9 +26,10 @@ struct ProbeTests {
             let message = (try? JSON(validating: exchange.body)) ?? .null
             let method = exchange.method == "POST" ? message["method"]?.string ?? "" : exchange.method
             let session = exchange.headers.first("mcp-session-id")
-            enum Reply { case status(Int, String?), result(JSON, String?) }
+            enum Reply { case status(Int, String?), result(JSON, String?), none }
             let reply: Reply = count.withLock { count in
                 count.asked[method, default: 0] += 1
+                if count.hangs { return .none }
                 if method == "DELETE" {
                     return .status(session.flatMap { count.sessions.remove($0) } == nil ? 404 : 200, nil)
                 }
@@ -54,6 +57,7 @@ struct ProbeTests {
             }
             let headers = { (session: String?) in session.map { [("Mcp-Session-Id", $0)] } ?? [] }
             switch reply {
+            case .none: break
             case .status(let status, let session): exchange.respond(status: status, headers: headers(session))
             case .result(let result, let session):
                 exchange.respond(
@@ -67,6 +71,8 @@ struct ProbeTests {
 
         /// Refuses a method with an HTTP status from now on; `nil`: answers it again.
         func refuse(_ method: String, _ status: Int?) { count.withLock { $0.refusals[method] = status } }
+
+        func hang() { count.withLock { $0.hangs = true } }
 
         func until(_ isSo: @Sendable (Count) -> Bool) async throws {
             while !count.withLock({ isSo($0) }) {
@@ -82,14 +88,16 @@ struct ProbeTests {
         return limits
     }
 
-    private func with(_ body: (Counter, BackendRig) async throws -> Void) async throws {
+    private func with(
+        _ limits: BackendLimits = limits, _ body: (Counter, BackendRig) async throws -> Void
+    ) async throws {
         let counter = Counter()
         let listener = try await HTTPListener.bind(
             ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops
         ) { counter.handle($0) }
         let url = "http://127.0.0.1:\(listener.address.port)/mcp"
         do {
-            try await BackendRig.with(.http(url: url, headers: []), limits: Self.limits) {
+            try await BackendRig.with(.http(url: url, headers: []), limits: limits) {
                 try await body(counter, $0)
             }
         } catch {
@@ -162,7 +170,10 @@ struct ProbeTests {
         try await with { counter, rig in
             _ = try await rig.reason(.up)
             counter.refuse("tools/call", 403)
-            for _ in 1...5 { #expect(await rig.tool("stamp").failure?.reason == .backendAuth) }
+            for _ in 1...5 {
+                let failure = await rig.tool("stamp").failure
+                #expect(failure?.reason == .backendAuth && failure?.isUnsent == false)
+            }
             counter.refuse("tools/call", nil)
             #expect(await rig.tool("stamp").result != nil)
             #expect(counter.asked("initialize") == 1)
@@ -177,6 +188,33 @@ struct ProbeTests {
             counter.refuse("initialize", 401)
             counter.refuse("ping", 401)
             #expect(try await rig.reason(.authNeeded).contains("401"))
+            // And from then on calls are refused before anything is sent.
+            let failure = await rig.tool("stamp").failure
+            #expect(failure?.reason == .backendAuth && failure?.isUnsent == true)
+        }
+    }
+
+    @Test func `a server that hangs goes down though calls never cease`() async throws {
+        var limits = Self.limits
+        limits.silenceMax = .milliseconds(200)
+        limits.pingTimeout = .milliseconds(20)
+        try await with(limits) { counter, rig in
+            _ = try await rig.reason(.up)
+            try await withThrowingTaskGroup { group in
+                for _ in 1...4 {
+                    group.addTask {
+                        // One of them always runs, until there is nobody to call.
+                        while await rig.tool("stamp").failure?.reason != .backendUnavailable {
+                            try Task.checkCancellation()
+                        }
+                    }
+                }
+                try await counter.until { $0.asked["tools/call"] ?? 0 > 20 }
+                counter.hang()
+                let reason = try await rig.reason(.down)
+                #expect(reason.contains("probes in a row failed"))
+                group.cancelAll()
+            }
         }
     }
 
