@@ -92,7 +92,7 @@ extension MeshCore {
         return shown
     }
 
-    private static func distinct(_ label: Label, _ id: NodeID) -> Label {
+    static func distinct(_ label: Label, _ id: NodeID) -> Label {
         let suffix = "-" + id.description.prefix(6)
         let kept = label.text.prefix(Label.lengthMax - suffix.count)
         return Label(fitting: kept + suffix) ?? label
