@@ -97,7 +97,8 @@ extension EndToEnd.ScopedServers {
         try await office.kill()
         try await branch.stop()
         let again = try await TestNode("branch", in: scratch, yaml: quiet("branch", segment: "hq"))
-        #expect(try await again.entryState("office--payroll__pay") != nil)
+        #expect(try await again.entryState("office--payroll__pay") == "not confirmed")
+        #expect(try await again.server("payroll")?["state"]?.string == "not confirmed")
         #expect(try await !search.findings(inFolder: again.dataFolder).isEmpty)
 
         // Its owner has changed its mind meanwhile: then nothing is left in any file of the reader, its database's log included.

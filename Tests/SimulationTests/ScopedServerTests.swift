@@ -109,8 +109,13 @@ struct ScopedServerTests {
         town.mesh.sight(town.far, town.mesh.address(town.bridge))
         // At once, from its own disk.
         #expect(try town.entries(at: town.far) == 3)
-        #expect(try !town.mesh.core(town.far).isConfirmed(scopedBy: town.mesh.id(town.owner)))
+        let key = ServerKey(owner: town.mesh.id(town.owner), name: Town.name)
+        func isShownAsConfirmed(at index: Int) throws -> Bool? {
+            try town.mesh.core(index).catalogSnapshot().servers[key]?.isConfirmed
+        }
+        #expect(try isShownAsConfirmed(at: town.far) == false && isShownAsConfirmed(at: town.near) == true)
         town.mesh.run(for: .seconds(5))
+        #expect(try isShownAsConfirmed(at: town.far) == false, "only its owner can")
 
         // Meanwhile the owner's configuration names the server no more.
         town.mesh.configure(town.owner, servers: [], scopes: [:])
@@ -168,6 +173,9 @@ struct ScopedServerTests {
         #expect(took != nil)
         town.mesh.run(for: .seconds(60))
         #expect(town.watch.manifestsSeen == manifestsBefore)
+        for reader in readers {
+            #expect(try town.mesh.core(reader).catalogSnapshot().servers[key]?.isConfirmed == true)
+        }
         #expect((1...(2 * readers.count)).contains(town.watch.timesSeen - before))
     }
 

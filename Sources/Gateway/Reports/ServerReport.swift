@@ -33,13 +33,21 @@ struct ServerReport {
         }
     }
 
+    /// The state of what is known from before this node's start, until it is confirmed.
+    static let notConfirmed = "not confirmed"
+
+    private var state: String {
+        guard known.isConfirmed else { return Self.notConfirmed }
+        return isReachable ? known.record.state.description : "unreachable"
+    }
+
     var json: JSON {
         let record = known.record
         let entries = known.manifest?.entries ?? []
         let count = { (kind: EntryKind) in JSON.number(entries.count { $0.kind == kind }) }
         var members: [(String, JSON)] = [
             ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
-            ("state", .string(isReachable ? record.state.description : "unreachable")),
+            ("state", .string(state)),
             ("reason", .string(record.stateReason)),
         ]
         members += Self.times(of: record, now: .now())

@@ -64,7 +64,8 @@ extension MeshCore {
             for held in servers.values {
                 let key = held.document.server
                 snapshot.servers[key] = CatalogSnapshot.KnownServer(
-                    record: held.document.body.record(key), manifest: held.manifest?.manifest)
+                    record: held.document.body.record(key), manifest: held.manifest?.manifest,
+                    isConfirmed: scoped.met.contains(owner))
             }
         }
         for name in store.virtualServers.keys {

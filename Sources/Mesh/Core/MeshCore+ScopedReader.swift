@@ -11,9 +11,8 @@ extension MeshCore {
     }
 
     private mutating func confirm(_ owner: NodeID) {
-        guard scoped.confirmed[owner] != life(of: owner) else { return }
         scoped.confirmed[owner] = life(of: owner)
-        outbox.noteCatalogChange()
+        if scoped.met.insert(owner).inserted { outbox.noteCatalogChange() }
     }
 
     /// Takes a part of a set. The last part is answered, whatever became of it, so that the owner knows that it came.

@@ -89,6 +89,8 @@ struct ScopedShelf: Sendable {
     var readers: [NodeID: Reader] = [:]
     /// In which life of each owner all that is held of it was last equal to its own.
     var confirmed: [NodeID: DocumentVersion] = [:]
+    /// Owners that have confirmed what is held of them since this node's start.
+    var met: Set<NodeID> = []
     /// What this node last told an owner, unasked, that it holds.
     var asked: [NodeID: Said] = [:]
     /// A set on its way in, until it is whole.
