@@ -75,10 +75,14 @@ package struct CatalogSnapshot: Sendable {
         package var record: ServerRecord
         /// `nil` while the manifest has not arrived.
         package var manifest: Manifest?
+        /// Whether its owner has said since this node's start that this is all so. Of servers that are for some nodes only;
+        /// others have no one owner to ask.
+        package var isConfirmed: Bool
 
-        package init(record: ServerRecord, manifest: Manifest?) {
+        package init(record: ServerRecord, manifest: Manifest?, isConfirmed: Bool = true) {
             self.record = record
             self.manifest = manifest
+            self.isConfirmed = isConfirmed
         }
     }
 

@@ -88,7 +88,7 @@ package struct Announcement: Hashable, Sendable {
     }
 
     package var families: Families
-    /// Announced together: either all are there or none.
+    /// Each under a name of its own: all differ.
     package var services: [Service]
 
     package init(families: Families, services: [Service]) {
@@ -102,7 +102,4 @@ package struct Announcement: Hashable, Sendable {
             families: families,
             services: [Service(name: name.text, port: port, text: advertisement.strings)])
     }
-
-    /// The wished names, for people.
-    var names: String { services.map(\.name).joined(separator: ", ") }
 }

@@ -11,7 +11,14 @@
         enum Notice {
             case lifecycle(AvahiLifecycle.Event)
             case sighting(SightingBook.News)
+            case group(OpaquePointer, GroupNews)
+        }
+
+        /// What became of one service that this node announces.
+        enum GroupNews {
             case established
+            case collision
+            case failed(reason: String)
         }
 
         /// Notices of one turn of the loop. A turn hands over a few D-Bus messages; more than this means a
@@ -90,13 +97,13 @@
         }
 
         static let onGroup: AvahiEntryGroupCallback = { group, state, context in
-            guard let inbox = at(context) else { return }
+            guard let inbox = at(context), let group else { return }
             switch state {
-            case AVAHI_ENTRY_GROUP_ESTABLISHED: inbox.add(.established)
-            case AVAHI_ENTRY_GROUP_COLLISION: inbox.add(.lifecycle(.nameTaken))
+            case AVAHI_ENTRY_GROUP_ESTABLISHED: inbox.add(.group(group, .established))
+            case AVAHI_ENTRY_GROUP_COLLISION: inbox.add(.group(group, .collision))
             case AVAHI_ENTRY_GROUP_FAILURE:
                 let reason = AvahiReason.last(of: avahi_entry_group_get_client(group))
-                inbox.add(.lifecycle(.publishFailed(reason: reason)))
+                inbox.add(.group(group, .failed(reason: reason)))
             default: break  // not yet committed, or being probed: nothing to do about either
             }
         }

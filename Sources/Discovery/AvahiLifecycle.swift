@@ -27,8 +27,10 @@ package struct AvahiLifecycle: Sendable {
         /// The client is of no more use.
         case clientFailed(reason: String)
         case announce(Announcement?)
+        /// All of its services are.
         case published(name: String)
-        case nameTaken
+        /// That of the service which wished for this one.
+        case nameTaken(wish: String)
         case publishFailed(reason: String)
         case timerFired
         case stopped
@@ -39,10 +41,10 @@ package struct AvahiLifecycle: Sendable {
         /// With everything that hangs on it: browser, resolvers, announcement.
         case closeClient
         case browse
-        /// Under its own name, in place of what is announced.
+        /// Each service under its own name, in place of what is announced; what is announced so already stays untouched.
         case publish(Announcement)
-        /// Under the name after the one last tried.
-        case publishUnderNextName(Announcement)
+        /// One service under the name after the one last tried; the others stay as they are.
+        case publishUnderNextName(Announcement, of: String)
         case withdraw
     }
 
@@ -56,7 +58,8 @@ package struct AvahiLifecycle: Sendable {
     private var connection: Connection = .closed
     private var announcement: Announcement?
     private var failures = 0
-    private var collisions = 0
+    /// Names in a row that were taken, by the wish.
+    private var collisions: [String: Int] = [:]
     private var reopenAt: Instant?
     private var republishAt: Instant?
 
@@ -91,10 +94,10 @@ package struct AvahiLifecycle: Sendable {
         case .published(let name):
             guard case .open(_, mayPublish: true) = connection, announcement != nil else { return [] }
             publication = .published(name: name)
-            collisions = 0
+            collisions = [:]
             return []
-        case .nameTaken:
-            return takeNextName(at: now)
+        case .nameTaken(let wish):
+            return takeNextName(inPlaceOf: wish, at: now)
         case .publishFailed(let reason):
             return refuse(reason, at: now)
         case .timerFired:
@@ -121,7 +124,7 @@ package struct AvahiLifecycle: Sendable {
         state = .unavailable(reason: reason)
         publication = announcement == nil ? .none : .pending
         republishAt = nil
-        collisions = 0
+        collisions = [:]
         reopenAt = now + delay(using: &random)
         failures += 1
     }
@@ -150,30 +153,32 @@ package struct AvahiLifecycle: Sendable {
     private mutating func announce(_ wanted: Announcement?) -> [Effect] {
         guard wanted != announcement else { return [] }
         announcement = wanted
-        collisions = 0
+        collisions = [:]
         republishAt = nil
         publication = wanted == nil ? .none : .pending
         guard case .open(_, mayPublish: true) = connection else { return [] }
         return [wanted.map { .publish($0) } ?? .withdraw]
     }
 
-    private mutating func takeNextName(at now: Instant) -> [Effect] {
-        guard case .open(_, mayPublish: true) = connection, let announcement else { return [] }
-        collisions += 1
-        guard collisions < Self.namesMax else {
+    private mutating func takeNextName(inPlaceOf wish: String, at now: Instant) -> [Effect] {
+        guard case .open(_, mayPublish: true) = connection, let announcement,
+            announcement.services.contains(where: { $0.name == wish })
+        else { return [] }
+        collisions[wish, default: 0] += 1
+        guard collisions[wish] ?? 0 < Self.namesMax else {
             return refuse(
-                "\"\(announcement.names)\" and the next \(Self.namesMax - 1) names are taken on this segment; "
+                "\"\(wish)\" and the next \(Self.namesMax - 1) names are taken on this segment; "
                     + "give the node another node.name", at: now)
         }
         publication = .pending
-        return [.publishUnderNextName(announcement)]
+        return [.publishUnderNextName(announcement, of: wish)]
     }
 
     private mutating func refuse(_ reason: String, at now: Instant) -> [Effect] {
         guard case .open(_, mayPublish: true) = connection, announcement != nil else { return [] }
         publication = .refused(reason: reason)
         republishAt = now + Self.republishDelay
-        collisions = 0
+        collisions = [:]
         return [.withdraw]
     }
 

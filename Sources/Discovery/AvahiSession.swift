@@ -12,9 +12,8 @@
             var client: OpaquePointer
             var browser: OpaquePointer?
             var resolvers: [ServiceInstance: OpaquePointer] = [:]
-            var group: OpaquePointer?
-            /// With the names that it has come to.
-            var announced: (announcement: Announcement, names: [String])?
+            /// What is announced, by the wished name.
+            var posts: [String: AvahiPost] = [:]
         }
 
         private let loop: AvahiLoop
@@ -80,8 +79,7 @@
                 switch notice {
                 case .lifecycle(let event): handle(event)
                 case .sighting(let news): perform(book.handle(news, at: now()))
-                case .established:
-                    open?.announced.map { handle(.published(name: $0.names.joined(separator: ", "))) }
+                case .group(let group, let news): take(news, of: group)
                 }
             }
         }
@@ -104,9 +102,10 @@
                 case .openClient: openClient()
                 case .closeClient: closeClient()
                 case .browse: browse()
-                case .publish(let announcement): publish(announcement, as: names(for: announcement))
-                case .publishUnderNextName(let announcement):
-                    publish(announcement, as: names(for: announcement).map(nextName))
+                case .publish(let announcement): publish(announcement)
+                case .publishUnderNextName(let announcement, let wish):
+                    open?.posts[wish]?.takeNextName()
+                    publish(announcement)
                 case .withdraw: withdraw()
                 }
             }
@@ -167,98 +166,51 @@
         }
     }
 
-    // Announcing.
+    // Announcing: one group a service, so that a name that is taken, or a service that comes or goes, is no news of the others.
     extension AvahiSession {
-        /// The names found free before, while the wishes are the same.
-        private func names(for announcement: Announcement) -> [String] {
-            let wishes = announcement.services.map(\.name)
-            guard let announced = open?.announced, announced.announcement.services.map(\.name) == wishes
-            else {
-                return wishes
-            }
-            return announced.names
-        }
-
-        private func nextName(after name: String) -> String {
-            guard let next = avahi_alternative_service_name(name) else { return name }
-            defer { avahi_free(next) }
-            return String(cString: next)
-        }
-
-        private func publish(_ announcement: Announcement, as names: [String]) {
+        private func publish(_ announcement: Announcement) {
             guard let client = open?.client else { return }
-            let group = open?.group ?? avahi_entry_group_new(client, AvahiInbox.onGroup, inbox.context)
-            guard let group else {
-                return inbox.add(.lifecycle(.publishFailed(reason: AvahiReason.last(of: client))))
+            let wishes = Set(announcement.services.map(\.name))
+            for (wish, post) in open?.posts ?? [:] where !wishes.contains(wish) {
+                post.free()
+                open?.posts[wish] = nil
             }
-            let before = open?.announced
-            open?.group = group
-            open?.announced = (announcement, names)
-
-            let failure: Int32
-            if let before, before.names == names, announcement.differsOnlyInText(from: before.announcement),
-                avahi_entry_group_get_state(group) == Int32(AVAHI_ENTRY_GROUP_ESTABLISHED.rawValue)
-            {
-                failure = updateText(of: group, announcement, names)
-                if failure == 0 { inbox.add(.established) }
-            } else {
-                failure = commit(group, announcement, names)
-            }
-            switch failure {
-            case 0: break
-            case Int32(AVAHI_ERR_COLLISION): inbox.add(.lifecycle(.nameTaken))
-            default: inbox.add(.lifecycle(.publishFailed(reason: AvahiReason.text(failure))))
-            }
-        }
-
-        private func commit(_ group: OpaquePointer, _ announcement: Announcement, _ names: [String]) -> Int32
-        {
-            avahi_entry_group_reset(group)
-            for (service, name) in zip(announcement.services, names) {
-                let added = AvahiText.withList(of: service.text) { text in
-                    avahi_entry_group_add_service_strlst(
-                        group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
-                        AvahiPublishFlags(rawValue: 0), name, type, nil, nil, service.port, text)
+            for service in announcement.services {
+                guard
+                    var post = open?.posts[service.name]
+                        ?? AvahiPost(service.name, of: client, inbox: inbox.context)
+                else {
+                    return inbox.add(.lifecycle(.publishFailed(reason: AvahiReason.last(of: client))))
                 }
-                guard added == 0 else { return added }
-            }
-            return avahi_entry_group_commit(group)
-        }
-
-        /// Leaves the names in place: no goodbye, no new probing.
-        private func updateText(
-            of group: OpaquePointer, _ announcement: Announcement, _ names: [String]
-        ) -> Int32 {
-            for (service, name) in zip(announcement.services, names) {
-                let failure = AvahiText.withList(of: service.text) { text in
-                    avahi_entry_group_update_service_txt_strlst(
-                        group, AvahiIfIndex(AVAHI_IF_UNSPEC), announcement.families.avahi,
-                        AvahiPublishFlags(rawValue: 0), name, type, nil, text)
+                switch post.show(service, type, on: announcement.families) {
+                case 0: break
+                case Int32(AVAHI_ERR_COLLISION): inbox.add(.group(post.group, .collision))
+                case let failure:
+                    inbox.add(.group(post.group, .failed(reason: AvahiReason.text(failure))))
                 }
-                guard failure == 0 else { return failure }
+                open?.posts[service.name] = post
             }
-            return 0
+            tellIfAllAreThere()
         }
 
+        private func take(_ news: AvahiInbox.GroupNews, of group: OpaquePointer) {
+            guard let wish = open?.posts.first(where: { $0.value.group == group })?.key else { return }
+            switch news {
+            case .established: tellIfAllAreThere()
+            case .collision: handle(.nameTaken(wish: wish))
+            case .failed(let reason): handle(.publishFailed(reason: reason))
+            }
+        }
+
+        private func tellIfAllAreThere() {
+            let posts = (open?.posts ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+            guard !posts.isEmpty, posts.allSatisfy(\.isEstablished) else { return }
+            handle(.published(name: posts.map(\.name).joined(separator: ", ")))
+        }
+
+        /// The names that were found free are kept, for when it is announced again.
         private func withdraw() {
-            if let group = open?.group { avahi_entry_group_reset(group) }
-        }
-    }
-
-    extension Announcement {
-        fileprivate func differsOnlyInText(from other: Announcement) -> Bool {
-            families == other.families && services.map(\.name) == other.services.map(\.name)
-                && services.map(\.port) == other.services.map(\.port)
-        }
-    }
-
-    extension Announcement.Families {
-        fileprivate var avahi: AvahiProtocol {
-            switch self {
-            case .both: AvahiProtocol(AVAHI_PROTO_UNSPEC)
-            case .ipv4: AvahiProtocol(AVAHI_PROTO_INET)
-            case .ipv6: AvahiProtocol(AVAHI_PROTO_INET6)
-            }
+            for wish in (open?.posts ?? [:]).keys { open?.posts[wish]?.hide() }
         }
     }
 #endif

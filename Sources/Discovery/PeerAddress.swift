@@ -16,6 +16,9 @@ package struct PeerAddress: Hashable, Comparable, Sendable, CustomStringConverti
 
     package static func < (a: Self, b: Self) -> Bool { (a.host, a.port) < (b.host, b.port) }
 
-    /// Whether it leads back to this host only: of no use to anybody who hears of it.
-    var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" || host == "localhost" }
+    /// Whether it may be somebody else's: not this host's own loopback, nobody's (`0.0.0.0`), or many's (`224.0.0.1`).
+    var isSomebodys: Bool {
+        guard let address = IPAddress(host) else { return host != "localhost" }
+        return !address.isLoopback && !address.isUnspecified && !address.isMulticast
+    }
 }

@@ -2,8 +2,8 @@ package import Catalog
 
 /// Who was heard where: turns what browsing and resolving yield into sightings, and drops what is of no use.
 ///
-/// Dropped are loopback, our own node (heard on each of our interfaces), and whatever exceeds
-/// ``instancesMax``: names on a segment are free, and one host can invent any number.
+/// Dropped are addresses that are no host's (loopback, multicast, unspecified), our own node (heard on each of our
+/// interfaces), and whatever exceeds ``instancesMax``: names on a segment are free, and one host can invent any number.
 package struct SightingBook: Sendable {
     /// Instances followed at once. A segment with more nodes than this needs no more candidates: the mesh
     /// tells of the others. Each costs the daemon one resolver, of the 1,024 objects that it allows a client.
@@ -69,7 +69,7 @@ package struct SightingBook: Sendable {
             let instance, let interfaceName, let address, let advertisement, let hostName, let text):
             guard let page = pages[instance] else { return [] }
             // Kept without a sighting, so that it is not taken for new each time it is browsed.
-            guard advertisement.node != me, !address.isLoopback, interfaceName != "lo", address.port != 0
+            guard advertisement.node != me, address.isSomebodys, interfaceName != "lo", address.port != 0
             else {
                 pages[instance] = Page()
                 return []

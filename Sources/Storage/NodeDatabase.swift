@@ -59,6 +59,20 @@ package final class NodeDatabase: Sendable {
         try Self.translating { try pool.write(body) }
     }
 
+    /// Empties the log of changes into the database: until then it holds whatever rows were, removed ones too. A few writes
+    /// and syncs.
+    ///
+    /// - Returns: whether it is empty; somebody who reads may be in the way.
+    func emptyLog() async throws -> Bool {
+        do {
+            try await pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            return true
+        } catch let error as DatabaseError {
+            if [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode) { return false }
+            throw StorageError(error)
+        }
+    }
+
     private static func translating<Value>(_ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as DatabaseError { throw StorageError(error) }
     }

@@ -1,5 +1,6 @@
 package import Catalog
 import GRDB
+import Synchronization
 
 /// What lies on disk of servers that are for some nodes only: those of this node, and those that their owners gave it.
 /// The bytes are opaque here; whoever reads them checks them again.
@@ -19,6 +20,7 @@ package struct ScopedShelf: Sendable {
     }
 
     private let database: NodeDatabase
+    private let remains = Remains()
 
     package init(_ database: NodeDatabase) { self.database = database }
 
@@ -38,9 +40,16 @@ package struct ScopedShelf: Sendable {
         }
     }
 
-    /// All or none, in their order.
+    /// All or none, in their order. What was removed is then gone from the database's log too; where somebody who reads is in
+    /// the way of that, a later call sees to it, also one without changes.
     package func apply(_ changes: [Change]) async throws {
-        guard !changes.isEmpty else { return }
+        if !changes.isEmpty { try await write(changes) }
+        guard remains.areDue else { return }
+        remains.note(areGone: try await database.emptyLog())
+    }
+
+    private func write(_ changes: [Change]) async throws {
+        if changes.contains(where: { if case .remove = $0 { true } else { false } }) { remains.note() }
         try await database.write { database in
             for change in changes {
                 switch change {
@@ -65,6 +74,21 @@ package struct ScopedShelf: Sendable {
 
     /// Forgets all: they belong to a mesh that the node is no longer in.
     package func removeAll() async throws {
+        remains.note()
         try await database.write { try $0.execute(sql: "DELETE FROM scoped_server") }
+        remains.note(areGone: try await database.emptyLog())
+    }
+
+    /// Whether the database's log may still hold what was removed.
+    private final class Remains: Sendable {
+        /// Whoever reads that long is a person with a tool; each try waits for them.
+        private static let retryEvery = Duration.seconds(60)
+
+        /// `nil`: no. A node that died may have left some, so a start looks at once.
+        private let dueAt = Mutex<ContinuousClock.Instant?>(.now)
+
+        var areDue: Bool { dueAt.withLock { $0.map { $0 <= .now } ?? false } }
+        func note() { dueAt.withLock { $0 = .now } }
+        func note(areGone: Bool) { dueAt.withLock { $0 = areGone ? nil : .now + Self.retryEvery } }
     }
 }

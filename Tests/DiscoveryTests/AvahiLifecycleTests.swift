@@ -109,15 +109,31 @@ struct AvahiLifecycleTests {
         _ = handle(.started)
         _ = handle(.daemonRunning)
         for _ in 1..<AvahiLifecycle.namesMax {
-            #expect(handle(.nameTaken) == [.publishUnderNextName(announcement)])
+            #expect(
+                handle(.nameTaken(wish: "plant-a")) == [.publishUnderNextName(announcement, of: "plant-a")])
         }
-        #expect(handle(.nameTaken) == [.withdraw])
+        #expect(handle(.nameTaken(wish: "plant-a")) == [.withdraw])
         guard case .refused(let reason) = lifecycle.publication else {
             Issue.record("\(lifecycle.publication)")
             return
         }
         #expect(reason.contains("node.name"))
         #expect(try wake() == [.publish(announcement)])
+    }
+
+    @Test mutating func `a name that is taken is news of that service alone`() throws {
+        let services = ["ops", "lab"].map { Announcement.Service(name: $0, port: 1, text: []) }
+        let both = Announcement(families: .ipv4, services: services)
+        lifecycle = AvahiLifecycle(announcing: both)
+        _ = handle(.started)
+        _ = handle(.daemonRunning)
+        for _ in 1..<AvahiLifecycle.namesMax {
+            #expect(handle(.nameTaken(wish: "ops")) == [.publishUnderNextName(both, of: "ops")])
+        }
+        #expect(handle(.nameTaken(wish: "lab")) == [.publishUnderNextName(both, of: "lab")], "counted apart")
+        #expect(handle(.nameTaken(wish: "gone")).isEmpty, "announced no more")
+        #expect(handle(.published(name: "ops #16, lab #2")).isEmpty)
+        #expect(handle(.nameTaken(wish: "ops")) == [.publishUnderNextName(both, of: "ops")], "counted anew")
     }
 
     @Test mutating func `a refused announcement is tried again while browsing goes on`() throws {
@@ -141,7 +157,7 @@ struct AvahiLifecycleTests {
         #expect(handle(.announce(Self.announcement)) == [.publish(try #require(Self.announcement))])
         #expect(handle(.announce(nil)) == [.withdraw])
         #expect(lifecycle.publication == .none)
-        #expect(handle(.nameTaken).isEmpty)
+        #expect(handle(.nameTaken(wish: "plant-a")).isEmpty)
         #expect(handle(.publishFailed(reason: "late")).isEmpty)
     }
 

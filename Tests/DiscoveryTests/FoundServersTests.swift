@@ -65,12 +65,18 @@ struct FoundServersTests {
 
     @Test func `a service on two interfaces and in two families is one server, by IPv4`() {
         var found = FoundServers()
-        found.update([
-            sighting("Lab", host: "fd00::1", interface: 3, family: .ipv6, at: 1),
-            sighting("Lab", host: "10.0.0.2", interface: 3, at: 5), sighting("Lab", host: "10.0.0.1", at: 9),
-        ])
+        found.update(
+            [
+                sighting("Lab", host: "fd00::1", interface: 3, family: .ipv6, at: 1),
+                sighting("Lab", host: "10.0.0.2", interface: 3, at: 5),
+                sighting("Lab", host: "10.0.0.1", at: 9),
+            ], from: Vantage())
         #expect(found.all.map(\.name.text) == ["lab"])
         #expect(found.all.first?.url == "http://10.0.0.1:80/mcp")
+        #expect(
+            found.all.first?.urls == [
+                "http://10.0.0.1:80/mcp", "http://10.0.0.2:80/mcp", "http://[fd00::1]:80/mcp",
+            ])
         #expect(found.all.first?.interfaces == ["eth2", "eth3"])
         #expect(found.all.first?.firstSeen == Instant(nanoseconds: 1_000_000_000))
     }
@@ -78,13 +84,13 @@ struct FoundServersTests {
     @Test func `two hosts with one name are two servers, and each keeps its own while it is there`() {
         var found = FoundServers()
         let (one, two) = (sighting("Lab", hostName: "a.local"), sighting("Lab", hostName: "b.local", at: 1))
-        found.update([one, two])
+        found.update([one, two], from: Vantage())
         #expect(found.all.map(\.name.text) == ["lab", "lab-2"])
-        found.update([two])
+        found.update([two], from: Vantage())
         #expect(found.all.map(\.name.text) == ["lab-2"], "a name does not move to another server")
-        found.update([])
+        found.update([], from: Vantage())
         #expect(found.all.isEmpty)
-        found.update([two])
+        found.update([two], from: Vantage())
         #expect(found.all.map(\.name.text) == ["lab"], "what was gone is new")
     }
 
@@ -97,17 +103,59 @@ struct FoundServersTests {
         ])
     func `what leads elsewhere or is no path has no URL, and says why`(text: String) {
         var found = FoundServers()
-        found.update([sighting("Evil", text: [text])])
+        found.update([sighting("Evil", text: [text])], from: Vantage())
         #expect(found.all.first?.url == nil)
         #expect(found.all.first?.obstacle?.isEmpty == false)
     }
 
-    @Test func `an address that is valid on one link only is none to accept`() {
+    @Test(arguments: ["fe80::1%eth2", "169.254.3.4", "::ffff:169.254.3.4"])
+    func `an address that is valid on one link only is none to accept`(host: String) {
         var found = FoundServers()
-        found.update([sighting("Lab", host: "fe80::1%eth2", family: .ipv6)])
+        found.update([sighting("Lab", host: host, family: .ipv6)], from: Vantage())
         #expect(found.all.first?.url == nil && found.all.first?.obstacle?.contains("link") == true)
-        found.update([sighting("Lab", host: "fd00::1", family: .ipv6)])
+        found.update([sighting("Lab", host: "fd00::1", family: .ipv6)], from: Vantage())
         #expect(found.all.first?.url == "http://[fd00::1]:80/mcp")
+    }
+
+    @Test func `what leads back to this node, or is another's of its mesh, is none to accept`() throws {
+        let (member, stranger) = (NodeID(ofKey: [1]), NodeID(ofKey: [2]))
+        let vantage = Vantage(
+            network: LocalNetwork([("eth2", "10.0.0.7/24"), ("eth2", "fd00::7/64")]), ownPorts: [7330, 7332],
+            members: [member: try #require(Label("plant"))])
+        func obstacle(_ sighting: Sighting) -> String? {
+            var found = FoundServers()
+            found.update([sighting], from: vantage)
+            #expect((found.all.first?.url == nil) == (found.all.first?.obstacle != nil))
+            return found.all.first?.obstacle
+        }
+        let itself = "it leads back to this node itself"
+        #expect(obstacle(sighting("x", host: "10.0.0.7", port: 7330)) == itself)
+        #expect(obstacle(sighting("x", host: "::ffff:10.0.0.7", port: 7330)) == itself)
+        #expect(obstacle(sighting("x", host: "fd00::7", port: 1, text: ["http=7332/mcp"])) == itself)
+        #expect(obstacle(sighting("x", host: "10.0.0.7", port: 80)) == nil, "another server of this host")
+        var other = sighting("x", host: "10.0.0.8", port: 7330)
+        #expect(obstacle(other) == nil)
+        other.advertisement.node = stranger
+        #expect(obstacle(other) == nil)
+        other.advertisement.node = member
+        #expect(obstacle(other)?.contains("plant") == true)
+    }
+
+    @Test func `an address is on the link when a subnet of that interface holds it`() {
+        let vantage = Vantage(network: LocalNetwork([("eth2", "10.0.0.7/23"), ("eth3", "192.0.2.1/24")]))
+        func isOnLink(_ host: String, _ interface: Int32) -> Bool? {
+            var found = FoundServers()
+            found.update([sighting("x", host: host, interface: interface)], from: vantage)
+            return found.all.first?.places.first?.isOnLink
+        }
+        #expect(isOnLink("10.0.1.200", 2) == true && isOnLink("10.0.2.1", 2) == false)
+        #expect(isOnLink("10.0.1.200", 3) == false && isOnLink("192.0.2.9", 3) == true)
+        #expect(isOnLink("fd00::1", 2) == false)
+    }
+
+    @Test func `this host's own interfaces are read`() throws {
+        let loopback = try #require(IPAddress("127.0.0.1"))
+        #expect(LocalNetwork.now().isOnLink(loopback, of: "lo"))
     }
 
     @Test func `ten thousand services are followed to the bound, under names of their own`() {
@@ -126,13 +174,13 @@ struct FoundServersTests {
         }
         #expect(resolved == SightingBook.instancesMax && book.ignored == 10_000 - resolved)
         var found = FoundServers()
-        found.update(book.sightings)
+        found.update(book.sightings, from: Vantage())
         #expect(Set(found.all.map(\.name)).count == SightingBook.instancesMax)
     }
 
     @Test func `names that leave nothing, or are all the same, still differ`() {
         var found = FoundServers()
-        found.update((0..<300).map { sighting("💡", hostName: "h\($0).local") })
+        found.update((0..<300).map { sighting("💡", hostName: "h\($0).local") }, from: Vantage())
         #expect(Set(found.all.map(\.name)).count == SightingBook.instancesMax)
         #expect(found.all.first?.name.text == "mcp-server")
     }

@@ -86,6 +86,40 @@
                 holder.terminate()
             }
         }
+
+        @Test func `of several services only the one whose name is taken gets another`() async throws {
+            try await withRig { rig in
+                let holder = try rig.start(on: "a", "avahi-publish-service", "ops", "_martlet._tcp", "7000")
+                await #expect(processExitsWith: .success) { [rig = rig as Rig] in
+                    try await Node.run(on: "a", of: rig, announcing: nil) { node in
+                        try await node.wait { $0.sightings.count == 1 }
+                        node.announce(["lab", "ops"], text: "v=1")
+                        try await node.wait { $0.publication == .published(name: "lab, ops #2") }
+                        // One that goes takes nothing with it, and what is said anew keeps its name.
+                        node.announce(["ops", "press"], text: "v=2")
+                        try await node.wait { $0.publication == .published(name: "ops #2, press") }
+                        let seen = try await rig.browse(on: "b", untilGone: ";lab;")
+                        #expect(!seen.contains(";lab;"), "\(seen)")
+                        #expect(seen.split(separator: "\n").count { $0.hasSuffix("\"v=2\"") } == 2, "\(seen)")
+                    }
+                }
+                holder.terminate()
+            }
+        }
+    }
+
+    extension Rig {
+        /// What Avahi's own browser shows, once a service is gone or so many looks have shown it: a goodbye is a second old
+        /// before it counts (RFC 6762 §10.1), and each look takes about as long.
+        fileprivate func browse(on host: String, untilGone text: String) async throws -> String {
+            var looks = 20
+            var seen = text
+            while seen.contains(text), looks > 0 {
+                seen = try await run("on", host, "avahi-browse", "-rtp", "_martlet._tcp")
+                looks -= 1
+            }
+            return seen
+        }
     }
 
     /// Skips, with the reason, where the machine gives us no network namespaces.
@@ -137,6 +171,11 @@
                 defer { group.cancelAll() }
                 try await body(Node(discovery))
             }
+        }
+
+        func announce(_ names: [String], text: String) {
+            let services = names.map { Announcement.Service(name: $0, port: 7332, text: [text]) }
+            discovery.announce(Announcement(families: .ipv4, services: services))
         }
 
         /// Returns as soon as things are as awaited; what came and went meanwhile does not matter.

@@ -178,6 +178,16 @@ struct SRVLookupTests {
         }
     }
 
+    @Test func `an address that two seeds name is there until neither does`() {
+        var tally = SeedTally()
+        let (one, two) = (PeerAddress(host: "a.test", port: 1), PeerAddress(host: "b.test", port: 1))
+        #expect(tally.take([.appeared(one)]) == [.appeared(one)])
+        #expect(tally.take([.appeared(one), .appeared(two)]) == [.appeared(two)])
+        #expect(tally.take([.vanished(one), .vanished(two)]) == [.vanished(two)])
+        #expect(tally.take([.vanished(one)]) == [.vanished(one)])
+        #expect(tally.take([.vanished(one)]).isEmpty, "what is not there cannot go")
+    }
+
     @Test func `seeds are asked again until they answer, and what they name appears`() async throws {
         try await with { server, lookup in
             server.reply(.refused)

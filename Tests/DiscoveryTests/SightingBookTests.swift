@@ -48,13 +48,18 @@ struct SightingBookTests {
         #expect(book.sightings.map(\.instance) == all)
     }
 
-    @Test mutating func `ourselves, loopback and a port of zero are no sightings`() {
+    @Test mutating func `ourselves, addresses that are no host's and a port of zero are no sightings`() {
         let useless = [
             resolved(instance("me"), node: Self.me), resolved(instance("l"), host: "127.0.0.1", on: "eth0"),
             resolved(instance("l6"), host: "::1"), resolved(instance("lo"), on: "lo"),
-            resolved(instance("zero"), port: 0),
+            resolved(instance("zero"), port: 0), resolved(instance("mapped"), host: "::ffff:127.0.0.1"),
+            resolved(instance("any"), host: "0.0.0.0"), resolved(instance("any6"), host: "::"),
+            resolved(instance("many"), host: "224.0.0.251"), resolved(instance("many6"), host: "ff02::fb"),
+            resolved(instance("all"), host: "255.255.255.255"),
         ]
-        for name in ["me", "l", "l6", "lo", "zero"] { _ = book.handle(.appeared(instance(name)), at: .zero) }
+        for name in [
+            "me", "l", "l6", "lo", "zero", "mapped", "any", "any6", "many", "many6", "all",
+        ] { _ = book.handle(.appeared(instance(name)), at: .zero) }
         for news in useless { #expect(book.handle(news, at: .zero).isEmpty) }
         #expect(book.sightings.isEmpty)
     }

@@ -39,6 +39,27 @@ extension EndToEnd.FoundServers {
         return try await TestNode(name, in: scratch, yaml: yaml, arguments: arguments, prefix: rig.on(name))
     }
 
+    /// Has b dial a server that is found after all others, because a rule of b's fits it: whoever dials what is merely found
+    /// would have done so before that.
+    private func dialsAnother(
+        _ rule: String, port: Int, on host: String, of rig: Rig, by b: TestNode, seenBy tap: Program
+    ) async throws -> [Program] {
+        let server = try await serve(rule, port: port, on: host, of: rig)
+        let published = try publish("Control \(rule)", port: port, on: host, of: rig)
+        try await eventually("b dials \(rule)", within: Self.wait) {
+            try await b.server(rule)?["state"]?.string == "up"
+        }
+        try await eventually("the tap sees it", within: Self.wait) {
+            tap.outputText.contains("packet to port \(port)")
+        }
+        return [server, published]
+    }
+
+    /// The ports to which a tap saw packets.
+    private func ports(seenBy tap: Program) -> Set<String> {
+        Set(tap.outputText.split(separator: "\n").filter { $0.hasPrefix("packet") }.map(String.init))
+    }
+
     @Test(.timeLimit(.minutes(4)))
     func `a server on segment 2 gets no packet before it is accepted; then it is called from segment 1`()
         async throws
@@ -52,7 +73,12 @@ extension EndToEnd.FoundServers {
             var published = try publish("Lab Tools", on: "c", of: rig)
             let a = try await node("a", in: scratch, of: rig)
             let b = try await node(
-                "b", in: scratch, of: rig, arguments: ["--join", try await a.joinToken("--segment", "both")])
+                "b", in: scratch, of: rig,
+                more: """
+                    servers:
+                      first: {accept: {service: "Control first"}}
+                      second: {accept: {service: "Control second"}}
+                    """, arguments: ["--join", try await a.joinToken("--segment", "both")])
 
             try await eventually("b finds it", within: Self.wait) {
                 try await found(at: b)["lab-tools"] != nil
@@ -68,8 +94,11 @@ extension EndToEnd.FoundServers {
             #expect(text.output.contains("lab-tools") && text.output.contains(address), "\(text.output)")
             #expect(try await found(at: a).isEmpty, "a is not on that segment")
             _ = try await b.json("servers", "recheck")
-            _ = try await b.json("doctor")
-            #expect(!tap.outputText.contains("packet"), "\(tap.outputText)")
+            // Complains of the rules that wait.
+            _ = try await b.martlet("doctor")
+            var others = try await dialsAnother(
+                "first", port: Self.port + 2, on: "c", of: rig, by: b, seenBy: tap)
+            #expect(ports(seenBy: tap) == ["packet to port \(Self.port + 2)"])
 
             let accepted = try await b.json("servers", "accept", "lab-tools")
             #expect(accepted["server"]?["state"]?.string == "up", "\(accepted.text)")
@@ -83,7 +112,9 @@ extension EndToEnd.FoundServers {
 
             // Gone: that nobody announces it says nothing of the server.
             published.signal(SIGTERM)
-            try await eventually("it is gone", within: Self.wait) { try await found(at: b).isEmpty }
+            try await eventually("it is gone", within: Self.wait) {
+                try await found(at: b)["lab-tools"] == nil
+            }
             #expect(try await a.json("call", "b--lab-tools__whoami")["result"] != nil)
 
             // Moved: a new address is as good as a new server, until a person says so.
@@ -93,6 +124,8 @@ extension EndToEnd.FoundServers {
             try await eventually("b says that it moved", within: Self.wait) {
                 try await found(at: b)["lab-tools"]?["state"]?.string == "moved"
             }
+            others += try await dialsAnother(
+                "second", port: Self.port + 3, on: "c", of: rig, by: b, seenBy: tap)
             #expect(!tap.outputText.contains("packet to port \(Self.port + 1)"), "not dialled there yet")
             _ = try await b.json("servers", "accept", "lab-tools")
             try await eventually("a calls it where it is now", within: Self.wait) {
@@ -101,7 +134,8 @@ extension EndToEnd.FoundServers {
             }
             try await b.stop()
             try await a.stop()
-            published.signal(SIGTERM)
+            #expect(ports(seenBy: tap) == Set((0...3).map { "packet to port \(Self.port + $0)" }))
+            for program in others + [published, server] { program.signal(SIGTERM) }
         }
     }
 
@@ -138,9 +172,16 @@ extension EndToEnd.FoundServers {
             try await eventually("the rule has taken c's", within: Self.wait) {
                 try await b.server("lab")?["state"]?.string == "up"
             }
+            // Accepting the other one moves nothing.
+            let second = try await serve("other", on: "d", of: rig)
+            _ = try await b.json("servers", "accept", "lab-tools")
+            #expect(try await b.server("lab")?["state"]?.string == "up")
+            #expect(try await b.server("lab-tools")?["state"]?.string == "up")
+            let both = try await found(at: b)
+            #expect(both["lab-tools"]?["state"]?.string == "accepted", "\(both)")
             let all = try await found(at: b)
             #expect(all["lab-bench"]?["state"]?.string == "accepted", "\(all)")
-            #expect(all["lab-tools"]?["state"]?.string == "waiting", "\(all)")
+            #expect(all["lab-tools"]?["state"]?.string == "accepted", "\(all)")
             #expect(try await b.json("call", "lab__whoami")["result"] != nil)
 
             try await eventually("c's avahi-browse shows ops", within: Self.wait) {
@@ -155,7 +196,7 @@ extension EndToEnd.FoundServers {
             #expect(!heard.contains("inner"), "only what has advertise: true")
             #expect(try await found(at: b).count == 2, "it does not find itself")
             try await b.stop()
-            for program in [other, server, published] { program.signal(SIGTERM) }
+            for program in [other, server, second, published] { program.signal(SIGTERM) }
         }
     }
 
@@ -190,8 +231,15 @@ extension EndToEnd.FoundServers {
             }
             let text = try await b.martlet("servers", "found")
             #expect(text.status == 0 && !text.output.contains("\u{1b}[31m"), "no escape reaches the terminal")
-            #expect(!tap.outputText.contains("packet"), "\(tap.outputText.prefix(200))")
+            // Its last dial, if it ever made one, was before its end.
             try await b.stop()
+            #expect(!tap.outputText.contains("packet"), "\(tap.outputText.prefix(200))")
+            let probe = try await Program.run(
+                rig.on("b") + ["curl", "-s", "-m", "5", "-o", "/dev/null", "http://\(address):9/"])
+            #expect(probe.status != 0)
+            try await eventually("the tap would have seen one", within: Self.wait) {
+                tap.outputText.contains("packet to port 9")
+            }
         }
     }
 }

@@ -97,7 +97,26 @@ extension EndToEnd.ScopedServers {
         try await office.kill()
         try await branch.stop()
         let again = try await TestNode("branch", in: scratch, yaml: quiet("branch", segment: "hq"))
-        #expect(try await again.entryState("office--payroll__pay") != nil)
-        for node in [plant, again] { try await node.stop() }
+        #expect(try await again.entryState("office--payroll__pay") == "not confirmed")
+        #expect(try await again.server("payroll")?["state"]?.string == "not confirmed")
+        #expect(try await !search.findings(inFolder: again.dataFolder).isEmpty)
+
+        // Its owner has changed its mind meanwhile: then nothing is left in any file of the reader, its database's log included.
+        let narrowed = try await TestNode(
+            "office", in: scratch,
+            yaml: quiet("office", segment: "hq") + """
+
+                servers:
+                  payroll: {command: python3, args: ["\(script)", "\(secret)"], title: "\(secret)", to: ["node:nobody"]}
+                  menu: {command: python3, args: ["\(script)", "\(open)"]}
+                """)
+        try await eventually("branch lists it no more", within: .seconds(30)) {
+            try await again.entryState("office--payroll__pay") == nil
+        }
+        try await eventually("no file of branch holds it", within: .seconds(10)) {
+            try await search.findings(inFolder: again.dataFolder).isEmpty
+        }
+        #expect(try await !SecretSearch(open).findings(inFolder: again.dataFolder).isEmpty)
+        for node in [plant, again, narrowed] { try await node.stop() }
     }
 }

@@ -481,6 +481,18 @@ struct MeshCoreTests {
         #expect((4...12).contains(links))  // in 30 s, as if nobody had answered
     }
 
+    @Test mutating func `DNS takes back what DNS said, never a seed that is written down`() throws {
+        _ = begin()
+        let address = "10.0.0.8:7331"
+        for source in [CandidateSource.seed, .dns] {
+            _ = core.handle(.sighted(Candidate(address: address, source: source)), at: now, using: &random)
+        }
+        _ = core.handle(.vanished(address: address, .dns), at: now, using: &random)
+        #expect(core.addresses.map(\.sources) == [[.seed]])
+        _ = core.handle(.vanished(address: address, .seed), at: now, using: &random)
+        #expect(core.addresses.isEmpty)
+    }
+
     @Test mutating func `a node of another mesh is listed, never dialled`() throws {
         _ = begin()
         let foreign = Candidate(

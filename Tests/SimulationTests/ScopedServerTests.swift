@@ -5,80 +5,7 @@ import Testing
 
 /// Servers that are for some nodes only: where they are, and where nothing of them is, whatever happens.
 struct ScopedServerTests {
-    /// owner ── near (hq) ── bridge ── far (hq), lab; and outside, linked to all on the first network.
-    private struct Town {
-        let mesh: SimulatedMesh
-        let owner: Int
-        let near: Int
-        let far: Int
-        let lab: Int
-        let bridge: Int
-        let outside: Int
-        let watch = Watch()
-
-        var all: [Int] { [owner, near, far, lab, bridge, outside] }
-        var strangers: [Int] { [bridge, outside] }
-
-        static let name: Label = "payroll-7q"
-        static let key = "payroll-7q"
-        static let tag = "canary9x"
-        static let scope = ServerScope(segments: ["hq"], nodes: ["lab"])
-
-        init(seed: UInt64) throws {
-            mesh = try SimulatedMesh(seed: seed)
-            bridge = try mesh.addNode("bridge", segment: "plant", attachedTo: ["one", "two"])
-            owner = try mesh.addNode("owner", segment: "office", attachedTo: ["one"])
-            near = try mesh.addNode("near", segment: "hq", attachedTo: ["one"])
-            far = try mesh.addNode("far", segment: "hq", attachedTo: ["two"])
-            lab = try mesh.addNode("lab", segment: "plant", attachedTo: ["two"])
-            outside = try mesh.addNode("outside", segment: "plant", attachedTo: ["one"])
-            let strangers = [bridge, outside]
-            let (mesh, owner, watch) = (mesh, owner, watch)
-            mesh.wireObserver = { from, to, bytes in
-                guard Self.isSeen(in: bytes) else { return }
-                watch.timesSeen += 1
-                if from != owner { watch.faults.append("\(from) passed it on to \(to)") }
-                if strangers.contains(to) { watch.faults.append("\(to) was told by \(from)") }
-            }
-            mesh.stepObserver = { index in
-                guard strangers.contains(index), let core = try? mesh.core(index) else { return }
-                if !core.scopedServers.isEmpty { watch.faults.append("\(index) holds it") }
-                if core.servers.keys.contains(where: { $0.name == Self.name }) {
-                    watch.faults.append("\(index) has it as a document")
-                }
-            }
-            for index in all {
-                mesh.start(index)
-                if index != bridge { mesh.sight(index, mesh.address(bridge)) }
-            }
-        }
-
-        final class Watch {
-            var faults: [String] = []
-            var timesSeen = 0
-        }
-
-        static func isSeen(in bytes: [UInt8]) -> Bool {
-            bytes.contains(Array(key.utf8)) || bytes.contains(Array(tag.utf8))
-        }
-
-        func publish(tools: Int = 3, padding: Int = 0, to scope: ServerScope = Town.scope) throws {
-            try mesh.publish(owner, Self.name, tools: tools, tag: Self.tag, padding: padding, to: scope)
-            mesh.configure(owner, servers: [], scopes: [Self.name: scope])
-        }
-
-        /// What a node lists of the server, entries included.
-        func entries(at index: Int) throws -> Int? {
-            try mesh.core(index).catalogSnapshot().servers[
-                ServerKey(owner: mesh.id(owner), name: Self.name)]?.manifest?.entries.count
-        }
-
-        func isOnDisk(of index: Int) -> Bool {
-            let state = mesh.disk(index).state
-            return !state.scoped.isEmpty || state.documents.contains { Self.isSeen(in: $0.encoded) }
-                || state.manifests.values.contains { Self.isSeen(in: $0) }
-        }
-    }
+    private typealias Town = ScopedTown
 
     @Test func `a scoped server is with its readers, near and beyond a relay, and with nobody else`() throws {
         let town = try Town(seed: 1)
@@ -182,8 +109,13 @@ struct ScopedServerTests {
         town.mesh.sight(town.far, town.mesh.address(town.bridge))
         // At once, from its own disk.
         #expect(try town.entries(at: town.far) == 3)
-        #expect(try !town.mesh.core(town.far).isConfirmed(scopedBy: town.mesh.id(town.owner)))
+        let key = ServerKey(owner: town.mesh.id(town.owner), name: Town.name)
+        func isShownAsConfirmed(at index: Int) throws -> Bool? {
+            try town.mesh.core(index).catalogSnapshot().servers[key]?.isConfirmed
+        }
+        #expect(try isShownAsConfirmed(at: town.far) == false && isShownAsConfirmed(at: town.near) == true)
         town.mesh.run(for: .seconds(5))
+        #expect(try isShownAsConfirmed(at: town.far) == false, "only its owner can")
 
         // Meanwhile the owner's configuration names the server no more.
         town.mesh.configure(town.owner, servers: [], scopes: [:])
@@ -198,30 +130,53 @@ struct ScopedServerTests {
         #expect(town.watch.faults.isEmpty)
     }
 
-    @Test func `an owner that restarts has its readers confirm what they hold without sending it again`()
-        throws
-    {
+    @Test func `an owner that restarts gives its readers the new health, and no manifest again`() throws {
         let town = try Town(seed: 6)
-        try town.publish(tools: 100, padding: 2_000)
         let readers = [town.near, town.far, town.lab]
-        #expect(
-            try town.mesh.run(atMost: .seconds(20)) {
-                try readers.allSatisfy { try town.entries(at: $0) == 100 }
+        let key = ServerKey(owner: town.mesh.id(town.owner), name: Town.name)
+        let manifest = try Manifest.sample(tools: 100, tag: Town.tag, padding: 2_000)
+        /// As a node does: first that the server is starting, then that it is up, with times that differ in every life.
+        func serve(since time: UInt64) throws {
+            for (state, manifest) in [(ServerState.starting, nil), (.up, manifest)] {
+                let record = ServerRecord(
+                    key: key, state: state, stateSince: time, lastSuccess: state == .up ? time + 1 : 0)
+                try town.mesh.act(town.owner) { core, now, random throws(PublishProblem) in
+                    try core.publish(record, manifest: manifest, to: Town.scope, at: now, using: &random)
+                }
+                town.mesh.run(for: .milliseconds(200))
             }
-                != nil)
+            town.mesh.configure(town.owner, servers: [], scopes: [Town.name: Town.scope])
+        }
+        func isAsSaid(since time: UInt64) throws -> Bool {
+            try readers.allSatisfy { reader in
+                let server = try town.mesh.core(reader).catalogSnapshot().servers[key]
+                return server?.record.state == .up && server?.record.stateSince == time
+                    && server?.manifest?.entries.count == 100
+            }
+        }
+        try serve(since: 1_000)
+        #expect(try town.mesh.run(atMost: .seconds(20)) { try isAsSaid(since: 1_000) } != nil)
         town.mesh.kill(town.owner)
         town.mesh.run(for: .seconds(3))
-        let before = town.watch.timesSeen
+        let (before, manifestsBefore) = (town.watch.timesSeen, town.watch.manifestsSeen)
+        #expect(manifestsBefore > 0)
         town.mesh.start(town.owner)
         town.mesh.sight(town.owner, town.mesh.address(town.bridge))
         // Its own catalog is there before anybody is met.
         #expect(try town.entries(at: town.owner) == 100)
+        try serve(since: 2_000)
         let owner = town.mesh.id(town.owner)
         let took = try town.mesh.run(atMost: .seconds(30)) {
-            try readers.allSatisfy { try town.mesh.core($0).isConfirmed(scopedBy: owner) }
+            try isAsSaid(since: 2_000)
+                && readers.allSatisfy { try town.mesh.core($0).isConfirmed(scopedBy: owner) }
         }
         #expect(took != nil)
-        #expect(town.watch.timesSeen == before)
+        town.mesh.run(for: .seconds(60))
+        #expect(town.watch.manifestsSeen == manifestsBefore)
+        for reader in readers {
+            #expect(try town.mesh.core(reader).catalogSnapshot().servers[key]?.isConfirmed == true)
+        }
+        #expect((1...(2 * readers.count)).contains(town.watch.timesSeen - before))
     }
 
     @Test func `an owner that leaves or is revoked takes its scoped servers with it`() throws {

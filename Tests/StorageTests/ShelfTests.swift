@@ -1,4 +1,6 @@
 import Catalog
+import Foundation
+import GRDB
 import Testing
 
 @testable import Storage
@@ -306,5 +308,59 @@ struct WallTimeTests {
     ])
     func `adding durations never overflows`(start: Int64, step: Duration, end: Int64) {
         #expect(WallTime(milliseconds: start).advanced(by: step).milliseconds == end)
+    }
+}
+
+/// Servers that are for some nodes only: what was removed is in no file any more.
+struct ScopedShelfTests {
+    private let scratch = Scratch()
+    private static let canary = "canary-7Qx"
+
+    private static func key(_ name: String) throws -> ServerKey {
+        ServerKey(owner: .other, name: try .sample(name))
+    }
+
+    private func isOnDisk() throws -> Bool {
+        let names = try FileManager.default.contentsOfDirectory(atPath: scratch.data)
+        return try names.contains { name in
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: scratch.data + "/" + name))
+            return bytes.range(of: Data(Self.canary.utf8)) != nil
+        }
+    }
+
+    private func save(_ names: String..., to shelf: ScopedShelf) async throws {
+        for name in names {
+            let key = try Self.key(name)
+            try await shelf.apply([
+                .save(key, document: Array(Self.canary.utf8)), .saveManifest(key, Array(Self.canary.utf8)),
+            ])
+        }
+    }
+
+    @Test func `what is removed is gone from the database's log too, before it is closed`() async throws {
+        let (_, database) = try scratch.start()
+        let shelf = ScopedShelf(database)
+        try await save("pay", "desk", to: shelf)
+        #expect(try isOnDisk())
+        try await shelf.apply([
+            .remove(try Self.key("pay")), .remove(try Self.key("desk")),
+        ])
+        #expect(try !isOnDisk())
+        try await save("pay", to: shelf)
+        #expect(try isOnDisk())
+        try await shelf.removeAll()
+        #expect(try !isOnDisk())
+        try database.close()
+    }
+
+    @Test func `what a node that died had removed is gone from the log when it is back`() async throws {
+        let (_, database) = try scratch.start()
+        try await save("pay", to: ScopedShelf(database))
+        // As if it had died between the commit and the emptying.
+        try await database.write { try $0.execute(sql: "DELETE FROM scoped_server") }
+        #expect(try isOnDisk())
+        try await ScopedShelf(database).apply([])
+        #expect(try !isOnDisk())
+        try database.close()
     }
 }

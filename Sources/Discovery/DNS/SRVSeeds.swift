@@ -9,6 +9,7 @@ package final class SRVSeeds: Sendable {
     private let lookup: @Sendable (String) async -> SRVSeed.Outcome
     private let now: @Sendable () -> Instant
     private let seeds: Mutex<[SRVSeed]>
+    private let tally = Mutex(SeedTally())
 
     /// - Parameters:
     ///   - names: whole, such as `_martlet._tcp.example.net`.
@@ -26,6 +27,9 @@ package final class SRVSeeds: Sendable {
     package var all: [SRVSeed] { seeds.withLock { $0 } }
 
     /// Asks, and asks again, until cancelled.
+    ///
+    /// - Parameter changed: called one at a time, in order; an address that several seeds name has vanished when none does
+    ///   any more. Must neither block nor ask anything of this object.
     package func run(changed: @escaping @Sendable (SRVSeed.Change) -> Void) async {
         let count = seeds.withLock { $0.count }
         await withTaskGroup(of: Void.self) { group in
@@ -51,7 +55,8 @@ package final class SRVSeeds: Sendable {
                 var random = SystemRandomNumberGenerator()
                 return seeds[next].take(outcome, at: now(), using: &random)
             }
-            changes.forEach(changed)
+            // Inside of the lock, so that two lanes cannot tell of one address in the wrong order.
+            tally.withLock { $0.take(changes).forEach(changed) }
         }
     }
 }

@@ -2,35 +2,60 @@ package import Catalog
 
 /// An MCP server that mDNS shows: listed for people, dialled by nobody until one of them accepts it.
 package struct FoundServer: Hashable, Sendable {
+    /// One way to it: a server on two links has two, and none of them is news of the other.
+    package struct Place: Hashable, Sendable {
+        /// The interface that it was heard on.
+        package var interface: String
+        /// Where it says it is.
+        package var address: PeerAddress
+        /// The URL it can be accepted at; `nil` where there is none.
+        package var url: String?
+        /// Whether the address is of a subnet that this host is in by that interface.
+        package var isOnLink: Bool
+
+        package init(interface: String, address: PeerAddress, url: String?, isOnLink: Bool = true) {
+            self.interface = interface
+            self.address = address
+            self.url = url
+            self.isOnLink = isOnLink
+        }
+    }
+
     /// What it goes by on this node: its service's name, made to fit, and numbered where two are alike.
     package var name: Label
     /// The service instance as announced; untrusted text.
     package var service: String
+    /// The host that announces it, as it says, in lower case: two services of one name are two servers.
+    package var hostName: String
     package var title: String?
-    /// The interfaces it was heard on, in order.
-    package var interfaces: [String]
     /// Since it was last lost.
     package var firstSeen: Instant
-    /// Where it says it is.
-    package var address: PeerAddress
-    /// The URL it can be accepted at; `nil` where there is none.
-    package var url: String?
-    /// Why not, as part of a sentence.
+    /// The best first, never none.
+    package var places: [Place]
+    /// Why it has no URL, as part of a sentence.
     package var obstacle: String?
 
     package init(
-        name: Label, service: String, title: String? = nil, interfaces: [String], firstSeen: Instant,
-        address: PeerAddress, url: String? = nil, obstacle: String? = nil
+        name: Label, service: String, hostName: String, title: String? = nil, firstSeen: Instant,
+        places: [Place], obstacle: String? = nil
     ) {
         self.name = name
         self.service = service
+        self.hostName = hostName
         self.title = title
-        self.interfaces = interfaces
         self.firstSeen = firstSeen
-        self.address = address
-        self.url = url
+        self.places = places
         self.obstacle = obstacle
     }
+
+    /// The interfaces it was heard on, in order.
+    package var interfaces: [String] { Set(places.map(\.interface)).sorted() }
+    /// The best of its addresses.
+    package var address: PeerAddress? { places.first?.address }
+    /// The best of its URLs.
+    package var url: String? { urls.first }
+    /// All at which it can be accepted.
+    package var urls: [String] { places.compactMap(\.url) }
 }
 
 /// All MCP servers that mDNS shows at one moment, under names that stay while they are there.
@@ -62,7 +87,7 @@ package struct FoundServers: Sendable {
     /// Takes in what is seen now; what is not in it any more is gone, and its name is free.
     ///
     /// - Complexity: O(*n* log *n*)
-    package mutating func update(_ sightings: [Sighting]) {
+    package mutating func update(_ sightings: [Sighting], from vantage: Vantage) {
         let groups = Dictionary(grouping: sightings) { sighting in
             Identity(
                 service: sighting.instance.name, domain: sighting.instance.domain,
@@ -73,7 +98,12 @@ package struct FoundServers: Sendable {
             (identity, sightings, sightings.map(\.firstSeen).min() ?? .zero)
         }.sorted { ($0.2, $0.0) < ($1.2, $1.0) }
         all = inOrder.prefix(SightingBook.instancesMax).compactMap { identity, sightings, firstSeen in
-            name(of: identity).map { Self.server($0, sightings, firstSeen) }
+            guard let name = name(of: identity) else { return nil }
+            var server = FoundServer(
+                name: name, service: identity.service, hostName: identity.host, firstSeen: firstSeen,
+                places: [])
+            server.take(sightings, from: vantage)
+            return server
         }
     }
 
@@ -91,37 +121,70 @@ package struct FoundServers: Sendable {
         }
         return nil
     }
+}
 
-    private static func server(_ name: Label, _ sightings: [Sighting], _ firstSeen: Instant) -> FoundServer {
+extension FoundServer {
+    fileprivate mutating func take(_ sightings: [Sighting], from vantage: Vantage) {
         // IPv4 first: it needs no interface beside it. Then whatever comes first.
-        let best = sightings.min { (rank($0), $0.instance) < (rank($1), $1.instance) }
-        let facts = MCPAdvertisement(strings: best?.text ?? [])
-        let address = best?.address ?? PeerAddress(host: "", port: 0)
-        var server = FoundServer(
-            name: name, service: best?.instance.name ?? "", title: facts.title,
-            interfaces: Set(sightings.map(\.interfaceName)).sorted(), firstSeen: firstSeen, address: address)
-        switch facts.way {
-        case .lines:
-            server.obstacle = "it says that it speaks JSON lines over bare TCP, which is no transport of MCP"
-        case .http(_, let path, _) where !isPlain(path):
-            server.obstacle = "the path that it gives is none"
-        case .http where address.host.contains("%"):
-            server.obstacle = "it has only an address of the link, which no URL can hold"
-        case .http(let port, let path, let isEncrypted):
-            let place = PeerAddress(host: address.host, port: port ?? address.port)
-            server.url = "\(isEncrypted ? "https" : "http")://\(place)\(path)"
+        let ranked = sightings.sorted {
+            (Self.rank($0), $0.instance) < (Self.rank($1), $1.instance)
         }
-        return server
+        for sighting in ranked {
+            let facts = MCPAdvertisement(strings: sighting.text)
+            let obstacle = Self.obstacle(to: sighting, facts, from: vantage)
+            if places.isEmpty {
+                title = facts.title
+                self.obstacle = obstacle
+            }
+            let address = IPAddress(sighting.address.host)
+            places.append(
+                Place(
+                    interface: sighting.interfaceName, address: sighting.address,
+                    url: obstacle == nil ? Self.url(of: sighting, facts) : nil,
+                    isOnLink: address.map {
+                        vantage.network.isOnLink($0, of: sighting.interfaceName)
+                    } ?? false))
+        }
+        if url != nil { obstacle = nil }
+    }
+
+    private static func url(of sighting: Sighting, _ facts: MCPAdvertisement) -> String? {
+        guard case .http(let port, let path, let isEncrypted) = facts.way else { return nil }
+        let place = PeerAddress(host: sighting.address.host, port: port ?? sighting.address.port)
+        return "\(isEncrypted ? "https" : "http")://\(place)\(path)"
+    }
+
+    private static func obstacle(
+        to sighting: Sighting, _ facts: MCPAdvertisement, from vantage: Vantage
+    ) -> String? {
+        guard case .http(let port, let path, _) = facts.way else {
+            return "it says that it speaks JSON lines over bare TCP, which is no transport of MCP"
+        }
+        if let member = sighting.node.flatMap({ vantage.members[$0] }) {
+            return "\(member) announces it, which is of this mesh; what that has is in the catalog"
+        }
+        if !isPlain(path) { return "the path that it gives is none" }
+        let address = IPAddress(sighting.address.host)
+        if address?.isOfTheLink ?? sighting.address.host.contains("%") {
+            return "it has only an address of the link, which no URL can hold"
+        }
+        if let address, vantage.network.isOwn(address),
+            vantage.ownPorts.contains(port ?? sighting.address.port)
+        {
+            return "it leads back to this node itself"
+        }
+        return nil
     }
 
     private static func rank(_ sighting: Sighting) -> Int {
-        if sighting.address.host.contains("%") { return 2 }
+        if IPAddress(sighting.address.host)?.isOfTheLink ?? false { return 2 }
         return sighting.address.host.contains(":") ? 1 : 0
     }
 
     /// What may stand in a URL unchanged, and leads nowhere else: no query, no fragment, no step upwards.
     private static func isPlain(_ path: String) -> Bool {
-        path.utf8.count <= pathMax && !path.contains("//") && !path.split(separator: "/").contains("..")
+        path.utf8.count <= FoundServers.pathMax && !path.contains("//")
+            && !path.split(separator: "/").contains("..")
             && path.utf8.allSatisfy { byte in
                 byte > 0x20 && byte < 0x7F && !#"?#\"<>^`{|}%"#.utf8.contains(byte)
             }

@@ -29,10 +29,16 @@ package struct AcceptRule: Hashable, Sendable {
         }
     }
 
-    package func fits(_ server: FoundServer) -> Bool {
-        server.url != nil && service?.matches(server.service) ?? true
-            && address?.matches(server.address.host) ?? true
-            && interface.map { pattern in server.interfaces.contains { pattern.matches($0) } } ?? true
+    /// The first way to a server that all of its patterns fit.
+    ///
+    /// Nobody stands by a rule when it takes something, so the address must be of a subnet that this host is in by the interface
+    /// on which it was heard: an announcement can name any address in the world.
+    package func place(in server: FoundServer) -> FoundServer.Place? {
+        guard service?.matches(server.service) ?? true else { return nil }
+        return server.places.first { place in
+            place.url != nil && place.isOnLink && address?.matches(place.address.host) ?? true
+                && interface?.matches(place.interface) ?? true
+        }
     }
 
     package var json: JSON {

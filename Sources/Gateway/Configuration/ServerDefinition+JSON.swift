@@ -34,6 +34,7 @@ extension ServerDefinition {
         }
         accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
         service = section.text("service")
+        serviceHost = section.text("serviceHost")
         section.later("approve", except: "auto")
         if case .string? = section.value("replicaOf")?.kind {
             replicaOf =
@@ -73,7 +74,12 @@ extension ServerDefinition {
                     "\(host) is another host on every node; give the address that both reach it at")
             }
         }
-        if section.has("accept"), !secrets.isEmpty {
+        if section.has("accept"), section.has("headers") {
+            section.report(
+                "headers",
+                "go with no accept: whoever announces what fits would be sent them, credentials among them; accept the server by hand (`martlet servers accept`)"
+            )
+        } else if section.has("accept"), !secrets.isEmpty {
             section.report(
                 "accept",
                 "goes with no secret: whoever announces what fits would be given it; accept the server by hand (`martlet servers accept`)"
@@ -130,6 +136,7 @@ extension ServerDefinition {
             members.append(("replicaOf", .array(replicaOf.map { .string($0.description) })))
         }
         if let service { members.append(("service", .string(service))) }
+        if let serviceHost { members.append(("serviceHost", .string(serviceHost))) }
         return .object(members)
     }
 

@@ -112,12 +112,14 @@ package struct ServerDefinition: Hashable, Sendable {
     package var replicaOf: [ReplicaName]
     /// The service that mDNS showed when it was accepted.
     package var service: String?
+    /// The host that announced it then, as it said.
+    package var serviceHost: String?
 
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
-        replicaOf: [ReplicaName] = [], service: String? = nil
+        replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil
     ) {
         self.name = name
         self.transport = transport
@@ -133,6 +135,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.accept = accept
         self.replicaOf = replicaOf
         self.service = service
+        self.serviceHost = serviceHost
     }
 
     /// A relative `cwd` is taken from a folder, whatever folder the node itself runs in.

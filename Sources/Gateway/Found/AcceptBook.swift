@@ -4,8 +4,8 @@ import Discovery
 /// Which found server stands for which rule of the configuration (``AcceptRule``).
 ///
 /// One service is taken by one rule, and a rule keeps what it has taken: also when its announcement is gone, for that says
-/// nothing of the server. It changes only for another address of the same service, or for another service when its own is
-/// not announced any more.
+/// nothing of the server, and whoever wants to be taken in its place could send the goodbye. It changes only to another
+/// address of the same service on the same host, once its own is announced no more.
 struct AcceptBook: Sendable {
     /// A rule has got its server, or its server another address.
     struct Taken: Hashable, Sendable {
@@ -15,8 +15,9 @@ struct AcceptBook: Sendable {
     }
 
     private struct Held {
-        var service: String
-        var url: String
+        let service: String
+        let hostName: String
+        let url: String
     }
 
     private let rules: [(name: Label, rule: AcceptRule)]
@@ -29,19 +30,21 @@ struct AcceptBook: Sendable {
     mutating func take(_ found: [FoundServer]) -> [Taken] {
         var news: [Taken] = []
         for (name, rule) in rules {
-            let others = held.filter { $0.key != name }.values
-            let fitting = found.filter { server in
-                rule.fits(server) && !others.contains { $0.url == server.url }
+            var eligible = found
+            if let before = held[name] {
+                eligible = found.filter {
+                    $0.service == before.service && $0.hostName == before.hostName
+                }
+                // Other ways to it that come and go are no news.
+                if eligible.contains(where: { $0.urls.contains(before.url) }) { continue }
             }
-            let before = held[name]
-            let same =
-                fitting.first { $0.url == before?.url } ?? fitting.first { $0.service == before?.service }
-            let isStillThere = before.map { held in found.contains { $0.service == held.service } } ?? false
-            guard let chosen = same ?? (isStillThere ? nil : fitting.first), let url = chosen.url,
-                url != before?.url
-            else { continue }
-            held[name] = Held(service: chosen.service, url: url)
-            news.append(Taken(rule: name, service: chosen.service, url: url))
+            let others = Set(held.filter { $0.key != name }.values.map(\.url))
+            for server in eligible where others.isDisjoint(with: server.urls) {
+                guard let url = rule.place(in: server)?.url else { continue }
+                held[name] = Held(service: server.service, hostName: server.hostName, url: url)
+                news.append(Taken(rule: name, service: server.service, url: url))
+                break
+            }
         }
         return news
     }

@@ -13,6 +13,9 @@ final class FoundDesk: Sendable {
         var servers = FoundServers()
         var rules: AcceptBook
         var announced: Announcement?
+        /// Of what `announced` was made.
+        var announcedOf: (version: UInt64, label: Label, id: NodeID)?
+        var leftOut = 0
     }
 
     private let discovery: AvahiDiscovery?
@@ -33,14 +36,24 @@ final class FoundDesk: Sendable {
     }
 
     /// What is seen now, in the order in which it was first seen.
-    var servers: [FoundServer] { state.withLock { $0.servers.all } }
+    func servers(from vantage: Vantage) -> [FoundServer] {
+        state.withLock { state in
+            state.servers.update(discovery?.now.sightings ?? [], from: vantage)
+            return state.servers.all
+        }
+    }
 
     var neighbourhood: Neighbourhood? { discovery?.now }
 
     /// Listens until cancelled.
     ///
-    /// - Parameter accept: called one at a time, for what a rule has taken.
-    func run(accept: @escaping @Sendable (AcceptBook.Taken) async -> Void) async {
+    /// - Parameters:
+    ///   - vantage: asked for whenever something changes.
+    ///   - accept: called one at a time, for what a rule has taken.
+    func run(
+        from vantage: @escaping @Sendable () -> Vantage,
+        accept: @escaping @Sendable (AcceptBook.Taken) async -> Void
+    ) async {
         guard let discovery else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await discovery.run() }
@@ -56,8 +69,9 @@ final class FoundDesk: Sendable {
                                 "mdns.interface": "\(sighting.interfaceName)",
                             ])
                     }
+                    let place = vantage()
                     let taken = self.state.withLock { state in
-                        state.servers.update(discovery.now.sightings)
+                        state.servers.update(discovery.now.sightings, from: place)
                         return state.rules.take(state.servers.all)
                     }
                     for one in taken { await accept(one) }
@@ -69,20 +83,39 @@ final class FoundDesk: Sendable {
 
     // MARK: Announcing
 
+    /// Virtual servers that are too many to be announced.
+    var leftOut: Int { state.withLock { $0.leftOut } }
+
     /// Announces the virtual servers that are to be found by plain clients; says so to Avahi only when something changed.
     ///
     /// - Parameters:
+    ///   - advertised: asked for only when the catalog or this node's name is another than before.
+    ///   - version: of the catalog.
     ///   - address: of the MCP listener; none is announced on loopback.
     ///   - node: this node's label, so that two nodes' names differ.
     func announce(
-        _ advertised: [AdvertisedServer], at address: (host: String, port: Int), node: (Label, NodeID)
+        asOf version: UInt64, at address: (host: String, port: Int), node: (Label, NodeID),
+        _ advertised: () -> [AdvertisedServer]
     ) {
-        let wanted = Self.announcement(of: advertised, at: address, node: node)
-        let isNews = state.withLock { state in
-            defer { state.announced = wanted }
-            return state.announced != wanted
+        guard let discovery else { return }
+        let isOld = state.withLock { state in
+            defer { state.announcedOf = (version, node.0, node.1) }
+            return state.announcedOf.map { $0 == (version, node.0, node.1) } ?? false
         }
-        if isNews { discovery?.announce(wanted) }
+        if isOld { return }
+        let all = advertised()
+        let wanted = Self.announcement(of: all, at: address, node: node)
+        let leftOut = wanted.map { all.count - $0.services.count } ?? 0
+        let (isNews, isMore) = state.withLock { state in
+            defer { (state.announced, state.leftOut) = (wanted, leftOut) }
+            return (state.announced != wanted, leftOut > state.leftOut)
+        }
+        if isNews { discovery.announce(wanted) }
+        if isMore {
+            log.warning(
+                "Too many virtual servers have advertise: true; the last by name are not announced.",
+                metadata: ["max": "\(AdvertisedServer.countMax)", "left.out": "\(leftOut)"])
+        }
     }
 
     static func announcement(
@@ -93,7 +126,7 @@ final class FoundDesk: Sendable {
         }
         return Announcement(
             families: Announcement.Families(listeningOn: address.host),
-            services: advertised.map { server in
+            services: advertised.prefix(AdvertisedServer.countMax).map { server in
                 let title = (server.title ?? server.name.text).cut(toBytes: AdvertisedServer.titleMax)
                 return Announcement.Service(
                     // Not longer than an instance name may be: 63 bytes.
@@ -112,6 +145,9 @@ final class FoundDesk: Sendable {
 
 /// A virtual server that plain clients on the segment are to find.
 struct AdvertisedServer: Hashable, Sendable {
+    /// Announced at once. Each is a group at the daemon, of the 1,024 objects that it allows a client and that resolvers need
+    /// too, and a second of probing on the segment.
+    static let countMax = 64
     /// Bytes of a title in a TXT record: all of it stays under 400.
     static let titleMax = 100
 

@@ -74,10 +74,10 @@ extension MeshSeat {
             switch change {
             case .appeared(let address):
                 log.info("DNS names a seed.", metadata: ["mesh.address": "\(address)"])
-                service.sighted(Candidate(address: address.description, source: .seed))
+                service.sighted(Candidate(address: address.description, source: .dns))
             case .vanished(let address):
                 log.info("DNS names a seed no more.", metadata: ["mesh.address": "\(address)"])
-                service.vanished(address: address.description, source: .seed)
+                service.vanished(address: address.description, source: .dns)
             }
         }
     }

@@ -9,22 +9,24 @@ extension Node {
     package func listFoundServers() async -> JSON {
         let books = await supervisor.books
         let now = seat.now()
+        let servers = found.servers(from: vantage)
         return .object([
             ("mdns", .string(foundText)),
             (
                 "found",
                 .array(
-                    found.servers.map { server in
+                    servers.map { server in
                         var members: [(String, JSON)] = [
                             ("name", .string(server.name.text)), ("service", .string(server.service)),
-                            ("address", .string(server.address.description)),
+                            ("host", .string(server.hostName)),
+                            ("address", .string(server.address?.description ?? "")),
                             ("segment", .string(seat.segment.text)),
                             ("interfaces", .array(server.interfaces.map(JSON.string))),
                             ("firstSeenSeconds", .number((now - server.firstSeen).wholeSeconds)),
                         ]
                         if let url = server.url { members.append(("url", .string(url))) }
                         if let title = server.title { members.append(("title", .string(title))) }
-                        let (state, why) = standing(of: server, among: books)
+                        let (state, why) = standing(of: server, among: books, servers)
                         members.append(("state", .string(state)))
                         members.append(("why", .string(why)))
                         return .object(members)
@@ -40,7 +42,8 @@ extension Node {
     ///   - wish: what it shall be called; `nil`: the same.
     ///   - bearer: the secret that is its bearer token.
     package func acceptServer(named name: String, as wish: String?, bearer: String?) async throws -> JSON {
-        guard let server = found.servers.first(where: { $0.name.text == name }) else {
+        let servers = found.servers(from: vantage)
+        guard let server = servers.first(where: { $0.name.text == name }) else {
             throw Refusal(
                 .notFound, "mDNS shows no MCP server named \(name)",
                 hint: "`martlet servers found` shows what there is")
@@ -49,15 +52,15 @@ extension Node {
             throw Refusal(.invalid, "\(name) cannot be accepted: \(server.obstacle ?? "it has no URL")")
         }
         let books = await supervisor.books
-        if let known = books.first(where: { $0.definition.url == url }) {
+        if let (known, held) = Self.fronting(server, among: books) {
             throw Refusal(
-                .conflict, "\(url) is fronted already, as \(known.definition.name)",
+                .conflict, "\(held) is fronted already, as \(known.definition.name)",
                 hint: "`martlet servers show \(known.definition.name)`")
         }
         // One that moved keeps its name and settings; its credential is bound to the old address until it is set anew.
-        if wish == nil, let moved = Self.moved(server, among: books) {
-            var definition = moved.definition
+        if wish == nil, var definition = server.moved(from: Self.accepted(books), whileFinding: servers) {
             definition.move(to: url)
+            definition.serviceHost = server.hostName
             return try await front(definition)
         }
         guard let label = Label(wish ?? name) else {
@@ -67,7 +70,10 @@ extension Node {
             )
         }
         try await checkFree(label)
-        var members: [(String, JSON)] = [("url", .string(url)), ("service", .string(server.service))]
+        var members: [(String, JSON)] = [
+            ("url", .string(url)), ("service", .string(server.service)),
+            ("serviceHost", .string(server.hostName)),
+        ]
         if let bearer { members.append(("auth", ["bearer": ["secret": .string(bearer)]])) }
         return try await front(try understand(.object(members), as: label))
     }
@@ -96,34 +102,59 @@ extension Node {
 
     /// Announces what has `advertise: true`; to be called when the catalog may have changed.
     func announceVirtualServers() {
-        let advertised = board.snapshot.virtualServers.values.compactMap { record -> AdvertisedServer? in
-            guard let definition = try? ResolvedDefinition(json: record.definition), definition.isAdvertised
-            else { return nil }
-            return AdvertisedServer(name: record.name, title: definition.title)
+        found.announce(asOf: board.version, at: mcpListening, node: (seat.label, seat.id)) {
+            board.snapshot.virtualServers.values.compactMap { record in
+                guard let definition = try? ResolvedDefinition(json: record.definition),
+                    definition.isAdvertised
+                else { return nil }
+                return AdvertisedServer(name: record.name, title: definition.title)
+            }.sorted { $0.name < $1.name }
         }
-        found.announce(
-            advertised.sorted { $0.name < $1.name }, at: mcpListening, node: (seat.label, seat.id))
     }
 
     // MARK: -
 
-    private func standing(of server: FoundServer, among books: [ServerBook]) -> (state: String, why: String) {
-        if let url = server.url, let book = books.first(where: { $0.definition.url == url }) {
-            return ("accepted", "as \(book.definition.name)")
+    private func standing(
+        of server: FoundServer, among books: [ServerBook], _ found: [FoundServer]
+    ) -> (state: String, why: String) {
+        if let (book, url) = Self.fronting(server, among: books) {
+            return ("accepted", "as \(book.definition.name), at \(url)")
         }
         if let obstacle = server.obstacle { return ("unusable", obstacle) }
-        if let moved = Self.moved(server, among: books), let old = moved.definition.url {
+        if let moved = server.moved(from: Self.accepted(books), whileFinding: found), let old = moved.url {
             return (
                 "moved",
-                "\(moved.definition.name) was accepted at \(old); `martlet servers accept \(server.name)` moves it"
+                "\(moved.name) was accepted at \(old); `martlet servers accept \(server.name)` moves it"
             )
         }
         return ("waiting", "not dialled; `martlet servers accept \(server.name)` fronts it")
     }
 
-    /// The server that was accepted as this service at another address, by a command.
-    private static func moved(_ server: FoundServer, among books: [ServerBook]) -> ServerBook? {
-        books.first { $0.origin == .command && $0.definition.service == server.service }
+    /// Whoever is fronted at one of its URLs.
+    private static func fronting(
+        _ server: FoundServer, among books: [ServerBook]
+    ) -> (book: ServerBook, url: String)? {
+        for book in books {
+            if let url = book.definition.url, server.urls.contains(url) { return (book, url) }
+        }
+        return nil
+    }
+
+    /// What was accepted, or added, by a command.
+    private static func accepted(_ books: [ServerBook]) -> [ServerDefinition] {
+        books.filter { $0.origin == .command }.map(\.definition)
+    }
+
+    /// What this node knows of itself when it looks at what is found.
+    var vantage: Vantage {
+        let mesh = seat.listenAddress.flatMap { $0.split(separator: ":").last.flatMap { UInt16($0) } }
+        let own = [
+            UInt16(exactly: mcpListening.port), UInt16(exactly: settings.configuration.listen.admin.port),
+            mesh,
+        ]
+        return Vantage(
+            network: .now(), ownPorts: Set(own.compactMap(\.self)),
+            members: board.snapshot.nodes.mapValues(\.label))
     }
 
     private var foundText: String {
@@ -131,6 +162,8 @@ extension Node {
         case nil, .off?: "off"
         case .unavailable(let reason)?: "unavailable (\(reason))"
         case .connecting?: "waiting for avahi-daemon"
+        case .running? where found.leftOut > 0:
+            "on; \(found.leftOut) virtual servers are not announced: \(AdvertisedServer.countMax) are the most"
         case .running?: "on"
         }
     }

@@ -170,7 +170,7 @@ package final class Node: Sendable {
             group.addTask {
                 // A rule's server stands before its service is taken.
                 try await self.ready.wait()
-                await self.found.run { await self.accept($0) }
+                await self.found.run(from: { self.vantage }) { await self.accept($0) }
             }
             do {
                 while try await group.next() != nil {}

@@ -36,7 +36,11 @@ struct ServerReport {
 
     private var isBeingAsked: Bool { book?.isBeingAsked ?? false }
 
+    /// The state of what is known from before this node's start, until it is confirmed.
+    static let notConfirmed = "not confirmed"
+
     private var state: String {
+        guard known.isConfirmed else { return Self.notConfirmed }
         guard isReachable else { return "unreachable" }
         return (isBeingAsked ? ServerState.starting : known.record.state).description
     }

@@ -64,7 +64,8 @@ extension MeshCore {
             for held in servers.values {
                 let key = held.document.server
                 snapshot.servers[key] = CatalogSnapshot.KnownServer(
-                    record: held.document.body.record(key), manifest: held.manifest?.manifest)
+                    record: held.document.body.record(key), manifest: held.manifest?.manifest,
+                    isConfirmed: scoped.met.contains(owner))
             }
         }
         for name in store.virtualServers.keys {
@@ -92,7 +93,7 @@ extension MeshCore {
         return shown
     }
 
-    private static func distinct(_ label: Label, _ id: NodeID) -> Label {
+    static func distinct(_ label: Label, _ id: NodeID) -> Label {
         let suffix = "-" + id.description.prefix(6)
         let kept = label.text.prefix(Label.lengthMax - suffix.count)
         return Label(fitting: kept + suffix) ?? label

@@ -60,39 +60,46 @@ extension MeshCore {
         noteScopedChange()
     }
 
-    mutating func noteScopedChange() {
+    private mutating func noteScopedChange() {
         scoped.isDirty = true
         outbox.noteCatalogChange()
     }
 
-    /// What a node is to be given now; nothing unless it is present and enrolled in scope.
-    private func scopedSet(for node: NodeID) -> [ScopedDocument] {
-        guard node != me.id, let (segment, label) = scopePlace(of: node) else { return [] }
-        return scoped.set(for: segment, label)
-    }
-
-    private func scopePlace(of node: NodeID) -> (segment: Label, label: Label)? {
-        let present = presentNodes
-        guard let segment = present[node]?.enrolment.segment, let label = shownLabels(of: present)[node]
-        else {
-            return nil
+    /// How a node is enrolled; `nil`: it is not present.
+    private func scopePlace(of node: NodeID) -> ScopedShelf.Place? {
+        guard node != me.id, let body = store.nodes[node], body.standing == .present else { return nil }
+        let own = body.enrolment.label
+        // As shown: of two nodes under one label neither has it.
+        let isShared = store.nodes.contains { other, body in
+            other != node && body.standing == .present && body.enrolment.label == own
         }
-        return (segment, label)
+        return ScopedShelf.Place(
+            segment: body.enrolment.segment, label: isShared ? Self.distinct(own, node) : own)
     }
 
-    private mutating func noteHeld(_ digest: Digest, by node: NodeID) {
+    private mutating func noteHeld(_ digest: Digest, by node: NodeID, over link: LinkID) {
         var reader = scoped.readers[node] ?? ScopedShelf.Reader()
         reader.holds = digest
         // An answer to what was said before may cross with what it is given now.
         let isGiven = reader.given.map { $0.digest != ScopedShelf.nothing } ?? false
         reader.mayHold = digest != ScopedShelf.nothing || isGiven
+        if reader.given?.link == link { reader.given?.isAnswered = true }
         scoped.readers[node] = reader
     }
 
-    private mutating func give(_ node: NodeID, over link: LinkID) {
-        let set = scopedSet(for: node)
-        let said = ScopedShelf.Said(digest: ScopedShelf.digest(set), link: link, at: now)
-        if said.repeats(scoped.readers[node]?.given, within: Self.scopedRetry) { return }
+    private mutating func give(_ node: NodeID, at place: ScopedShelf.Place, over link: LinkID) {
+        let last = scoped.readers[node]?.given
+        // A set that is still on its way over this link is not sent again, nor another beside it too often.
+        if let last, now - last.at < ScopedShelf.setEvery { return }
+        let digest = scoped.digest(for: place)
+        if let last, last.link == link, !last.isAnswered, last.digest == digest,
+            now - last.at < ScopedShelf.retryMax
+        {
+            return
+        }
+        let said = ScopedShelf.Said(digest: digest, link: link, at: now)
+        guard let said = said.following(last) else { return }
+        let set = scoped.set(for: place)
         scoped.readers[node, default: ScopedShelf.Reader()].given = said
         if !set.isEmpty { scoped.readers[node]?.mayHold = true }
         let batches = Self.scopedBatches(set.map(\.encoded))
@@ -134,6 +141,7 @@ extension MeshCore {
     /// Whatever was under way over a link is not any more.
     mutating func forgetScoped(link: LinkID) {
         scoped.arriving[link] = nil
+        for peer in scoped.allowances.keys { scoped.allowances[peer]?.forget(link) }
         for (owner, fetch) in scoped.fetches where fetch.link == link { scoped.fetches[owner] = nil }
         for (node, reader) in scoped.readers {
             if reader.given?.link == link { scoped.readers[node]?.given = nil }
@@ -146,7 +154,7 @@ extension MeshCore {
     /// What a peer holds is to be found out anew: it may be in another life than when it last said so.
     mutating func noteScopedLink(to peer: NodeID) {
         scoped.readers[peer]?.holds = nil
-        scoped.isDirty = true
+        scoped.dirty.insert(peer)
     }
 
     /// Takes what this is about.
@@ -157,18 +165,19 @@ extension MeshCore {
         guard let peer = scoped.circuits[link]?.peer ?? neighbourhood.peer(of: link) else { return isCircuit }
         guard isCircuit || isHeard(link) else { return false }
         switch frame {
-        case .scopedOffer(let digest): takeOffer(digest, from: link, peer)
+        case .scopedOffer(let digest):
+            guard allow(peer, { $0.takesWord(at: $1) }) else { return true }
+            takeOffer(digest, from: link, peer)
         case .scopedHeld(let digest, let isAnswer):
-            noteHeld(digest, by: peer)
-            if !isAnswer, digest == ScopedShelf.digest(scopedSet(for: peer)) {
-                outbox.send(.scopedOffer(digest), link)
-            }
-            scoped.isDirty = true
+            guard allow(peer, { $0.takesWord(at: $1) }) else { return true }
+            noteHeld(digest, by: peer, over: link)
+            let mine = scopePlace(of: peer).map { scoped.digest(for: $0) } ?? ScopedShelf.nothing
+            if !isAnswer, digest == mine { outbox.send(.scopedOffer(digest), link) }
+            scoped.dirty.insert(peer)
         case .scopedDocuments(let encoded, let isLast): takeSet(encoded, isLast: isLast, from: link, peer)
         case .manifestPull(let pull):
-            guard shelf[pull.manifest] == nil || isCircuit,
-                let (segment, label) = scopePlace(of: peer),
-                let bytes = scoped.manifest(pull.manifest, for: segment, label)
+            guard shelf[pull.manifest] == nil || isCircuit, let place = scopePlace(of: peer),
+                let bytes = scoped.manifest(pull.manifest, for: place)
             else {
                 if isCircuit { outbox.send(.manifestAbsent(pull.manifest), link) }
                 return isCircuit
@@ -185,22 +194,34 @@ extension MeshCore {
             }
             scoped.fetches[peer] = nil
             scoped.unusable[peer, default: []].insert(hash)
-            scoped.isDirty = true
+            scoped.dirty.insert(peer)
         default: return isCircuit
         }
         return true
     }
 
-    /// Compares with everybody who matters, reaches whom it must. Called after each event; acts when something has
-    /// changed, and once a second.
+    /// Asks what a peer may still have of this node's work.
+    mutating func allow<Answer>(
+        _ peer: NodeID, _ asked: (inout ScopedAllowance, Instant) -> Answer
+    ) -> Answer {
+        let fresh = ScopedAllowance(serversMax: limits.serversPerOrigin)
+        let now = now
+        return asked(&scoped.allowances[peer, default: fresh], now)
+    }
+
+    /// Compares with everybody who matters, reaches whom it must. Called after each event: looks at those of whom there is
+    /// news, and once a second at all.
     mutating func syncScoped() {
-        guard hasStarted, scoped.isDirty || now - scoped.syncedAt >= Self.scopedSyncEvery else { return }
+        let isAll = scoped.isDirty || now - scoped.syncedAt >= Self.scopedSyncEvery
+        guard hasStarted, isAll || !scoped.dirty.isEmpty else { return }
+        let some = isAll ? nil : scoped.dirty
         scoped.isDirty = false
-        scoped.syncedAt = now
+        scoped.dirty = []
+        if isAll { scoped.syncedAt = now }
         guard !isClone, ownRevocation == nil else { return }
         var unreached: Set<NodeID> = []
-        serveReaders(&unreached)
-        followOwners(&unreached)
+        serveReaders(some, &unreached)
+        followOwners(some, &unreached)
         scoped.reached = scoped.reached.filter { now - $0.value < Self.scopedReachEvery }
         let due = unreached.filter { routes[$0] != nil && scoped.reached[$0] == nil }.sorted()
         for node in due.prefix(Self.scopedReachesAtOnce) {
@@ -209,30 +230,41 @@ extension MeshCore {
         }
     }
 
-    private mutating func serveReaders(_ unreached: inout Set<NodeID>) {
+    /// - Parameter some: `nil`: all.
+    private mutating func serveReaders(_ some: Set<NodeID>?, _ unreached: inout Set<NodeID>) {
         guard !scoped.own.isEmpty || !scoped.readers.isEmpty else { return }
+        if let some {
+            for node in some.sorted() {
+                if let place = scopePlace(of: node) { serve(node, at: place, &unreached) }
+            }
+            return
+        }
         let present = presentNodes
         let labels = shownLabels(of: present)
         for (node, body) in present.sorted(by: { $0.key < $1.key }) where node != me.id {
-            let set = scoped.set(for: body.enrolment.segment, labels[node] ?? body.enrolment.label)
-            let digest = ScopedShelf.digest(set)
-            let reader = scoped.readers[node]
-            // Never in scope, and never heard to hold something.
-            if set.isEmpty, reader?.mayHold != true { continue }
-            if reader?.holds == digest { continue }
-            guard let link = scopedLink(to: node) else {
-                if neighbourhood.link(to: node) == nil { unreached.insert(node) }
-                continue
-            }
-            if reader?.holds != nil {
-                give(node, over: link)
-            } else {
-                let said = ScopedShelf.Said(digest: digest, link: link, at: now)
-                if said.repeats(reader?.offered, within: Self.scopedRetry) { continue }
-                scoped.readers[node, default: ScopedShelf.Reader()].offered = said
-                outbox.send(.scopedOffer(digest), link)
-            }
+            let place = ScopedShelf.Place(
+                segment: body.enrolment.segment, label: labels[node] ?? body.enrolment.label)
+            serve(node, at: place, &unreached)
         }
+    }
+
+    private mutating func serve(
+        _ node: NodeID, at place: ScopedShelf.Place, _ unreached: inout Set<NodeID>
+    ) {
+        let digest = scoped.digest(for: place)
+        let reader = scoped.readers[node]
+        // Never in scope, and never heard to hold something.
+        if digest == ScopedShelf.nothing, reader?.mayHold != true { return }
+        if reader?.holds == digest { return }
+        guard let link = scopedLink(to: node) else {
+            if neighbourhood.link(to: node) == nil { unreached.insert(node) }
+            return
+        }
+        if reader?.holds != nil { return give(node, at: place, over: link) }
+        let said = ScopedShelf.Said(digest: digest, link: link, at: now)
+        guard let said = said.following(reader?.offered) else { return }
+        scoped.readers[node, default: ScopedShelf.Reader()].offered = said
+        outbox.send(.scopedOffer(digest), link)
     }
 
     func life(of owner: NodeID) -> DocumentVersion? {
@@ -280,8 +312,6 @@ extension MeshCore {
 
     /// Often enough for what a lost word would delay, rare enough to cost nothing.
     private static let scopedSyncEvery = Duration.seconds(1)
-    /// An offer or a set that nobody answered is said again after so long.
-    static let scopedRetry = Duration.seconds(2)
     /// Circuits asked for at a time: each is a handshake at both ends.
     private static let scopedReachesAtOnce = 8
     /// A circuit is asked for at most that often a node: opening one costs a handshake.

@@ -4,47 +4,74 @@ import Catalog
 /// the owners alone, and says what it holds until that is confirmed.
 extension MeshCore {
     mutating func takeOffer(_ digest: Digest, from link: LinkID, _ owner: NodeID) {
-        let mine = ScopedShelf.digest(scoped.held(of: owner))
-        if mine == digest { scoped.confirmed[owner] = life(of: owner) }
+        let mine = scoped.digest(heldOf: owner)
+        if mine == digest { confirm(owner) }
         outbox.send(.scopedHeld(mine, isAnswer: true), link)
-        scoped.isDirty = true
+        scoped.dirty.insert(owner)
     }
 
+    private mutating func confirm(_ owner: NodeID) {
+        scoped.confirmed[owner] = life(of: owner)
+        if scoped.met.insert(owner).inserted { outbox.noteCatalogChange() }
+    }
+
+    /// Takes a part of a set. The last part is answered, whatever became of it, so that the owner knows that it came.
     mutating func takeSet(
         _ encoded: [[UInt8]], isLast: Bool, from link: LinkID, _ owner: NodeID
     ) {
-        // Its enrolment has not arrived here: the owner asks again.
+        let isFirst = scoped.arriving[link] == nil
+        switch allow(owner, { $0.part(of: link, isFirst: isFirst, isLast: isLast, at: $1) }) {
+        case .drop: return
+        case .answer: break
+        case .take:
+            do throws(SetProblem) {
+                try take(encoded, into: link, owner)
+                guard isLast else { return }
+                replace(of: owner, with: scoped.arriving[link] ?? [:])
+                confirm(owner)
+                scoped.unusable[owner] = nil
+            } catch {
+                if let fault = error.fault { outbox.tell(.notice(.peerMisbehaved(owner, fault))) }
+                if !isLast { allow(owner) { allowance, _ in allowance.refuseRest(of: link) } }
+            }
+        }
+        scoped.arriving[link] = nil
+        if isLast { outbox.send(.scopedHeld(scoped.digest(heldOf: owner), isAnswer: true), link) }
+    }
+
+    private struct SetProblem: Error {
+        /// What the owner did wrong; `nil`: it only was too much at once, or too early.
+        var fault: String?
+    }
+
+    private mutating func take(
+        _ encoded: [[UInt8]], into link: LinkID, _ owner: NodeID
+    ) throws(SetProblem) {
+        // Its enrolment has not arrived here: the owner gives it again.
         guard let key = store.nodes[owner]?.enrolment.node, store.nodes[owner]?.standing == .present else {
-            return
+            throw SetProblem(fault: nil)
         }
         var set = scoped.arriving[link] ?? [:]
         for bytes in encoded {
+            let document: ScopedDocument
             do throws(WireError) {
-                let document = try ScopedDocument(decoding: bytes)
-                guard set.count < limits.serversPerOrigin,
-                    document.isSigned(by: key, in: trust.mesh, checker: store.signatureChecker)
-                else {
-                    scoped.arriving[link] = nil
-                    return outbox.tell(
-                        .notice(
-                            .peerMisbehaved(owner, "gave a scoped server that is not its own, or too many")))
-                }
-                set[document.server.name] = document
+                document = try ScopedDocument(decoding: bytes)
             } catch {
-                scoped.arriving[link] = nil
-                return outbox.tell(
-                    .notice(.peerMisbehaved(owner, "gave a scoped server that is unreadable: \(error)")))
+                throw SetProblem(fault: "gave a scoped server that is unreadable: \(error)")
             }
+            guard set.count < limits.serversPerOrigin, document.server.owner == owner else {
+                throw SetProblem(fault: "gave a scoped server that is not its own, or too many")
+            }
+            // What is held was checked when it came.
+            if scoped.others[owner]?[document.server.name]?.document != document {
+                guard allow(owner, { $0.takesDocument(at: $1) }) else { throw SetProblem(fault: nil) }
+                guard document.isSigned(by: key, in: trust.mesh, checker: store.signatureChecker) else {
+                    throw SetProblem(fault: "gave a scoped server that is not its own, or too many")
+                }
+            }
+            set[document.server.name] = document
         }
-        guard isLast else {
-            scoped.arriving[link] = set
-            return
-        }
-        scoped.arriving[link] = nil
-        replace(of: owner, with: set)
-        scoped.confirmed[owner] = life(of: owner)
-        scoped.unusable[owner] = nil
-        outbox.send(.scopedHeld(ScopedShelf.digest(scoped.held(of: owner)), isAnswer: true), link)
+        scoped.arriving[link] = set
     }
 
     /// What the owner gives is all there is: what is absent is gone.
@@ -63,7 +90,12 @@ extension MeshCore {
         if let fetch = scoped.fetches[owner], after[fetch.server.name]?.document.body.manifest != fetch.hash {
             scoped.fetches[owner] = nil
         }
-        noteScopedChange()
+        noteHeldChange(of: owner)
+    }
+
+    private mutating func noteHeldChange(of owner: NodeID) {
+        scoped.dirty.insert(owner)
+        outbox.noteCatalogChange()
     }
 
     /// The owner is no more of the mesh, or says that it left.
@@ -72,12 +104,15 @@ extension MeshCore {
         scoped.confirmed[owner] = nil
         scoped.fetches[owner] = nil
         scoped.unusable[owner] = nil
-        scoped.isDirty = true
+        scoped.allowances[owner] = nil
+        scoped.dirty.insert(owner)
         if scoped.others[owner] != nil { replace(of: owner, with: [:]) }
     }
 
-    mutating func followOwners(_ unreached: inout Set<NodeID>) {
-        for (owner, servers) in scoped.others.sorted(by: { $0.key < $1.key }) {
+    /// - Parameter some: `nil`: all.
+    mutating func followOwners(_ some: Set<NodeID>?, _ unreached: inout Set<NodeID>) {
+        for owner in (some ?? Set(scoped.others.keys)).sorted() {
+            guard let servers = scoped.others[owner] else { continue }
             let isConfirmed = isConfirmed(scopedBy: owner)
             let lacking = servers.values.filter { held in
                 held.lacksManifest
@@ -90,9 +125,9 @@ extension MeshCore {
                 continue
             }
             if !isConfirmed {
-                let mine = ScopedShelf.digest(scoped.held(of: owner))
+                let mine = scoped.digest(heldOf: owner)
                 let said = ScopedShelf.Said(digest: mine, link: link, at: now)
-                if !said.repeats(scoped.asked[owner], within: Self.scopedRetry) {
+                if let said = said.following(scoped.asked[owner]) {
                     scoped.asked[owner] = said
                     outbox.send(.scopedHeld(mine, isAnswer: false), link)
                 }
@@ -153,14 +188,14 @@ extension MeshCore {
         scoped.fetches[owner] = nil
         scoped.others[owner]?[fetch.server.name]?.manifest = (fetch.hash, manifest)
         outbox.persist(.storeScopedManifest(fetch.server, fetch.bytes))
-        noteScopedChange()
+        noteHeldChange(of: owner)
     }
 
     private mutating func giveUp(_ fetch: ScopedShelf.Fetch, _ why: String) {
         let owner = fetch.server.owner
         scoped.fetches[owner] = nil
         scoped.unusable[owner, default: []].insert(fetch.hash)
-        scoped.isDirty = true
+        scoped.dirty.insert(owner)
         outbox.tell(.notice(.manifestBroken(fetch.hash, owner: owner, why)))
     }
 }

@@ -2,7 +2,7 @@ package import Catalog
 
 /// Who told us of an address. A hint, never trust.
 package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// In the configuration, there also through DNS SRV, or in a join token.
+    /// In the configuration, or in a join token.
     case seed = 0
     /// In the peer's own node document.
     case document = 1
@@ -10,6 +10,9 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
     case sighting = 2
     /// Was a peer in an earlier life.
     case remembered = 3
+    /// In DNS, under a name that the configuration gives. One of its own: DNS takes back what it said, never a seed that is
+    /// written down.
+    case dns = 4
 
     package var description: String {
         switch self {
@@ -17,6 +20,7 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
         case .document: "document"
         case .sighting: "sighting"
         case .remembered: "remembered"
+        case .dns: "DNS"
         }
     }
 

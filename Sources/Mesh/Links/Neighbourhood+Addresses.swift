@@ -164,11 +164,13 @@ extension Neighbourhood {
     /// A full list loses the address that failed most; seeds stay.
     private mutating func makeRoom() {
         guard candidates.count >= limits.candidates else { return }
-        let worst = candidates.filter { !$0.value.sources.contains(.seed) && $0.value.dialledAt == nil }
-            .max { a, b in
-                a.value.failures == b.value.failures
-                    ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
-            }
+        let worst = candidates.filter {
+            $0.value.sources.isDisjoint(with: [.seed, .dns]) && $0.value.dialledAt == nil
+        }
+        .max { a, b in
+            a.value.failures == b.value.failures
+                ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
+        }
         if let worst { candidates[worst.key] = nil }
     }
 

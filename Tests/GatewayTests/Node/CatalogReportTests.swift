@@ -49,6 +49,19 @@ struct CatalogReportTests {
         #expect(names(try search(query)).first == first)
     }
 
+    @Test func `what its owner has not confirmed since this node's start is listed as that`() throws {
+        var snapshot = try CatalogSnapshot.sample()
+            .with("press", .tools("stamp")).with("desk", on: .there, .tools("write"))
+        let key = try #require(snapshot.servers.keys.first { $0.name == "desk" })
+        snapshot.servers[key]?.isConfirmed = false
+        #expect(report(snapshot).state(of: key) == "not confirmed")
+        let server = ServerReport(
+            known: try #require(snapshot.servers[key]), owner: "there", isOwn: false, isReachable: true)
+        #expect(server.json["state"]?.string == "not confirmed")
+        snapshot.servers[key]?.isConfirmed = true
+        #expect(report(snapshot).state(of: key) == "available")
+    }
+
     @Test func `what has nothing to do with the query is not shown`() throws {
         #expect(names(try search("qqqq")).isEmpty)
     }
