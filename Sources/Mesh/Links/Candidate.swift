@@ -10,6 +10,8 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
     case sighting = 2
     /// Was a peer in an earlier life.
     case remembered = 3
+    /// Named by a node that had no place free.
+    case referral = 4
 
     package var description: String {
         switch self {
@@ -17,6 +19,7 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
         case .document: "document"
         case .sighting: "sighting"
         case .remembered: "remembered"
+        case .referral: "referral"
         }
     }
 
