@@ -135,6 +135,33 @@ struct StandingPeersTests {
         #expect(try world.depth().orFail("one mesh") <= CircuitHeader.pathMax)
     }
 
+    @Test
+    func `who could dial no node of a segment tries no more of them, and one that is linked counts still`()
+        throws
+    {
+        let world = World(100, segments: ["a", "b"])
+        let me = world.ids[0]
+        let far = world.ids.filter { world.segments[$0] == "b" }
+        var others = world.segments
+        others[me] = nil
+        var ground = StandingPeers.Ground(
+            me: me, segment: "a", segments: others, reached: Set(world.ids).subtracting([me]),
+            triers: ["b": 100])
+        func wanted() -> Set<NodeID> { StandingPeers.wanted(ground, limit: 8).intersection(far) }
+        #expect(!wanted().isEmpty)
+        ground.inVain = Set(far.prefix(3))
+        #expect(!wanted().isEmpty && wanted().isDisjoint(with: ground.inVain))
+        ground.inVain = Set(far.prefix(4))
+        #expect(wanted().isEmpty)
+        // Its neighbour is gone from the graph, not only from its own sight: that is another matter.
+        ground.reached.subtract(far)
+        #expect(!wanted().isEmpty)
+        ground.reached.formUnion(far)
+        ground.linked = [far[9]]
+        ground.bridges = ["b": [me]]
+        #expect(wanted() == [far[9]])
+    }
+
     @Test func `who is out of reach is tried as well`() throws {
         let world = World(100, segments: ["a", "b"])
         let me = world.ids[0]

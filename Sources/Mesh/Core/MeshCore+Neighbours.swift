@@ -49,16 +49,18 @@ extension MeshCore {
                 }
             }
         }
-        var passedOver = Set(present.filter { $0.value.addresses.isEmpty }.keys)
+        let passedOver = Set(present.filter { $0.value.addresses.isEmpty }.keys)
+        var inVain: Set<NodeID> = []
         var triers: [Label: Int] = [:]
         if isMe {
-            passedOver.formUnion(neighbourhood.passedOver(at: now))
+            inVain = neighbourhood.passedOver(at: now)
             triers = noteLacking(bridges, among: Set(others.values).subtracting([segment]))
         }
         return StandingPeers.Ground(
             me: node, segment: segment, segments: others,
             reached: Set(routes.keys).union([me.id]).subtracting([node]),
-            linked: Set(countedLinks(of: node)), passedOver: passedOver, bridges: bridges, triers: triers)
+            linked: Set(countedLinks(of: node)), passedOver: passedOver, inVain: inVain, bridges: bridges,
+            triers: triers)
     }
 
     /// The longer a pair of segments lacks links, the more nodes try.

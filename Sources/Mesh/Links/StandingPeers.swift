@@ -22,6 +22,9 @@ package enum StandingPeers {
     /// So many nodes of a segment that nothing is reached of are tried by everybody.
     private static let lostPerSegment = 2
 
+    /// After so many nodes of another segment that are alive and could not be dialled, it is taken that none can.
+    private static let inVainPerSegment = 4
+
     /// What a node knows when it chooses.
     package struct Ground: Sendable {
         package var me: NodeID
@@ -31,8 +34,10 @@ package enum StandingPeers {
         /// To whom the link graph has a path.
         package var reached: Set<NodeID>
         package var linked: Set<NodeID>
-        /// Who has no address, or was dialled in vain.
+        /// Who has no address to dial.
         package var passedOver: Set<NodeID>
+        /// Who was dialled in vain not long ago.
+        package var inVain: Set<NodeID>
         /// Nodes of this segment, this one among them, that hold a link to a node of the other.
         package var bridges: [Label: Set<NodeID>]
         /// So many nodes of this segment try for a link to another one, of which ``bridges`` are too few; not
@@ -41,7 +46,8 @@ package enum StandingPeers {
 
         package init(
             me: NodeID, segment: Label, segments: [NodeID: Label], reached: Set<NodeID>,
-            linked: Set<NodeID> = [], passedOver: Set<NodeID> = [], bridges: [Label: Set<NodeID>] = [:],
+            linked: Set<NodeID> = [], passedOver: Set<NodeID> = [], inVain: Set<NodeID> = [],
+            bridges: [Label: Set<NodeID>] = [:],
             triers: [Label: Int] = [:]
         ) {
             self.me = me
@@ -50,6 +56,7 @@ package enum StandingPeers {
             self.reached = reached
             self.linked = linked
             self.passedOver = passedOver
+            self.inVain = inVain
             self.bridges = bridges
             self.triers = triers
         }
@@ -61,7 +68,12 @@ package enum StandingPeers {
         let others = ground.segments.keys.filter { $0 != me }
         guard others.count > limit else { return Set(others) }
         let reached = others.filter { ground.reached.contains($0) }
-        let usable = reached.filter { ground.linked.contains($0) || !ground.passedOver.contains($0) }
+        let closed = closedSegments(ground, reached: reached)
+        let usable = reached.filter { node in
+            if ground.linked.contains(node) { return true }
+            return !ground.passedOver.contains(node) && !ground.inVain.contains(node)
+                && !(ground.segments[node].map(closed.contains) ?? false)
+        }
         let near = usable.filter { ground.segments[$0] == ground.segment }
 
         var wanted = neighbours(of: me, among: near)
@@ -84,6 +96,17 @@ package enum StandingPeers {
             wanted.formUnion(tried.filter { !ground.reached.contains($0) })
         }
         return wanted
+    }
+
+    /// Segments that this node seems not to reach by itself.
+    private static func closedSegments(_ ground: Ground, reached: [NodeID]) -> Set<Label> {
+        var failures: [Label: Int] = [:]
+        for node in reached where ground.inVain.contains(node) {
+            if let segment = ground.segments[node], segment != ground.segment {
+                failures[segment, default: 0] += 1
+            }
+        }
+        return Set(failures.filter { $0.value >= inVainPerSegment }.keys)
     }
 
     /// The links that this node should hold to other segments for its own.
@@ -147,11 +170,12 @@ package enum StandingPeers {
         nodes.map { (rank($0), $0) }.sorted { $0 > $1 }.map(\.1)
     }
 
-    /// A number that both segments of a pair compute alike (FNV-1a over their names).
+    /// A number that both segments of a pair compute alike (FNV-1a over their names, stirred: names differ in their last
+    /// character only).
     private static func salt(_ a: Label, _ b: Label) -> UInt64 {
-        [a.text, b.text].sorted().joined(separator: "/").utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
-            ($0 ^ UInt64($1)) &* 1_099_511_628_211
-        }
+        let names = [a.text, b.text].sorted().joined(separator: "/")
+        return stir(
+            names.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 })
     }
 
     /// A number that both ends of a pair compute alike (finalizer of SplitMix64 over the ids).
