@@ -72,7 +72,7 @@ extension EndToEnd.Silence {
             a.program.signal(SIGSTOP)
             try await Task.sleep(for: .milliseconds(500))  // the starving itself
             a.program.signal(SIGCONT)
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: .milliseconds(100))  // between two starvings
         }
         #expect(try await standsFor("b", at: a) ?? -1 >= before + 7)
         #expect(try await standsFor("a", at: b) ?? -1 >= before + 7)

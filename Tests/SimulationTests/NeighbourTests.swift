@@ -122,7 +122,8 @@ struct NeighbourTests {
         }
         let named = try mesh.core(a).addresses.first { $0.address == address }.orFail("the address named")
         #expect(named.sources == [.referral])
-        let full = try mesh.core(a).addresses.first { $0.node == mesh.id(b) }.orFail("that of the full node")
+        let full = try mesh.core(a).addresses.first { $0.reaches == mesh.id(b) }.orFail(
+            "that of the full node")
         #expect(full.nextDial - mesh.now >= .seconds(29))
         #expect(
             try mesh.run(atMost: .seconds(2)) { try mesh.core(a).linkedPeers.contains(mesh.id(c)) } != nil)

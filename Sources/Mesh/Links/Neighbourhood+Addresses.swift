@@ -60,8 +60,10 @@ extension Neighbourhood {
                 guard candidates[key] == nil else { continue }
                 makeRoom()
                 guard candidates.count < limits.candidates else { return }
+                // As with sightings: the smaller id dials first.
                 candidates[key] = KnownAddress(
-                    address: address, node: node, sources: [.document], nextDial: now)
+                    address: address, node: node, sources: [.document],
+                    nextDial: now + (node < me ? limits.dialBackoffFirst : .zero))
             }
         }
     }
@@ -69,13 +71,14 @@ extension Neighbourhood {
     /// Who is no choice now, but to whom there may be a path.
     package mutating func passedOver(at now: Instant) -> Set<NodeID> {
         passed = passed.filter { $0.value > now }
-        return Set(passed.keys)
+        full = full.filter { $0.value > now }
+        return Set(passed.keys).union(full.keys)
     }
 
     /// A peer had no place for this node.
     package mutating func turnedAway(_ peer: NodeID, at now: Instant) {
         let until = now + limits.dialAfterFull
-        passed[peer] = until
+        full[peer] = until
         for key in candidates.keys where candidates[key]?.reaches == peer {
             candidates[key]?.nextDial = until
         }
@@ -85,6 +88,7 @@ extension Neighbourhood {
     package mutating func forget(_ node: NodeID) {
         for key in candidates.keys where key.node == node { candidates[key] = nil }
         passed[node] = nil
+        full[node] = nil
     }
 
     package mutating func dialFailed(
@@ -182,12 +186,14 @@ extension Neighbourhood {
                 + (known.failures <= 1
                     ? Self.jitter(limits.dialBackoffFirst, using: &random)
                     : backoff(after: known.failures, using: &random))
+            if let until = full[peer] { known.nextDial = max(known.nextDial, until) }
             candidates[key] = known
         }
     }
 
     mutating func noteReached(_ facts: LinkFacts, at now: Instant) {
         if facts.openedByMe { passed[facts.peer] = nil }
+        full[facts.peer] = nil
         guard let address = facts.address else { return }
         for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
         {
