@@ -17,6 +17,7 @@ enum EndToEnd {
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
+    struct Silence {}
     struct CallHistory {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}

@@ -62,6 +62,8 @@ package final class SimulatedMesh {
     package private(set) var notices: [(node: NodeIndex, MeshNotice)] = []
     package private(set) var bytesSent = 0
     package private(set) var framesSent = 0
+    /// How often a node heard that another has no place for it.
+    package private(set) var turnedAway = 0
     /// Folds in all that was ever sent and when: equal for equal runs.
     package private(set) var trace: UInt64 = 14_695_981_039_346_656_037
 
@@ -242,6 +244,13 @@ package final class SimulatedMesh {
         else { return }
         queue.plan(.closed(id, at: ends.0), at: now)
         queue.plan(.closed(id, at: ends.1), at: now)
+    }
+
+    /// Breaks the link of two nodes at both ends.
+    package func breakLink(_ a: NodeIndex, _ b: NodeIndex) throws {
+        let link = try core(a).link(to: id(b)).orFail("a link of \(a) and \(b)")
+        queue.plan(.closed(link, at: a), at: now)
+        queue.plan(.closed(link, at: b), at: now)
     }
 
     // MARK: Time
@@ -525,6 +534,10 @@ package final class SimulatedMesh {
         decoder.append(bytes)
         do {
             while let frame = try decoder.next() {
+                if case .goodbye(.full, let text) = frame {
+                    turnedAway += 1
+                    handle(.turnedAway(link, Referral(text: text)), at: index)
+                }
                 if frame.isForCore, links[link]?.relays == nil || frame.isForCircuits {
                     handle(.received(frame, from: link), at: index)
                 }

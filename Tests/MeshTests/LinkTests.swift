@@ -160,12 +160,12 @@ struct CircuitTests {
 
     private func decide(
         _ path: [Int], at me: Int, from peer: Int, linked: [Int] = [1, 2, 3], relays: Bool = true,
-        open: Int = 0
+        open: Int = 0, held: Int = 0
     ) throws -> RelayDecision {
         let header = try CircuitHeader(purpose: .link, source: ids[0], path: path.map { ids[$0] }).orFail()
         return RelayDecision(
             header, from: ids[peer], at: ids[me], linked: Set(linked.map { ids[$0] }), relays: relays,
-            openFromSource: open)
+            openFromSource: open, heldForSource: held)
     }
 
     @Test func `a path is one to eight ids without repeats`() {
@@ -202,39 +202,8 @@ struct CircuitTests {
         #expect(code(try decide([1, 2], at: 1, from: 0, relays: false)) == .refused)
         #expect(code(try decide([1, 4], at: 1, from: 0)) == .nextUnreachable)
         #expect(code(try decide([1, 2], at: 1, from: 0, open: 64)) == .limited)
-    }
-}
-
-struct StandingPeersTests {
-    @Test func `up to the limit everybody is wanted`() {
-        let ids = (0..<9).map { NodeID(high: 0, low: $0) }
-        let segments = Dictionary(uniqueKeysWithValues: ids.map { ($0, Label("s")) }).compactMapValues { $0 }
-        #expect(
-            StandingPeers.wanted(by: ids[0], in: "s", segments: segments, reached: [], limit: 8)
-                == Set(ids.dropFirst()))
-    }
-
-    @Test func `beyond it each node wants a few, and together they are one mesh`() throws {
-        let ids = (0..<200).map { NodeID(ofKey: [UInt8($0)]) }
-        let names: [Label] = ["a", "b", "c"]
-        var segments: [NodeID: Label] = [:]
-        for (index, id) in ids.enumerated() { segments[id] = names[index % 3] }
-        var neighbours: [NodeID: Set<NodeID>] = [:]
-        for id in ids {
-            let wanted = StandingPeers.wanted(
-                by: id, in: try segments[id].orFail(), segments: segments, reached: Set(ids), limit: 8)
-            #expect(wanted.count <= 8)
-            #expect(!wanted.contains(id))
-            for peer in wanted {
-                neighbours[id, default: []].insert(peer)
-                neighbours[peer, default: []].insert(id)
-            }
-        }
-        var seen: Set<NodeID> = [ids[0]]
-        var front = [ids[0]]
-        while let next = front.popLast() {
-            for peer in neighbours[next] ?? [] where seen.insert(peer).inserted { front.append(peer) }
-        }
-        #expect(seen.count == ids.count)
+        let held = RelayLimits().bytesInFlight
+        #expect(code(try decide([1, 2], at: 1, from: 0, held: held)) == .limited)
+        #expect(code(try decide([1, 2], at: 1, from: 0, held: held - 1)) == nil)
     }
 }

@@ -9,16 +9,18 @@ extension Node {
     /// The way to a node, hop by hop, and the second-best one.
     package func path(to name: String) async throws -> JSON {
         let (peer, snapshot, names) = try find(name)
-        let ways = try await seat.running().ways(to: peer.id)
+        let service = try seat.running()
+        let ways = await service.ways(to: peer.id)
         guard let best = ways.first else { throw unreachable(peer, names) }
+        let trips = await service.roundTrips(along: best.hops.map(\.node))
         var members: [(String, JSON)] = [
             ("node", .string(peer.id.description)), ("label", .string(names[peer.id])),
-            ("from", .string(seat.label.text)), ("best", json(best, snapshot, names)),
+            ("from", .string(seat.label.text)), ("best", json(best, trips, snapshot, names)),
         ]
         if let since = peer.reachedSince {
             members.append(("sinceSeconds", .number(max(0, (seat.now() - since).wholeSeconds))))
         }
-        if ways.count > 1 { members.append(("second", json(ways[1], snapshot, names))) }
+        if ways.count > 1 { members.append(("second", json(ways[1], [], snapshot, names))) }
         return .object(members)
     }
 
@@ -67,19 +69,28 @@ extension Node {
             hint: "is its host up, and some node between? `martlet doctor` shows what was dialled")
     }
 
-    private func json(_ way: Way, _ snapshot: CatalogSnapshot, _ names: NodeNames) -> JSON {
+    /// - Parameter trips: from here to each node of the way and back, as far as it was measured. A hop's own is what it
+    ///   adds to the one before; of the first, this node's own link, the kernel's measure stands, where there is one.
+    private func json(
+        _ way: Way, _ trips: [Duration?], _ snapshot: CatalogSnapshot, _ names: NodeNames
+    ) -> JSON {
         .object([
             (
                 "hops",
                 .array(
-                    way.hops.map { hop in
+                    way.hops.enumerated().map { index, hop in
+                        let trip = index < trips.count ? trips[index] : nil
+                        let before = index == 0 ? .zero : index <= trips.count ? trips[index - 1] : nil
+                        var own = hop.roundTrip
+                        if own == nil, let trip, let before { own = max(.zero, trip - before) }
                         var members: [(String, JSON)] = [
                             ("node", .string(hop.node.description)), ("label", .string(names[hop.node])),
                             ("segment", .string(snapshot.nodes[hop.node]?.segment.text ?? "-")),
                             ("roundTripBelowMilliseconds", .number(hop.roundTripClass.cost)),
                         ]
-                        if let measured = hop.roundTrip {
-                            members.append(("roundTripMilliseconds", .number(measured.milliseconds)))
+                        if let own { members.append(("roundTripMilliseconds", .number(own.milliseconds))) }
+                        if let trip {
+                            members.append(("fromHereMilliseconds", .number(trip.milliseconds)))
                         }
                         return .object(members)
                     })

@@ -38,8 +38,21 @@ package struct MeshLimits: Hashable, Sendable {
 
     /// Up to so many peers all get a standing link; beyond, the rules of `StandingPeers` choose.
     package var standingLinks = 8
-    /// Over that a newcomer hears `full`, unless it has no link at all.
+    /// Over that a newcomer hears `full`, unless it has no link at all; then one that has others makes room.
     package var acceptedLinks = 32
+    /// Who was dialled in vain twice, and is reached otherwise, is not chosen as a neighbour for so long: who cannot be
+    /// dialled across a border will mostly not be so tomorrow either.
+    package var passOverFor: Duration = .seconds(600)
+    /// Who had no place is not dialled again before.
+    package var dialAfterFull: Duration = .seconds(30)
+    /// Of a pair of segments with too few links, so many more nodes try each time this has passed: twice as many.
+    package var triersDoubleEvery: Duration = .seconds(2)
+    /// Neighbours are chosen anew at least that often, for what changes without a route changing.
+    package var chooseEvery: Duration = .seconds(10)
+    /// A link that this node opened and nobody wants any more ends after so long: choices of a moment undo themselves.
+    package var surplusFor: Duration = .seconds(30)
+    /// … one at a time, at most that often, so that everybody has seen the last one go.
+    package var trimEvery: Duration = .seconds(2)
     /// Addresses kept, of all sources together.
     package var candidates = 512
     /// Handshakes in flight; each costs about 1.5 ms of CPU.

@@ -180,10 +180,22 @@ extension MeshCore {
     mutating func publishLinks(using random: inout some RandomNumberGenerator) {
         linksDirty = false
         linksPublishedAt = now
-        let body = LinksBody(links: neighbourhood.listed(relays: me.relays))
+        let body = LinksBody(links: toldLinks())
         if store.links[me.id] != body || store[.links(me.id)]?.version.incarnation != me.incarnation {
             publish(.links(me.id), body: body.canonicalBytes, using: &random)
         }
+    }
+
+    /// This node's links, without those that come and go, unless somebody is reached over one of these alone.
+    private func toldLinks() -> [NodeID: ListedLink] {
+        let all = neighbourhood.listed(relays: me.relays)
+        let held = damping.held(at: now)
+        let steady = all.filter { !held.contains($0.key) }
+        guard steady.count < all.count else { return all }
+        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
+        let reached = LinkGraph(me: me.id, direct: all, listed: listed).routes
+        let without = LinkGraph(me: me.id, direct: steady, listed: listed).routes
+        return reached.keys.allSatisfy { without[$0] != nil } ? steady : all
     }
 
     mutating func publishLinksIfDue(using random: inout some RandomNumberGenerator) {

@@ -7,6 +7,8 @@ extension MeshCore {
     package var documentCount: Int { store.count }
     package var documents: [Document] { store.all.sorted { $0.key < $1.key } }
     package var links: [LinkID: Neighbourhood.Link] { neighbourhood.links }
+    /// With whom a node says that it is linked.
+    package func listedLinks(of node: NodeID) -> Set<NodeID> { Set((store.links[node]?.links ?? [:]).keys) }
     package var linkedPeers: Set<NodeID> { neighbourhood.linkedPeers }
     package var addresses: [Neighbourhood.KnownAddress] { neighbourhood.addresses }
     package var equivocations: [NodeID: DocumentStore.Equivocation] { store.equivocations }

@@ -22,6 +22,8 @@ package struct MeshCore: Sendable {
     var standing = NodeBody.Standing.present
 
     var linksDirty = false
+    /// Which links come and go.
+    var damping = LinkDamping()
     var linksPublishedAt: Instant?
     var nextRepair: Instant?
     /// Documents asked for and not here yet, by whom they were asked of.
@@ -31,6 +33,12 @@ package struct MeshCore: Sendable {
 
     /// Who should have a standing link with us; `nil`: to be found anew.
     var wanted: Set<NodeID>?
+    var wantedFoundAt = Instant.zero
+    /// Since when fewer nodes of this segment hold a link to the other than should.
+    var lackingSince: [Label: Instant] = [:]
+    /// Since when each of these links is none that anybody chose.
+    var surplusSince: [LinkID: Instant] = [:]
+    var trimmedAt = Instant.zero
     var graphDirty = false
     /// When routes were last found; `nil`: they must be found now.
     var routesFoundAt: Instant?
@@ -54,6 +62,8 @@ package struct MeshCore: Sendable {
     /// Links to be made anew so that they show the new certificate, and when.
     var redials: [(at: Instant, link: LinkID)] = []
     var clashesTold: Set<Label> = []
+    /// Nodes without a version in common of which this was said.
+    var versionsTold: Set<NodeID> = []
     var scoped = ScopedShelf()
 
     struct Pull: Sendable {
@@ -90,6 +100,12 @@ package struct MeshCore: Sendable {
         switch event {
         case .started(let stored): start(stored, using: &random)
         case .linkUp(let link, let facts): linkUp(link, facts, using: &random)
+        case .versionsApart(let peer, let text):
+            // Dialled again and again, since either may be another program tomorrow.
+            if store.nodes.keys.contains(peer), versionsTold.insert(peer).inserted {
+                outbox.tell(.notice(.versionsApart(text)))
+            }
+        case .turnedAway(let link, let referral): turnedAway(link, referral, using: &random)
         case .linkDown(let link): linkDown(link, using: &random)
         case .circuitUp(let link, let facts): circuitUp(link, facts)
         case .circuitDown(let link): circuitDown(link)
@@ -187,6 +203,7 @@ package struct MeshCore: Sendable {
             pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
             if pulls[link]?.isEmpty == true { pulls[link] = nil }
         }
+        if damping.release(at: now) { linksDirty = true }
         if masks.contains(where: { $0.until <= now }) {
             masks.removeAll { $0.until <= now }
             graphDirty = true
@@ -199,6 +216,8 @@ package struct MeshCore: Sendable {
             }
         }
         redialIfDue()
+        makeRoom()
+        trimLinks()
         if ownRevocation != nil {
             // Mostly in vain; but the root may have thought again, and nobody dials a node that they forgot.
             if let last = revokedDialAt, now - last < limits.dialWhileRevoked { return }
@@ -242,13 +261,13 @@ package struct MeshCore: Sendable {
         _ link: LinkID, _ facts: LinkFacts, using random: inout some RandomNumberGenerator
     ) {
         if let why = objection(to: facts.peer) { return outbox.tell(.close(link, .notEnrolled, text: why)) }
-        let isAlone = store.links[facts.peer]?.links.isEmpty ?? true
-        switch neighbourhood.up(link, facts, isOtherwiseAlone: isAlone, at: now) {
-        case .refuse(let reason, let text):
-            let others = neighbourhood.peers.compactMap { store.nodes[$0]?.addresses.first }.prefix(4)
-            let hint = reason == .full ? others.joined(separator: " ") : text
-            outbox.tell(.close(link, reason, text: hint))
+        let wasLinked = neighbourhood.link(to: facts.peer) != nil
+        switch neighbourhood.up(link, facts, isOtherwiseAlone: isAlone(facts.peer), at: now) {
+        case .refuse(.full, _): outbox.tell(.close(link, .full, text: referral(for: facts.peer).text))
+        case .refuse(let reason, let text): outbox.tell(.close(link, reason, text: text))
         case .keep:
+            versionsTold.remove(facts.peer)
+            if !wasLinked { damping.up(facts.peer, life: facts.hello.life, at: now) }
             linksDirty = true
             graphDirty = true
             routesFoundAt = nil
@@ -266,22 +285,16 @@ package struct MeshCore: Sendable {
         rowsSentAt[link] = nil
         pulls[link] = nil
         greetings[link] = nil
-        guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
+        surplusSince[link] = nil
+        let life = neighbourhood.links[link]?.facts.hello.life ?? 0
+        guard let peer = neighbourhood.down(link, at: now, using: &random) else { return }
+        damping.down(peer, life: life, at: now)
         graphDirty = true
         routesFoundAt = nil
         // A link that is gone is told at once: it is how the others learn that somebody is.
         publishLinks(using: &random)
         // What that neighbour was about to give us, another has.
         nextRepair = nextRepair.map { min($0, now + .milliseconds(500)) }
-    }
-
-    private mutating func wantedPeers() -> Set<NodeID> {
-        if let wanted { return wanted }
-        let found = StandingPeers.wanted(
-            by: me.id, in: me.enrolment.segment, segments: presentNodes.mapValues { $0.enrolment.segment },
-            reached: Set(routes.keys), limit: limits.standingLinks)
-        wanted = found
-        return found
     }
 
     // MARK: A new certificate
@@ -339,6 +352,8 @@ package struct MeshCore: Sendable {
         outbox.noteRouteChange()
         outbox.noteCatalogChange()
         wanted = nil
+        // What is held back may have become the only way to somebody.
+        if !damping.held(at: now).isEmpty { linksDirty = true }
         // Whoever is reached again by way of others can mostly be dialled again too.
         let regained = Set(found.keys).subtracting(routes.keys).subtracting(neighbourhood.peers)
         if !regained.isEmpty { neighbourhood.encourage(regained, at: now) }

@@ -89,6 +89,10 @@ package enum MeshEvent: Sendable {
     /// The first event, once.
     case started(StoredState)
     case linkUp(LinkID, LinkFacts)
+    /// The peer has no place for this node, and names others; ``linkDown(_:)`` follows.
+    case turnedAway(LinkID, Referral)
+    /// A link did not come about, whoever dialled: the two speak no version of the protocol in common.
+    case versionsApart(NodeID, text: String)
     /// Closed, reset, or silent for too long; also the answer to ``MeshEffect/close(_:_:text:)``.
     case linkDown(LinkID)
     /// A link through a circuit; only what is for its two ends alone is said over it (``Frame/isForCircuits``).
@@ -163,6 +167,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
     case manifestBroken(ContentHash, owner: NodeID, String)
     case labelClash(Label, [NodeID])
     case peerMisbehaved(NodeID, String)
+    /// A member speaks no version of the protocol that this node speaks; told once, until they link.
+    case versionsApart(String)
     /// A revocation that may not stand; neither kept nor passed on.
     case refusedStatement(RevocationKey?, RevocationRefusal, from: NodeID)
     /// A node is no more of the mesh.
@@ -192,6 +198,7 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
         case .revoked(let why):
             "this node is no more of its mesh: \(why). Its servers serve its own callers only; `martlet mesh leave` makes "
                 + "it a mesh of one, and joining again needs a new identity (another data folder)"
+        case .versionsApart(let text): text
         case .peerMisbehaved(let peer, let why): "\(peer): \(why)"
         }
     }

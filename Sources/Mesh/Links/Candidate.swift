@@ -13,6 +13,8 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
     /// In DNS, under a name that the configuration gives. One of its own: DNS takes back what it said, never a seed that is
     /// written down.
     case dns = 4
+    /// Named by a node that had no place free.
+    case referral = 5
 
     package var description: String {
         switch self {
@@ -21,6 +23,7 @@ package enum CandidateSource: UInt8, Hashable, Comparable, Sendable, CustomStrin
         case .sighting: "sighting"
         case .remembered: "remembered"
         case .dns: "DNS"
+        case .referral: "referral"
         }
     }
 

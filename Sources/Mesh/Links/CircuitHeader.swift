@@ -64,9 +64,10 @@ package enum RelayDecision: Hashable, Sendable {
     ///   - linked: whom this node has a link with now.
     ///   - relays: whether this node's configuration lets others pass through it.
     ///   - openFromSource: circuits of the header's source that this node joins already.
+    ///   - heldForSource: bytes of these that wait here to go on.
     package init(
         _ header: CircuitHeader, from peer: NodeID, at me: NodeID, linked: Set<NodeID>, relays: Bool,
-        openFromSource: Int, limits: RelayLimits = RelayLimits()
+        openFromSource: Int, heldForSource: Int = 0, limits: RelayLimits = RelayLimits()
     ) {
         guard header.path.first == me else {
             self = .refuse(.protocolError, "the path names another node where \(me) stands")
@@ -91,6 +92,10 @@ package enum RelayDecision: Hashable, Sendable {
             self = .refuse(.limited, "\(me) relays \(openFromSource) circuits of \(header.source) already")
             return
         }
+        guard heldForSource < limits.bytesInFlight else {
+            self = .refuse(.limited, "\(me) holds \(heldForSource) bytes of circuits of \(header.source)")
+            return
+        }
         guard linked.contains(next) else {
             self = .refuse(.nextUnreachable, "\(next)")
             return
@@ -103,8 +108,9 @@ package enum RelayDecision: Hashable, Sendable {
 package struct RelayLimits: Hashable, Sendable {
     /// A node with 8 lanes to each of 8 far peers.
     package var circuitsPerSource = 64
-    /// Held between the two streams of one circuit.
-    package var bytesInFlight = 1024 * 1024
+    /// Held between the two streams of all its circuits together. One circuit holds a window each way at most, 512 KiB,
+    /// and only where its reader stalls: eight of them.
+    package var bytesInFlight = 4 * 1024 * 1024
     package var idle: Duration = .seconds(120)
 
     package init() {}

@@ -4,6 +4,8 @@ package import Catalog
 extension Neighbourhood {
     /// An own address is tried no oftener than one that failed so often.
     private static let failuresOfMyself = 10
+    /// Once may be an accident.
+    private static let failuresToPassOver = 2
 
     package mutating func sighted(
         _ candidate: Candidate, at now: Instant, using random: inout some RandomNumberGenerator
@@ -49,9 +51,44 @@ extension Neighbourhood {
         }
     }
 
+    /// Takes over who should be linked with this node, and keeps their addresses whatever else must go.
+    package mutating func choose(_ wanted: Set<NodeID>, of nodes: [NodeID: NodeBody], at now: Instant) {
+        chosen = wanted
+        for node in wanted.sorted() where node != me && standing[node] == nil {
+            for address in nodes[node]?.addresses ?? [] {
+                let key = Key(address: address, node: node)
+                guard candidates[key] == nil else { continue }
+                makeRoom()
+                guard candidates.count < limits.candidates else { return }
+                // As with sightings: the smaller id dials first.
+                candidates[key] = KnownAddress(
+                    address: address, node: node, sources: [.document],
+                    nextDial: now + (node < me ? limits.dialBackoffFirst : .zero))
+            }
+        }
+    }
+
+    /// Who is no choice now, but to whom there may be a path.
+    package mutating func passedOver(at now: Instant) -> Set<NodeID> {
+        passed = passed.filter { $0.value > now }
+        full = full.filter { $0.value > now }
+        return Set(passed.keys).union(full.keys)
+    }
+
+    /// A peer had no place for this node.
+    package mutating func turnedAway(_ peer: NodeID, at now: Instant) {
+        let until = now + limits.dialAfterFull
+        full[peer] = until
+        for key in candidates.keys where candidates[key]?.reaches == peer {
+            candidates[key]?.nextDial = until
+        }
+    }
+
     /// A node is no more of the mesh: nobody dials it any more, whoever told of its addresses.
     package mutating func forget(_ node: NodeID) {
         for key in candidates.keys where key.node == node { candidates[key] = nil }
+        passed[node] = nil
+        full[node] = nil
     }
 
     package mutating func dialFailed(
@@ -71,6 +108,9 @@ extension Neighbourhood {
         case .otherMesh(let mesh): known.mesh = mesh ?? known.mesh
         case .unreachable, .refused, .outsideItsTime: break
         }
+        if let node, known.failures >= Self.failuresToPassOver {
+            passed[node] = now + limits.passOverFor
+        }
         known.nextDial = now + backoff(after: known.failures, using: &random)
         if case .outsideItsTime = problem {
             known.nextDial = max(known.nextDial, now + limits.dialAfterWrongTime)
@@ -80,6 +120,7 @@ extension Neighbourhood {
 
     /// Gives nodes that seem to be back a new chance at once.
     package mutating func encourage(_ nodes: Set<NodeID>, at now: Instant) {
+        for node in nodes { passed[node] = nil }
         for (key, known) in candidates where known.dialledAt == nil {
             guard let node = known.reaches, nodes.contains(node), known.failures > 1 else { continue }
             candidates[key]?.failures = 1
@@ -145,11 +186,14 @@ extension Neighbourhood {
                 + (known.failures <= 1
                     ? Self.jitter(limits.dialBackoffFirst, using: &random)
                     : backoff(after: known.failures, using: &random))
+            if let until = full[peer] { known.nextDial = max(known.nextDial, until) }
             candidates[key] = known
         }
     }
 
     mutating func noteReached(_ facts: LinkFacts, at now: Instant) {
+        if facts.openedByMe { passed[facts.peer] = nil }
+        full[facts.peer] = nil
         guard let address = facts.address else { return }
         for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
         {
@@ -161,11 +205,12 @@ extension Neighbourhood {
         }
     }
 
-    /// A full list loses the address that failed most; seeds stay.
+    /// A full list loses the address that failed most; seeds stay, and who should be linked.
     private mutating func makeRoom() {
         guard candidates.count >= limits.candidates else { return }
-        let worst = candidates.filter {
-            $0.value.sources.isDisjoint(with: [.seed, .dns]) && $0.value.dialledAt == nil
+        let worst = candidates.filter { _, known in
+            known.sources.isDisjoint(with: [.seed, .dns]) && known.dialledAt == nil
+                && !(known.node.map(chosen.contains) ?? false)
         }
         .max { a, b in
             a.value.failures == b.value.failures

@@ -45,6 +45,12 @@ package struct Neighbourhood: Sendable {
     let mesh: MeshID
     let limits: MeshLimits
     var candidates: [Key: KnownAddress] = [:]
+    /// Whose addresses are kept when there is no room for all.
+    var chosen: Set<NodeID> = []
+    /// Who is no choice until then: dialled in vain.
+    var passed: [NodeID: Instant] = [:]
+    /// Who had no place for this node, and is not dialled until then.
+    var full: [NodeID: Instant] = [:]
     package private(set) var links: [LinkID: Link] = [:]
     var standing: [NodeID: LinkID] = [:]
 

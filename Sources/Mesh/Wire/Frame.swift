@@ -56,6 +56,8 @@ package enum GoodbyeReason: UInt8, Hashable, Sendable, CaseIterable {
     /// Both ends carry one node id.
     case sameNode = 7
     case leaving = 8
+    /// Both ends have other ways, and this node has more links than it needs.
+    case surplus = 9
 }
 
 /// The first frame of each side.

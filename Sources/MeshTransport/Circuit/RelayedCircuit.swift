@@ -4,7 +4,8 @@ import Mesh
 /// Two streams of two links joined byte for byte: what a relay does for others.
 ///
 /// Credit is passed on, not made up: bytes that came in on one side are given back when they have left on the
-/// other, so a relay never holds more of a circuit than one window each way. Lives on the mesh's loop.
+/// other, so a relay never holds more of a circuit than one window each way, and ``RelayLimits/bytesInFlight`` of one
+/// source. Lives on the mesh's loop.
 final class RelayedCircuit {
     /// A join is a few kilobytes; whoever pushes more through is not joining.
     static let joinBytesMax = 64 * 1024
@@ -18,7 +19,11 @@ final class RelayedCircuit {
     private let now: () -> Instant
     /// Sees what the relay sees; the tests look for plaintext here.
     private let observe: (([UInt8]) -> Void)?
+    /// Whether the source's circuits together hold no more here than they may.
+    private let hasRoom: () -> Bool
     private let ended: (RelayedCircuit) -> Void
+    /// Came in on one side and has not left on the other.
+    private(set) var bytesHeld = 0
     private var bytesRelayed = 0
     private var sidesEnded = 0
     private var isOver = false
@@ -29,7 +34,8 @@ final class RelayedCircuit {
     ///   - downstream: to `next`.
     init(
         _ header: CircuitHeader, from upstream: LinkStream, to downstream: LinkStream, at next: NodeID,
-        now: @escaping () -> Instant, observe: (([UInt8]) -> Void)?, ended: @escaping (RelayedCircuit) -> Void
+        now: @escaping () -> Instant, observe: (([UInt8]) -> Void)?,
+        hasRoom: @escaping () -> Bool, ended: @escaping (RelayedCircuit) -> Void
     ) {
         source = header.source
         destination = header.path.last ?? next
@@ -39,6 +45,7 @@ final class RelayedCircuit {
         self.next = next
         self.now = now
         self.observe = observe
+        self.hasRoom = hasRoom
         self.ended = ended
         lastByte = now()
     }
@@ -68,7 +75,10 @@ final class RelayedCircuit {
             },
             broken: broken,
             // What left on this stream came in on the other, which may now send as much again.
-            drained: { to.consumed($0) })
+            drained: { [weak self] in
+                self?.bytesHeld -= $0
+                to.consumed($0)
+            })
     }
 
     private func carry(_ chunk: StreamChunk, _ to: LinkStream) {
@@ -80,7 +90,11 @@ final class RelayedCircuit {
         if let bytesMax, bytesRelayed > bytesMax {
             return end(.limited, "a join takes no more than \(bytesMax) bytes")
         }
+        bytesHeld += chunk.bytes.count
         to.send(chunk.bytes, kind: chunk.kind, isLast: chunk.isLast)
+        // What left at once is drained by now. A circuit alone never comes here: credit stops it before.
+        guard bytesHeld > 0, !hasRoom() else { return }
+        end(.limited, "more waits here of this source's circuits than a relay holds")
     }
 
     private func downstreamBroke(_ why: StreamBreak) {

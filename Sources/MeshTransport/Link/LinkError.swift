@@ -1,3 +1,4 @@
+package import Catalog
 package import Mesh
 
 /// Why a link, or one stream of it, ended or never came to be.
@@ -15,9 +16,14 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
     case circuitBroken(String)
     /// The peer said goodbye; its word on why.
     case goodbye(GoodbyeReason, String)
-    case versionsApart(ours: String, theirs: String)
+    case versionsApart(ours: ClosedRange<UInt16>, peer: NodeID, theirs: ClosedRange<UInt16>, software: String)
     case overloaded
     case cannotConnect(String)
+
+    private static func words(_ versions: ClosedRange<UInt16>) -> String {
+        versions.count == 1
+            ? "\(versions.lowerBound)" : "\(versions.lowerBound) to \(versions.upperBound)"
+    }
 
     package var description: String {
         switch self {
@@ -32,8 +38,9 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
             "a stream's header of \(bytes) bytes; at most \(Frame.streamHeaderMax) are allowed"
         case .circuitBroken(let why): "the circuit broke: \(why)"
         case .goodbye(let reason, let text): "the peer said goodbye: \(text.isEmpty ? "\(reason)" : text)"
-        case .versionsApart(let ours, let theirs):
-            "no protocol version in common: we speak \(ours), the peer \(theirs); update the older node"
+        case .versionsApart(let ours, let peer, let theirs, let software):
+            "no protocol version in common: this node speaks \(Self.words(ours)), \(peer) (\(software)) speaks "
+                + "\(Self.words(theirs)); update the older one"
         case .overloaded: "more came over the link than this node could take in"
         case .cannotConnect(let why): "cannot connect: \(why)"
         }

@@ -24,7 +24,7 @@ final class LinkHandler: ChannelDuplexHandler {
     /// answers may cost so much, then its link.
     private static let stalledBytesMax = 2 * StreamMultiplexer.waitingBytesMax
     /// Questions without an answer yet; each is a person who waits.
-    private static let pingsMax = 64
+    static let pingsMax = 64
     private static let measureEveryTicks = 20  // 2 s: what routes are weighed by moves slowly
 
     let setup: LinkSetup
@@ -226,7 +226,8 @@ final class LinkHandler: ChannelDuplexHandler {
         }
         guard setup.hello.version(with: theirs) != nil else {
             throw LinkError.versionsApart(
-                ours: "\(setup.hello.versions)", theirs: "\(theirs.versions)")
+                ours: setup.hello.versions, peer: theirs.node, theirs: theirs.versions,
+                software: theirs.software)
         }
         greetingOver()
         phase = .up(theirs)

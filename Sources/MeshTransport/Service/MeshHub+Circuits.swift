@@ -41,7 +41,8 @@ extension MeshHub {
         if let why = board.objection(to: header.source) { return stream.reset(.refused, why) }
         let decision = RelayDecision(
             header, from: peer, at: setup.me, linked: directPeers, relays: setup.relays,
-            openFromSource: relayed.values.count { $0.source == header.source })
+            openFromSource: relayed.values.count { $0.source == header.source },
+            heldForSource: heldBytes(of: header.source), limits: relayLimits)
         switch decision {
         case .refuse(let code, let text): stream.reset(code, text)
         case .forward(let next, let onward): relay(stream, to: next, onward)
@@ -49,12 +50,20 @@ extension MeshHub {
         }
     }
 
+    /// What waits here to go on, of all circuits of one source.
+    func heldBytes(of source: NodeID) -> Int {
+        relayed.values.reduce(0) { $0 + ($1.source == source ? $1.bytesHeld : 0) }
+    }
+
     private func relay(_ upstream: LinkStream, to next: NodeID, _ header: CircuitHeader) {
         guard
             let downstream = try? directLink(to: next)?.streams?.open(.circuit, header: header.canonicalBytes)
         else { return upstream.reset(.nextUnreachable, next.description) }
         let circuit = RelayedCircuit(
-            header, from: upstream, to: downstream, at: next, now: setup.now, observe: relayObserver
+            header, from: upstream, to: downstream, at: next, now: setup.now, observe: relayObserver,
+            hasRoom: { [weak self] in
+                self.map { $0.heldBytes(of: header.source) <= $0.relayLimits.bytesInFlight } ?? true
+            }
         ) { [weak self] in self?.relayed[ObjectIdentifier($0)] = nil }
         relayed[ObjectIdentifier(circuit)] = circuit
         circuit.start()

@@ -38,6 +38,8 @@ package enum PingFailure: Error, Hashable, Sendable, CustomStringConvertible {
 final class PingAttempt: LinkSeeker {
     /// A circuit over eight nodes and an answer on a bad day; longer, a person thinks that we hang.
     static let patience = Duration.seconds(5)
+    /// Answers that a measurement takes.
+    static let samples = 3
 
     let owner: NodeID
     private let begun: Instant
@@ -101,6 +103,30 @@ extension MeshService {
         let hub = hub
         loop.execute { hub.dispatch(PingAttempt(node, hub: hub, outcome: outcome)) }
         return try await outcome.futureResult.get()
+    }
+
+    /// From here to each node of a path and back, as its answers take: the best of a few, since a busy moment says
+    /// nothing of the way.
+    ///
+    /// - Returns: for each node of the path in order; none where it does not answer, or over another way.
+    package nonisolated func roundTrips(along path: [NodeID]) async -> [Duration?] {
+        await withTaskGroup(of: (Int, Duration?).self) { group in
+            for index in path.indices {
+                group.addTask {
+                    var best: Duration?
+                    for _ in 0..<PingAttempt.samples {
+                        guard let answer = try? await self.ping(path[index]),
+                            answer.path == Array(path[...index])
+                        else { break }
+                        best = min(best ?? answer.roundTrip, answer.roundTrip)
+                    }
+                    return (index, best)
+                }
+            }
+            var trips: [Duration?] = path.map { _ in nil }
+            for await (index, trip) in group { trips[index] = trip }
+            return trips
+        }
     }
 
     /// The way that calls take to a node, and the second-best one.

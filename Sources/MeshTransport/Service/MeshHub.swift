@@ -72,6 +72,10 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     private var ticker: RepeatedTask?
     private var sweeper: RepeatedTask?
     private(set) var isStopping = false
+    /// What this node's hellos say that it can; only tests set it.
+    var features = Hello.ownFeatures
+    /// What each source may use of this node as a relay; only tests set it.
+    var relayLimits = RelayLimits()
     /// Sees every byte this node relays for others; only tests set it.
     var relayObserver: (([UInt8]) -> Void)?
 
@@ -106,6 +110,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     func close(_ id: LinkID, _ reason: GoodbyeReason, _ text: String) {
         guard let link = links[id] else { return }
+        // Nobody chose it, but somebody uses it: the core asks again.
+        if reason == .surplus, link.streams?.count ?? 0 > 0 { return }
         guard reason == .duplicate, link.streams?.count ?? 0 > 0 else { return link.sayGoodbye(reason, text) }
         // Calls are under way on it: it lasts until they are done, and takes no new ones.
         link.retiresBy = setup.now() + Self.retireMax
@@ -187,7 +193,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
             circuit: circuit, verdict: verdict,
             hello: Hello(
-                versions: versions, features: Hello.ownFeatures, node: setup.me,
+                versions: versions, features: features, node: setup.me,
                 incarnation: incarnation, life: life, software: software),
             now: setup.now)
     }
@@ -245,12 +251,18 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     func linkDown(_ link: LinkHandler, _ why: LinkError) {
         let wasUp = links.removeValue(forKey: link.setup.id) != nil
+        if case .versionsApart(_, let peer, _, _) = why {
+            offer(.event(.versionsApart(peer, text: why.description)))
+        }
         if link.setup.circuit != nil {
             circuitLinkDown(link, why, wasUp: wasUp)
             if wasUp { offer(.event(.circuitDown(link.setup.id))) }
         } else if wasUp, let peer = link.peer {
             byPeer[peer]?.removeAll { $0 == link.setup.id }
             if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
+            if case .goodbye(.full, let text) = why {
+                offer(.event(.turnedAway(link.setup.id, Referral(text: text))))
+            }
             offer(.event(.linkDown(link.setup.id)))
         } else if link.setup.openedByMe, link.wasActive, let address = link.setup.address {
             offer(.event(.dialFailed(address: address, expecting: link.setup.expecting, DialProblem(why))))
@@ -302,7 +314,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     private func sweep() {
         let now = setup.now()
-        let idle = RelayLimits().idle
+        let idle = relayLimits.idle
         for circuit in relayed.values where now - circuit.lastByte > idle {
             circuit.end(.idle, "no bytes for \(idle)")
         }

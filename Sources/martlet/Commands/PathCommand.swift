@@ -19,13 +19,16 @@ struct PathCommand: AsyncParsableCommand {
                         ", on this way for \(age(seconds: answer.count("sinceSeconds")))"
                     } ?? ""
                 Terminal.say("round trip below \(best.count("belowMilliseconds")) ms\(since)")
-                var table = Table("hop", "node", "segment", "round trip")
+                var table = Table("hop", "node", "segment", "round trip", "from here")
                 for (number, hop) in best.list("hops").enumerated() {
-                    let measured = hop["roundTripMilliseconds"]?.double
+                    func measured(_ key: String) -> String? {
+                        hop[key]?.double.map { "\(StatusPage.tenths($0)) ms" }
+                    }
                     table.add(
                         "\(number + 1)", hop.words("label"), hop.words("segment"),
-                        measured.map { "\(StatusPage.tenths($0)) ms" }
-                            ?? "below \(hop.count("roundTripBelowMilliseconds")) ms")
+                        measured("roundTripMilliseconds")
+                            ?? "below \(hop.count("roundTripBelowMilliseconds")) ms",
+                        measured("fromHereMilliseconds") ?? "-")
                 }
                 Terminal.say(table.rendered())
                 if let second = answer["second"] {
