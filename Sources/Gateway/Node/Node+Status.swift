@@ -32,6 +32,7 @@ extension Node {
             ("peers", .array(peerReports().map(\.json))),
             ("servers", .array(await serverReports().map(\.json))),
             ("virtualServers", .array(virtualServerReports().map(\.summary))),
+            ("floods", .array(floodReports().map(\.json))),
             ("attention", .array(await attention().map(JSON.string))),
         ])
     }
@@ -63,6 +64,10 @@ extension Node {
 
     private func peerReports() -> [PeerReport] { PeerReport.all(in: board.snapshot, now: seat.now()) }
 
+    private func floodReports() -> [FloodReport] {
+        FloodReport.all(seat.floods, in: board.snapshot, now: seat.now())
+    }
+
     /// What a person should look at; each line says what to do.
     private func attention() async -> [String] {
         var lines: [String] = []
@@ -88,6 +93,7 @@ extension Node {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
         if let line = unattendedJoin?.line { lines.append(line) }
+        lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices
         return lines

@@ -77,6 +77,30 @@ package struct MeshLimits: Hashable, Sendable {
     /// Documents asked of one neighbour and not yet here, so that its announcements cannot fill memory.
     package var pullsAtOnce = 20_000
 
+    /// Up to so many documents, their rows are said at once; above, buckets find what differs first.
+    package var rowsWithoutBuckets = 64
+
+    /// So many documents of one origin are taken in a second: nothing that is offered changes faster for long …
+    package var documentsPerSecond = 10
+    /// … and so many at once: as many as an origin may have servers, so that a new node learns them without a wait.
+    package var documentsBurst = 1_000
+    /// The bytes of these: a hundredth of the burst, as with the documents …
+    package var originBytesPerSecond = 256 * 1024
+    /// … which is what an origin with all the servers and virtual servers that it may have says.
+    package var originBytesBurst = 24 * 1024 * 1024
+    /// What one neighbour may have looked at: several hundred times what an idle mesh of 1,000 nodes says …
+    package var neighbourBytesPerSecond = 1024 * 1024
+    /// … and at once as much as a new node learns from one neighbour in a mesh of that size.
+    package var neighbourBytesBurst = 16 * 1024 * 1024
+    /// What one neighbour is told because it asked; more would take the link from calls …
+    package var answerBytesPerSecond = 16 * 1024 * 1024
+    /// … than a new node's first seconds do.
+    package var answerBytesBurst = 64 * 1024 * 1024
+    /// A signature checked in vain costs as much as so many bytes: some 16 forgeries a second are looked at.
+    package var forgeryCost = 64 * 1024
+    /// Whoever kept within bounds for so long is no more named as flooding.
+    package var floodForgottenAfter: Duration = .seconds(60)
+
     package var serversPerOrigin = 1_000
     package var virtualServersPerOrigin = 256
     /// Live or not: deleted ones are kept for good.

@@ -13,6 +13,9 @@ extension MeshCore {
     /// Whether this node stopped publishing because another machine runs with its key.
     package var isHeldAsClone: Bool { isClone }
 
+    /// Who says more than is taken in here, now.
+    package func currentFloods(at now: Instant) -> [Flood] { floods.current(at: now) }
+
     package func document(_ key: DocumentKey) -> Document? { store[key] }
 
     /// The link that carries calls and circuits to a peer.
@@ -100,8 +103,12 @@ extension MeshCore {
 
     mutating func tellClash(over label: Label?) {
         guard let label, !clashesTold.contains(label) else { return }
-        let sharing = presentNodes.filter { $0.value.enrolment.label == label }.keys.sorted()
+        var sharing: [NodeID] = []
+        for (id, body) in store.nodes where body.standing == .present && body.enrolment.label == label {
+            sharing.append(id)
+        }
         guard sharing.count > 1 else { return }
+        sharing.sort()
         clashesTold.insert(label)
         outbox.tell(.notice(.labelClash(label, sharing)))
     }

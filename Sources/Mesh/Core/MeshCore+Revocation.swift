@@ -199,7 +199,7 @@ extension MeshCore {
     private mutating func beginDocuments(on link: LinkID) {
         guard isTold(link), isHeard(link), let facts = neighbourhood.links[link]?.facts else { return }
         scoped.isDirty = true
-        if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+        if facts.openedByMe { compare(with: link) }
     }
 
     private mutating func receiveStatement(
@@ -273,6 +273,7 @@ extension MeshCore {
             }
         }
         dropScoped(of: node)
+        floods.forget(node)
         neighbourhood.forget(node)
         for link in pulls.keys { pulls[link] = pulls[link]?.filter { $0.key.origin != node } }
         unreachableSince[node] = nil

@@ -26,8 +26,9 @@ package struct MeshCore: Sendable {
     var nextRepair: Instant?
     /// Documents asked for and not here yet, by whom they were asked of.
     var pulls: [LinkID: [DocumentKey: Pull]] = [:]
-    /// When a link was last answered with all rows.
-    var rowsSentAt: [LinkID: Instant] = [:]
+    /// What is under way to find out what differs.
+    var repairs: [LinkID: RepairState] = [:]
+    var floods: FloodWatch
 
     /// Who should have a standing link with us; `nil`: to be found anew.
     var wanted: Set<NodeID>?
@@ -70,6 +71,7 @@ package struct MeshCore: Sendable {
         store = DocumentStore(trust: trust, checker: checker, limits: limits)
         neighbourhood = Neighbourhood(me: me.id, mesh: trust.mesh, limits: limits)
         shelf = ManifestShelf(limits: limits)
+        floods = FloodWatch(limits: limits)
     }
 
     /// What a link's handshake says of this node now.
@@ -195,8 +197,9 @@ package struct MeshCore: Sendable {
             nextRepair = now + repairDelay(using: &random)
             if let link = spreading.randomElement(using: &random) {
                 if greetings[link] != nil { outbox.state(.statementDigest(store.revocationDigest()), link) }
-                outbox.send(.digest(store.digest()), link)
+                compare(with: link)
             }
+            floods.tidy(at: now)
         }
         redialIfDue()
         if ownRevocation != nil {
@@ -256,14 +259,14 @@ package struct MeshCore: Sendable {
             // What was said on a link that broke may have been lost.
             scoped.confirmed[facts.peer] = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
-            if !greet(link, facts), facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+            if !greet(link, facts), facts.openedByMe { compare(with: link) }
         }
     }
 
     private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         outbox.drop(link)
         forgetScoped(link: link)
-        rowsSentAt[link] = nil
+        repairs[link] = nil
         pulls[link] = nil
         greetings[link] = nil
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
