@@ -54,7 +54,7 @@ struct LinkedPair {
         var waiting = frames
         while !waiting.isEmpty {
             let (sender, frame) = waiting.removeFirst()
-            bytes += frame.encoded.count
+            bytes += cores[sender].encode(frame, for: linkID).count
             self.frames.append(frame)
             let answers = cores[1 - sender].handle(.received(frame, from: linkID), at: now, using: &random)
             waiting += Self.frames(answers).map { (1 - sender, $0) }

@@ -10,6 +10,8 @@ package struct LocalNode: Sendable {
     package var life: UInt64
     package var addresses: [String]
     package var versions: ClosedRange<UInt16>
+    /// Optional abilities (``Hello/features``); narrowed only to be like an older node.
+    package var features: UInt64
     package var software: String
     /// Whether others' circuits may pass through this node.
     package var relays: Bool
@@ -18,8 +20,10 @@ package struct LocalNode: Sendable {
 
     package init(
         signer: Signer, enrolment: Enrolment, incarnation: UInt64, life: UInt64, addresses: [String],
-        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, software: String, relays: Bool = true
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
+        software: String, relays: Bool = true
     ) {
+        self.features = features
         self.signer = signer
         self.enrolment = enrolment
         self.incarnation = incarnation

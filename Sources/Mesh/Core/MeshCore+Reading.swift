@@ -21,6 +21,12 @@ extension MeshCore {
     /// The link that carries calls and circuits to a peer.
     package func link(to peer: NodeID) -> LinkID? { neighbourhood.link(to: peer) }
 
+    /// A frame as it goes over a link.
+    package func encode(_ frame: Frame, for link: LinkID) -> [UInt8] {
+        let facts = neighbourhood.links[link]?.facts ?? scoped.circuits[link]
+        return frame.encoded(inflates: facts?.hello.inflates ?? false)
+    }
+
     /// Which incarnation of a node is known; a call names it, so that another refuses.
     package func incarnation(of node: NodeID) -> UInt64? { store[.node(node)]?.version.incarnation }
 

@@ -77,7 +77,7 @@ package struct MeshCore: Sendable {
     /// What a link's handshake says of this node now.
     package var hello: Hello {
         Hello(
-            versions: me.versions, features: Hello.ownFeatures, node: me.id,
+            versions: me.versions, features: me.features, node: me.id,
             incarnation: me.incarnation, life: me.life,
             software: me.software.cut(toBytes: Hello.softwareMax))
     }
@@ -91,9 +91,9 @@ package struct MeshCore: Sendable {
         self.now = max(now, self.now)
         switch event {
         case .started(let stored): start(stored, using: &random)
-        case .linkUp(let link, let facts): linkUp(link, facts, using: &random)
+        case .linkUp(let link, let facts): linkUp(link, shared(facts), using: &random)
         case .linkDown(let link): linkDown(link, using: &random)
-        case .circuitUp(let link, let facts): circuitUp(link, facts)
+        case .circuitUp(let link, let facts): circuitUp(link, shared(facts))
         case .circuitDown(let link): circuitDown(link)
         case .received(let frame, let link): receive(frame, from: link, using: &random)
         case .measured(let link, let roundTrip):
@@ -240,6 +240,13 @@ package struct MeshCore: Sendable {
     }
 
     // MARK: Links
+
+    /// What both ends can do.
+    private func shared(_ facts: LinkFacts) -> LinkFacts {
+        var facts = facts
+        facts.hello.features &= me.features
+        return facts
+    }
 
     private mutating func linkUp(
         _ link: LinkID, _ facts: LinkFacts, using random: inout some RandomNumberGenerator

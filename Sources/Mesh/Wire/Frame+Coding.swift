@@ -23,6 +23,7 @@ extension Frame {
         case scopedDocuments = 28
         case bucketDigest = 29
         case bucketRows = 30
+        // 31 is Frame.deflatedType: another frame, deflated.
         case open = 32
         case data = 33
         case end = 34
@@ -48,6 +49,7 @@ extension Frame {
         var decoder = CanonicalDecoder(body)
         let type = try decoder.byte("frame type")
         let stream = try decoder.uint64("stream")
+        if type == deflatedType { return try inflate(&decoder, stream: stream) }
         guard let number = Number(rawValue: type) else { return nil }
         let frame = try decode(number, stream: stream, from: &decoder)
         try decoder.finish()

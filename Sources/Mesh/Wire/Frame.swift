@@ -79,8 +79,11 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let takesScoped: UInt64 = 4
     /// Bit 3: the sender repairs by buckets (``Frame/bucketDigest(_:)``).
     package static let comparesBuckets: UInt64 = 8
+    /// Bit 4: the sender reads deflated frames (``Frame/encoded(inflates:)``).
+    package static let inflates: UInt64 = 16
     /// What this software can do.
-    package static let ownFeatures = exchangesStatements | answersPings | takesScoped | comparesBuckets
+    package static let ownFeatures =
+        exchangesStatements | answersPings | takesScoped | comparesBuckets | inflates
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -94,6 +97,7 @@ package struct Hello: Hashable, Sendable, Canonical {
         self.software = software
     }
 
+    package var inflates: Bool { features & Self.inflates != 0 }
     var takesScoped: Bool { features & Self.takesScoped != 0 }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {

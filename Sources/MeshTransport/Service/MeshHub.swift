@@ -52,6 +52,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     let life: UInt64
     private let software: String
     private let versions: ClosedRange<UInt16>
+    private let features: UInt64
 
     /// Links through circuits, by the node at their end; and the calls that wait for one to open.
     var callLinks: [NodeID: CallLink] = [:]
@@ -86,6 +87,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         life = node.life
         software = node.software
         versions = node.versions
+        features = node.features
     }
 
     // MARK: Orders of the core's owner; on the loop
@@ -102,7 +104,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         ) { [weak self] _ in self?.sweep() }
     }
 
-    func send(_ frame: Frame, on link: LinkID) { links[link]?.send(frame) }
+    func send(_ frame: [UInt8], on link: LinkID) { links[link]?.send(frame) }
 
     func close(_ id: LinkID, _ reason: GoodbyeReason, _ text: String) {
         guard let link = links[id] else { return }
@@ -187,7 +189,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
             circuit: circuit, verdict: verdict,
             hello: Hello(
-                versions: versions, features: Hello.ownFeatures, node: setup.me,
+                versions: versions, features: features, node: setup.me,
                 incarnation: incarnation, life: life, software: software),
             now: setup.now)
     }

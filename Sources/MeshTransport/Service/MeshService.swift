@@ -66,7 +66,7 @@ package actor MeshService {
         me = LocalNode(
             signer: credentials.signer, enrolment: enrolment, incarnation: configuration.incarnation,
             life: random.next(), addresses: [], versions: configuration.versions,
-            software: configuration.software, relays: configuration.relays)
+            features: configuration.features, software: configuration.software, relays: configuration.relays)
         self.configuration = configuration
         self.credentials = credentials
         self.storage = storage
