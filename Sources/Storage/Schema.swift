@@ -10,8 +10,12 @@ enum Schema {
         migrator.registerMigration("statements") { try $0.execute(sql: statements) }
         migrator.registerMigration("private-manifests") { try $0.execute(sql: privateManifests) }
         migrator.registerMigration("scoped-servers") { try $0.execute(sql: scopedServers) }
+        migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
         return migrator
     }
+
+    /// When each was saved, by the system's clock; 0: before that was kept.
+    private static let documentAges = "ALTER TABLE document ADD COLUMN heard_at INTEGER NOT NULL DEFAULT 0"
 
     private static let scopedServers = """
         CREATE TABLE scoped_server (

@@ -15,16 +15,21 @@ extension Node {
         if let mcpBound { listen.append(("mcpBound", .string(mcpBound))) }
         if let adminAddress { listen.append(("admin", .string(adminAddress))) }
         if let meshAddress { listen.append(("mesh", .string(meshAddress))) }
+        var alone: [(String, JSON)] = [("isConfirmed", .bool(snapshot.isConfirmed))]
+        if let since = snapshot.aloneSince {
+            alone.append(("aloneSinceSeconds", .number(max(0, (seat.now() - since).wholeSeconds))))
+        }
         return .object([
             (
                 "node",
-                .object([
-                    ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
-                    ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
-                    ("roles", .string(seat.roles.description)),
-                    ("software", .string(me?.software ?? SoftwareVersion.current)),
-                    ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isSettled)),
-                ])
+                .object(
+                    [
+                        ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
+                        ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
+                        ("roles", .string(seat.roles.description)),
+                        ("software", .string(me?.software ?? SoftwareVersion.current)),
+                        ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isSettled)),
+                    ] + alone)
             ),
             ("listen", .object(listen)),
             ("mdns", .string(seat.discoveryText)),

@@ -13,6 +13,8 @@ struct ServerReport {
     let owner: String
     let isOwn: Bool
     let isReachable: Bool
+    /// Of other nodes' servers: whether what is known of them may be called.
+    var isConfirmed = true
     /// Of this node's own servers only.
     var book: ServerBook?
     var latency: Duration?
@@ -33,13 +35,18 @@ struct ServerReport {
         }
     }
 
+    private var state: String {
+        guard isConfirmed else { return PeerReport.notConfirmed }
+        return isReachable ? known.record.state.description : "unreachable"
+    }
+
     var json: JSON {
         let record = known.record
         let entries = known.manifest?.entries ?? []
         let count = { (kind: EntryKind) in JSON.number(entries.count { $0.kind == kind }) }
         var members: [(String, JSON)] = [
             ("name", .string(record.key.name.text)), ("owner", .string(owner)), ("own", .bool(isOwn)),
-            ("state", .string(isReachable ? record.state.description : "unreachable")),
+            ("state", .string(state)),
             ("reason", .string(record.stateReason)),
         ]
         members += Self.times(of: record, now: .now())

@@ -67,6 +67,9 @@ package struct MeshLimits: Hashable, Sendable {
     /// After a new certificate this node's own links are made anew within this time, one after the other.
     package var redialWithin: Duration = .seconds(60)
 
+    /// A node without any link for so long goes on alone, with what it knew, and says so.
+    package var aloneAfter: Duration = .seconds(5)
+
     /// A links document at most that often; downs at once.
     package var linksEvery: Duration = .milliseconds(200)
     /// Routes are found anew at most that often when news of others' links pour in; this node's own count at once.

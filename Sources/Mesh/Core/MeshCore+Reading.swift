@@ -48,6 +48,8 @@ extension MeshCore {
         let present = presentNodes
         let labels = shownLabels(of: present)
         var snapshot = CatalogSnapshot(me: me.id)
+        snapshot.isConfirmed = isConfirmed
+        snapshot.aloneSince = aloneSince
         for (id, body) in present {
             let route = routes[id]
             let link = route?.path.first.flatMap { neighbourhood.link(to: $0) }

@@ -199,6 +199,7 @@ extension MeshCore {
     private mutating func beginDocuments(on link: LinkID) {
         guard isTold(link), isHeard(link), let facts = neighbourhood.links[link]?.facts else { return }
         scoped.isDirty = true
+        confirmWhatIsKnown()
         if facts.openedByMe { compare(with: link) }
     }
 

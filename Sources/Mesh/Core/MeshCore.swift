@@ -29,6 +29,7 @@ package struct MeshCore: Sendable {
     /// What is under way to find out what differs.
     var repairs: [LinkID: RepairState] = [:]
     var floods: FloodWatch
+    var company = Company()
 
     /// Who should have a standing link with us; `nil`: to be found anew.
     var wanted: Set<NodeID>?
@@ -167,6 +168,8 @@ package struct MeshCore: Sendable {
         startScoped(stored.scoped, scopes: stored.ownScopes)
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
+        for (origin, age) in stored.ages where origin != me.id { heardAt[origin] = now + (.zero - age) }
+        company.started(at: now, knowsOthers: knowsOthers)
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
 
         publishNode(using: &random)
@@ -185,6 +188,7 @@ package struct MeshCore: Sendable {
             outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
         }
         closeLinksOfDeparted()
+        lookWhetherAlone()
         for link in pulls.keys {
             pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
             if pulls[link]?.isEmpty == true { pulls[link] = nil }
@@ -266,7 +270,12 @@ package struct MeshCore: Sendable {
             // What was said on a link that broke may have been lost.
             scoped.confirmed[facts.peer] = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
-            if !greet(link, facts), facts.openedByMe { compare(with: link) }
+            if company.linked() { outbox.noteCatalogChange() }
+            if !greet(link, facts) {
+                // An older peer, which keeps no revocations to ask for.
+                confirmWhatIsKnown()
+                if facts.openedByMe { compare(with: link) }
+            }
         }
     }
 
@@ -277,6 +286,7 @@ package struct MeshCore: Sendable {
         pulls[link] = nil
         greetings[link] = nil
         guard neighbourhood.down(link, at: now, using: &random) != nil else { return }
+        if neighbourhood.links.isEmpty { company.lostLast(at: now) }
         graphDirty = true
         routesFoundAt = nil
         // A link that is gone is told at once: it is how the others learn that somebody is.

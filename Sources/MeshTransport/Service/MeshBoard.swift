@@ -40,6 +40,7 @@ final class MeshBoard: Sendable {
     init(me: NodeID) { content = Mutex(Content(snapshot: CatalogSnapshot(me: me))) }
 
     var snapshot: CatalogSnapshot { content.withLock { $0.snapshot } }
+    var isConfirmed: Bool { content.withLock { $0.snapshot.isConfirmed } }
     var links: [LinkStatus] { content.withLock { $0.links } }
     var candidates: [Neighbourhood.KnownAddress] { content.withLock { $0.candidates } }
     var notices: [MeshNotice] { content.withLock { $0.notices } }

@@ -176,7 +176,7 @@ package actor MeshService {
                     documents: kept.documents, manifests: kept.manifests,
                     ownServers: configuration.ownServers,
                     remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
-                    ownScopes: configuration.ownScopes)))
+                    ownScopes: configuration.ownScopes, ages: kept.ages)))
         showRevocations()
         try await carryOut()
         publishSnapshot()
