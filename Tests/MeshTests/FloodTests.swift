@@ -152,6 +152,30 @@ struct FloodTests {
         #expect(taken(receive([try server(2, by: peer)])) == 1)
     }
 
+    @Test mutating func `forged revocations end nobody, and their sender is soon not looked at any more`()
+        throws
+    {
+        core = mesh.core(node)
+        _ = core.handle(.started(StoredState()), at: now, using: &random)
+        var hello = Hello(versions: 1...2, node: peer.id, incarnation: 1, life: peer.life, software: "")
+        hello.features = Hello.ownFeatures
+        let facts = LinkFacts(hello: hello, openedByMe: false, address: nil)
+        _ = core.handle(.linkUp(link, facts), at: now, using: &random)
+        // A member signs as if it were an issuer.
+        let victim = try mesh.node("victim", using: &random)
+        let thief = try mesh.signer(using: &random)
+        let pretender = Signer(key: mesh.issuer.key, sign: thief.sign)
+        var refusals = 0
+        for number in 0..<2000 {
+            let forged = try Revocation(
+                of: victim.id, reason: "\(number)", grant: mesh.grant, by: pretender)
+            refusals += receive(.statements([forged.encoded], isLast: false)).count
+        }
+        #expect((200..<300).contains(refusals))
+        #expect(core.revocations.count == 0)
+        #expect(core.currentFloods(at: now).map(\.part) == [.neighbour])
+    }
+
     @Test mutating func `a new link gives a flooding neighbour no new allowance`() throws {
         try begin()
         let rows = try (0..<UInt64(500)).map { number in

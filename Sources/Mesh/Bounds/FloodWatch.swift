@@ -180,8 +180,8 @@ extension DocumentKind {
 }
 
 extension Frame {
-    /// What a neighbour's frame costs this node, in bytes of its allowance; `nil` for what is bounded otherwise: pages and
-    /// what comes with them by this node's own asking, statements by their greeting.
+    /// What a neighbour's frame costs this node, in bytes of its allowance; `nil` for what is bounded otherwise: pages
+    /// by this node's own asking.
     var costToReader: Int? {
         switch self {
         case .documents(let documents), .scopedDocuments(let documents, _):
@@ -193,6 +193,9 @@ extension Frame {
         case .digestRows(let page): 16 * 1024 + page.rows.count * 128
         case .bucketRows(let rows): 16 * 1024 + rows.page.rows.count * 128
         case .bucketDigest(let digest): 16 * 1024 + digest.hashes.count * 16
+        // Nearly nothing: a whole set must get through. Forgeries among them are charged one by one.
+        case .statements(let statements, _): statements.count
+        case .statementDigest: 256
         default: nil
         }
     }

@@ -209,8 +209,10 @@ extension MeshCore {
         do throws(WireError) {
             guard let revocation = try Revocation.decode(bytes) else { return }
             guard let refusal = learn(revocation, from: link, using: &random) else { return }
+            if refusal.isForgery { floods.charge(peer, at: now) }
             outbox.tell(.notice(.refusedStatement(revocation.key, refusal, from: peer)))
         } catch {
+            floods.charge(peer, at: now)
             outbox.tell(.notice(.refusedStatement(nil, .malformed(error), from: peer)))
         }
     }

@@ -17,7 +17,7 @@ extension MeshCore {
         case .bucketDigest(let digest): take(digest, from: link)
         case .bucketRows(let rows): take(rows, from: link, peer)
         case .digestRows(let page): take(page, from: link, peer)
-        case .manifestPull(let pull): serve(pull, to: link, peer)
+        case .manifestPull(let pull): give(shelf.serve(pull, to: link), to: link, peer)
         case .manifestPage(let page): take(page, from: link, peer)
         case .manifestAbsent(let hash): shelf.absent(hash, from: link)
         case .statementDigest, .statements, .scopedOffer, .scopedHeld, .scopedDocuments: break  // before
@@ -223,8 +223,9 @@ extension MeshCore {
         shelf.want(hash, size: size, from: link)
     }
 
-    private mutating func serve(_ pull: ManifestPull, to link: LinkID, _ peer: NodeID) {
-        for frame in shelf.serve(pull, to: link) {
+    /// Sends what a neighbour asked for, as far as it may have it.
+    mutating func give(_ frames: [Frame], to link: LinkID, _ peer: NodeID) {
+        for frame in frames {
             if case .manifestPage(let page) = frame {
                 guard floods.answer(page.bytes.count, to: peer, at: now) else { return }
             }
@@ -240,8 +241,9 @@ extension MeshCore {
             if let item = shelf[hash] { outbox.persist(.storeManifest(hash, item.bytes)) }
             for dropped in shelf.settle(hash) { outbox.persist(.dropManifest(dropped)) }
             outbox.noteCatalogChange()
-            for (asker, pull) in shelf.finish(hash) where neighbourhood.peer(of: asker) != nil {
-                for frame in shelf.serve(pull, to: asker) { outbox.send(frame, asker) }
+            for (asker, pull) in shelf.finish(hash) {
+                guard let peer = neighbourhood.peer(of: asker) else { continue }
+                give(shelf.serve(pull, to: asker), to: asker, peer)
             }
         case .spoilt(let hash, _):
             outbox.tell(.notice(.peerMisbehaved(peer, "gave pages that do not make manifest \(hash)")))
