@@ -91,6 +91,11 @@ package struct CatalogSnapshot: Sendable {
     package var servers: [ServerKey: KnownServer]
     /// The one that stands for each name.
     package var virtualServers: [Label: VirtualServerRecord]
+    /// Whether what is known of other nodes may be called; else it is from before this node's start, and no peer has
+    /// answered yet.
+    package var isConfirmed = true
+    /// Since when this node, though it knows others, has no link with any.
+    package var aloneSince: Instant?
 
     package init(
         me: NodeID, nodes: [NodeID: NodeRecord] = [:], servers: [ServerKey: KnownServer] = [:],

@@ -70,17 +70,35 @@ package struct DocumentShelf: Sendable {
         }
     }
 
+    /// When something was last saved of each origin, by the system's clock then.
+    package func lastHeard() async throws -> [NodeID: WallTime] {
+        try await database.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql:
+                    "SELECT origin, MAX(heard_at) AS heard_at FROM document WHERE heard_at > 0 GROUP BY origin"
+            )
+            var heard: [NodeID: WallTime] = [:]
+            for row in rows {
+                let origin = try row.understood(NodeID(bytes: row.bytes("origin")), "origin")
+                heard[origin] = WallTime(milliseconds: row["heard_at"])
+            }
+            return heard
+        }
+    }
+
     /// One transaction for the whole batch: a commit costs a flush of the disk, however much is in it.
     package func apply(_ changes: DocumentChanges, at now: WallTime) async throws {
         guard !changes.isEmpty else { return }
         try await database.write { database in
             let save = try database.cachedStatement(
                 sql: """
-                    INSERT INTO document (kind, origin, name, incarnation, life, sequence, bytes)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO document (kind, origin, name, incarnation, life, sequence, bytes, heard_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (kind, origin, name) DO UPDATE SET
                         incarnation = excluded.incarnation, life = excluded.life,
-                        sequence = excluded.sequence, bytes = excluded.bytes
+                        sequence = excluded.sequence, bytes = excluded.bytes,
+                        heard_at = excluded.heard_at
                     """)
             for document in changes.saved {
                 try save.execute(
@@ -88,6 +106,7 @@ package struct DocumentShelf: Sendable {
                         document.key.kind, blob(document.key.origin.bytes),
                         try column(document.key.name, of: "a document's name"), column(document.incarnation),
                         column(document.life), column(document.sequence), blob(document.bytes),
+                        now.milliseconds,
                     ])
             }
             for key in changes.removed {

@@ -11,6 +11,7 @@ enum Schema {
         migrator.registerMigration("private-manifests") { try $0.execute(sql: privateManifests) }
         migrator.registerMigration("scoped-servers") { try $0.execute(sql: scopedServers) }
         migrator.registerMigration("task-owners") { try $0.execute(sql: taskOwners) }
+        migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
         return migrator
     }
 
@@ -26,6 +27,9 @@ enum Schema {
             PRIMARY KEY (server, task, issuer, subject)
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// When each was saved, by the system's clock; 0: before that was kept.
+    private static let documentAges = "ALTER TABLE document ADD COLUMN heard_at INTEGER NOT NULL DEFAULT 0"
 
     private static let scopedServers = """
         CREATE TABLE scoped_server (

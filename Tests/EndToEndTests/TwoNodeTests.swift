@@ -73,6 +73,42 @@ extension EndToEnd.TwoNodes {
     }
 
     @Test(.timeLimit(.minutes(2)))
+    func `a node that starts alone shows what it knew, says so, and confirms it once a peer answers`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let (a, b) = try await pair(in: scratch)
+        try await eventually("b lists a's tools") { try await hasEntries(b) }
+        let mesh = try #require(try await a.json("status")["listen"]?["mesh"]?.string)
+        try await b.stop()
+        try await a.stop()
+
+        let back = try await again("b", in: scratch)
+        let early = try await back.json("status")
+        #expect(early["peers"]?[0]?["state"]?.string == "not confirmed")
+        #expect(early["servers"]?[0]?["state"]?.string == "not confirmed")
+        #expect(early["servers"]?[0]?["tools"]?.int ?? 0 > 0)
+        #expect(early["peers"]?[0]?["ageSeconds"]?.int ?? .max < 100)
+        try await eventually("b says that it is alone", within: .seconds(10)) {
+            try await back.json("status")["node"]?["aloneSinceSeconds"]?.int ?? 0 >= 5
+        }
+        let page = try await back.martlet("status").output
+        #expect(page.contains("alone since "), "said: \(page)")
+        #expect(page.split(separator: "\n").allSatisfy { $0.count <= 100 }, "said: \(page)")
+        #expect(try await back.state(of: "a") == "unreachable")
+
+        let home = try await again("a", in: scratch, mesh: mesh)
+        try await eventually("b reaches a again", within: .seconds(20)) {
+            try await back.state(of: "a") == "reachable"
+        }
+        let late = try await back.json("status")
+        #expect(late["node"]?["aloneSinceSeconds"] == nil)
+        #expect(late["node"]?["isConfirmed"]?.bool == true)
+        try await home.stop()
+        try await back.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
     func `a token is good once, and who comes second is told why`() async throws {
         let scratch = try Scratch()
         let a = try await again("a", in: scratch)

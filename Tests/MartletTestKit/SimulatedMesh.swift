@@ -496,7 +496,7 @@ package final class SimulatedMesh {
     private func send(_ frame: Frame, on link: LinkID, from index: NodeIndex) {
         guard isOpen(link, at: index), let ends = links[link]?.ends else { return }
         nodes[index].watches[link]?.sent()
-        let bytes = frame.encoded
+        let bytes = nodes[index].core?.encode(frame, for: link) ?? frame.encoded
         bytesSent += bytes.count
         framesSent += 1
         fold(UInt64(bitPattern: now.nanoseconds))

@@ -14,6 +14,8 @@ struct GoldenTests {
             key: .server(id, "files"), version: DocumentVersion(incarnation: 3, life: 0xABCD, sequence: 9),
             hash: ContentHash(of: [1]))
         let hash = ContentHash(of: [2])
+        var buckets = BucketSet(level: 4)
+        for bucket in [0, 9] { buckets.insert(bucket) }
         return [
             (
                 "hello",
@@ -32,6 +34,17 @@ struct GoldenTests {
             ("digest", .digest(Digest(count: 12, root: hash))),
             ("digest-rows", .digestRows(DigestPage(after: .links(other), rows: [row], isLast: true))),
             ("digest-rows-first", .digestRows(DigestPage(after: nil, rows: [], isLast: true))),
+            (
+                "bucket-digest",
+                .bucketDigest(
+                    BucketDigest(
+                        level: 1, hashes: [BucketHash(high: 1, low: 2), BucketHash(high: 3, low: 4)]))
+            ),
+            (
+                "bucket-rows",
+                .bucketRows(
+                    BucketRows(buckets: buckets, page: DigestPage(after: nil, rows: [row], isLast: true)))
+            ),
             ("manifest-pull", .manifestPull(ManifestPull(manifest: hash, firstPage: 16, pageCount: 16))),
             ("manifest-page", .manifestPage(ManifestPage(manifest: hash, index: 2, bytes: [9, 8, 7]))),
             ("manifest-absent", .manifestAbsent(hash)),

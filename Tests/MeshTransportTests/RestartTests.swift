@@ -78,6 +78,46 @@ struct RestartTests {
         }
     }
 
+    @Test func `what is known from before a start is called once a peer has answered, or nobody could`()
+        async throws
+    {
+        let mesh = try TestMesh()
+        let disk = Disk()
+        let a = try mesh.first()
+        let b = try mesh.node("b")
+        let firstLife = try TestNode(
+            b.service.credentials, b.enrolment, listen: true, storage: disk.storage)
+        let key = try a.toolsKey()
+        try await running([a, firstLife]) { runner in
+            try await a.publishTools()
+            #expect(firstLife.service.snapshot.isConfirmed, "it knew nobody when it started")
+            firstLife.service.sighted(Candidate(address: try await a.address(), source: .seed))
+            try await firstLife.until("a's tools") { $0.servers[key]?.manifest != nil }
+        }
+        let secondLife = try TestNode(
+            b.service.credentials, b.enrolment, listen: true, incarnation: 2, storage: disk.storage)
+        try await running([secondLife]) { _ in
+            let early = secondLife.service.snapshot
+            #expect(early.servers[key]?.manifest?.entries.count == 1)
+            #expect(!early.isConfirmed && early.aloneSince == nil)
+            let refused = try await secondLife.call(a, params: .emptyObject).failure
+            #expect(refused?.reason == .notConfirmed)
+            try await secondLife.until("being alone") { $0.aloneSince != nil && $0.isConfirmed }
+            #expect(try await secondLife.call(a, params: .emptyObject).failure?.reason == .ownerUnreachable)
+        }
+        let again = try TestNode(a.service.credentials, a.enrolment, listen: true, incarnation: 2)
+        let thirdLife = try TestNode(
+            b.service.credentials, b.enrolment, listen: true, incarnation: 3, storage: disk.storage)
+        try await running([again, thirdLife]) { _ in
+            #expect(!thirdLife.service.snapshot.isConfirmed)
+            thirdLife.service.sighted(Candidate(address: try await again.address(), source: .seed))
+            try await thirdLife.untilReaches(again)
+            try await again.untilReaches(thirdLife)
+            try await thirdLife.until("a peer's word") { $0.isConfirmed }
+            #expect(try await thirdLife.call(again, params: .emptyObject).result != nil)
+        }
+    }
+
     @Test func `nothing of a stopped node stays in memory`() async throws {
         weak var hub: MeshHub?
         weak var board: MeshBoard?

@@ -42,7 +42,7 @@ final class TestMesh: Sendable {
         _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
         seeds: [String] = [], advertise: [String] = [], leafMade: Date = Date(),
         redialWithin: Duration = MeshLimits().redialWithin,
-        versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
         serve: @escaping TestNode.Serve = TestNode.echo
     ) throws -> TestNode {
         let nodeKey = Curve25519.Signing.PrivateKey()
@@ -58,7 +58,8 @@ final class TestMesh: Sendable {
             by: founder.credentials.signer)
         return try TestNode(
             credentials, enrolment, listen: listen, relays: relays, seeds: seeds, advertise: advertise,
-            redialWithin: redialWithin, versions: versions, serve: serve)
+            redialWithin: redialWithin, versions: versions, features: features,
+            serve: serve)
     }
 }
 
@@ -94,7 +95,8 @@ final class TestNode: Sendable {
         listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], advertise: [String] = [],
         incarnation: UInt64 = 1, storage: MeshStorage = .none,
         redialWithin: Duration = MeshLimits().redialWithin,
-        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, serve: @escaping Serve = TestNode.echo
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
+        serve: @escaping Serve = TestNode.echo
     ) throws {
         var limits = MeshLimits()
         limits.redialWithin = redialWithin
@@ -106,7 +108,7 @@ final class TestNode: Sendable {
                 listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, advertise: advertise,
                 seeds: seeds, relays: relays,
                 ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation,
-                limits: limits, versions: versions),
+                limits: limits, versions: versions, features: features),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },

@@ -43,8 +43,13 @@ struct MeshDisk: Sendable {
             }
             kept.documents.append(document)
         }
+        let now = WallTime.now()
+        for (origin, heard) in try await documents.lastHeard() {
+            // The clock may have been put back since.
+            kept.ages[origin] = .milliseconds(max(0, now.milliseconds - heard.milliseconds))
+        }
         let named = Set(kept.documents.compactMap(Self.manifest))
-        let time = WallTime.now()
+        let time = now
         // Mostly dropped already, when the last document that named them went.
         _ = try await documents.keepManifests(named, at: time, droppingUnusedSince: time)
         for hash in named { kept.manifests[hash] = try await documents.manifest(hash) }

@@ -107,6 +107,9 @@ extension MeshSeat {
 
     // MARK: Doctor
 
+    /// Who says more than this node takes in.
+    var floods: [Flood] { service?.floods ?? [] }
+
     /// What a person should see of the mesh, the latest last.
     var notices: [String] { (service?.notices ?? []).suffix(5).map(\.description) }
 

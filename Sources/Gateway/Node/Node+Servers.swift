@@ -222,6 +222,7 @@ extension Node {
             return ServerReport(
                 known: known, owner: names[owner], isOwn: false,
                 isReachable: snapshot.nodes[owner]?.isReachable ?? false,
+                isConfirmed: snapshot.isConfirmed,
                 replicas: ServerReport.replicas(of: known, in: snapshot))
         }
         return own + others

@@ -15,16 +15,21 @@ extension Node {
         if let mcpBound { listen.append(("mcpBound", .string(mcpBound))) }
         if let adminAddress { listen.append(("admin", .string(adminAddress))) }
         if let meshAddress { listen.append(("mesh", .string(meshAddress))) }
+        var alone: [(String, JSON)] = [("isConfirmed", .bool(snapshot.isConfirmed))]
+        if let since = snapshot.aloneSince {
+            alone.append(("aloneSinceSeconds", .number(max(0, (seat.now() - since).wholeSeconds))))
+        }
         return .object([
             (
                 "node",
-                .object([
-                    ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
-                    ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
-                    ("roles", .string(seat.roles.description)),
-                    ("software", .string(me?.software ?? SoftwareVersion.current)),
-                    ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isSettled)),
-                ])
+                .object(
+                    [
+                        ("id", .string(snapshot.me.description)), ("label", .string(seat.label.text)),
+                        ("segment", .string(seat.segment.text)), ("mesh", .string(seat.mesh.description)),
+                        ("roles", .string(seat.roles.description)),
+                        ("software", .string(me?.software ?? SoftwareVersion.current)),
+                        ("uptimeSeconds", .number(uptime.wholeSeconds)), ("isReady", .bool(isSettled)),
+                    ] + alone)
             ),
             ("listen", .object(listen)),
             ("mdns", .string(seat.discoveryText)),
@@ -32,6 +37,7 @@ extension Node {
             ("peers", .array(peerReports().map(\.json))),
             ("servers", .array(await serverReports().map(\.json))),
             ("virtualServers", .array(virtualServerReports().map(\.summary))),
+            ("floods", .array(floodReports().map(\.json))),
             ("attention", .array(await attention().map(JSON.string))),
         ])
     }
@@ -63,6 +69,10 @@ extension Node {
 
     private func peerReports() -> [PeerReport] { PeerReport.all(in: board.snapshot, now: seat.now()) }
 
+    private func floodReports() -> [FloodReport] {
+        FloodReport.all(seat.floods, in: board.snapshot, now: seat.now())
+    }
+
     /// What a person should look at; each line says what to do.
     private func attention() async -> [String] {
         var lines: [String] = []
@@ -88,6 +98,7 @@ extension Node {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
         if let line = unattendedJoin?.line { lines.append(line) }
+        lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices
         return lines

@@ -91,7 +91,9 @@ struct CatalogReport {
 
     private func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }
-        guard known.isConfirmed else { return ServerReport.notConfirmed }
+        guard known.isConfirmed, snapshot.isConfirmed || server.owner == snapshot.me else {
+            return PeerReport.notConfirmed
+        }
         guard snapshot.nodes[server.owner]?.isReachable ?? false else { return "unreachable" }
         switch known.record.state {
         case .up, .degraded: return Self.available

@@ -11,6 +11,8 @@ struct PeerReport {
     let servers: Int
     let tools: Int
     let now: Instant
+    /// Whether what is known of it may be acted on.
+    let isConfirmed: Bool
 
     var json: JSON {
         var members: [(String, JSON)] = [
@@ -33,11 +35,18 @@ struct PeerReport {
             members.append(("path", "-"))
             members.append(("sinceSeconds", .number(max(0, (now - since).wholeSeconds))))
         }
+        if !isConfirmed {
+            members.removeAll { $0.0 == "state" }
+            members.append(("state", .string(Self.notConfirmed)))
+        }
         if let roundTrip = node.roundTrip {
             members.append(("roundTripMilliseconds", .number(roundTrip.milliseconds)))
         }
         return .object(members)
     }
+
+    /// The state of what is known from before this node's start, until a peer has answered.
+    static let notConfirmed = "not confirmed"
 
     /// All nodes but this one, by name.
     static func all(in snapshot: CatalogSnapshot, now: Instant) -> [PeerReport] {
@@ -48,8 +57,9 @@ struct PeerReport {
             if case .reachable(let path) = node.reachability { via = path.dropLast().map { names[$0] } }
             return PeerReport(
                 node: node, name: names[node.id], via: via, servers: own.count,
-                tools: own.reduce(0) { $0 + ($1.manifest?.entries.count { $0.kind == .tool } ?? 0) }, now: now
-            )
+                tools: own.reduce(0) { $0 + ($1.manifest?.entries.count { $0.kind == .tool } ?? 0) },
+                now: now,
+                isConfirmed: snapshot.isConfirmed)
         }.sorted { $0.name < $1.name }
     }
 }

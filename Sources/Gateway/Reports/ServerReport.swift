@@ -12,6 +12,8 @@ struct ServerReport {
     let owner: String
     let isOwn: Bool
     let isReachable: Bool
+    /// Of other nodes' servers: whether what is known of them may be called.
+    var isConfirmed = true
     /// Of this node's own servers only.
     var book: ServerBook?
     var latency: Duration?
@@ -36,11 +38,8 @@ struct ServerReport {
 
     private var isBeingAsked: Bool { book?.isBeingAsked ?? false }
 
-    /// The state of what is known from before this node's start, until it is confirmed.
-    static let notConfirmed = "not confirmed"
-
     private var state: String {
-        guard known.isConfirmed else { return Self.notConfirmed }
+        guard isConfirmed, known.isConfirmed else { return PeerReport.notConfirmed }
         guard isReachable else { return "unreachable" }
         return (isBeingAsked ? ServerState.starting : known.record.state).description
     }

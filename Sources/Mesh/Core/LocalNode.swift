@@ -10,6 +10,8 @@ package struct LocalNode: Sendable {
     package var life: UInt64
     package var addresses: [String]
     package var versions: ClosedRange<UInt16>
+    /// Optional abilities (``Hello/features``); narrowed only to be like an older node.
+    package var features: UInt64
     package var software: String
     /// Whether others' circuits may pass through this node.
     package var relays: Bool
@@ -18,8 +20,10 @@ package struct LocalNode: Sendable {
 
     package init(
         signer: Signer, enrolment: Enrolment, incarnation: UInt64, life: UInt64, addresses: [String],
-        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, software: String, relays: Bool = true
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
+        software: String, relays: Bool = true
     ) {
+        self.features = features
         self.signer = signer
         self.enrolment = enrolment
         self.incarnation = incarnation
@@ -76,6 +80,9 @@ package struct MeshLimits: Hashable, Sendable {
     /// After a new certificate this node's own links are made anew within this time, one after the other.
     package var redialWithin: Duration = .seconds(60)
 
+    /// A node without any link for so long goes on alone, with what it knew, and says so.
+    package var aloneAfter: Duration = .seconds(5)
+
     /// A links document at most that often; downs at once.
     package var linksEvery: Duration = .milliseconds(200)
     /// Routes are found anew at most that often when news of others' links pour in; this node's own count at once.
@@ -89,6 +96,30 @@ package struct MeshLimits: Hashable, Sendable {
     package var pullTimeout: Duration = .seconds(2)
     /// Documents asked of one neighbour and not yet here, so that its announcements cannot fill memory.
     package var pullsAtOnce = 20_000
+
+    /// Up to so many documents, their rows are said at once; above, buckets find what differs first.
+    package var rowsWithoutBuckets = 64
+
+    /// So many documents of one origin are taken in a second: nothing that is offered changes faster for long …
+    package var documentsPerSecond = 10
+    /// … and so many at once: as many as an origin may have servers, so that a new node learns them without a wait.
+    package var documentsBurst = 1_000
+    /// The bytes of these: a hundredth of the burst, as with the documents …
+    package var originBytesPerSecond = 256 * 1024
+    /// … which is what an origin with all the servers and virtual servers that it may have says.
+    package var originBytesBurst = 24 * 1024 * 1024
+    /// What one neighbour may have looked at: several hundred times what an idle mesh of 1,000 nodes says …
+    package var neighbourBytesPerSecond = 1024 * 1024
+    /// … and at once as much as a new node learns from one neighbour in a mesh of that size.
+    package var neighbourBytesBurst = 16 * 1024 * 1024
+    /// What one neighbour is told because it asked; more would take the link from calls …
+    package var answerBytesPerSecond = 16 * 1024 * 1024
+    /// … than a new node's first seconds do.
+    package var answerBytesBurst = 64 * 1024 * 1024
+    /// A signature checked in vain costs as much as so many bytes: some 16 forgeries a second are looked at.
+    package var forgeryCost = 64 * 1024
+    /// Whoever kept within bounds for so long is no more named as flooding.
+    package var floodForgottenAfter: Duration = .seconds(60)
 
     package var serversPerOrigin = 1_000
     package var virtualServersPerOrigin = 256

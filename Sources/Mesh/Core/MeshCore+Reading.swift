@@ -15,10 +15,19 @@ extension MeshCore {
     /// Whether this node stopped publishing because another machine runs with its key.
     package var isHeldAsClone: Bool { isClone }
 
+    /// Who says more than is taken in here, now.
+    package func currentFloods(at now: Instant) -> [Flood] { floods.current(at: now) }
+
     package func document(_ key: DocumentKey) -> Document? { store[key] }
 
     /// The link that carries calls and circuits to a peer.
     package func link(to peer: NodeID) -> LinkID? { neighbourhood.link(to: peer) }
+
+    /// A frame as it goes over a link.
+    package func encode(_ frame: Frame, for link: LinkID) -> [UInt8] {
+        let facts = neighbourhood.links[link]?.facts ?? scoped.circuits[link]
+        return frame.encoded(inflates: facts?.hello.inflates ?? false)
+    }
 
     /// Which incarnation of a node is known; a call names it, so that another refuses.
     package func incarnation(of node: NodeID) -> UInt64? { store[.node(node)]?.version.incarnation }
@@ -41,6 +50,8 @@ extension MeshCore {
         let present = presentNodes
         let labels = shownLabels(of: present)
         var snapshot = CatalogSnapshot(me: me.id)
+        snapshot.isConfirmed = isConfirmed
+        snapshot.aloneSince = aloneSince
         for (id, body) in present {
             let route = routes[id]
             let link = route?.path.first.flatMap { neighbourhood.link(to: $0) }
@@ -103,8 +114,12 @@ extension MeshCore {
 
     mutating func tellClash(over label: Label?) {
         guard let label, !clashesTold.contains(label) else { return }
-        let sharing = presentNodes.filter { $0.value.enrolment.label == label }.keys.sorted()
+        var sharing: [NodeID] = []
+        for (id, body) in store.nodes where body.standing == .present && body.enrolment.label == label {
+            sharing.append(id)
+        }
         guard sharing.count > 1 else { return }
+        sharing.sort()
         clashesTold.insert(label)
         outbox.tell(.notice(.labelClash(label, sharing)))
     }

@@ -199,7 +199,8 @@ extension MeshCore {
     private mutating func beginDocuments(on link: LinkID) {
         guard isTold(link), isHeard(link), let facts = neighbourhood.links[link]?.facts else { return }
         scoped.isDirty = true
-        if facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+        confirmWhatIsKnown()
+        if facts.openedByMe { compare(with: link) }
     }
 
     private mutating func receiveStatement(
@@ -208,8 +209,10 @@ extension MeshCore {
         do throws(WireError) {
             guard let revocation = try Revocation.decode(bytes) else { return }
             guard let refusal = learn(revocation, from: link, using: &random) else { return }
+            if refusal.isForgery { floods.charge(peer, at: now) }
             outbox.tell(.notice(.refusedStatement(revocation.key, refusal, from: peer)))
         } catch {
+            floods.charge(peer, at: now)
             outbox.tell(.notice(.refusedStatement(nil, .malformed(error), from: peer)))
         }
     }
@@ -273,6 +276,7 @@ extension MeshCore {
             }
         }
         dropScoped(of: node)
+        floods.forget(node)
         neighbourhood.forget(node)
         for link in pulls.keys { pulls[link] = pulls[link]?.filter { $0.key.origin != node } }
         unreachableSince[node] = nil

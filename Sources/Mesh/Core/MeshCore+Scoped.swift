@@ -182,7 +182,7 @@ extension MeshCore {
                 if isCircuit { outbox.send(.manifestAbsent(pull.manifest), link) }
                 return isCircuit
             }
-            for frame in ManifestShelf.pages(of: bytes, pull) { outbox.send(frame, link) }
+            give(ManifestShelf.pages(of: bytes, pull), to: link, peer)
         case .manifestPage(let page):
             guard scoped.fetches[peer]?.hash == page.manifest, scoped.fetches[peer]?.link == link else {
                 return isCircuit

@@ -4,7 +4,7 @@ import Catalog
 /// was missed.
 extension MeshCore {
     mutating func receive(_ frame: Frame, from link: LinkID, using random: inout some RandomNumberGenerator) {
-        guard hasStarted, !receiveScoped(frame, from: link) else { return }
+        guard hasStarted, admit(frame, from: link), !receiveScoped(frame, from: link) else { return }
         guard let peer = neighbourhood.peer(of: link) else { return }
         if frame.isStatement { return receiveStatement(frame, from: link, peer, using: &random) }
         // Equal in revocations first: until then nothing else is looked at. Repair brings it.
@@ -12,27 +12,26 @@ extension MeshCore {
         switch frame {
         case .documents(let encoded): receive(encoded, from: link, peer, using: &random)
         case .announce(let rows): pull(rows, from: link)
-        case .pull(let keys): answer(keys, to: link)
-        case .digest(let digest):
-            guard digest != store.digest() else { return }
-            // All rows are a long answer to a short question: not more often than an honest peer asks.
-            if let sent = rowsSentAt[link], now - sent < Self.rowsEvery { return }
-            rowsSentAt[link] = now
-            for page in store.digestPages() { outbox.send(.digestRows(page), link) }
-        case .digestRows(let page):
-            let (lacking, ahead) = store.compare(page)
-            pull(lacking, from: link)
-            for key in ahead {
-                if let document = store[key] { outbox.spread(document, to: link) }
-            }
-        case .manifestPull(let pull):
-            for frame in shelf.serve(pull, to: link) { outbox.send(frame, link) }
+        case .pull(let keys): answer(keys, to: link, peer)
+        case .digest(let digest): answer(digest, to: link)
+        case .bucketDigest(let digest): take(digest, from: link)
+        case .bucketRows(let rows): take(rows, from: link, peer)
+        case .digestRows(let page): take(page, from: link, peer)
+        case .manifestPull(let pull): give(shelf.serve(pull, to: link), to: link, peer)
         case .manifestPage(let page): take(page, from: link, peer)
         case .manifestAbsent(let hash): shelf.absent(hash, from: link)
         case .statementDigest, .statements, .scopedOffer, .scopedHeld, .scopedDocuments: break  // before
         case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit:
             break  // the link's own
         }
+    }
+
+    /// Whether a neighbour has not yet sent more than this node looks at.
+    private mutating func admit(_ frame: Frame, from link: LinkID) -> Bool {
+        guard let cost = frame.costToReader,
+            let peer = neighbourhood.peer(of: link) ?? scoped.circuits[link]?.peer
+        else { return true }
+        return floods.admit(cost, from: peer, at: now)
     }
 
     /// Keeps a document that is news, and passes it on to all neighbours but the one that showed it.
@@ -94,6 +93,7 @@ extension MeshCore {
             do throws(WireError) {
                 if let document = try Document.decode(bytes) { documents.append(document) }
             } catch {
+                floods.charge(peer, at: now)
                 outbox.tell(.notice(.refused(nil, .malformed(error), from: peer)))
             }
         }
@@ -102,13 +102,20 @@ extension MeshCore {
         // Node documents sort first, and with them the keys that all others are checked by.
         for document in documents.sorted(by: { $0.key < $1.key }) {
             if document.key.origin == me.id, meetMyself(document, using: &random) { continue }
+            if store.wants(document.row), isOverAllowance(document.key) {
+                floods.leftOut(of: document.key.origin, at: now)
+                noteArrival(of: document.key)
+                continue
+            }
             switch store.take(document) {
             case .taken(_, let evicted):
+                floods.took(document, at: now)
                 for key in evicted { outbox.persist(.drop(key)) }
                 learn(document, from: link, using: &random)
             case .known: noteArrival(of: document.key)
             case .outdated: break
             case .equivocation(let taken, let evicted):
+                floods.took(document, at: now)
                 for key in evicted { outbox.persist(.drop(key)) }
                 outbox.tell(.notice(.equivocation(document.key, document.version)))
                 outbox.noteCatalogChange()
@@ -125,10 +132,15 @@ extension MeshCore {
                 }
                 if askedOrigins.contains(origin) { lacking.append(document.row) }
             case .refused(let refusal):
+                if refusal.isForgery { floods.charge(peer, at: now) }
                 outbox.tell(.notice(.refused(document.key, refusal, from: peer)))
             }
         }
         pull(lacking, from: link)
+    }
+
+    private func isOverAllowance(_ key: DocumentKey) -> Bool {
+        floods.documentsLeft(of: key.origin, key.kind, at: now) < 1
     }
 
     private mutating func noteArrival(of key: DocumentKey) {
@@ -139,18 +151,25 @@ extension MeshCore {
     ///
     /// Another neighbour's word counts only while it is the same: one that announces what it does not have must
     /// not keep us from those who have something else.
-    private mutating func pull(_ rows: [DocumentRow], from link: LinkID) {
+    mutating func pull(_ rows: [DocumentRow], from link: LinkID) {
         var keys: [DocumentKey] = []
+        // What would not be taken in is not asked for.
+        var asked: [NodeID: Int] = [:]
         for row in rows where wants(row) {
+            let origin = row.key.origin
+            guard asked[origin, default: 0] < floods.documentsLeft(of: origin, row.key.kind, at: now) else {
+                floods.leftOut(of: origin, at: now)
+                continue
+            }
             let isAskedElsewhere = pulls.contains { other, pending in
                 other != link
                     && pending[row.key].map { $0.row == row && now - $0.at < limits.pullTimeout } ?? false
             }
             if isAskedElsewhere { continue }
-            let mine = pulls[link] ?? [:]
-            guard mine.count < limits.pullsAtOnce || mine[row.key] != nil else { break }
+            guard pulls[link]?.count ?? 0 < limits.pullsAtOnce || pulls[link]?[row.key] != nil else { break }
             pulls[link, default: [:]][row.key] = Pull(row: row, at: now)
             keys.append(row.key)
+            asked[origin, default: 0] += 1
         }
         for start in stride(from: 0, to: keys.count, by: Frame.keysMax) {
             outbox.send(.pull(Array(keys[start..<min(start + Frame.keysMax, keys.count)])), link)
@@ -170,20 +189,18 @@ extension MeshCore {
     }
 
     /// Answers up to some bytes; the rest is announced, to be asked for again.
-    private mutating func answer(_ keys: [DocumentKey], to link: LinkID) {
+    private mutating func answer(_ keys: [DocumentKey], to link: LinkID, _ peer: NodeID) {
         var bytes = 0
         for document in keys.compactMap({ store[$0] }) {
             bytes += document.encodedCount
             if bytes <= Self.answerBytesMax {
+                guard floods.answer(document.encodedCount, to: peer, at: now) else { return }
                 outbox.reply(document, to: link)
             } else {
                 outbox.send(.announce([document.row]), link)
             }
         }
     }
-
-    /// A new link and the regular repair may fall together; more often is not asked in good faith.
-    private static let rowsEvery: Duration = .milliseconds(500)
 
     /// One pull's answer: more at once would hold up the calls on that link.
     private static let answerBytesMax = 1024 * 1024
@@ -206,6 +223,16 @@ extension MeshCore {
         shelf.want(hash, size: size, from: link)
     }
 
+    /// Sends what a neighbour asked for, as far as it may have it.
+    mutating func give(_ frames: [Frame], to link: LinkID, _ peer: NodeID) {
+        for frame in frames {
+            if case .manifestPage(let page) = frame {
+                guard floods.answer(page.bytes.count, to: peer, at: now) else { return }
+            }
+            outbox.send(frame, link)
+        }
+    }
+
     private mutating func take(_ page: ManifestPage, from link: LinkID, _ peer: NodeID) {
         switch shelf.take(page, from: link, at: now) {
         case .nothing: break
@@ -214,8 +241,9 @@ extension MeshCore {
             if let item = shelf[hash] { outbox.persist(.storeManifest(hash, item.bytes)) }
             for dropped in shelf.settle(hash) { outbox.persist(.dropManifest(dropped)) }
             outbox.noteCatalogChange()
-            for (asker, pull) in shelf.finish(hash) where neighbourhood.peer(of: asker) != nil {
-                for frame in shelf.serve(pull, to: asker) { outbox.send(frame, asker) }
+            for (asker, pull) in shelf.finish(hash) {
+                guard let peer = neighbourhood.peer(of: asker) else { continue }
+                give(shelf.serve(pull, to: asker), to: asker, peer)
             }
         case .spoilt(let hash, _):
             outbox.tell(.notice(.peerMisbehaved(peer, "gave pages that do not make manifest \(hash)")))

@@ -28,8 +28,10 @@ package struct MeshCore: Sendable {
     var nextRepair: Instant?
     /// Documents asked for and not here yet, by whom they were asked of.
     var pulls: [LinkID: [DocumentKey: Pull]] = [:]
-    /// When a link was last answered with all rows.
-    var rowsSentAt: [LinkID: Instant] = [:]
+    /// What is under way to find out what differs.
+    var repairs: [LinkID: RepairState] = [:]
+    var floods: FloodWatch
+    var company = Company()
 
     /// Who should have a standing link with us; `nil`: to be found anew.
     var wanted: Set<NodeID>?
@@ -80,12 +82,13 @@ package struct MeshCore: Sendable {
         store = DocumentStore(trust: trust, checker: checker, limits: limits)
         neighbourhood = Neighbourhood(me: me.id, mesh: trust.mesh, limits: limits)
         shelf = ManifestShelf(limits: limits)
+        floods = FloodWatch(limits: limits)
     }
 
     /// What a link's handshake says of this node now.
     package var hello: Hello {
         Hello(
-            versions: me.versions, features: Hello.ownFeatures, node: me.id,
+            versions: me.versions, features: me.features, node: me.id,
             incarnation: me.incarnation, life: me.life,
             software: me.software.cut(toBytes: Hello.softwareMax))
     }
@@ -99,7 +102,7 @@ package struct MeshCore: Sendable {
         self.now = max(now, self.now)
         switch event {
         case .started(let stored): start(stored, using: &random)
-        case .linkUp(let link, let facts): linkUp(link, facts, using: &random)
+        case .linkUp(let link, let facts): linkUp(link, shared(facts), using: &random)
         case .versionsApart(let peer, let text):
             // Dialled again and again, since either may be another program tomorrow.
             if store.nodes.keys.contains(peer), versionsTold.insert(peer).inserted {
@@ -107,7 +110,7 @@ package struct MeshCore: Sendable {
             }
         case .turnedAway(let link, let referral): turnedAway(link, referral, using: &random)
         case .linkDown(let link): linkDown(link, using: &random)
-        case .circuitUp(let link, let facts): circuitUp(link, facts)
+        case .circuitUp(let link, let facts): circuitUp(link, shared(facts))
         case .circuitDown(let link): circuitDown(link)
         case .received(let frame, let link): receive(frame, from: link, using: &random)
         case .measured(let link, let roundTrip):
@@ -181,6 +184,8 @@ package struct MeshCore: Sendable {
         startScoped(stored.scoped, scopes: stored.ownScopes)
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
+        for (origin, age) in stored.ages where origin != me.id { heardAt[origin] = now + (.zero - age) }
+        company.started(at: now, knowsOthers: knowsOthers)
         for candidate in stored.remembered { neighbourhood.sighted(candidate, at: now, using: &random) }
 
         publishNode(using: &random)
@@ -199,6 +204,7 @@ package struct MeshCore: Sendable {
             outbox.tell(.close(link, .duplicate, text: "another link between these two nodes stands"))
         }
         closeLinksOfDeparted()
+        lookWhetherAlone()
         for link in pulls.keys {
             pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
             if pulls[link]?.isEmpty == true { pulls[link] = nil }
@@ -212,8 +218,9 @@ package struct MeshCore: Sendable {
             nextRepair = now + repairDelay(using: &random)
             if let link = spreading.randomElement(using: &random) {
                 if greetings[link] != nil { outbox.state(.statementDigest(store.revocationDigest()), link) }
-                outbox.send(.digest(store.digest()), link)
+                compare(with: link)
             }
+            floods.tidy(at: now)
         }
         redialIfDue()
         makeRoom()
@@ -257,6 +264,13 @@ package struct MeshCore: Sendable {
 
     // MARK: Links
 
+    /// What both ends can do.
+    private func shared(_ facts: LinkFacts) -> LinkFacts {
+        var facts = facts
+        facts.hello.features &= me.features
+        return facts
+    }
+
     private mutating func linkUp(
         _ link: LinkID, _ facts: LinkFacts, using random: inout some RandomNumberGenerator
     ) {
@@ -275,20 +289,26 @@ package struct MeshCore: Sendable {
             // What was said on a link that broke may have been lost.
             scoped.confirmed[facts.peer] = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
-            if !greet(link, facts), facts.openedByMe { outbox.send(.digest(store.digest()), link) }
+            if company.linked() { outbox.noteCatalogChange() }
+            if !greet(link, facts) {
+                // An older peer, which keeps no revocations to ask for.
+                confirmWhatIsKnown()
+                if facts.openedByMe { compare(with: link) }
+            }
         }
     }
 
     private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         outbox.drop(link)
         forgetScoped(link: link)
-        rowsSentAt[link] = nil
+        repairs[link] = nil
         pulls[link] = nil
         greetings[link] = nil
         surplusSince[link] = nil
         let life = neighbourhood.links[link]?.facts.hello.life ?? 0
         guard let peer = neighbourhood.down(link, at: now, using: &random) else { return }
         damping.down(peer, life: life, at: now)
+        if neighbourhood.links.isEmpty { company.lostLast(at: now) }
         graphDirty = true
         routesFoundAt = nil
         // A link that is gone is told at once: it is how the others learn that somebody is.

@@ -69,11 +69,15 @@ package struct StoredState: Sendable {
     /// Whom this node's own servers of that kind are for, as it is configured now.
     package var ownScopes: [Label: ServerScope]
 
+    /// How long ago something was last learnt of each origin, where that is known.
+    package var ages: [NodeID: Duration]
+
     package init(
         documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
         remembered: [Candidate] = [], revocations: [Revocation] = [], scoped: [StoredScoped] = [],
-        ownScopes: [Label: ServerScope] = [:]
+        ownScopes: [Label: ServerScope] = [:], ages: [NodeID: Duration] = [:]
     ) {
+        self.ages = ages
         self.scoped = scoped
         self.ownScopes = ownScopes
         self.revocations = revocations

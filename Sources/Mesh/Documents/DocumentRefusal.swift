@@ -14,6 +14,15 @@ package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible
     /// Its origin's enrolment stands no more.
     case revoked(NodeID)
 
+    /// Whether an honest node, which checks what it passes on, never shows it.
+    var isForgery: Bool {
+        switch self {
+        case .malformed, .badEnrolment, .badSignature: true
+        // What is known elsewhere may be other than what is known here, for a while.
+        case .unknownOrigin, .beyondRole, .tooMany, .departed, .revoked: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .malformed(let error): "\(error)"

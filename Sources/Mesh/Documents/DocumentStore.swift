@@ -40,6 +40,7 @@ package struct DocumentStore: Sendable {
     /// Everything in order, and its digest; made when asked for.
     private var sorted: [DocumentRow]?
     private var digestMade: Digest?
+    private var placesMade: [UInt16]?
 
     // What the documents say, decoded once.
     package private(set) var nodes: [NodeID: NodeBody] = [:]
@@ -171,34 +172,12 @@ package struct DocumentStore: Sendable {
         return rows
     }
 
-    package mutating func digestPages() -> [DigestPage] {
-        let rows = rows()
-        var pages: [DigestPage] = []
-        var start = 0
-        repeat {
-            let end = min(start + DigestPage.rowsMax, rows.count)
-            pages.append(
-                DigestPage(
-                    after: start == 0 ? nil : rows[start - 1].key, rows: Array(rows[start..<end]),
-                    isLast: end == rows.count))
-            start = end
-        } while start < rows.count
-        return pages
-    }
-
-    /// Compares a page of another node's rows with what is held.
-    ///
-    /// - Returns: what to ask for, and what the other lacks, each in the order of keys.
-    package mutating func compare(_ page: DigestPage) -> (lacking: [DocumentRow], ahead: [DocumentKey]) {
-        guard let last = page.rows.last?.key ?? (page.isLast ? page.after : nil) else {
-            return ([], page.isLast ? rows().map(\.key) : [])
-        }
-        let mine = rows().filter { row in
-            page.after.map { row.key > $0 } ?? true && (page.isLast || row.key <= last)
-        }
-        let theirs = Dictionary(page.rows.map { ($0.key, $0) }) { first, _ in first }
-        let ahead = mine.filter { row in theirs[row.key].map { row.beats($0) } ?? true }.map(\.key)
-        return (page.rows.filter { wants($0) }, ahead)
+    /// Where each of ``rows()`` falls (``DocumentKey/place``).
+    mutating func places() -> [UInt16] {
+        if let placesMade { return placesMade }
+        let places = rows().map(\.key.place)
+        placesMade = places
+        return places
     }
 
     // MARK: Parts
@@ -304,6 +283,7 @@ package struct DocumentStore: Sendable {
         count(key, live: isLive(key) ? 1 : 0)
         sorted = nil
         digestMade = nil
+        placesMade = nil
     }
 
     private mutating func count(_ key: DocumentKey, live change: Int) {
@@ -336,5 +316,6 @@ package struct DocumentStore: Sendable {
         if key.kind == .links { links[origin] = nil }
         sorted = nil
         digestMade = nil
+        placesMade = nil
     }
 }

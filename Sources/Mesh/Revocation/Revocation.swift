@@ -12,6 +12,14 @@ package enum RevocationRefusal: Error, Hashable, Sendable, CustomStringConvertib
     case signerRevoked(NodeID)
     case tooMany(signer: NodeID, max: Int)
 
+    /// Whether an honest node, which checks what it passes on, never shows it.
+    var isForgery: Bool {
+        switch self {
+        case .malformed, .otherMesh, .grantNotByRoot, .badSignature: true
+        case .beyondRole, .signerRevoked, .tooMany: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .malformed(let error): "\(error)"

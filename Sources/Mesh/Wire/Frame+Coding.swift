@@ -21,6 +21,9 @@ extension Frame {
         case scopedOffer = 26
         case scopedHeld = 27
         case scopedDocuments = 28
+        case bucketDigest = 29
+        case bucketRows = 30
+        // 31 is Frame.deflatedType: another frame, deflated.
         case open = 32
         case data = 33
         case end = 34
@@ -46,6 +49,7 @@ extension Frame {
         var decoder = CanonicalDecoder(body)
         let type = try decoder.byte("frame type")
         let stream = try decoder.uint64("stream")
+        if type == deflatedType { return try inflate(&decoder, stream: stream) }
         guard let number = Number(rawValue: type) else { return nil }
         let frame = try decode(number, stream: stream, from: &decoder)
         try decoder.finish()
@@ -65,6 +69,8 @@ extension Frame {
         case .pull: .pull
         case .digest: .digest
         case .digestRows: .digestRows
+        case .bucketDigest: .bucketDigest
+        case .bucketRows: .bucketRows
         case .manifestPull: .manifestPull
         case .manifestPage: .manifestPage
         case .manifestAbsent: .manifestAbsent
@@ -101,12 +107,11 @@ extension Frame {
         case .digest(let digest):
             encoder.put(digest.count)
             encoder.put(digest.root)
-        case .digestRows(let page):
-            encoder.put(page.after != nil)
-            page.after?.encode(to: &encoder)
-            encoder.put(count: page.rows.count)
-            for row in page.rows { row.encode(to: &encoder) }
-            encoder.put(page.isLast)
+        case .digestRows(let page): Self.encode(page, to: &encoder)
+        case .bucketDigest(let digest): encoder.put(digest)
+        case .bucketRows(let rows):
+            encoder.put(rows.buckets)
+            Self.encode(rows.page, to: &encoder)
         case .manifestPull(let pull):
             encoder.put(pull.manifest)
             encoder.put(pull.firstPage)
@@ -172,6 +177,10 @@ extension Frame {
             return .digest(
                 Digest(count: try decoder.uint32("document count"), root: try decoder.hash("root hash")))
         case .digestRows: return .digestRows(try decodePage(from: &decoder))
+        case .bucketDigest: return .bucketDigest(try decoder.value(BucketDigest.self))
+        case .bucketRows:
+            let buckets = try decoder.value(BucketSet.self)
+            return .bucketRows(BucketRows(buckets: buckets, page: try decodePage(from: &decoder)))
         case .manifestPull:
             return .manifestPull(
                 ManifestPull(
@@ -252,6 +261,14 @@ extension Frame {
             if let row = try DocumentRow.decode(from: &decoder) { rows.append(row) }
         }
         return (rows, count - rows.count)
+    }
+
+    private static func encode(_ page: DigestPage, to encoder: inout CanonicalEncoder) {
+        encoder.put(page.after != nil)
+        page.after?.encode(to: &encoder)
+        encoder.put(count: page.rows.count)
+        for row in page.rows { row.encode(to: &encoder) }
+        encoder.put(page.isLast)
     }
 
     private static func decodePage(from decoder: inout CanonicalDecoder) throws(WireError) -> DigestPage {

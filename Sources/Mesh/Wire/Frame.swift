@@ -79,8 +79,13 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let answersPings: UInt64 = 2
     /// Bit 2: the sender takes servers that are for some nodes only (``Frame/scopedOffer(_:)``).
     package static let takesScoped: UInt64 = 4
+    /// Bit 3: the sender repairs by buckets (``Frame/bucketDigest(_:)``).
+    package static let comparesBuckets: UInt64 = 8
+    /// Bit 4: the sender reads deflated frames (``Frame/encoded(inflates:)``).
+    package static let inflates: UInt64 = 16
     /// What this software can do.
-    package static let ownFeatures = exchangesStatements | answersPings | takesScoped
+    package static let ownFeatures =
+        exchangesStatements | answersPings | takesScoped | comparesBuckets | inflates
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -94,6 +99,7 @@ package struct Hello: Hashable, Sendable, Canonical {
         self.software = software
     }
 
+    package var inflates: Bool { features & Self.inflates != 0 }
     var takesScoped: Bool { features & Self.takesScoped != 0 }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
@@ -197,6 +203,10 @@ package enum Frame: Hashable, Sendable {
     case pull([DocumentKey])
     case digest(Digest)
     case digestRows(DigestPage)
+    /// The answer to a ``digest(_:)`` that is not ours, to peers that ``Hello/comparesBuckets``.
+    case bucketDigest(BucketDigest)
+    /// The sender's rows of the buckets that are not the same.
+    case bucketRows(BucketRows)
     case manifestPull(ManifestPull)
     case manifestPage(ManifestPage)
     /// "I do not hold that manifest and am not about to."
@@ -266,8 +276,9 @@ package enum Frame: Hashable, Sendable {
     /// Whether ``MeshCore`` takes it (documents, repair, manifests); the others are the link's own.
     package var isForCore: Bool {
         switch self {
-        case .documents, .announce, .pull, .digest, .digestRows, .manifestPull, .manifestPage,
-            .manifestAbsent, .statementDigest, .statements, .scopedOffer, .scopedHeld, .scopedDocuments:
+        case .documents, .announce, .pull, .digest, .digestRows, .bucketDigest, .bucketRows, .manifestPull,
+            .manifestPage, .manifestAbsent, .statementDigest, .statements, .scopedOffer, .scopedHeld,
+            .scopedDocuments:
             true
         case .hello, .heartbeat, .goodbye, .ping, .pong, .open, .data, .end, .reset, .credit: false
         }

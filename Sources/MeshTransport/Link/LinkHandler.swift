@@ -74,8 +74,8 @@ final class LinkHandler: ChannelDuplexHandler {
 
     // MARK: What the owner orders
 
-    /// Sends a frame of the mesh's own.
-    func send(_ frame: Frame) {
+    /// Sends an encoded frame of the mesh's own.
+    func send(_ frame: [UInt8]) {
         guard case .up = phase else { return }
         write(frame)
         flushSoon()
@@ -293,10 +293,11 @@ final class LinkHandler: ChannelDuplexHandler {
 
     // MARK: Writing and ending
 
-    private func write(_ frame: Frame) {
+    private func write(_ frame: Frame) { write(frame.encoded) }
+
+    private func write(_ bytes: [UInt8]) {
         guard let context else { return }
         silence.sent()
-        let bytes = frame.encoded
         stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
         guard stalledBytes <= Self.stalledBytesMax else { return endSoon(.overloaded) }
         context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)

@@ -27,6 +27,8 @@ final class MeshBoard: Sendable {
         var candidates: [Neighbourhood.KnownAddress] = []
         /// The latest, oldest first.
         var notices: [MeshNotice] = []
+        /// Who says more than this node takes in, now.
+        var floods: [Flood] = []
         /// Who is no more of the mesh.
         var revocations = RevocationBook()
         var ownRevocation: Revocation?
@@ -38,9 +40,11 @@ final class MeshBoard: Sendable {
     init(me: NodeID) { content = Mutex(Content(snapshot: CatalogSnapshot(me: me))) }
 
     var snapshot: CatalogSnapshot { content.withLock { $0.snapshot } }
+    var isConfirmed: Bool { content.withLock { $0.snapshot.isConfirmed } }
     var links: [LinkStatus] { content.withLock { $0.links } }
     var candidates: [Neighbourhood.KnownAddress] { content.withLock { $0.candidates } }
     var notices: [MeshNotice] { content.withLock { $0.notices } }
+    var floods: [Flood] { content.withLock { $0.floods } }
 
     var revocations: RevocationBook { content.withLock { $0.revocations } }
     var ownRevocation: Revocation? { content.withLock { $0.ownRevocation } }

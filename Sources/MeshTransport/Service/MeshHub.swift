@@ -52,6 +52,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     let life: UInt64
     private let software: String
     private let versions: ClosedRange<UInt16>
+    private let features: UInt64
 
     /// Links through circuits, by the node at their end; and the calls that wait for one to open.
     var callLinks: [NodeID: CallLink] = [:]
@@ -90,6 +91,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         life = node.life
         software = node.software
         versions = node.versions
+        features = node.features
     }
 
     // MARK: Orders of the core's owner; on the loop
@@ -106,7 +108,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         ) { [weak self] _ in self?.sweep() }
     }
 
-    func send(_ frame: Frame, on link: LinkID) { links[link]?.send(frame) }
+    func send(_ frame: [UInt8], on link: LinkID) { links[link]?.send(frame) }
 
     func close(_ id: LinkID, _ reason: GoodbyeReason, _ text: String) {
         guard let link = links[id] else { return }

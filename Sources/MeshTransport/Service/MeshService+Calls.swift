@@ -12,7 +12,7 @@ extension MeshService {
     /// sink is called on the mesh's loop, or here when the call ends at once.
     package nonisolated func call(_ call: OutgoingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         let node = board.node(call.server.owner)
-        if let failure = Self.atOnce(call, node, at: now()) {
+        if let failure = Self.atOnce(call, node, isConfirmed: board.isConfirmed, at: now()) {
             sink(.failure(failure))
             return .finished
         }
@@ -28,8 +28,9 @@ extension MeshService {
     }
 
     /// What is known without asking anybody.
-    private static func atOnce(_ call: OutgoingMeshCall, _ node: NodeRecord?, at now: Instant) -> CallFailure?
-    {
+    private static func atOnce(
+        _ call: OutgoingMeshCall, _ node: NodeRecord?, isConfirmed: Bool, at now: Instant
+    ) -> CallFailure? {
         let id = call.request.id
         guard let node else {
             return CallFailure(
@@ -42,6 +43,13 @@ extension MeshService {
                 .tooLarge,
                 "the call carries \(call.request.params.bytes.count) bytes, at most \(RecordAssembler.recordMax) fit",
                 callID: id, isUnsent: true)
+        }
+        // Whoever was revoked while this node was down must not be called.
+        guard isConfirmed || node.reachability == .me else {
+            return CallFailure(
+                .notConfirmed,
+                "what \(node.label) offers is known from before this node's start, and no peer has confirmed it yet",
+                hint: "try again in a few seconds", callID: id, isUnsent: true)
         }
         switch node.reachability {
         case .reachable: return nil

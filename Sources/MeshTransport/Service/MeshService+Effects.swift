@@ -25,7 +25,8 @@ extension MeshService {
 
     private func take(_ effect: MeshEffect, _ orders: inout [HubOrder]) {
         switch effect {
-        case .send(let frame, let link): orders.append(.send(frame, link))
+        // Deflated here, and not on the loop, which has calls to carry.
+        case .send(let frame, let link): orders.append(.send(core.encode(frame, for: link), link))
         case .dial(let address, let expecting): orders.append(.dial(address, expecting))
         case .reach(let node): orders.append(.reach(node))
         case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
@@ -106,7 +107,8 @@ extension MeshService {
 
 /// What the core's owner asks of the loop.
 enum HubOrder: Sendable {
-    case send(Frame, LinkID)
+    /// Encoded.
+    case send([UInt8], LinkID)
     case dial(String, NodeID?)
     case close(LinkID, GoodbyeReason, String)
     case reach(NodeID)
@@ -118,7 +120,7 @@ enum HubOrder: Sendable {
 extension MeshHub {
     func carryOut(_ order: HubOrder) {
         switch order {
-        case .send(let frame, let link): send(frame, on: link)
+        case .send(let bytes, let link): send(bytes, on: link)
         case .dial(let address, let expecting): dial(address, expecting: expecting)
         case .close(let link, let reason, let text): close(link, reason, text)
         case .reach(let node): dispatch(Reach(node))

@@ -66,7 +66,7 @@ package actor MeshService {
         me = LocalNode(
             signer: credentials.signer, enrolment: enrolment, incarnation: configuration.incarnation,
             life: random.next(), addresses: [], versions: configuration.versions,
-            software: configuration.software, relays: configuration.relays)
+            features: configuration.features, software: configuration.software, relays: configuration.relays)
         self.configuration = configuration
         self.credentials = credentials
         self.storage = storage
@@ -176,7 +176,7 @@ package actor MeshService {
                     documents: kept.documents, manifests: kept.manifests,
                     ownServers: configuration.ownServers,
                     remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
-                    ownScopes: configuration.ownScopes)))
+                    ownScopes: configuration.ownScopes, ages: kept.ages)))
         showRevocations()
         try await carryOut()
         publishSnapshot()
@@ -226,7 +226,22 @@ package actor MeshService {
         ticks += 1
         guard ticks % Self.candidatesEveryTicks == 0 else { return }
         let addresses = core.addresses
-        board.write { $0.candidates = addresses }
+        let floods = core.currentFloods(at: now())
+        let before = board.floods
+        board.write { content in
+            content.candidates = addresses
+            content.floods = floods
+        }
+        func log(_ flood: Flood, _ what: Logger.Message) {
+            self.log.warning(
+                what, metadata: ["mesh.peer": "\(flood.node)", "mesh.flood": "\(flood.part)"])
+        }
+        for flood in floods where !before.contains(where: { $0.isSame(as: flood) }) {
+            log(flood, "a node says more than is taken in")
+        }
+        for flood in before where !floods.contains(where: { $0.isSame(as: flood) }) {
+            log(flood, "a node keeps within bounds again")
+        }
     }
 
     // MARK: What anybody may read
@@ -236,6 +251,8 @@ package actor MeshService {
     package nonisolated var linkStatus: [LinkStatus] { board.links }
     /// Addresses known and what came of each; refreshed about once a second.
     package nonisolated var candidates: [Neighbourhood.KnownAddress] { board.candidates }
+    /// Who says more than this node takes in; refreshed about once a second.
+    package nonisolated var floods: [Flood] { board.floods }
     /// What a person should see, the latest last.
     package nonisolated var notices: [MeshNotice] { board.notices }
 }

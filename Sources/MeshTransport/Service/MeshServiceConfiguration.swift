@@ -28,14 +28,18 @@ package struct MeshServiceConfiguration: Sendable {
     package var limits: MeshLimits
     /// Of the link protocol; narrowed only to be like an older node.
     package var versions: ClosedRange<UInt16>
+    /// Optional abilities (``Hello/features``); narrowed only to be like an older node.
+    package var features: UInt64
 
     package init(
         listen: MeshAddress?, advertise: [String] = [], seeds: [String] = [], relays: Bool = true,
         ownServers: Set<Label> = [], ownScopes: [Label: ServerScope] = [:], software: String,
         incarnation: UInt64, clockFloor: Date = .distantPast,
         systemClock: @escaping @Sendable () -> Date = { Date() },
-        limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken
+        limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
+        features: UInt64 = Hello.ownFeatures
     ) {
+        self.features = features
         self.listen = listen
         self.advertise = advertise
         self.seeds = seeds

@@ -15,6 +15,8 @@ package struct MeshStorage: Sendable {
         package var revocations: [Revocation]
         /// Servers that are for some nodes only.
         package var scoped: [StoredScoped]
+        /// How long ago something was last learnt of each origin, where that is known.
+        package var ages: [NodeID: Duration] = [:]
 
         package init(
             documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],

@@ -27,6 +27,14 @@ enum StatusPage {
                 + (listen["mesh"]?.string ?? "none (dials out only)"))
         Terminal.say(Terminal.wrapped("mDNS \(status.words("mdns"))"))
         peers(status.list("peers"))
+        if let alone = node["aloneSinceSeconds"]?.int {
+            Terminal.say(
+                Terminal.wrapped(
+                    "alone since \(age(seconds: alone)): no peer is linked, what is shown of others is of the age shown"
+                ))
+        } else if node["isConfirmed"]?.bool == false {
+            Terminal.say("not confirmed: no peer has answered since this node started")
+        }
         servers(status.list("servers"))
         let virtual = status.list("virtualServers")
         if !virtual.isEmpty {

@@ -55,6 +55,25 @@ struct MeshDiskTests {
         #expect(try await disk(database).load().documents == [later])
     }
 
+    @Test func `how old what is known of an origin is comes back, too`() async throws {
+        let database = try scratch.start().database
+        let press = try serverDocument("press", sequence: 1, manifest: nil)
+        try await disk(database).apply([.document(press)])
+        var batch = DocumentChanges()
+        batch.saved = [
+            StoredDocument(
+                key: .init(kind: 3, origin: .there, name: "desk"), incarnation: 1, life: 1, sequence: 1,
+                bytes: [3, 1, 4])
+        ]
+        try await DocumentShelf(database).apply(batch, at: WallTime.now().advanced(by: .seconds(-3600)))
+        let ages = try await disk(database).load().ages
+        #expect(try #require(ages[press.key.origin]) < .seconds(600))
+        #expect((Duration.seconds(3600)...(.seconds(4200))).contains(try #require(ages[.there])))
+        // A clock that was put back makes nothing younger than now.
+        try await DocumentShelf(database).apply(batch, at: WallTime.now().advanced(by: .seconds(9000)))
+        #expect(try await disk(database).load().ages[.there] == .zero)
+    }
+
     @Test func `a document that cannot be read is left out, and the others are not`() async throws {
         let database = try scratch.start().database
         let good = try serverDocument("press", sequence: 1, manifest: nil)

@@ -56,10 +56,26 @@ struct CatalogReportTests {
         snapshot.servers[key]?.isConfirmed = false
         #expect(report(snapshot).state(of: key) == "not confirmed")
         let server = ServerReport(
-            known: try #require(snapshot.servers[key]), owner: "there", isOwn: false, isReachable: true)
+            known: try #require(snapshot.servers[key]), owner: "there", isOwn: false, isReachable: true,
+            isConfirmed: true)
         #expect(server.json["state"]?.string == "not confirmed")
         snapshot.servers[key]?.isConfirmed = true
         #expect(report(snapshot).state(of: key) == "available")
+    }
+
+    @Test func `what no peer has confirmed since the start is listed as that, what is one's own is not`()
+        throws
+    {
+        var snapshot = try CatalogSnapshot.sample()
+            .with("press", .tools("stamp")).with("desk", on: .there, .tools("write"))
+        snapshot.isConfirmed = false
+        let states = report(snapshot).search("", limit: 9, with: CatalogSearch(), version: 1)["entries"]?
+            .elements.map { $0["state"]?.string }
+        #expect(states == ["available", "not confirmed"])
+        let peer = try #require(PeerReport.all(in: snapshot, now: .zero).first)
+        #expect(peer.json["state"]?.string == "not confirmed")
+        snapshot.isConfirmed = true
+        #expect(PeerReport.all(in: snapshot, now: .zero).first?.json["state"]?.string == "reachable")
     }
 
     @Test func `what has nothing to do with the query is not shown`() throws {
