@@ -52,7 +52,6 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     let life: UInt64
     private let software: String
     private let versions: ClosedRange<UInt16>
-    private let features: UInt64
 
     /// Links through circuits, by the node at their end; and the calls that wait for one to open.
     var callLinks: [NodeID: CallLink] = [:]
@@ -74,7 +73,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     private var sweeper: RepeatedTask?
     private(set) var isStopping = false
     /// What this node's hellos say that it can; only tests set it.
-    var features = Hello.ownFeatures
+    var features: UInt64
     /// What each source may use of this node as a relay; only tests set it.
     var relayLimits = RelayLimits()
     /// Sees every byte this node relays for others; only tests set it.
