@@ -67,9 +67,10 @@ extension Backend {
             let listing = try await list(link, greeting)
             let chance = chance()
             state.withLock { $0.health.began(at: .now, chance: chance) }
+            // Whoever hears that it is up and watches a resource is to have its word, not a place until it is back.
+            subscribe(at: link, greeting, post: post, isFirst: true)
             publish(listing, link, greeting)
             upSince = .now
-            subscribe(at: link, greeting, post: post, isFirst: true)
             fault = await watch(link, greeting, listing, post)
         } catch {
             fault = error
