@@ -67,7 +67,8 @@ package final class SimulatedMesh {
     /// Folds in all that was ever sent and when: equal for equal runs.
     package private(set) var trace: UInt64 = 14_695_981_039_346_656_037
 
-    /// Sees every frame that leaves a node for another, as it is between the two (inside TLS).
+    /// Sees every frame that leaves a node for another, as it is between the two (inside TLS), inflated: who looks for
+    /// words in it must find them.
     package var wireObserver: ((_ from: NodeIndex, _ to: NodeIndex, [UInt8]) -> Void)?
     /// Called after each thing that happened to a node; what must hold at every step.
     package var stepObserver: ((NodeIndex) -> Void)?
@@ -509,7 +510,11 @@ package final class SimulatedMesh {
     private func transmit(_ bytes: [UInt8], on id: LinkID, from index: NodeIndex) {
         guard var link = links[id] else { return }
         let other = link.ends.0 == index ? link.ends.1 : link.ends.0
-        wireObserver?(index, other, bytes)
+        if let wireObserver {
+            var decoder = FrameDecoder()
+            decoder.append(bytes)
+            wireObserver(index, other, (try? decoder.next())?.encoded ?? bytes)
+        }
         guard canPass(link, from: index) else {
             links[id]?.stalled.append((index, bytes))
             return

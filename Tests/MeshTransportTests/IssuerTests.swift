@@ -49,6 +49,7 @@ struct IssuerTests {
             let c = try await member(by: b, "third")
             try await runner.start(c)
             try await a.untilReaches(c)
+            try await c.untilReaches(a)
             #expect(try await a.call(c, params: .emptyObject).result != nil)
             // The first one renews whom the second admitted.
             _ = try await MeshDoor.ask(
