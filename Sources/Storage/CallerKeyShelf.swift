@@ -98,12 +98,20 @@ package struct CallerKeyShelf: Sendable {
     /// Notes uses in batches; a use a second is worth no flush of the disk.
     package func noteUses(_ uses: [String: WallTime]) async throws {
         guard !uses.isEmpty else { return }
-        try await database.write { database in
-            for (id, time) in uses {
-                try database.execute(
-                    sql: "UPDATE caller_key SET last_used = max(coalesce(last_used, ?1), ?1) WHERE id = ?2",
-                    arguments: [time.milliseconds, id])
-            }
+        try await database.write { try Self.note(uses, in: $0) }
+    }
+
+    /// The same for what ends: it blocks, and is done though its task was cancelled.
+    package func noteUsesAtEnd(_ uses: [String: WallTime]) throws {
+        guard !uses.isEmpty else { return }
+        try database.writeAtEnd { try Self.note(uses, in: $0) }
+    }
+
+    private static func note(_ uses: [String: WallTime], in database: Database) throws {
+        for (id, time) in uses {
+            try database.execute(
+                sql: "UPDATE caller_key SET last_used = max(coalesce(last_used, ?1), ?1) WHERE id = ?2",
+                arguments: [time.milliseconds, id])
         }
     }
 }

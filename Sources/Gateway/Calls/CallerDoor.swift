@@ -164,8 +164,13 @@ final class CallerDoor: Sendable {
     }
 
     /// Writes down when keys were last used; called now and then, and at the end.
-    func flushUses() async throws {
-        let uses = state.withLock { state in
+    func flushUses() async throws { try await shelf.noteUses(takeUses()) }
+
+    /// The same when the node ends, in a task that is cancelled already.
+    func flushUsesAtEnd() throws { try shelf.noteUsesAtEnd(takeUses()) }
+
+    private func takeUses() -> [String: WallTime] {
+        state.withLock { state in
             guard !state.uses.isEmpty else { return state.uses }
             defer { state.uses.removeAll() }
             for (digest, key) in state.keys {
@@ -178,7 +183,6 @@ final class CallerDoor: Sendable {
             }
             return state.uses
         }
-        try await shelf.noteUses(uses)
     }
 }
 

@@ -183,8 +183,9 @@ package final class Node: Sendable {
         await listener.close()
         await http.shutdown()
         tasks.close()
-        try await door.flushUses()
+        let flushed = Result { try door.flushUsesAtEnd() }
         try database.close()
+        try flushed.get()
     }
 
     /// Whether the start is over.

@@ -140,6 +140,20 @@ struct CallerDoorTests {
         #expect(!door.list().text.contains(key))
         #expect(try await CallerKeyShelf(database).all().first?.lastUsed != nil)
     }
+
+    @Test func `the last uses are kept though the task that ends the node is cancelled`() async throws {
+        let database = try scratch.start().database
+        let door = try await door(database)
+        let key = try await make("agent", door, lifeSeconds: 1_000)
+        _ = door.authorize(header: "Bearer \(key)", isLoopback: false)
+        let ending = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try door.flushUsesAtEnd()
+        }
+        ending.cancel()
+        try await ending.value
+        #expect(try await CallerKeyShelf(database).all().first?.lastUsed != nil)
+    }
 }
 
 extension Authorization {
