@@ -55,7 +55,8 @@ struct HostileCertificateTests {
             "of another mesh": [SPIFFEName.node(node, of: foreign).description],
             "of the web": ["https://example.com"],
         ]
-        let bad = try leaf(uris: try #require(names[which]))
+        let uris = try #require(names[which])
+        let bad = try leaf(uris: uris)
         await #expect(throws: PeerRefusal.noSingleName) { try await verify(bad) }
     }
 

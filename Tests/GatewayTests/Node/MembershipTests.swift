@@ -56,30 +56,43 @@ struct MembershipTests {
         }
     }
 
+    private final class Held: Sendable {
+        private let membership: Mutex<Membership>
+
+        init(_ first: Membership) { membership = Mutex(first) }
+
+        var now: Membership { membership.withLock { $0 } }
+
+        func update(_ file: MembershipFile, _ change: (Membership) throws -> Membership) throws {
+            try file.update({ now }, remember: { new in membership.withLock { $0 = new } }, change)
+        }
+    }
+
     @Test func `two that renew different parts at once lose nothing of each other's`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "membership-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         let folder = try DataFolder(path: path)
         let file = MembershipFile(in: folder)
         let first = try membership()
-        let held = Mutex(first)
-        @Sendable func update(_ change: (Membership) throws -> Membership) throws {
-            try file.update({ held.withLock { $0 } }, remember: { new in held.withLock { $0 = new } }, change)
-        }
+        let held = Held(first)
         let rounds = 60
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for round in 1...rounds {
-                    try update { $0.with(leafKey: $0.leafKey, chain: [Array("leaf \(round)".utf8)]) }
+                    try held.update(file) {
+                        $0.with(leafKey: $0.leafKey, chain: [Array("leaf \(round)".utf8)])
+                    }
                 }
             }
             group.addTask {
-                for round in 1...rounds { try update { $0.with(issuing: Array("issuer \(round)".utf8)) } }
+                for round in 1...rounds {
+                    try held.update(file) { $0.with(issuing: Array("issuer \(round)".utf8)) }
+                }
             }
             try await group.waitForAll()
         }
         let onDisk = try Membership(canonical: try #require(try folder.read(.membership)))
-        for last in [held.withLock { $0 }, onDisk] {
+        for last in [held.now, onDisk] {
             #expect(last.chain == [Array("leaf \(rounds)".utf8)])
             #expect(last.issuing == Array("issuer \(rounds)".utf8))
             #expect(last.enrolment == first.enrolment)
