@@ -9,7 +9,7 @@ import Mesh
 /// vanish, and come back with their disk, an older one or none, copies of a machine, pauses, starved nodes, clocks that are off and
 /// dates that are wrong, a member that lies; while servers are published, changed, narrowed, withdrawn, virtual servers
 /// defined and removed, and nodes revoked. What must hold at each step is ``StepInvariants``; what in the end,
-/// ``difference()`` (mesh-design: 1–4, 8–10 of what must hold).
+/// ``difference()``.
 final class MeshTrial {
     typealias NodeIndex = SimulatedMesh.NodeIndex
 
