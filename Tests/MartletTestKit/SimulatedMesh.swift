@@ -15,6 +15,9 @@ package final class SimulatedMesh {
         package var retransmission: Duration = .milliseconds(200)
         /// Of documents to arrive twice.
         package var duplication = 0.0
+        /// Of documents to be overtaken by what was sent after them (up to so much later).
+        package var reordering = 0.0
+        package var overtakenBy: Duration = .milliseconds(300)
 
         package init() {}
     }
@@ -34,6 +37,27 @@ package final class SimulatedMesh {
         var scoped: [ServerKey: StoredScoped] = [:]
         var watches: [LinkID: SilenceWatch] = [:]
         var pausedUntil: Instant?
+        /// Between two ticks it gets no CPU: each comes up to so much too late.
+        var lateness: Duration?
+        var clock = Clock()
+        /// Its certificate, or its view of others', fails by time.
+        var hasWrongDate = false
+    }
+
+    /// A host's monotonic clock: where it began, and how fast it goes.
+    package struct Clock: Sendable {
+        package var offset: Duration = .zero
+        /// Thousandths by which it is fast.
+        package var drift = 0
+
+        package init(offset: Duration = .zero, drift: Int = 0) {
+            self.offset = offset
+            self.drift = drift
+        }
+
+        func reading(at time: Instant) -> Instant {
+            time + offset + .nanoseconds(time.nanoseconds / 1000 * Int64(drift))
+        }
     }
 
     private struct Link {
@@ -43,6 +67,8 @@ package final class SimulatedMesh {
         /// Which ends have not closed yet.
         var isOpen = (true, true)
         var arrivesAfter = (Instant.zero, Instant.zero)
+        /// When bytes last reached the host of each end, read or not.
+        var reached: (Instant, Instant)
         /// Sent while the two were cut off from each other.
         var stalled: [(from: NodeIndex, bytes: [UInt8])] = []
     }
@@ -70,8 +96,14 @@ package final class SimulatedMesh {
     /// Sees every frame that leaves a node for another, as it is between the two (inside TLS), inflated: who looks for
     /// words in it must find them.
     package var wireObserver: ((_ from: NodeIndex, _ to: NodeIndex, [UInt8]) -> Void)?
+    /// Sees every frame that a node's core sends, and to whom.
+    package var frameObserver: ((_ from: NodeIndex, _ to: NodeIndex, Frame) -> Void)?
     /// Called after each thing that happened to a node; what must hold at every step.
     package var stepObserver: ((NodeIndex) -> Void)?
+    /// Sees each effect before it is carried out.
+    package var effectObserver: ((NodeIndex, MeshEffect) -> Void)?
+    /// Called when a node holds a link to be down for its silence; how long nothing reached its host on it.
+    package var silenceObserver: ((NodeIndex, _ silent: Duration) -> Void)?
 
     private let limits: MeshLimits
     private var random: SplitMix64
@@ -79,6 +111,7 @@ package final class SimulatedMesh {
     private var links: [LinkID: Link] = [:]
     private var linkCount: UInt64 = 0
     private var queue = EventQueue<Event>()
+    /// From the first to the second nothing gets through.
     private var cuts: Set<[NodeIndex]> = []
 
     package init(seed: UInt64, limits: MeshLimits = MeshLimits()) throws {
@@ -109,6 +142,19 @@ package final class SimulatedMesh {
         }
         local.relays = relays
         nodes.append(Node(local: local, segments: segments))
+        return index
+    }
+
+    /// Copies a node's machine: key and disk as they are now, to run at an address of its own.
+    package func addClone(of original: NodeIndex) -> NodeIndex {
+        let index = nodes.count
+        var copy = nodes[original]
+        copy.core = nil
+        copy.epoch = 0
+        copy.watches = [:]
+        copy.pausedUntil = nil
+        copy.local.addresses = ["node\(index):7331"]
+        nodes.append(copy)
         return index
     }
 
@@ -181,6 +227,35 @@ package final class SimulatedMesh {
         nodes[index].pausedUntil = now + duration
     }
 
+    /// From now on the node's timers come up to so much too late, with no CPU in between; `nil`: on time again.
+    package func starve(_ index: NodeIndex, upTo lateness: Duration?) { nodes[index].lateness = lateness }
+
+    package func setClock(_ index: NodeIndex, _ clock: Clock) { nodes[index].clock = clock }
+
+    /// Lets each handshake with this node fail by time, or no more.
+    package func setWrongDate(_ index: NodeIndex, _ isWrong: Bool) { nodes[index].hasWrongDate = isWrong }
+
+    /// What the node's own clock shows.
+    package func clock(_ index: NodeIndex) -> Instant { nodes[index].clock.reading(at: now) }
+
+    /// What stands on the node's disk under a key.
+    package func stored(_ index: NodeIndex, _ key: DocumentKey) -> Document? { nodes[index].documents[key] }
+    package func signer(_ index: NodeIndex) -> Signer { nodes[index].local.signer }
+    package func enrolment(_ index: NodeIndex) -> Enrolment { nodes[index].local.enrolment }
+    package func incarnation(_ index: NodeIndex) -> UInt64 { nodes[index].local.incarnation }
+
+    /// Sends bytes on all of a node's links, or every other one, past its core.
+    package func inject(_ index: NodeIndex, _ bytes: [UInt8], everyOther: Bool = false) {
+        let open = links.keys.sorted().filter { id in
+            guard let link = links[id], link.relays == nil else { return false }
+            return (link.ends.0 == index || link.ends.1 == index) && isOpen(id, at: index)
+        }
+        for (number, id) in open.enumerated() where !everyOther || number.isMultiple(of: 2) {
+            nodes[index].watches[id]?.sent()
+            transmit(bytes, on: id, from: index)
+        }
+    }
+
     package func sight(_ index: NodeIndex, _ address: String) {
         handle(.sighted(Candidate(address: address, source: .seed)), at: index)
     }
@@ -211,7 +286,7 @@ package final class SimulatedMesh {
         nodes[index].core = nil
         let effects: [MeshEffect]
         do {
-            effects = try body(&core, now, &random)
+            effects = try body(&core, clock(index), &random)
         } catch {
             nodes[index].core = core
             throw error
@@ -224,8 +299,11 @@ package final class SimulatedMesh {
 
     /// Lets no byte through between any of `some` and any of `others`.
     package func cut(_ some: [NodeIndex], from others: [NodeIndex]) {
-        for a in some { for b in others where a != b { cuts.insert([min(a, b), max(a, b)]) } }
+        for a in some { for b in others where a != b { cuts.formUnion([[a, b], [b, a]]) } }
     }
+
+    /// Lets no byte through from `one` to `other`; the other way it is as before.
+    package func cutOneWay(_ one: NodeIndex, to other: NodeIndex) { cuts.insert([one, other]) }
 
     package func heal() {
         cuts = []
@@ -307,6 +385,7 @@ package final class SimulatedMesh {
     private func step() {
         guard let (time, event) = queue.takeNext() else { return }
         now = time
+        if case .arrive(let link, let index, _) = event { noteReached(link, index) }
         if let index = target(of: event), let until = nodes[index].pausedUntil {
             if until > now {
                 // Whatever arrived is read before timers fire.
@@ -329,7 +408,7 @@ package final class SimulatedMesh {
             guard nodes[index].epoch == epoch, nodes[index].core != nil, isOpen(link, at: index) else {
                 return
             }
-            nodes[index].watches[link] = SilenceWatch(at: now)
+            nodes[index].watches[link] = SilenceWatch(at: clock(index))
             handle(links[link]?.relays == nil ? .linkUp(link, facts) : .circuitUp(link, facts), at: index)
         case .reach(let index, let epoch, let node): reach(index, epoch, node)
         }
@@ -353,11 +432,20 @@ package final class SimulatedMesh {
 
     private func tick(_ index: NodeIndex, _ epoch: Int) {
         guard nodes[index].epoch == epoch, nodes[index].core != nil else { return }
-        queue.plan(.tick(index, epoch: epoch), at: now + MeshLimits.tickEvery)
+        var next = now + MeshLimits.tickEvery
+        if let lateness = nodes[index].lateness {
+            next = next + lateness * Int.random(in: 0...1000, using: &random) / 1000
+            nodes[index].pausedUntil = next
+        }
+        queue.plan(.tick(index, epoch: epoch), at: next + .nanoseconds(1))
+        let reading = clock(index)
         for link in nodes[index].watches.keys.sorted() {
-            switch nodes[index].watches[link]?.tick(at: now) {
+            switch nodes[index].watches[link]?.tick(at: reading) {
             case .sendHeartbeat: send(.heartbeat, on: link, from: index)
             case .down:
+                if let link = links[link] {
+                    silenceObserver?(index, now - (link.ends.0 == index ? link.reached.0 : link.reached.1))
+                }
                 hangUp(link, by: index)
                 close(link, at: index)
             case .quiet, nil: break
@@ -369,7 +457,7 @@ package final class SimulatedMesh {
     private func handle(_ event: MeshEvent, at index: NodeIndex) {
         guard var core = nodes[index].core else { return }
         nodes[index].core = nil  // so that the copy is the only one and changes in place
-        let effects = core.handle(event, at: now, using: &random)
+        let effects = core.handle(event, at: clock(index), using: &random)
         nodes[index].core = core
         perform(effects, at: index)
         stepObserver?(index)
@@ -377,6 +465,7 @@ package final class SimulatedMesh {
 
     private func perform(_ effects: [MeshEffect], at index: NodeIndex) {
         for effect in effects {
+            effectObserver?(index, effect)
             switch effect {
             case .persistIncarnation(let incarnation): nodes[index].local.incarnation = incarnation
             case .store(let document): nodes[index].documents[document.key] = document
@@ -423,8 +512,11 @@ package final class SimulatedMesh {
         }
         guard let other = nodes.indices.first(where: { self.address($0) == address }),
             let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
-            canPass(index, other)
+            canPass(index, other), canPass(other, index)
         else { return fail(.unreachable("no answer")) }
+        guard !nodes[index].hasWrongDate, !nodes[other].hasWrongDate else {
+            return fail(.outsideItsTime(offset: .seconds(86_400)))
+        }
         guard other != index else { return fail(.myself) }
         guard expecting == nil || expecting == id(other) else { return fail(.otherNode(id(other))) }
         // What TLS asks of each end's core while it checks the other's certificate.
@@ -434,7 +526,7 @@ package final class SimulatedMesh {
 
         linkCount += 1
         let link = LinkID(linkCount)
-        links[link] = Link(ends: (index, other))
+        links[link] = Link(ends: (index, other), reached: (now, now))
         queue.plan(
             .linkUp(
                 link, at: other, epoch: nodes[other].epoch,
@@ -453,7 +545,7 @@ package final class SimulatedMesh {
         }
         let hops = path.compactMap { id in nodes.indices.first { self.id($0) == id } }
         let isOpen = zip([index] + hops, hops).allSatisfy {
-            canPass($0, $1) && nodes[$1].core?.link(to: self.id($0)) != nil
+            canPass($0, $1) && canPass($1, $0) && nodes[$1].core?.link(to: self.id($0)) != nil
         }
         guard hops.count == path.count, isOpen, let other = hops.last, let peer = nodes[other].core,
             core.objection(to: id(other)) == nil, peer.objection(to: id(index)) == nil
@@ -465,7 +557,7 @@ package final class SimulatedMesh {
         guard hops.count > 1, !exists else { return }
         linkCount += 1
         let link = LinkID(linkCount)
-        links[link] = Link(ends: (index, other), relays: Array(hops.dropLast()))
+        links[link] = Link(ends: (index, other), relays: Array(hops.dropLast()), reached: (now, now))
         queue.plan(
             .linkUp(
                 link, at: other, epoch: nodes[other].epoch,
@@ -478,15 +570,21 @@ package final class SimulatedMesh {
 
     /// Whether bytes get through from one end of a link to the other now.
     private func canPass(_ link: Link, from index: NodeIndex) -> Bool {
-        let other = link.ends.0 == index ? link.ends.1 : link.ends.0
-        guard let relays = link.relays else { return canPass(index, other) }
-        let hops = [link.ends.0] + relays + [link.ends.1]
+        let isFirst = link.ends.0 == index
+        guard let relays = link.relays else { return canPass(index, isFirst ? link.ends.1 : link.ends.0) }
+        let there = [link.ends.0] + relays + [link.ends.1]
+        let hops = isFirst ? there : there.reversed()
         return zip(hops, hops.dropFirst()).allSatisfy { canPass($0, $1) }
     }
 
     private func canPass(_ a: NodeIndex, _ b: NodeIndex) -> Bool {
         (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments))
-            && !cuts.contains([min(a, b), max(a, b)])
+            && !cuts.contains([a, b])
+    }
+
+    private func noteReached(_ id: LinkID, _ index: NodeIndex) {
+        guard let ends = links[id]?.ends else { return }
+        if ends.0 == index { links[id]?.reached.0 = now } else { links[id]?.reached.1 = now }
     }
 
     private func isOpen(_ link: LinkID, at index: NodeIndex) -> Bool {
@@ -498,16 +596,21 @@ package final class SimulatedMesh {
         guard isOpen(link, at: index), let ends = links[link]?.ends else { return }
         nodes[index].watches[link]?.sent()
         let bytes = nodes[index].core?.encode(frame, for: link) ?? frame.encoded
+        frameObserver?(index, ends.0 == index ? ends.1 : ends.0, frame)
         bytesSent += bytes.count
         framesSent += 1
         fold(UInt64(bitPattern: now.nanoseconds))
         fold(link.number << 1 | (ends.0 == index ? 0 : 1))
-        for byte in bytes { trace = (trace ^ UInt64(byte)) &* 1_099_511_628_211 }
-        transmit(bytes, on: link, from: index)
-        if case .documents = frame, chance(network.duplication) { transmit(bytes, on: link, from: index) }
+        // Good within one process, which is all that is compared; a loop over the bytes is half of a debug run.
+        fold(UInt64(bitPattern: Int64(bytes.hashValue)))
+        guard case .documents = frame else { return transmit(bytes, on: link, from: index) }
+        transmit(bytes, on: link, from: index, isOvertaken: chance(network.reordering))
+        if chance(network.duplication) { transmit(bytes, on: link, from: index) }
     }
 
-    private func transmit(_ bytes: [UInt8], on id: LinkID, from index: NodeIndex) {
+    private func transmit(
+        _ bytes: [UInt8], on id: LinkID, from index: NodeIndex, isOvertaken: Bool = false
+    ) {
         guard var link = links[id] else { return }
         let other = link.ends.0 == index ? link.ends.1 : link.ends.0
         if let wireObserver {
@@ -521,7 +624,9 @@ package final class SimulatedMesh {
         }
         var arrival = now + delay()
         if chance(network.loss) { arrival = arrival + network.retransmission }
-        if link.ends.0 == index {
+        if isOvertaken {
+            arrival = arrival + network.overtakenBy * Int.random(in: 0...1000, using: &random) / 1000
+        } else if link.ends.0 == index {
             arrival = max(arrival, link.arrivesAfter.0)
             link.arrivesAfter.0 = arrival
         } else {

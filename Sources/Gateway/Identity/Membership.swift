@@ -32,6 +32,16 @@ struct Membership: Sendable, Canonical {
         self.enrolment = enrolment
     }
 
+    /// The same with a new leaf.
+    func with(leafKey: P256.Signing.PrivateKey, chain: [[UInt8]]) -> Membership {
+        Membership(leafKey: leafKey, chain: chain, root: root, enrolment: enrolment, issuing: issuing)
+    }
+
+    /// The same with a new certificate as issuer.
+    func with(issuing: [UInt8]) -> Membership {
+        Membership(leafKey: leafKey, chain: chain, root: root, enrolment: enrolment, issuing: issuing)
+    }
+
     init(from decoder: inout CanonicalDecoder) throws(WireError) {
         let version = try decoder.byte("membership version")
         guard version == Self.version || version == Self.firstVersion else {

@@ -276,8 +276,7 @@ extension MeshSeat {
     /// A crash in the middle leaves what belongs to the old mesh; the new one takes none of it for its own.
     private func change(to membership: Membership, joinedAt address: String?) async throws {
         let old = mesh
-        try folder.write(membership.canonicalBytes, to: .membership)
-        state.withLock { $0.identity.membership = membership }
+        try keep(membership)
         try await DocumentShelf(database).removeAll()
         try await JoinTokenShelf(database).removeAll()
         try await StatementShelf(database).removeAll()

@@ -121,17 +121,26 @@ extension MeshSeat {
 
     /// Keeps a renewed leaf. A leaf of a mesh that the node is just leaving is dropped.
     func keep(_ leaf: RenewedLeaf, of mesh: MeshID) throws {
-        let membership = state.withLock { $0.isHeld ? nil : $0.identity.membership }
-        guard let membership, membership.enrolment.mesh == mesh else { throw CancellationError() }
-        try keep(
-            Membership(
-                leafKey: leaf.key, chain: leaf.chain, root: membership.root,
-                enrolment: membership.enrolment, issuing: membership.issuing))
+        try update(of: mesh) { $0.with(leafKey: leaf.key, chain: leaf.chain) }
     }
 
+    /// Changes the membership of a mesh, unless the node is just leaving it.
+    private func update(of mesh: MeshID, _ change: (Membership) throws -> Membership) throws {
+        try memberships.update(
+            {
+                state.withLock { state in
+                    let membership = state.isHeld ? nil : state.identity.membership
+                    return membership?.enrolment.mesh == mesh ? membership : nil
+                }
+            },
+            remember: { new in state.withLock { $0.identity.membership = new } }, change)
+    }
+
+    /// Puts another in the membership's place.
     func keep(_ membership: Membership) throws {
-        try folder.write(membership.canonicalBytes, to: .membership)
-        state.withLock { $0.identity.membership = membership }
+        try memberships.update(
+            { membership }, remember: { new in state.withLock { $0.identity.membership = new } }
+        ) { $0 }
     }
 
     /// Renews what this node needs renewed, until cancelled.
@@ -187,12 +196,7 @@ extension MeshSeat {
         }
         let renewed = try CertificateAuthority(
             key: authority.key.rawRepresentation, certificate: certificate, root: membership.root)
-        let current = state.withLock { $0.identity.membership }
-        guard current.enrolment.mesh == membership.enrolment.mesh else { return }
-        try keep(
-            Membership(
-                leafKey: current.leafKey, chain: current.chain, root: current.root,
-                enrolment: current.enrolment, issuing: renewed.intermediate.bytes))
+        try update(of: membership.enrolment.mesh) { $0.with(issuing: renewed.intermediate.bytes) }
         await service.issue(with: renewed)
         log.notice("The issuer's certificate was renewed.")
     }

@@ -41,6 +41,7 @@ final class MeshSeat: Sendable {
     let secrets: SecretStore
     let log: Logger
     let state: Mutex<State>
+    let memberships: MembershipFile
 
     init(
         identity: NodeIdentity, settings: LaunchSettings, folder: DataFolder, database: NodeDatabase,
@@ -52,6 +53,7 @@ final class MeshSeat: Sendable {
         self.database = database
         self.secrets = secrets
         self.log = log
+        memberships = MembershipFile(in: folder)
         state = Mutex(State(identity: identity))
     }
 

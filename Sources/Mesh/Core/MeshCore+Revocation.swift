@@ -3,7 +3,6 @@ package import Catalog
 /// Why this node cannot revoke what it was told to.
 package enum RevokeProblem: Error, Hashable, Sendable, CustomStringConvertible {
     case notIssuer
-    case unknownNode(NodeID)
     case oneself
     /// Only the root revokes issuers.
     case needsRoot(NodeID)
@@ -17,7 +16,6 @@ package enum RevokeProblem: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .notIssuer:
             "this node's enrolment lacks the role issuer; revoke on a node that has it (`martlet mesh issuers`)"
-        case .unknownNode(let node): "no node \(node) is known in this mesh"
         case .oneself: "a node does not revoke itself; `martlet mesh leave` takes it out of the mesh"
         case .needsRoot(let node):
             "\(node) is an issuer, and only the root revokes issuers; do it on the node that holds the root's key, "

@@ -114,7 +114,8 @@ package struct CertificateAuthority: Sendable {
         self.trust = trust
     }
 
-    /// Signs a node's leaf of 14 days for the key of a checked request.
+    /// Signs a node's leaf for the key of a checked request: of 14 days, but none outlives this issuer's own certificate, under
+    /// which it would be refused while its node still thinks it good.
     ///
     /// Nothing in the request but its key is used: names are given by the issuer.
     ///
@@ -128,9 +129,15 @@ package struct CertificateAuthority: Sendable {
     package func issueLeaf(
         for node: NodeID, key: P256.Signing.PublicKey, at now: Date
     ) throws(CertificateError) -> [[UInt8]] {
+        let left = intermediate.notAfter.timeIntervalSince(now)
+        guard left > 0 else {
+            throw .notAnAuthority(
+                "it has ended itself; the node that holds the root's key renews it (`martlet mesh issuers`)")
+        }
         let leaf = try DERCertificate.sign(
             subject: node.description, spiffe: .node(node, of: mesh), key: key, from: now,
-            for: CertificateLife.leaf, role: .endEntity, issuer: intermediate.parsed, issuerKey: self.key)
+            for: min(CertificateLife.leaf, left), role: .endEntity, issuer: intermediate.parsed,
+            issuerKey: self.key)
         return [leaf.bytes, intermediate.bytes]
     }
 }

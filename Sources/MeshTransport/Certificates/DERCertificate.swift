@@ -93,6 +93,16 @@ extension DERCertificate {
         subject: String, spiffe: SPIFFEName?, key: P256.Signing.PublicKey, from now: Date,
         for life: TimeInterval, role: Use, issuer: Certificate?, issuerKey: P256.Signing.PrivateKey
     ) throws(CertificateError) -> DERCertificate {
+        try sign(
+            subject: subject, uris: spiffe.map { [$0.description] } ?? [], key: key, from: now, for: life,
+            role: role, issuer: issuer, issuerKey: issuerKey)
+    }
+
+    /// - Parameter uris: alternative names.
+    static func sign(
+        subject: String, uris: [String], key: P256.Signing.PublicKey, from now: Date,
+        for life: TimeInterval, role: Use, issuer: Certificate?, issuerKey: P256.Signing.PrivateKey
+    ) throws(CertificateError) -> DERCertificate {
         do {
             let publicKey = Certificate.PublicKey(key)
             let subjectName = try DistinguishedName { CommonName(subject) }
@@ -103,7 +113,7 @@ extension DERCertificate {
                 issuer: issuer?.subject ?? subjectName, subject: subjectName,
                 signatureAlgorithm: .ecdsaWithSHA256,
                 extensions: try extensions(
-                    spiffe: spiffe, key: publicKey, role: role,
+                    uris: uris, key: publicKey, role: role,
                     issuerKey: Certificate.PublicKey(issuerKey.publicKey)),
                 issuerPrivateKey: Certificate.PrivateKey(issuerKey))
             var serializer = DER.Serializer()
@@ -117,7 +127,7 @@ extension DERCertificate {
     }
 
     private static func extensions(
-        spiffe: SPIFFEName?, key: Certificate.PublicKey, role: Use, issuerKey: Certificate.PublicKey
+        uris: [String], key: Certificate.PublicKey, role: Use, issuerKey: Certificate.PublicKey
     ) throws -> Certificate.Extensions {
         var all = Certificate.Extensions()
         switch role {
@@ -131,9 +141,9 @@ extension DERCertificate {
             try all.append(KeyUsage(digitalSignature: true).makeCertificateExtension().asCritical)
             try all.append(ExtendedKeyUsage([.serverAuth, .clientAuth]).makeCertificateExtension())
         }
-        if let spiffe {
+        if !uris.isEmpty {
             try all.append(
-                SubjectAlternativeNames([.uniformResourceIdentifier(spiffe.description)])
+                SubjectAlternativeNames(uris.map { .uniformResourceIdentifier($0) })
                     .makeCertificateExtension())
         }
         let issuerID = SubjectKeyIdentifier(hash: issuerKey).keyIdentifier

@@ -103,25 +103,16 @@ package struct PeerVerifier: Sendable {
     private func checkPath(
         from certificates: [DERCertificate], to root: DERCertificate, mesh: MeshID
     ) async throws(PeerRefusal) {
-        let leaf = certificates[0].parsed
-        let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
         let time = clock.now
-        var verifier = Verifier(rootCertificates: CertificateStore([root.parsed])) {
-            RFC5280Policy(fixedExpiryValidationTime: time)
-        }
-        switch await verifier.validate(leaf: leaf, intermediates: between) {
-        case .validCertificate(let chain):
+        if let chain = await Self.path(from: certificates, to: root, at: time) {
             // Every authority on the way must name this very mesh: an intermediate of one root may not act for
             // a mesh it was not made for.
             guard chain.dropFirst().allSatisfy({ $0.spiffeName == .authority(of: mesh) }) else {
                 throw .noSingleName
             }
-        case .couldNotValidate:
+        } else {
             // Told apart only once it failed: a wrong clock wants another remedy than a wrong mesh.
-            var timeless = Verifier(rootCertificates: CertificateStore([root.parsed])) {
-                RFC5280Policy.withValidityCheckDisabled()
-            }
-            guard case .validCertificate = await timeless.validate(leaf: leaf, intermediates: between) else {
+            guard await Self.path(from: certificates, to: root, at: nil) != nil else {
                 throw .notOfThisMesh(mesh)
             }
             let offsets = certificates.map { certificate in
@@ -131,6 +122,31 @@ package struct PeerVerifier: Sendable {
             }
             throw .outsideItsTime(offset: .seconds(Int(max(0, offsets.max() ?? 0))))
         }
+    }
+
+    /// The way from a leaf to the root, by RFC 5280 alone: signatures, lives, who may issue. Names are looked at after.
+    ///
+    /// - Parameters:
+    ///   - certificates: the leaf first; the root may be among them.
+    ///   - time: `nil`: all but the lives.
+    static func path(
+        from certificates: [DERCertificate], to root: DERCertificate, at time: Date?
+    ) async -> [Certificate]? {
+        guard let leaf = certificates.first?.parsed else { return nil }
+        let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
+        let roots = CertificateStore([root.parsed])
+        let outcome: CertificateValidationResult
+        if let time {
+            var verifier = Verifier(rootCertificates: roots) {
+                RFC5280Policy(fixedExpiryValidationTime: time)
+            }
+            outcome = await verifier.validate(leaf: leaf, intermediates: between)
+        } else {
+            var verifier = Verifier(rootCertificates: roots) { RFC5280Policy.withValidityCheckDisabled() }
+            outcome = await verifier.validate(leaf: leaf, intermediates: between)
+        }
+        guard case .validCertificate(let chain) = outcome else { return nil }
+        return Array(chain)
     }
 
     /// When the leaf of a chain ends or ended: all is checked but the time.
@@ -147,12 +163,9 @@ package struct PeerVerifier: Sendable {
             throw .unreadableCertificate(error.description)
         }
         guard let leaf = certificates.first else { throw .noCertificate }
-        let between = CertificateStore(certificates.dropFirst().map(\.parsed).filter { $0 != root.parsed })
-        var verifier = Verifier(rootCertificates: CertificateStore([root.parsed])) {
-            RFC5280Policy.withValidityCheckDisabled()
+        guard await Self.path(from: certificates, to: root, at: nil) != nil else {
+            throw .notOfThisMesh(mesh)
         }
-        guard case .validCertificate = await verifier.validate(leaf: leaf.parsed, intermediates: between)
-        else { throw .notOfThisMesh(mesh) }
         guard leaf.name == .node(node, of: mesh) else { throw .noSingleName }
         return leaf.notAfter
     }

@@ -4,6 +4,8 @@ import Foundation
 import MartletTestKit
 import Mesh
 import MeshTransport
+import Storage
+import Synchronization
 import Testing
 
 @testable import Gateway
@@ -52,5 +54,58 @@ struct MembershipTests {
         #expect(throws: WireError.invalid("the membership's version")) {
             try Membership(canonical: [3] + bytes.dropFirst())
         }
+    }
+
+    private final class Held: Sendable {
+        private let membership: Mutex<Membership>
+
+        init(_ first: Membership) { membership = Mutex(first) }
+
+        var now: Membership { membership.withLock { $0 } }
+
+        func update(_ file: MembershipFile, _ change: (Membership) throws -> Membership) throws {
+            try file.update({ now }, remember: { new in membership.withLock { $0 = new } }, change)
+        }
+    }
+
+    @Test func `two that renew different parts at once lose nothing of each other's`() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "membership-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try DataFolder(path: path)
+        let file = MembershipFile(in: folder)
+        let first = try membership()
+        let held = Held(first)
+        let rounds = 60
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for round in 1...rounds {
+                    try held.update(file) {
+                        $0.with(leafKey: $0.leafKey, chain: [Array("leaf \(round)".utf8)])
+                    }
+                }
+            }
+            group.addTask {
+                for round in 1...rounds {
+                    try held.update(file) { $0.with(issuing: Array("issuer \(round)".utf8)) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let onDisk = try Membership(canonical: try #require(try folder.read(.membership)))
+        for last in [held.now, onDisk] {
+            #expect(last.chain == [Array("leaf \(rounds)".utf8)])
+            #expect(last.issuing == Array("issuer \(rounds)".utf8))
+            #expect(last.enrolment == first.enrolment)
+        }
+    }
+
+    @Test func `nothing is written while the membership is being replaced`() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "membership-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try DataFolder(path: path)
+        #expect(throws: CancellationError.self) {
+            try MembershipFile(in: folder).update({ nil }, remember: { _ in }, { $0 })
+        }
+        #expect(try folder.read(.membership) == nil)
     }
 }
