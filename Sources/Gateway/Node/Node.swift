@@ -28,6 +28,8 @@ package final class Node: Sendable {
     let virtualServers: VirtualServers
     let http: HTTPClient
     let catalogSearch = CatalogSearch()
+    let queries = QueryDesk()
+    let chronicle: CatalogChronicle
     let found: FoundDesk
     /// Where the settings name a file for a join token.
     let unattendedJoin: UnattendedJoin?
@@ -116,6 +118,7 @@ package final class Node: Sendable {
         self.local = local
         self.router = router
         self.http = http
+        chronicle = CatalogChronicle(shelf: EntryVersionShelf(database))
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
@@ -216,6 +219,7 @@ package final class Node: Sendable {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
             await virtualServers.catalogChanged()
             announceVirtualServers()
+            await noteCatalog()
             do {
                 try await door.flushUses()
             } catch {
