@@ -187,6 +187,8 @@ private struct ViewBasis: Equatable, Sendable {
     struct Source: Equatable, Sendable {
         var server: ServerKey
         var node: String
+        var segment: Label?
+        var tags: [String]
         var title: String?
         var isDisabled: Bool
         var isModern: Bool
@@ -204,7 +206,8 @@ private struct ViewBasis: Equatable, Sendable {
         sources = endpoint.servers(in: catalog).map { server in
             catalog.servers[server].map {
                 Source(
-                    server: server, node: nodes[server.owner], title: $0.record.title,
+                    server: server, node: nodes[server.owner], segment: catalog.nodes[server.owner]?.segment,
+                    tags: $0.record.tags, title: $0.record.title,
                     isDisabled: $0.record.state == .disabled, isModern: $0.isModern, manifest: $0.manifest)
             }
         }
