@@ -118,14 +118,14 @@ struct AdminRoute: Sendable {
             .answer { node, request in
                 try await node.searchCatalog(
                     query: request.body["query"]?.string ?? "",
-                    where: request.body["where"]?.string ?? "",
+                    where: try request.textIfAny("where") ?? "",
                     limit: try request.count("limit", default: 50, in: 1...10_000))
             }),
         AdminRoute(
             "POST", "/v1/catalog/sql",
             .answer { node, request in
                 try await node.queryCatalog(
-                    sql: try request.text("sql"), where: request.body["where"]?.string ?? "",
+                    sql: try request.text("sql"), where: try request.textIfAny("where") ?? "",
                     rowsMax: try request.count("limit", default: 1_000, in: 1...10_000))
             }),
         AdminRoute(
@@ -138,9 +138,9 @@ struct AdminRoute: Sendable {
             "POST", "/v1/catalog/export",
             .answer { node, request in
                 try await node.exportCatalog(
-                    format: request.body["format"]?.string ?? "json",
-                    where: request.body["where"]?.string ?? "",
-                    namespace: request.body["namespace"]?.string, base: request.body["base"]?.string)
+                    format: try request.textIfAny("format") ?? "json",
+                    where: try request.textIfAny("where") ?? "",
+                    namespace: try request.textIfAny("namespace"), base: try request.textIfAny("base"))
             }),
         AdminRoute(
             "POST", "/v1/catalog/show",

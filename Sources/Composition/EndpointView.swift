@@ -37,7 +37,7 @@ package struct EndpointView: Sendable {
     ) {
         let nodes = NodeNames(catalog)
         let draft = ViewDraft(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
-        let servers = endpoint.servers(in: catalog)
+        let servers = Self.servers(behind: draft, endpoint, in: catalog)
         let known = servers.compactMap { catalog.servers[$0] }
 
         var spaces: [ServerKey: ResourceSpace] = [:]
@@ -160,6 +160,16 @@ package struct EndpointView: Sendable {
     /// How this endpoint shows the URIs of a server, for results and notifications that come from it.
     package func space(of server: ServerKey) -> ResourceSpace {
         spaces[server] ?? ResourceSpace(authority: nil)
+    }
+
+    /// Those that have a part in the endpoint: of what a choice only looked at, clients hear and reach nothing.
+    private static func servers(
+        behind draft: ViewDraft, _ endpoint: Endpoint, in catalog: CatalogSnapshot
+    ) -> [ServerKey] {
+        let all = endpoint.servers(in: catalog)
+        guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
+        let part = definition.namedServers.union(draft.rows.map(\.server))
+        return all.filter(part.contains)
     }
 
     private static func hiddenURIs(

@@ -104,11 +104,14 @@ struct ViewDraft {
                 add(single)
             case .choice(let choice):
                 for server in choice.servers(in: catalog) {
-                    guard let record = catalog.servers[server]?.record else { continue }
-                    for entry in manifest(of: server)?.entries ?? [] {
+                    // Nobody named it, so nobody misses it.
+                    guard let known = catalog.servers[server], known.record.state != .disabled else {
+                        continue
+                    }
+                    for entry in known.manifest?.entries ?? [] {
                         let address = Address(server: server, kind: entry.kind, entry: entry.name)
                         guard !named.contains(address), !taken.contains(address),
-                            choice.chooses(entry, of: record, in: catalog, nodes)
+                            choice.chooses(entry, of: known.record, in: catalog, nodes)
                         else { continue }
                         taken.insert(address)
                         add(entry, of: server, name: chosenName(entry.name, of: server), .choice)

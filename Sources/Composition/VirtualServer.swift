@@ -105,7 +105,18 @@ package struct Argument: Hashable, Sendable {
 }
 
 extension VirtualServer where Server == ServerKey {
-    /// Every server used, once, in the order of first use.
+    /// Servers that stand in it by name.
+    var namedServers: Set<ServerKey> {
+        use.reduce(into: []) { named, use in
+            switch use {
+            case .server(let whole): named.insert(whole.from)
+            case .entry(let single): named.insert(single.server)
+            case .choice: break
+            }
+        }
+    }
+
+    /// Every server used, once, in the order of first use; for a choice by `where` all that it looks at.
     ///
     /// - Complexity: O(servers) for each choice by `where`
     package func servers(in catalog: CatalogSnapshot) -> [ServerKey] {

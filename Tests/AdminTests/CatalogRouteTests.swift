@@ -16,6 +16,8 @@ struct CatalogRouteTests {
                 #expect(answer.status == 400 && answer.code == "invalid")
                 #expect(answer.message.contains("column 8: kind is text"), "\(answer.message)")
             }
+            let number = try await node.ask("POST", "/v1/catalog/search", body(("where", 1)))
+            #expect(number.status == 400 && number.message.contains("expected text, found 1"))
             let empty = try await node.ask("POST", "/v1/catalog/search", body(("where", "readonly")))
             #expect(empty.status == 200 && empty.json["total"]?.int == 0)
         }

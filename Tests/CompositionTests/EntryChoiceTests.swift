@@ -61,6 +61,22 @@ import Testing
         #expect(mesh.view(.virtual(definition)).names(.tool).isEmpty)
     }
 
+    @Test func `of servers that a choice only looked at, clients hear and reach nothing`() throws {
+        var mesh = try mesh()
+        let loud: JSON = ["resources": ["subscribe": true], "logging": [:]]
+        mesh.addServer(
+            "vault", on: "plant", [try Self.tool("open", reads: false), .resource("file:///key")],
+            instructions: "Secret.", capabilities: loud)
+        mesh.addServer("off", on: "plant", [try Self.tool("get")], state: .disabled)
+        mesh.addServer("new", on: "plant", nil)
+        let view = try mesh.view(Self.choice)
+        #expect(view.names(.tool) == ["plant--erp__get"] && view.notes.isEmpty)
+        #expect(view.instructions == nil && view.capabilities["logging"] == nil)
+        #expect(view.resource(at: "martlet://plant--vault/file:///key") == nil)
+        #expect(view.resource(at: "martlet://plant--vault/file:///other") == nil)
+        #expect(view.resource(at: "martlet://plant--erp/file:///other") != nil)
+    }
+
     @Test func `who cannot be reached stays chosen`() throws {
         var mesh = try mesh()
         mesh.catalog.nodes[SampleMesh.id("plant")]?.reachability = .unreachable(since: .zero)

@@ -171,11 +171,14 @@ struct ReadOnlyQueryTests {
         #expect(ContinuousClock.now - start < .seconds(10))
     }
 
-    @Test(arguments: [
-        "WITH RECURSIVE c(x) AS (SELECT hex(printf('%.*c', 100000, 'x')) UNION ALL SELECT x || '' FROM c LIMIT 1000000) SELECT count(*) FROM (SELECT DISTINCT x || random() FROM c)",
-        "SELECT a.definition || b.age FROM entries a, entries b ORDER BY 1",
-        "SELECT count(*) FROM (SELECT DISTINCT a.definition || b.age || c.age FROM entries a, entries b, entries c)",
-    ])
+    @Test(
+        // SQLite counts its memory for the whole process.
+        .serialized,
+        arguments: [
+            "WITH RECURSIVE c(x) AS (SELECT hex(printf('%.*c', 100000, 'x')) UNION ALL SELECT x || '' FROM c LIMIT 1000000) SELECT count(*) FROM (SELECT DISTINCT x || random() FROM c)",
+            "SELECT a.definition || b.age FROM entries a, entries b ORDER BY 1",
+            "SELECT count(*) FROM (SELECT DISTINCT a.definition || b.age || c.age FROM entries a, entries b, entries c)",
+        ])
     func `what needs too much memory is stopped`(text: String) {
         #expect(throws: QueryError.tooMuchMemory(bytes: 64 * 1024 * 1024)) {
             try run(text, rows: 60) {
