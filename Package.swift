@@ -22,6 +22,8 @@ let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "s
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+// The system's SQLite itself, for the one connection whose authorizer is ours (docs/decisions/0027).
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -79,7 +81,7 @@ let package = Package(
         target(
             "Discovery",
             ["Catalog", "CResolve", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
-        target("Storage", ["Catalog", "Vault", grdb]),
+        target("Storage", ["Catalog", "Vault", grdb, sqlite]),
 
         // Assembly.
         target(
@@ -105,7 +107,7 @@ let package = Package(
             providers: [.apt(["libssl-dev"])]),
         tests("JSONSliceTests", ["JSONSlice", "MartletTestKit"]),
         tests("MCPModelTests", ["MCPModel", "JSONSlice", "MartletTestKit"]),
-        tests("CatalogTests", ["Catalog", "MartletTestKit"]),
+        tests("CatalogTests", ["Catalog", "JSONSlice", "MartletTestKit"]),
         tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "MartletTestKit"]),
         tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),

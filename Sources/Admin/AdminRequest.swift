@@ -17,6 +17,15 @@ package struct AdminRequest: Sendable {
         return text
     }
 
+    /// A text member that may be left out; something else in its place is a mistake, not nothing.
+    package func textIfAny(_ key: String) throws(Refusal) -> String? {
+        guard let value = body[key], !value.isNull else { return nil }
+        guard let text = value.string else {
+            throw Refusal(.invalid, "\"\(key)\": expected text, found \(value.text.prefix(40))")
+        }
+        return text
+    }
+
     /// A whole number within bounds, or what holds without one.
     package func count(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(Refusal)
         -> Int

@@ -116,9 +116,31 @@ struct AdminRoute: Sendable {
         AdminRoute(
             "POST", "/v1/catalog/search",
             .answer { node, request in
-                await node.searchCatalog(
+                try await node.searchCatalog(
                     query: request.body["query"]?.string ?? "",
+                    where: try request.textIfAny("where") ?? "",
                     limit: try request.count("limit", default: 50, in: 1...10_000))
+            }),
+        AdminRoute(
+            "POST", "/v1/catalog/sql",
+            .answer { node, request in
+                try await node.queryCatalog(
+                    sql: try request.text("sql"), where: try request.textIfAny("where") ?? "",
+                    rowsMax: try request.count("limit", default: 1_000, in: 1...10_000))
+            }),
+        AdminRoute(
+            "POST", "/v1/catalog/diff",
+            .answer { node, request in
+                try await node.catalogDifferences(
+                    sinceSeconds: try request.count("sinceSeconds", default: 3_600, in: 1...2_592_000))
+            }),
+        AdminRoute(
+            "POST", "/v1/catalog/export",
+            .answer { node, request in
+                try await node.exportCatalog(
+                    format: try request.textIfAny("format") ?? "json",
+                    where: try request.textIfAny("where") ?? "",
+                    namespace: try request.textIfAny("namespace"), base: try request.textIfAny("base"))
             }),
         AdminRoute(
             "POST", "/v1/catalog/show",

@@ -50,6 +50,11 @@ package struct Entry: Hashable, Sendable {
         self.hash = ContentHash(of: [kind.rawValue] + definition.bytes)
     }
 
-    package var title: String? { definition["title"]?.string ?? definition["annotations"]?["title"]?.string }
-    package var summary: String? { definition["description"]?.string }
+    package var title: String? { Self.title(in: definition) }
+    package var summary: String? { Self.summary(in: definition) }
+
+    package static func title(in definition: JSON) -> String? {
+        definition["title"]?.string ?? definition["annotations"]?["title"]?.string
+    }
+    package static func summary(in definition: JSON) -> String? { definition["description"]?.string }
 }

@@ -8,6 +8,8 @@ package enum DefinitionProblem: Hashable, Sendable {
     case unknownEntry(at: ConfigPath, EntryKind, String, server: String, nearest: String?)
     case notNarrowable(at: ConfigPath, EntryKind, String, NarrowingError)
     case nameTooLong(at: ConfigPath, String, lengthMax: Int)
+    /// Names of entries chosen by `where` begin so.
+    case reservedName(at: ConfigPath, String, prefix: String)
     /// The sides as `NODE--SERVER/ENTRY`.
     case clash(EntryKind, name: String, sides: [String])
 }
@@ -29,6 +31,8 @@ extension DefinitionProblem: CustomStringConvertible {
             "\(path): \(kind) \(name): \(reason)"
         case .nameTooLong(let path, let name, let lengthMax):
             "\(path): \(name) is longer than the \(lengthMax) characters that names.max allows"
+        case .reservedName(let path, let name, let prefix):
+            "\(path): \(name) begins with \(prefix), as names of entries chosen by where do; choose another"
         case .clash(let kind, let name, let sides):
             "\(sides.count) \(kind)s would be called \(name): \(sides.prefix(4).joined(separator: " and "))"
                 + (sides.count > 4 ? " and more; " : "; ")

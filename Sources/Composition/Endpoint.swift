@@ -29,7 +29,7 @@ package enum Endpoint: Hashable, Sendable {
         switch self {
         case .all: catalog.serversInOrder.map(\.record.key)
         case .oneServer(let server): [server]
-        case .virtual(let definition): definition.servers
+        case .virtual(let definition): definition.servers(in: catalog)
         }
     }
 }

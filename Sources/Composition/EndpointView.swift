@@ -37,7 +37,7 @@ package struct EndpointView: Sendable {
     ) {
         let nodes = NodeNames(catalog)
         let draft = ViewDraft(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
-        let servers = endpoint.servers(in: catalog)
+        let servers = Self.servers(behind: draft, endpoint, in: catalog)
         let known = servers.compactMap { catalog.servers[$0] }
 
         var spaces: [ServerKey: ResourceSpace] = [:]
@@ -162,6 +162,16 @@ package struct EndpointView: Sendable {
         spaces[server] ?? ResourceSpace(authority: nil)
     }
 
+    /// Those that have a part in the endpoint: of what a choice only looked at, clients hear and reach nothing.
+    private static func servers(
+        behind draft: ViewDraft, _ endpoint: Endpoint, in catalog: CatalogSnapshot
+    ) -> [ServerKey] {
+        let all = endpoint.servers(in: catalog)
+        guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
+        let part = definition.namedServers.union(draft.rows.map(\.server))
+        return all.filter(part.contains)
+    }
+
     private static func hiddenURIs(
         of servers: [CatalogSnapshot.KnownServer], spaces: [ServerKey: ResourceSpace], shown: [ListedEntry]
     ) -> Set<String> {
@@ -187,6 +197,8 @@ private struct ViewBasis: Equatable, Sendable {
     struct Source: Equatable, Sendable {
         var server: ServerKey
         var node: String
+        var segment: Label?
+        var tags: [String]
         var title: String?
         var isDisabled: Bool
         var isModern: Bool
@@ -204,7 +216,8 @@ private struct ViewBasis: Equatable, Sendable {
         sources = endpoint.servers(in: catalog).map { server in
             catalog.servers[server].map {
                 Source(
-                    server: server, node: nodes[server.owner], title: $0.record.title,
+                    server: server, node: nodes[server.owner], segment: catalog.nodes[server.owner]?.segment,
+                    tags: $0.record.tags, title: $0.record.title,
                     isDisabled: $0.record.state == .disabled, isModern: $0.isModern, manifest: $0.manifest)
             }
         }

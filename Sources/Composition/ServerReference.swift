@@ -9,6 +9,11 @@ package protocol ServerReference: Hashable, Sendable {
 
     init?(reference: String)
     var reference: String { get }
+
+    /// A node by itself.
+    associatedtype Node: Hashable, Sendable
+    static func node(reference: String) -> Node?
+    static func reference(ofNode node: Node) -> String
 }
 
 extension ServerReference {
@@ -52,6 +57,9 @@ package struct ServerName: ServerReference {
     }
 
     package var reference: String { EntryNaming.authority(node: node?.text, server: server) }
+
+    package static func node(reference: String) -> Label? { Label(reference) }
+    package static func reference(ofNode node: Label) -> String { node.text }
 }
 
 /// `NODEID/SERVER`: the form that holds whatever nodes are called later.
@@ -66,4 +74,7 @@ extension ServerKey: ServerReference {
     }
 
     package var reference: String { description }
+
+    package static func node(reference: String) -> NodeID? { NodeID(reference) }
+    package static func reference(ofNode node: NodeID) -> String { node.description }
 }

@@ -12,11 +12,20 @@ struct ViewDraft {
         let defaults: [Argument]
         /// What it would be called if nothing else were.
         var name: String
-        /// Whether a definition chose just this entry, so that its name is somebody's decision.
-        let isChosenByName: Bool
+        let origin: Origin
 
         /// Whether clients read it by URI, instead of calling it by name.
         var isRead: Bool { entry.kind == .resource || entry.kind == .resourceTemplate }
+    }
+
+    /// How it came in, which decides whose name it is.
+    enum Origin {
+        /// A whole server was.
+        case server
+        /// A definition chose just this entry, so that its name is somebody's decision.
+        case name
+        /// By what it is: its name is made of it alone (``ChosenNaming``).
+        case choice
     }
 
     /// Entries that would bear one name.
@@ -81,6 +90,9 @@ struct ViewDraft {
                 guard case .entry(let single) = use else { return nil }
                 return Address(server: single.server, kind: single.kind, entry: single.entry)
             })
+        // What is named comes before what is chosen by what it is, wherever it stands: else an entry's name would change with
+        // its tags.
+        let named = taken.union(wholeServers(of: definition))
         for use in definition.use {
             switch use {
             case .server(let whole):
@@ -90,16 +102,43 @@ struct ViewDraft {
                 }
             case .entry(let single):
                 add(single)
+            case .choice(let choice):
+                for server in choice.servers(in: catalog) {
+                    // Nobody named it, so nobody misses it.
+                    guard let known = catalog.servers[server], known.record.state != .disabled else {
+                        continue
+                    }
+                    for entry in known.manifest?.entries ?? [] {
+                        let address = Address(server: server, kind: entry.kind, entry: entry.name)
+                        guard !named.contains(address), !taken.contains(address),
+                            choice.chooses(entry, of: known.record, in: catalog, nodes)
+                        else { continue }
+                        taken.insert(address)
+                        add(entry, of: server, name: chosenName(entry.name, of: server), .choice)
+                    }
+                }
             }
         }
     }
 
-    private mutating func add(_ entry: Entry, of server: ServerKey, name: String) {
+    /// Entries that come with whole servers.
+    private func wholeServers(of definition: ResolvedDefinition) -> Set<Address> {
+        guard !definition.choiceOwners.isEmpty else { return [] }
+        return definition.use.reduce(into: []) { all, use in
+            guard case .server(let whole) = use else { return }
+            for entry in catalog.servers[whole.from]?.manifest?.entries ?? [] where whole.selects(entry.name)
+            {
+                all.insert(Address(server: whole.from, kind: entry.kind, entry: entry.name))
+            }
+        }
+    }
+
+    private mutating func add(_ entry: Entry, of server: ServerKey, name: String, _ origin: Origin = .server)
+    {
         rows.append(
             Row(
                 server: server, entry: entry, definition: entry.definition, fixed: [], defaults: [],
-                name: name,
-                isChosenByName: false))
+                name: name, origin: origin))
     }
 
     private mutating func add(_ single: SingleEntry<ServerKey>) {
@@ -114,7 +153,7 @@ struct ViewDraft {
                 Row(
                     server: single.server, entry: entry, definition: single.describing(narrowed),
                     fixed: single.fixed, defaults: single.defaults, name: single.name ?? entry.name,
-                    isChosenByName: true))
+                    origin: .name))
         } catch {
             note(.withheld(single.server, single.kind, single.entry, error))
         }
@@ -144,14 +183,19 @@ struct ViewDraft {
     ///
     /// A name that a definition gives to one entry stays with it. Otherwise a name that needed no change stays,
     /// and if two of whole servers are alike neither keeps it: a server that copies another's tool name must not
-    /// get its calls.
+    /// get its calls. Names of entries chosen by `where` move for nobody: what could come to bear one is told
+    /// apart from the start, whether it does or not.
     private mutating func tellApart() {
+        let kept = keptPrefixes
         for index in rows.indices {
             let row = rows[index]
             rows[index].name =
                 row.isRead
                 ? spaces[row.server]?.outward(row.entry.name) ?? row.entry.name
-                : EntryNaming.fitted(row.name, lengthMax: nameLengthMax)
+                : row.origin == .choice
+                    ? row.name
+                    : kept.contains(where: row.name.hasPrefix)
+                        ? chosenName(row) : EntryNaming.fitted(row.name, lengthMax: nameLengthMax)
         }
         dropRepeated()
         let alike = Dictionary(grouping: rows.indices) { Name(rows[$0]) }.values
@@ -171,7 +215,7 @@ struct ViewDraft {
 
     private mutating func separate(_ places: [Int]) {
         let keeper =
-            places.first { rows[$0].isChosenByName }
+            places.first { rows[$0].origin == .choice } ?? places.first { rows[$0].origin == .name }
             ?? (isWholeMesh ? places.first { rows[$0].name == whole(rows[$0]) } : nil)
         for place in places where place != keeper {
             let row = rows[place]
@@ -195,13 +239,25 @@ struct ViewDraft {
             let isNew =
                 row.isRead
                 ? seen.insert(Name(row)).inserted
-                : row.isChosenByName
+                : row.origin == .name
                     || seenEntries.insert(
                         Address(server: row.server, kind: row.entry.kind, entry: row.entry.name)
                     ).inserted
             if !isNew { note(.repeated(row.server, row.entry.kind, row.entry.name)) }
             return isNew
         }
+    }
+
+    private var keptPrefixes: [String] {
+        guard case .virtual(let definition) = endpoint else { return [] }
+        return definition.choiceOwners.map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
+    }
+
+    private func chosenName(_ row: Row) -> String { chosenName(row.entry.name, of: row.server) }
+
+    private func chosenName(_ entry: String, of server: ServerKey) -> String {
+        ChosenNaming.name(
+            node: nodes[server.owner], server: server.name, entry: entry, lengthMax: nameLengthMax)
     }
 
     private var isWholeMesh: Bool {

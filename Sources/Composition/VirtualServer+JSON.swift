@@ -7,6 +7,8 @@ package enum DefinitionLimits {
     package static let globsMax = 256
     package static let argumentsMax = 64
     package static let annotationsMax = 16
+    /// Nodes beside one `where`.
+    package static let ownersMax = 64
 }
 
 /// The normal form, and the strict way in.
@@ -60,20 +62,28 @@ extension VirtualServer.Use {
             )
         }
         let detail = SingleEntryDetail(reading: &section)
-        section.later("where")
-        section.later("owners")
+        let choiceByWhere = EntryChoice<Server>(reading: &section)
 
         let choices = ["from", "where"] + EntryKind.allCases.map(\.description)
         let chosen = choices.filter(section.has)
         guard chosen.count == 1, let choice = chosen.first else {
-            let all = choices.filter { $0 != "where" }.joined(separator: ", ")
+            let all = choices.joined(separator: ", ")
             section.report(
                 chosen.isEmpty
                     ? "chooses nothing; give one of \(all)"
                     : "gives \(chosen.joined(separator: " and ")); one item chooses one thing")
             return nil
         }
-        if choice == "from" {
+        if choice != "where", section.has("owners") {
+            section.report("owners", "goes with where, not with \(choice)")
+        }
+        if choice == "where" {
+            for key in SingleEntryDetail.keys + ["only", "hide"] where section.has(key) {
+                section.report(key, "goes with from or with one entry, not with where")
+            }
+            guard let choiceByWhere else { return nil }
+            self = .choice(choiceByWhere)
+        } else if choice == "from" {
             for key in SingleEntryDetail.keys where section.has(key) {
                 section.report(key, "goes with one entry (tool, resource, template, prompt), not with from")
             }
@@ -103,6 +113,9 @@ extension VirtualServer.Use {
             members.add("from", whole.from.reference)
             members.add("only", whole.only.map(\.pattern))
             members.add("hide", whole.hide.map(\.pattern))
+        case .choice(let choice):
+            members.add("where", choice.selection.text)
+            members.add("owners", choice.ownerReferences)
         case .entry(let single):
             members.add(single.kind.description, single.reference)
             members.add("as", single.name)

@@ -35,14 +35,32 @@ extension VirtualServer where Server == ServerName {
                     at: path, in: catalog.servers[key]?.manifest, called: single.server.reference,
                     nameLengthMax: nameLengthMax, &problems)
                 uses.append(.entry(resolved))
+            case .choice(let choice):
+                var owners: [NodeID] = []
+                for (index, owner) in choice.owners.enumerated() {
+                    let place = path.key("owners").index(index)
+                    guard let node = Self.node(owner.text, at: place, nodes, &problems) else { continue }
+                    if !owners.contains(node) { owners.append(node) }
+                }
+                uses.append(.choice(EntryChoice(where: choice.selection, owners: owners)))
             }
         }
         let resolved = ResolvedDefinition(
             title: title, description: description, instructions: instructions, use: uses,
             isAdvertised: isAdvertised)
+        problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
         return resolved
+    }
+
+    private static func node(
+        _ name: String, at path: ConfigPath, _ nodes: NodeNames, _ problems: inout [DefinitionProblem]
+    ) -> NodeID? {
+        if let found = nodes.node(name) { return found }
+        let nearest = NearestName.to(name, among: nodes.all)
+        problems.append(.unknownNode(at: path, name, nearest: nearest))
+        return nil
     }
 
     private static func key(
@@ -51,11 +69,7 @@ extension VirtualServer where Server == ServerName {
     ) -> ServerKey? {
         var owner = catalog.me
         if let node = name.node {
-            guard let found = nodes.node(node.text) else {
-                let nearest = NearestName.to(node.text, among: nodes.all)
-                problems.append(.unknownNode(at: path, node.text, nearest: nearest))
-                return nil
-            }
+            guard let found = Self.node(node.text, at: path, nodes, &problems) else { return nil }
             owner = found
         }
         let key = ServerKey(owner: owner, name: name.server)
@@ -95,6 +109,11 @@ extension VirtualServer where Server == ServerKey {
                 switch use {
                 case .server(let whole):
                     .server(WholeServer(from: name(whole.from), only: whole.only, hide: whole.hide))
+                case .choice(let choice):
+                    .choice(
+                        EntryChoice(
+                            where: choice.selection,
+                            owners: choice.owners.compactMap { Label(nodes[$0]) }))
                 case .entry(let single):
                     .entry(
                         SingleEntry(
@@ -103,6 +122,18 @@ extension VirtualServer where Server == ServerKey {
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
             }, isAdvertised: isAdvertised)
+    }
+
+    /// Names given to single entries that are kept for those chosen by `where`.
+    fileprivate func reservedNames(_ nodes: NodeNames, nameLengthMax: Int) -> [DefinitionProblem] {
+        let prefixes = choiceOwners.map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
+            .sorted()
+        return use.enumerated().compactMap { index, use in
+            guard case .entry(let single) = use, let name = single.name,
+                let prefix = prefixes.first(where: { name.hasPrefix($0) })
+            else { return nil }
+            return .reservedName(at: ConfigPath.root.key("use").index(index).key("as"), name, prefix: prefix)
+        }
     }
 
     /// Names that two entries would bear.

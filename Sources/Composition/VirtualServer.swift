@@ -9,6 +9,7 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
     package enum Use: Hashable, Sendable {
         case server(WholeServer<Server>)
         case entry(SingleEntry<Server>)
+        case choice(EntryChoice<Server>)
     }
 
     package var title: String?
@@ -103,19 +104,36 @@ package struct Argument: Hashable, Sendable {
     }
 }
 
-extension VirtualServer.Use {
-    package var server: Server {
-        switch self {
-        case .server(let whole): whole.from
-        case .entry(let single): single.server
+extension VirtualServer where Server == ServerKey {
+    /// Servers that stand in it by name.
+    var namedServers: Set<ServerKey> {
+        use.reduce(into: []) { named, use in
+            switch use {
+            case .server(let whole): named.insert(whole.from)
+            case .entry(let single): named.insert(single.server)
+            case .choice: break
+            }
         }
     }
-}
 
-extension VirtualServer {
-    /// Every server used, once, in the order of first use.
-    package var servers: [Server] {
-        var seen: Set<Server> = []
-        return use.map(\.server).filter { seen.insert($0).inserted }
+    /// Every server used, once, in the order of first use; for a choice by `where` all that it looks at.
+    ///
+    /// - Complexity: O(servers) for each choice by `where`
+    package func servers(in catalog: CatalogSnapshot) -> [ServerKey] {
+        var seen: Set<ServerKey> = []
+        return use.flatMap { use in
+            switch use {
+            case .server(let whole): [whole.from]
+            case .entry(let single): [single.server]
+            case .choice(let choice): choice.servers(in: catalog)
+            }
+        }.filter { seen.insert($0).inserted }
+    }
+
+    /// The nodes whose entries are chosen by `where`.
+    var choiceOwners: Set<NodeID> {
+        use.reduce(into: []) { owners, use in
+            if case .choice(let choice) = use { owners.formUnion(choice.owners) }
+        }
     }
 }

@@ -12,6 +12,7 @@ enum Schema {
         migrator.registerMigration("scoped-servers") { try $0.execute(sql: scopedServers) }
         migrator.registerMigration("task-owners") { try $0.execute(sql: taskOwners) }
         migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
+        migrator.registerMigration("entry-versions") { try $0.execute(sql: entryVersions) }
         return migrator
     }
 
@@ -30,6 +31,24 @@ enum Schema {
 
     /// When each was saved, by the system's clock; 0: before that was kept.
     private static let documentAges = "ALTER TABLE document ADD COLUMN heard_at INTEGER NOT NULL DEFAULT 0"
+
+    private static let entryVersions = """
+        CREATE TABLE entry_version (
+            id INTEGER PRIMARY KEY NOT NULL,
+            owner BLOB NOT NULL CHECK (length(owner) = 16),
+            server TEXT NOT NULL,
+            kind INTEGER NOT NULL,
+            name BLOB NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            learnt INTEGER NOT NULL,
+            gone INTEGER,
+            is_new INTEGER NOT NULL CHECK (is_new IN (0, 1)),
+            changed TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX entry_version_address ON entry_version (owner, server, kind, name, learnt);
+        CREATE INDEX entry_version_learnt ON entry_version (learnt);
+        CREATE INDEX entry_version_gone ON entry_version (gone);
+        """
 
     private static let scopedServers = """
         CREATE TABLE scoped_server (

@@ -8,12 +8,33 @@ struct Table {
     private(set) var rows: [[String]] = []
 
     init(_ headings: String...) { self.headings = headings }
+    init(_ headings: [String]) { self.headings = headings.map(Terminal.singleLine) }
 
-    mutating func add(_ cells: String...) {
-        rows.append(cells.map(Terminal.singleLine))
-    }
+    mutating func add(_ cells: String...) { add(cells) }
+    mutating func add(_ cells: [String]) { rows.append(cells.map(Terminal.singleLine)) }
 
     var isEmpty: Bool { rows.isEmpty }
+
+    /// Whether it does not fit ``widthMax`` however much is cut.
+    var isTooWide: Bool {
+        let least = headings.indices.map { column in
+            let widest = ([headings[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
+            return min(widest, max(8, headings[column].count))
+        }
+        return least.reduce(0, +) + 2 * (headings.count - 1) > Self.widthMax
+    }
+
+    /// Each row as lines of its own, one a cell: for what is too wide.
+    func renderedAsRecords() -> String {
+        let widest = min(headings.map(\.count).max() ?? 0, 30)
+        return rows.map { row in
+            zip(headings, row).map { heading, cell in
+                let name = Self.cut(heading, to: widest)
+                let gap = String(repeating: " ", count: widest - name.count + 2)
+                return name + gap + Self.cut(cell, to: Self.widthMax - widest - 2)
+            }.joined(separator: "\n")
+        }.joined(separator: "\n\n")
+    }
 
     /// The table as lines without a final newline; headings are dim on a terminal.
     func rendered(width: Int = Terminal.width) -> String {

@@ -35,7 +35,7 @@ import Testing
         (
             #"{"use":[{"form":"x"}]}"#,
             [
-                "use[0]: chooses nothing; give one of from, tool, resource, template, prompt",
+                "use[0]: chooses nothing; give one of from, where, tool, resource, template, prompt",
                 "use[0].form: not a setting; did you mean use[0].from?",
             ]
         ),
@@ -71,7 +71,10 @@ import Testing
         ),
         (
             #"{"use":[{"where":"true"}]}"#,
-            ["use[0].where: not supported yet by this version; take it out for now"]
+            [
+                "use[0].where: needs owners: beside it, the nodes whose entries it may choose: [node:NAME, …]",
+                "use[0].where: column 1: expected a column, or 'text' IN tags, found true",
+            ]
         ),
         (
             #"{"use":[{"from":"a"}],"mode":"search","access":[]}"#,
@@ -121,7 +124,10 @@ import Testing
         let written = try VirtualServerDefinition(
             json: #"{"use":[{"from":"historian"},{"tool":"hq--erp/create_order","set":{"site":"a"}}]}"#.json)
         let resolved = try written.resolve(against: mesh.catalog)
-        #expect(resolved.servers == [SampleMesh.key("historian"), SampleMesh.key("erp", on: "hq")])
+        #expect(
+            resolved.servers(in: mesh.catalog) == [
+                SampleMesh.key("historian"), SampleMesh.key("erp", on: "hq"),
+            ])
         #expect(try ResolvedDefinition(json: resolved.json) == resolved)
         #expect(resolved.written(in: mesh.catalog) == written)
         #expect(resolved.json.text.contains("\(SampleMesh.id("hq"))/erp/create_order"))

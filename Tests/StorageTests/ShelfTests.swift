@@ -57,7 +57,7 @@ struct ShelfTests {
         }
         try await live { database async throws in
             let shelf = PrivateManifestShelf(database)
-            try await shelf.keepOnly([try #require(Label("diary")), try #require(Label("new"))])
+            try await shelf.keepOnly([.sample("diary"), .sample("new")])
             #expect(try await shelf.all().keys.map(\.text) == ["diary"])
         }
     }

@@ -50,7 +50,7 @@ struct HouseMap {
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
         "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi", "CResolve"]),
         "Storage": Target(
-            storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB"]),
+            storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB", "GRDBSQLite"]),
 
         "Gateway": Target(
             storey: .assembly,

@@ -29,11 +29,12 @@ final class CatalogSearch: Sendable {
     /// - Parameters:
     ///   - entries: all that may be found.
     ///   - version: equal ones mean equal entries.
+    ///   - isChosen: what the search is about; `nil`: all of them.
     ///   - describe: what an entry is found by.
     /// - Returns: best first, and how many there are in all.
     func search(
         _ query: String, among entries: [ListedEntry], version: UInt64, limit: Int,
-        describe: (ListedEntry) -> SearchDocument
+        isChosen: ((ListedEntry) -> Bool)? = nil, describe: (ListedEntry) -> SearchDocument
     ) -> (found: [(entry: ListedEntry, hit: SearchHit)], total: Int) {
         let vector = Model.compiledIn.vector(of: query)
         return state.withLock { state in
@@ -41,7 +42,10 @@ final class CatalogSearch: Sendable {
                 Self.update(&state, to: entries, describe)
                 state.version = version
             }
-            let (hits, total) = state.index.search(query, vector: vector, limit: limit)
+            let (hits, total) = state.index.search(query, vector: vector, limit: limit) { number in
+                guard let isChosen else { return true }
+                return state.names[number].flatMap { state.indexed[$0] }.map { isChosen($0.entry) } ?? false
+            }
             let found = hits.compactMap { hit in
                 state.names[hit.number].flatMap { state.indexed[$0] }.map { (entry: $0.entry, hit: hit) }
             }

@@ -6,18 +6,23 @@ import MCPTransport
 import Synchronization
 
 extension Node {
-    package func searchCatalog(query: String, limit: Int) async -> JSON {
+    /// - Parameter selection: what of the catalog is searched, as `where` says it; empty: all.
+    package func searchCatalog(query: String, where selection: String, limit: Int) async throws -> JSON {
+        let chosen = try Self.selection(selection)
         // Before the view: one that is newer than its version is only looked at again.
         let version = board.version
-        return catalogReport()?.search(query, limit: limit, with: catalogSearch, version: version)
-            ?? .object([("total", 0), ("entries", [])])
+        guard let report = catalogReport() else { return .object([("total", 0), ("entries", [])]) }
+        let rows = CatalogRows(report, now: seat.now())
+        return report.search(
+            query, limit: limit, with: catalogSearch, version: version,
+            isChosen: chosen.map { selection in { rows.chooses(selection, $0) } })
     }
 
     package func showEntry(named name: String) async throws -> JSON {
         guard let report = catalogReport() else {
             throw Refusal(.unavailable, "the catalog is not ready yet")
         }
-        guard let entry = report.show(name) else {
+        guard let entry = report.show(name, try await history(of: name, in: report)) else {
             throw Refusal(
                 .notFound, "no entry named \(name)", hint: "`martlet catalog search` shows what is offered")
         }

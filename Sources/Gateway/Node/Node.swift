@@ -28,6 +28,8 @@ package final class Node: Sendable {
     let virtualServers: VirtualServers
     let http: HTTPClient
     let catalogSearch = CatalogSearch()
+    let queries = QueryDesk()
+    let chronicle: CatalogChronicle
     let found: FoundDesk
     /// Where the settings name a file for a join token.
     let unattendedJoin: UnattendedJoin?
@@ -119,6 +121,7 @@ package final class Node: Sendable {
         self.http = http
         let tasks = try await TaskLedger(database, log: log)
         self.tasks = tasks
+        chronicle = CatalogChronicle(shelf: EntryVersionShelf(database))
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
@@ -224,6 +227,7 @@ package final class Node: Sendable {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
             await virtualServers.catalogChanged()
             announceVirtualServers()
+            await noteCatalog()
             do {
                 try await door.flushUses()
             } catch {

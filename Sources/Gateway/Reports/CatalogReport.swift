@@ -20,17 +20,22 @@ struct CatalogReport {
 
     /// What is listed, best first for the query; all of it, in the order of the lists, for a query without words.
     ///
+    /// - Parameter isChosen: what else there is does not influence the ranking either.
     /// - Complexity: O(entries), and O(bytes of their texts) for those that are new since the last search
-    func search(_ query: String, limit: Int, with search: CatalogSearch, version: UInt64) -> JSON {
-        let entries = EntryKind.allCases.flatMap { view.list($0) }
+    func search(
+        _ query: String, limit: Int, with search: CatalogSearch, version: UInt64,
+        isChosen: ((ListedEntry) -> Bool)? = nil
+    ) -> JSON {
+        let entries = self.entries
         guard query.contains(where: { !$0.isWhitespace }) else {
+            let chosen = isChosen.map { entries.filter($0) } ?? entries
             return .object([
-                ("total", .number(entries.count)),
-                ("entries", .array(entries.prefix(limit).map(summary))),
+                ("total", .number(chosen.count)),
+                ("entries", .array(chosen.prefix(limit).map(summary))),
             ])
         }
         let (found, total) = search.search(
-            query, among: entries, version: version, limit: limit, describe: document)
+            query, among: entries, version: version, limit: limit, isChosen: isChosen, describe: document)
         return .object([
             ("total", .number(total)),
             (
@@ -40,13 +45,20 @@ struct CatalogReport {
         ])
     }
 
-    func show(_ name: String) -> JSON? {
-        guard let entry = EntryKind.allCases.lazy.compactMap({ view.entry($0, named: name) }).first else {
-            return nil
-        }
+    /// All that is listed, in the order of the lists.
+    var entries: [ListedEntry] { EntryKind.allCases.flatMap { view.list($0) } }
+
+    func entry(named name: String) -> ListedEntry? {
+        EntryKind.allCases.lazy.compactMap { view.entry($0, named: name) }.first
+    }
+
+    /// - Parameter more: what else is known of it.
+    func show(_ name: String, _ more: [(String, JSON)] = []) -> JSON? {
+        guard let entry = entry(named: name) else { return nil }
         var members = facts(entry)
         members.append(("original", .string(entry.binding.entry)))
         members.append(("hash", .string(entry.binding.hash.description)))
+        members += more
         members.append(("health", health(of: entry.binding.server)))
         members.append(("definition", entry.definition))
         return .object(members)
@@ -87,7 +99,7 @@ struct CatalogReport {
             ? Self.available : own
     }
 
-    private static let available = "available"
+    static let available = "available"
 
     private func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }

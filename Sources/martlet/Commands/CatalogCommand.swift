@@ -4,20 +4,25 @@ import JSONSlice
 struct CatalogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalog", abstract: "What the whole mesh offers.",
-        subcommands: [Search.self, Show.self])
+        subcommands: [Search.self, Show.self, Diff.self, Export.self, SQL.self])
 
     struct Search: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
                 "Entries that the words mean, name or share words with, best first; all when there are none.")
         @Argument(help: "What it should do, in your words, or a name.") var words: [String] = []
+        @Option(
+            name: .customLong("where"),
+            help: "Of these only, as in \"'readonly' IN tags AND segment = 'plant-a'\".")
+        var selection = ""
         @Option(help: "How many at most.") var limit = 50
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             try await options.withNode { node in
                 let body = JSON.object([
-                    ("query", .string(words.joined(separator: " "))), ("limit", .number(limit)),
+                    ("query", .string(words.joined(separator: " "))), ("where", .string(selection)),
+                    ("limit", .number(limit)),
                 ])
                 options.show(try await node.post("/v1/catalog/search", body)) { answer in
                     let isRanked = !words.isEmpty
@@ -38,7 +43,8 @@ struct CatalogCommand: AsyncParsableCommand {
                     }
                     if table.isEmpty {
                         Terminal.say(
-                            "Nothing found; `martlet catalog search` without words lists everything.")
+                            "Nothing found; `martlet catalog search` without words and --where lists everything."
+                        )
                     } else {
                         Terminal.say(table.rendered())
                         let more = answer.count("total") - answer.list("entries").count
@@ -57,33 +63,5 @@ struct CatalogCommand: AsyncParsableCommand {
         let words = entry.list("words").compactMap(\.string)
         let meaning = "meaning \(entry["similarity"]?.double ?? 0)"
         return words.isEmpty ? meaning : words.joined(separator: ", ")
-    }
-
-    struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "One entry, whole.")
-        @Argument(help: "Its name, as `catalog search` prints it.") var entry: String
-        @OptionGroup var options: NodeOptions
-
-        func run() async throws {
-            try await options.withNode { node in
-                options.show(try await node.post("/v1/catalog/show", .object([("entry", .string(entry))]))) {
-                    answer in
-                    Terminal.say(
-                        "\(Terminal.bold(answer.words("name")))  \(answer.words("kind"))  \(answer.words("state"))"
-                    )
-                    Terminal.say(
-                        "server \(answer.words("server")) of node \(answer.words("owner")), there named \(answer.words("original"))"
-                    )
-                    if let health = answer["health"] {
-                        let since = health["sinceSeconds"]?.int.map { " for \(age(seconds: $0))" } ?? ""
-                        let why = Terminal.singleLine(health.words("reason"))
-                        Terminal.say(
-                            "that server is \(health.words("state"))\(since)\(why.isEmpty ? "" : ": \(why)")")
-                    }
-                    Terminal.say("definition \(answer.words("hash"))")
-                    if let definition = answer["definition"] { Terminal.say(definition.text) }
-                }
-            }
-        }
     }
 }

@@ -1,0 +1,90 @@
+import JSONSlice
+
+/// Names an entry for good.
+package struct EntryAddress: Hashable, Comparable, Sendable {
+    package let server: ServerKey
+    package let kind: EntryKind
+    /// Its server's own name for it.
+    package let name: String
+
+    package init(server: ServerKey, kind: EntryKind, name: String) {
+        self.server = server
+        self.kind = kind
+        self.name = name
+    }
+
+    package static func < (a: Self, b: Self) -> Bool {
+        (a.server, a.kind, a.name) < (b.server, b.kind, b.name)
+    }
+}
+
+/// One definition of an entry, for as long as this node knew it to be the entry's.
+package struct EntryVersion: Hashable, Sendable {
+    package var address: EntryAddress
+    package var hash: ContentHash
+    /// When this node learnt it, and when it learnt that it is no more; milliseconds since 1970 on this node's clock.
+    package var learnt: Int64
+    package var gone: Int64?
+    /// Whether there was no such entry before; else it took another definition's place.
+    package var isNew: Bool
+    /// Members of the definition that differ from the one before; empty also when that one was not at hand any more.
+    package var changed: [String]
+
+    package init(
+        _ address: EntryAddress, hash: ContentHash, learnt: Int64, gone: Int64? = nil, isNew: Bool,
+        changed: [String] = []
+    ) {
+        self.address = address
+        self.hash = hash
+        self.learnt = learnt
+        self.gone = gone
+        self.isNew = isNew
+        self.changed = changed
+    }
+}
+
+/// What became of one entry.
+package enum EntryStep: Hashable, Sendable {
+    case added(EntryAddress, ContentHash)
+    case changed(EntryAddress, ContentHash, members: [String])
+    case removed(EntryAddress)
+
+    /// Members that are named of one change: who reads more, compares the definitions.
+    static let membersMax = 16
+
+    /// From what was known of a server to what it offers now.
+    ///
+    /// - Parameters:
+    ///   - known: definitions by address.
+    ///   - older: the entries that `known` was noted of, where they are still at hand; they tell what changed.
+    /// - Complexity: O(entries), and O(bytes) of those changed
+    package static func from(
+        _ known: [EntryAddress: ContentHash], _ older: [Entry], to entries: [Entry], of server: ServerKey
+    ) -> [EntryStep] {
+        var steps: [EntryStep] = []
+        var gone = known
+        var seen: Set<EntryAddress> = []
+        lazy var before = Dictionary(
+            older.map { (EntryAddress(server: server, kind: $0.kind, name: $0.name), $0) }
+        ) { first, _ in first }
+        for entry in entries {
+            let address = EntryAddress(server: server, kind: entry.kind, name: entry.name)
+            // What a server lists twice, it has once.
+            guard seen.insert(address).inserted else { continue }
+            guard let hash = gone.removeValue(forKey: address) else {
+                steps.append(.added(address, entry.hash))
+                continue
+            }
+            guard hash != entry.hash else { continue }
+            let old = before[address].flatMap { $0.hash == hash ? $0.definition : nil }
+            steps.append(
+                .changed(address, entry.hash, members: old.map { differing($0, entry.definition) } ?? []))
+        }
+        return steps + gone.keys.sorted().map { .removed($0) }
+    }
+
+    private static func differing(_ a: JSON, _ b: JSON) -> [String] {
+        let keys = Set(a.members.map(\.key)).union(b.members.map(\.key))
+        return Array(keys.filter { a[$0] != b[$0] }.sorted().prefix(membersMax))
+    }
+}

@@ -1,0 +1,83 @@
+import Catalog
+import Storage
+
+/// Writes down what this node sees entries become. It looks when it is told to, compares each server that changed with what it
+/// last noted, and notes the difference.
+///
+/// What it noted last lies in the data folder, so that a restart is no change.
+actor CatalogChronicle {
+    private let shelf: EntryVersionShelf
+    private let now: @Sendable () -> WallTime
+    /// What is noted as standing; `nil` until it was read.
+    private var standing: [ServerKey: [EntryAddress: ContentHash]]?
+    /// What each server offered when it was last looked at.
+    private var seen: [ServerKey: [Entry]] = [:]
+    private var lastSweep: WallTime?
+    private static let sweepInterval = Duration.seconds(3_600)
+
+    init(shelf: EntryVersionShelf, now: @escaping @Sendable () -> WallTime = { .now() }) {
+        self.shelf = shelf
+        self.now = now
+    }
+
+    /// Notes what is new since the last look. To be called only once the node has taken up all that it stored.
+    ///
+    /// - Complexity: O(servers), and O(entries) of those that changed
+    func look(at snapshot: CatalogSnapshot) async throws {
+        var standing = try await known()
+        for (key, server) in snapshot.servers {
+            // Without a manifest nobody knows yet what it offers.
+            guard let manifest = server.manifest else { continue }
+            let entries = server.record.state == .disabled ? [] : manifest.entries
+            if seen[key] == entries { continue }
+            let steps = EntryStep.from(standing[key] ?? [:], seen[key] ?? [], to: entries, of: key)
+            try await note(steps, &standing)
+            seen[key] = entries
+        }
+        for (key, entries) in standing where snapshot.servers[key] == nil && !entries.isEmpty {
+            try await note(EntryStep.from(entries, [], to: [], of: key), &standing)
+        }
+        seen = seen.filter { snapshot.servers[$0.key] != nil }
+        try await sweep()
+    }
+
+    func differences(sinceSeconds seconds: Int) async throws -> [EntryDifference] {
+        let time = now().advanced(by: .zero - .seconds(seconds))
+        return EntryDifference.since(time.milliseconds, try await shelf.touched(since: time))
+    }
+
+    func versions(of address: EntryAddress) async throws -> [EntryVersion] {
+        try await shelf.versions(of: address)
+    }
+
+    // MARK: -
+
+    private func known() async throws -> [ServerKey: [EntryAddress: ContentHash]] {
+        if let standing { return standing }
+        let read = try await shelf.standing()
+        standing = read
+        return read
+    }
+
+    private func note(
+        _ steps: [EntryStep], _ standing: inout [ServerKey: [EntryAddress: ContentHash]]
+    ) async throws {
+        guard !steps.isEmpty else { return }
+        try await shelf.note(steps, at: now())
+        for step in steps {
+            switch step {
+            case .added(let address, let hash), .changed(let address, let hash, _):
+                standing[address.server, default: [:]][address] = hash
+            case .removed(let address): standing[address.server]?[address] = nil
+            }
+        }
+        self.standing = standing
+    }
+
+    private func sweep() async throws {
+        let now = now()
+        if let lastSweep, lastSweep.advanced(by: Self.sweepInterval) > now { return }
+        try await shelf.forgetOld(at: now)
+        lastSweep = now
+    }
+}

@@ -1,0 +1,79 @@
+import Catalog
+import Storage
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+struct CatalogChronicleTests {
+    private let scratch = Scratch()
+    private let clock = Clock()
+
+    private final class Clock: Sendable {
+        private let seconds = Mutex(1_000_000)
+        func tick(_ count: Int = 100) { seconds.withLock { $0 += count } }
+        var now: WallTime { WallTime(milliseconds: Int64(seconds.withLock { $0 }) * 1_000) }
+    }
+
+    private func chronicle(_ database: NodeDatabase) -> CatalogChronicle {
+        let clock = clock
+        return CatalogChronicle(shelf: EntryVersionShelf(database), now: { clock.now })
+    }
+
+    private func told(_ chronicle: CatalogChronicle, since: Int = 50) async throws -> [String] {
+        try await chronicle.differences(sinceSeconds: since).map { "\($0.kind) \($0.address.name)" }
+    }
+
+    @Test func `what a node sees entries become is told by time`() async throws {
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        let first = try CatalogSnapshot.sample().with("erp", on: .there, .tools("get", "set"))
+        try await chronicle.look(at: first)
+        #expect(try await told(chronicle) == ["added get", "added set"])
+        clock.tick()
+        try await chronicle.look(at: first)
+        #expect(try await told(chronicle).isEmpty)
+
+        let second = try first.with("erp", on: .there, .tools("set") + .tools("get", description: "Gets."))
+        try await chronicle.look(at: second)
+        let found = try await chronicle.differences(sinceSeconds: 50)
+        #expect(found.map(\.kind) == [.changed] && found.first?.members == ["description"])
+        #expect(try await told(chronicle, since: 150) == ["added get", "added set"])
+
+        clock.tick()
+        var third = second
+        third.servers = [:]
+        try await chronicle.look(at: third)
+        #expect(try await told(chronicle) == ["removed get", "removed set"])
+        #expect(try await told(chronicle, since: 1_000).isEmpty)
+        #expect(try await chronicle.versions(of: try #require(found.first?.address)).count == 2)
+    }
+
+    @Test func `a restart is no change, and a list that has not arrived takes nothing away`() async throws {
+        let snapshot = try CatalogSnapshot.sample().with("erp", on: .there, .tools("get"))
+        do {
+            let (_, database) = try scratch.start()
+            try await chronicle(database).look(at: snapshot)
+            try database.close()
+        }
+        clock.tick()
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        var listless = snapshot
+        for key in listless.servers.keys { listless.servers[key]?.manifest = nil }
+        try await chronicle.look(at: listless)
+        try await chronicle.look(at: snapshot)
+        #expect(try await told(chronicle).isEmpty)
+        try await chronicle.look(at: try snapshot.with("erp", on: .there, .tools("get", description: "x")))
+        #expect(try await told(chronicle) == ["changed get"])
+    }
+
+    @Test func `a server that is switched off lists nothing`() async throws {
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        try await chronicle.look(at: try .sample().with("erp", .tools("get")))
+        clock.tick()
+        try await chronicle.look(at: try .sample().with("erp", .tools("get"), state: .disabled))
+        #expect(try await told(chronicle) == ["removed get"])
+    }
+}
