@@ -49,6 +49,12 @@ package enum EntryStep: Hashable, Sendable {
     case changed(EntryAddress, ContentHash, members: [String])
     case removed(EntryAddress)
 
+    package var address: EntryAddress {
+        switch self {
+        case .added(let address, _), .changed(let address, _, _), .removed(let address): address
+        }
+    }
+
     /// Members that are named of one change: who reads more, compares the definitions.
     static let membersMax = 16
 

@@ -12,8 +12,17 @@ actor CatalogChronicle {
     private var standing: [ServerKey: [EntryAddress: ContentHash]]?
     /// What each server offered when it was last looked at.
     private var seen: [ServerKey: [Entry]] = [:]
+    /// When something of each server was last noted.
+    private var noted: [ServerKey: WallTime] = [:]
     private var lastSweep: WallTime?
+    private var stepsSinceSweep = 0
+
+    /// How soon a server that changed is looked at again: one that changes all the time must not keep the disk busy. What it
+    /// was in between is not noted.
+    static let restMin = Duration.seconds(10)
     private static let sweepInterval = Duration.seconds(3_600)
+    /// Steps after which it is swept before its time, so that what is forgotten keeps up with what is noted.
+    private static let stepsPerSweep = 10_000
 
     init(shelf: EntryVersionShelf, now: @escaping @Sendable () -> WallTime = { .now() }) {
         self.shelf = shelf
@@ -29,15 +38,17 @@ actor CatalogChronicle {
             // Without a manifest nobody knows yet what it offers.
             guard let manifest = server.manifest else { continue }
             let entries = server.record.state == .disabled ? [] : manifest.entries
-            if seen[key] == entries { continue }
+            if seen[key] == entries || isResting(key) { continue }
             let steps = EntryStep.from(standing[key] ?? [:], seen[key] ?? [], to: entries, of: key)
             try await note(steps, &standing)
             seen[key] = entries
         }
-        for (key, entries) in standing where snapshot.servers[key] == nil && !entries.isEmpty {
+        for (key, entries) in standing
+        where snapshot.servers[key] == nil && !entries.isEmpty && !isResting(key) {
             try await note(EntryStep.from(entries, [], to: [], of: key), &standing)
         }
         seen = seen.filter { snapshot.servers[$0.key] != nil }
+        noted = noted.filter { isResting($0.key) }
         try await sweep()
     }
 
@@ -62,8 +73,11 @@ actor CatalogChronicle {
     private func note(
         _ steps: [EntryStep], _ standing: inout [ServerKey: [EntryAddress: ContentHash]]
     ) async throws {
-        guard !steps.isEmpty else { return }
-        try await shelf.note(steps, at: now())
+        guard let server = steps.first?.address.server else { return }
+        let now = now()
+        try await shelf.note(steps, at: now)
+        noted[server] = now
+        stepsSinceSweep += steps.count
         for step in steps {
             switch step {
             case .added(let address, let hash), .changed(let address, let hash, _):
@@ -74,10 +88,22 @@ actor CatalogChronicle {
         self.standing = standing
     }
 
+    private func isResting(_ server: ServerKey) -> Bool {
+        guard let last = noted[server] else { return false }
+        let now = now()
+        // A clock that was set back holds nothing up.
+        return last <= now && now < last.advanced(by: Self.restMin)
+    }
+
     private func sweep() async throws {
         let now = now()
-        if let lastSweep, lastSweep.advanced(by: Self.sweepInterval) > now { return }
+        if stepsSinceSweep < Self.stepsPerSweep, let lastSweep,
+            lastSweep <= now, now < lastSweep.advanced(by: Self.sweepInterval)
+        {
+            return
+        }
         try await shelf.forgetOld(at: now)
         lastSweep = now
+        stepsSinceSweep = 0
     }
 }

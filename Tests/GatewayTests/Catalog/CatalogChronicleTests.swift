@@ -68,6 +68,30 @@ struct CatalogChronicleTests {
         #expect(try await told(chronicle) == ["changed get"])
     }
 
+    @Test func `a server that changes all the time is noted now and then`() async throws {
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        var snapshot = CatalogSnapshot.sample()
+        for number in 0..<40 {
+            snapshot = try snapshot.with("erp", on: .there, .tools("tool_\(number)"))
+            try await chronicle.look(at: snapshot)
+            clock.tick(1)
+        }
+        // At 0, 10, 20 and 30 s.
+        #expect(
+            try await chronicle.differences(sinceSeconds: 35).map(\.address.name) == ["tool_0", "tool_30"])
+        clock.tick()
+        try await chronicle.look(at: snapshot)
+        #expect(try await told(chronicle, since: 200) == ["added tool_39"])
+        var gone = snapshot
+        gone.servers = [:]
+        try await chronicle.look(at: gone)
+        #expect(try await told(chronicle, since: 200) == ["added tool_39"])
+        clock.tick(10)
+        try await chronicle.look(at: gone)
+        #expect(try await told(chronicle, since: 200).isEmpty)
+    }
+
     @Test func `a server that is switched off lists nothing`() async throws {
         let (_, database) = try scratch.start()
         let chronicle = chronicle(database)
