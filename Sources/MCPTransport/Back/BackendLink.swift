@@ -162,9 +162,6 @@ protocol BackendLink: Sendable {
 }
 
 extension BackendLink {
-    /// Its only session lives as long as the link.
-    var sessionNumber: Int { 0 }
-
     /// One channel carries everything, and it is open.
     func whenAttentive() async {}
 }

@@ -8,6 +8,9 @@ import Synchronization
 /// everything we say is POSTed to the URL that the stream's first event names. The stream's end is the
 /// link's.
 final class EventLink: BackendLink {
+    /// Its only session lives as long as the link.
+    var sessionNumber: Int { 0 }
+
     private let poster: Poster
     private let requests: OpenRequests
     private let stream = Mutex<HTTPClientHandle?>(nil)

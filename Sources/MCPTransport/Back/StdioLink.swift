@@ -7,6 +7,9 @@ import Synchronization
 
 /// A backend that is our child and speaks over its standard input and output.
 final class StdioLink: BackendLink {
+    /// Its only session lives as long as the link.
+    var sessionNumber: Int { 0 }
+
     /// How often a child is looked at whose output is still open: its own children may hold it.
     private static let lookInterval = Duration.seconds(1)
 

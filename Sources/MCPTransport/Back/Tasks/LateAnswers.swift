@@ -64,6 +64,7 @@ struct LateAnswers: BackendLink {
     func attend() async { await link.attend() }
     func whenAttentive() async { await link.whenAttentive() }
     func close() async -> String? { await link.close() }
+    var sessionNumber: Int { link.sessionNumber }
 }
 
 extension LateAnswers {
