@@ -83,9 +83,13 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let comparesBuckets: UInt64 = 8
     /// Bit 4: the sender reads deflated frames (``Frame/encoded(inflates:)``).
     package static let inflates: UInt64 = 16
+    /// Bit 5: the sender lets others open links that carry calls only.
+    package static let takesCallLinks: UInt64 = 32
+    /// Bit 6, of one link and said by who opened it: it carries calls only. It is not listed, and no document spreads over it.
+    package static let callsOnly: UInt64 = 64
     /// What this software can do.
     package static let ownFeatures =
-        exchangesStatements | answersPings | takesScoped | comparesBuckets | inflates
+        exchangesStatements | answersPings | takesScoped | comparesBuckets | inflates | takesCallLinks
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,
@@ -100,6 +104,8 @@ package struct Hello: Hashable, Sendable, Canonical {
     }
 
     package var inflates: Bool { features & Self.inflates != 0 }
+    package var takesCallLinks: Bool { features & Self.takesCallLinks != 0 }
+    package var isForCalls: Bool { features & Self.callsOnly != 0 }
     var takesScoped: Bool { features & Self.takesScoped != 0 }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {

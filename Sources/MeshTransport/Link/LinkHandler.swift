@@ -66,6 +66,8 @@ final class LinkHandler: ChannelDuplexHandler {
 
     var hello: Hello? { if case .up(let hello) = phase { hello } else { nil } }
     var peer: NodeID? { hello?.node }
+    /// Whether it is listed and documents spread over it. The others carry calls, and what each end tells the other alone.
+    var isStanding: Bool { setup.circuit == nil && (setup.openedByMe || hello?.isForCalls != true) }
     /// Of the protocol that both ends speak.
     var version: UInt16 {
         hello.flatMap { setup.hello.version(with: $0) } ?? ProtocolVersion.spoken.lowerBound

@@ -9,7 +9,8 @@ struct LinkSetup {
     var address: String?
     /// Whom we meant to reach, when it is known.
     var expecting: NodeID?
-    /// Whom the circuit crosses; `nil` for a socket. Such a link carries calls and is not listed.
+    /// Whom the link crosses, where it carries calls only and is not listed: nobody, on a socket of its own, or the relays of
+    /// its circuit. `nil`: it is to stand.
     var circuit: [NodeID]?
     var verdict: HandshakeVerdict
     var hello: Hello

@@ -24,7 +24,7 @@ final class Reach: LinkSeeker {
     func noWay(_ obstacle: CallCourse.Obstacle) {}
 }
 
-/// A link through a circuit to a node that this one does not dial.
+/// A link for calls to a node that this one has no standing link with: through a circuit, or on a socket of its own.
 enum CallLink {
     /// Not up yet; these wait for it.
     case opening([any LinkSeeker])
@@ -55,6 +55,7 @@ extension MeshHub {
         if let link = directLink(to: owner) { return call.go(on: link) }
         if case .up(let id, _)? = callLinks[owner], let link = links[id] {
             callLinks[owner] = .up(id, idleSince: nil)
+            if link.setup.circuit != [] { seekCallLink(to: owner) }
             return call.go(on: link)
         }
         if case .opening(let waiting)? = callLinks[owner] {
@@ -80,6 +81,7 @@ extension MeshHub {
             return call.noWay(.limited("circuits to \(callLinks.count) nodes are open already"))
         }
         callLinks[owner] = .opening([call])
+        seekCallLink(to: owner)
         do {
             try dialThroughCircuit(to: owner, path: path)
         } catch {
@@ -90,7 +92,19 @@ extension MeshHub {
 
     func circuitLinkUp(_ link: LinkHandler) {
         guard link.setup.openedByMe, let owner = link.peer else { return }
-        let waiting: [any LinkSeeker] = if case .opening(let calls)? = callLinks[owner] { calls } else { [] }
+        var waiting: [any LinkSeeker] = []
+        switch callLinks[owner] {
+        case .opening(let calls)?: waiting = calls
+        case .up(let id, _)?:
+            guard let other = links[id] else { break }
+            // Of two the one without relays is kept; the calls on the other end first.
+            guard link.setup.circuit == [], other.setup.circuit != [] else {
+                link.retiresBy = setup.now() + Self.retireMax
+                return
+            }
+            other.retiresBy = setup.now() + Self.retireMax
+        case nil: break
+        }
         callLinks[owner] = .up(link.setup.id, idleSince: nil)
         for call in waiting { call.go(on: link) }
     }
@@ -105,7 +119,8 @@ extension MeshHub {
         switch callLinks[owner] {
         case .up(link.setup.id, _)?:
             callLinks[owner] = nil
-        case .opening(let waiting)? where !wasUp:
+        // One on a socket of its own is sought besides: nobody waits for it.
+        case .opening(let waiting)? where !wasUp && path != []:
             callLinks[owner] = nil
             for call in waiting { call.noWay(.noPath("\(why)")) }
         default: break
@@ -118,8 +133,9 @@ extension MeshHub {
         offer(.event(.pathBroke(index == 0 ? setup.me : path[index - 1], next)))
     }
 
-    /// Closes circuits that carried no call for ``callLinkIdleMax``: each costs two nodes' memory at every relay.
+    /// Closes links that carried no call for ``callLinkIdleMax``: a circuit costs two nodes' memory at every relay.
     func sweepCallLinks(at now: Instant) {
+        callLinkSought = callLinkSought.filter { now - $0.value < Self.callLinkSoughtAgain }
         for (owner, callLink) in callLinks {
             guard case .up(let id, let idleSince) = callLink, let link = links[id] else { continue }
             if link.streams?.count ?? 0 > 0 {

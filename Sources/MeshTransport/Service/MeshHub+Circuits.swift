@@ -29,8 +29,8 @@ extension MeshHub {
     }
 
     func circuitArrived(_ stream: LinkStream, header bytes: [UInt8], on link: LinkHandler) {
-        guard let peer = link.peer, link.setup.circuit == nil else {
-            return stream.reset(.refused, "no circuits inside circuits")
+        guard let peer = link.peer, link.isStanding else {
+            return stream.reset(.refused, "no circuits inside circuits, nor over links for calls")
         }
         let header: CircuitHeader
         do {

@@ -36,12 +36,15 @@ extension MeshHub {
             }
     }
 
-    private func outfit(_ channel: any Channel, dialled address: String, expecting: NodeID?) throws {
+    func outfit(
+        _ channel: any Channel, dialled address: String, expecting: NodeID?, circuit: [NodeID]? = nil
+    ) throws {
         let verdict = HandshakeVerdict()
         let tls = try setup.tls.dialling(expecting, verdict)
         let link = LinkHandler(
             linkSetup(
-                openedByMe: true, address: address, expecting: expecting, circuit: nil, verdict: verdict),
+                openedByMe: true, address: address, expecting: expecting, circuit: circuit,
+                verdict: verdict),
             owner: self)
         try channel.pipeline.syncOperations.addHandlers([tls, link])
         keep(channel)

@@ -53,8 +53,15 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     private let software: String
     private let versions: ClosedRange<UInt16>
 
-    /// Links through circuits, by the node at their end; and the calls that wait for one to open.
+    /// Links for calls, by the node at their end; and the calls that wait for one to open.
     var callLinks: [NodeID: CallLink] = [:]
+    /// When nodes that are called through others were last dialled themselves.
+    var callLinkSought: [NodeID: Instant] = [:]
+    /// Where a node may be, the likeliest first; only tests replace it.
+    lazy var whereabouts: (NodeID) -> [String] = { [board] node in
+        let known = board.candidates.filter { $0.reaches == node }
+        return known.sorted { ($0.failures, $0.address) < ($1.failures, $1.address) }.map(\.address)
+    }
     /// Calls of ours whose owner is to be reached again, by owner.
     var pursued: [NodeID: [OutgoingCall]] = [:]
     /// How many calls were sent to each owner so far.
@@ -194,7 +201,8 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             id: LinkID(nextLink), openedByMe: openedByMe, address: address, expecting: expecting,
             circuit: circuit, verdict: verdict,
             hello: Hello(
-                versions: versions, features: features, node: setup.me,
+                versions: versions,
+                features: circuit == [] ? features | Hello.callsOnly : features, node: setup.me,
                 incarnation: incarnation, life: life, software: software),
             now: setup.now)
     }
@@ -222,9 +230,9 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         guard let hello = link.hello else { return }
         // Revoked while its handshake was under way.
         if let why = board.objection(to: hello.node) { return link.sayGoodbye(.notEnrolled, why) }
-        links[link.setup.id] = link
-        noteCaller(on: link)
-        if link.setup.circuit != nil {
+        if !link.isStanding {
+            guard admitCallLink(link, hello) else { return }
+            take(link)
             circuitLinkUp(link)
             offer(
                 .event(
@@ -232,6 +240,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
                         link.setup.id,
                         LinkFacts(hello: hello, openedByMe: link.setup.openedByMe, address: nil))))
         } else {
+            take(link)
             byPeer[hello.node, default: []].append(link.setup.id)
             offer(
                 .event(
@@ -250,12 +259,17 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         publishLinks()
     }
 
+    private func take(_ link: LinkHandler) {
+        links[link.setup.id] = link
+        noteCaller(on: link)
+    }
+
     func linkDown(_ link: LinkHandler, _ why: LinkError) {
         let wasUp = links.removeValue(forKey: link.setup.id) != nil
         if case .versionsApart(_, let peer, _, _) = why {
             offer(.event(.versionsApart(peer, text: why.description)))
         }
-        if link.setup.circuit != nil {
+        if !link.isStanding {
             circuitLinkDown(link, why, wasUp: wasUp)
             if wasUp { offer(.event(.circuitDown(link.setup.id))) }
         } else if wasUp, let peer = link.peer {
@@ -277,13 +291,13 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     func control(_ frame: Frame, from link: LinkHandler) -> Bool {
         // A link inside a circuit carries calls, and what its other end tells this node alone; documents spread over
         // standing links only.
-        guard link.setup.circuit == nil || frame.isForCircuits else { return true }
+        guard link.isStanding || frame.isForCircuits else { return true }
         link.backlog?.add()
         return offer(.frame(frame, from: link.setup.id, backlog: link.backlog))
     }
 
     func measured(_ roundTrip: Duration, on link: LinkHandler) {
-        guard link.setup.circuit == nil else { return }
+        guard link.isStanding else { return }
         offer(.event(.measured(link.setup.id, roundTrip: roundTrip)))
         publishLinks()
     }
