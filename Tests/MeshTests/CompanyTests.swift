@@ -41,6 +41,20 @@ struct CompanyTests {
         return core.handle(.tick, at: now, using: &random)
     }
 
+    @Test mutating func `a peer that links up and then says nothing is no company`() throws {
+        start()
+        _ = linkUp(features: Hello.ownFeatures)
+        for _ in 0..<100 { _ = pass(.milliseconds(100)) }
+        let snapshot = core.catalogSnapshot()
+        #expect(snapshot.isConfirmed && snapshot.aloneSince != nil)
+        // It is asked again and again: what it said first may have been lost.
+        var asked = 0
+        for _ in 0..<300 {
+            for case .send(.statementDigest, _) in pass(.milliseconds(100)) { asked += 1 }
+        }
+        #expect(asked >= 2)
+    }
+
     @Test mutating func `what was known is shown at once with its age, and is confirmed by the first peer`()
         throws
     {

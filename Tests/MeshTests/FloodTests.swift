@@ -1,8 +1,9 @@
 import Catalog
 import JSONSlice
 import MartletTestKit
-import Mesh
 import Testing
+
+@testable import Mesh
 
 /// One node, and a neighbour that says too much.
 struct FloodTests {
@@ -88,11 +89,14 @@ struct FloodTests {
         #expect(taken(receive([newest])) == 1)
     }
 
-    @Test mutating func `a node that floods is not taken for a dead one`() throws {
+    @Test(arguments: [(documents: 10, bytes: 24_000_000), (documents: 1_000, bytes: 2_000)])
+    mutating func `a node that floods is not taken for a dead one`(documents: Int, bytes: Int) throws {
         var limits = MeshLimits()
-        limits.documentsBurst = 10
+        limits.documentsBurst = documents
+        limits.originBytesBurst = bytes
         try begin(limits)
-        _ = receive(try (2...40).map { try server($0, by: peer) })
+        let offered = receive(try (2...40).map { try server($0, by: peer) })
+        #expect(taken(offered) < 39)
         let links = LinksBody(links: [
             node.id: ListedLink(roundTrip: RoundTripClass(level: 1), relays: true)
         ])
@@ -130,7 +134,7 @@ struct FloodTests {
         }
         var refusals = 0
         for document in forged { refusals += receive([document]).count }
-        // 16 MiB at 64 KiB each; the rest is let drop unread.
+        // The rest is let drop unread.
         #expect(refusals < 300)
         let flood = try core.currentFloods(at: now).first.orFail()
         #expect(flood.node == peer.id && flood.part == .neighbour)
@@ -176,8 +180,33 @@ struct FloodTests {
         #expect(core.currentFloods(at: now).map(\.part) == [.neighbour])
     }
 
+    @Test mutating func `a neighbour that says too much is still heard on revocations and on scoped servers`()
+        throws
+    {
+        var limits = MeshLimits()
+        limits.neighbourBytesBurst = 10_000
+        core = mesh.core(node, limits: limits)
+        _ = core.handle(.started(StoredState()), at: now, using: &random)
+        var hello = Hello(versions: 1...2, node: peer.id, incarnation: 1, life: peer.life, software: "")
+        hello.features = Hello.ownFeatures
+        let facts = LinkFacts(hello: hello, openedByMe: false, address: nil)
+        _ = core.handle(.linkUp(link, facts), at: now, using: &random)
+        for _ in 0..<10 {
+            _ = receive(.announce([DocumentRow](repeating: try server(2, by: peer).row, count: 50)))
+        }
+        #expect(core.currentFloods(at: now).map(\.part) == [.neighbour])
+        let victim = try mesh.node("victim", using: &random)
+        let revocation = try Revocation(of: victim.id, reason: "lost", grant: mesh.grant, by: mesh.issuer)
+        _ = receive(.statements([revocation.encoded], isLast: true))
+        #expect(core.revocations.count == 1)
+        // A set of which a part was let drop would be taken for the whole.
+        #expect(Frame.scopedDocuments([], isLast: true).costToReader == nil)
+    }
+
     @Test mutating func `a new link gives a flooding neighbour no new allowance`() throws {
-        try begin()
+        var limits = MeshLimits()
+        limits.neighbourBytesBurst = 16 * 1024 * 1024
+        try begin(limits)
         let rows = try (0..<UInt64(500)).map { number in
             DocumentRow(
                 key: .links(NodeID(high: 1, low: number)),

@@ -35,9 +35,9 @@ package struct Flood: Hashable, Sendable {
 ///
 /// An origin has an allowance of documents and of bytes; what is over it is neither looked at nor passed on, and comes
 /// later by repair, as its newest version only. What says who is alive (node and links) has an allowance of its own, so
-/// that a node with too many servers is not taken for a dead one. A neighbour has an allowance of bytes, from which also is
-/// taken what it makes this node do in vain. Only what is news and well signed counts against its origin: nobody can use
-/// up another's allowance.
+/// that a node with too many servers is not taken for a dead one. A neighbour has an allowance of bytes, and one of signatures
+/// that it has this node check in vain. Only what is news and well signed counts against its origin: nobody can use up
+/// another's allowance.
 ///
 /// Memory: one entry for each enrolled node that said something in the last minutes.
 struct FloodWatch: Sendable {
@@ -53,9 +53,12 @@ struct FloodWatch: Sendable {
 
     private struct Neighbour: Sendable {
         var received: Allowance
+        var forged: Allowance
         var answered: Allowance
 
-        func isWhole(at now: Instant) -> Bool { received.isWhole(at: now) && answered.isWhole(at: now) }
+        func isWhole(at now: Instant) -> Bool {
+            received.isWhole(at: now) && forged.isWhole(at: now) && answered.isWhole(at: now)
+        }
     }
 
     private struct Key: Hashable {
@@ -75,8 +78,8 @@ struct FloodWatch: Sendable {
     /// How many more documents of an origin are taken in now.
     func documentsLeft(of origin: NodeID, _ kind: DocumentKind, at now: Instant) -> Int {
         guard let known = origins[origin] else { return limits.documentsBurst }
-        guard known.bytes.left(at: now) > 0 else { return 0 }
-        return max(0, (kind.isPresence ? known.presence : known.content).left(at: now))
+        if kind.isPresence { return max(0, known.presence.left(at: now)) }
+        return known.bytes.left(at: now) > 0 ? max(0, known.content.left(at: now)) : 0
     }
 
     /// A document was news, and its origin's.
@@ -93,8 +96,8 @@ struct FloodWatch: Sendable {
             origin.presence.take(1, at: now)
         } else {
             origin.content.take(1, at: now)
+            origin.bytes.take(document.encodedCount, at: now)
         }
-        origin.bytes.take(document.encodedCount, at: now)
         origins[document.key.origin] = origin
     }
 
@@ -105,9 +108,12 @@ struct FloodWatch: Sendable {
     // MARK: Neighbours
 
     /// Whether a neighbour may have one more frame looked at; what it costs is taken from its allowance.
-    mutating func admit(_ bytes: Int, from peer: NodeID, at now: Instant) -> Bool {
+    ///
+    /// - Parameter isStatement: whether it is of revocations, which a neighbour that says much must still bring: only one that
+    ///   forges is not heard.
+    mutating func admit(_ bytes: Int, isStatement: Bool, from peer: NodeID, at now: Instant) -> Bool {
         var neighbour = neighbours[peer] ?? newNeighbour
-        guard neighbour.received.left(at: now) > 0 else {
+        guard neighbour.forged.left(at: now) > 0, isStatement || neighbour.received.left(at: now) > 0 else {
             note(Key(node: peer, part: .neighbour), 1, at: now)
             return false
         }
@@ -119,7 +125,7 @@ struct FloodWatch: Sendable {
     /// A neighbour passed on what no honest node does, and had this node check a signature in vain.
     mutating func charge(_ peer: NodeID, at now: Instant) {
         var neighbour = neighbours[peer] ?? newNeighbour
-        neighbour.received.take(limits.forgeryCost, at: now)
+        neighbour.forged.take(1, at: now)
         neighbours[peer] = neighbour
     }
 
@@ -159,6 +165,8 @@ struct FloodWatch: Sendable {
             received: Allowance(
                 Allowance.Terms(
                     perSecond: limits.neighbourBytesPerSecond, burst: limits.neighbourBytesBurst)),
+            forged: Allowance(
+                Allowance.Terms(perSecond: limits.forgeriesPerSecond, burst: limits.forgeriesBurst)),
             answered: Allowance(
                 Allowance.Terms(perSecond: limits.answerBytesPerSecond, burst: limits.answerBytesBurst)))
     }
@@ -181,17 +189,17 @@ extension DocumentKind {
 
 extension Frame {
     /// What a neighbour's frame costs this node, in bytes of its allowance; `nil` for what is bounded otherwise: pages
-    /// by this node's own asking.
+    /// by this node's own asking, scoped documents by ``ScopedAllowance`` (a set of which a part is let drop is no set).
     var costToReader: Int? {
         switch self {
-        case .documents(let documents), .scopedDocuments(let documents, _):
+        case .documents(let documents):
             documents.reduce(1024) { $0 + $1.count + 64 }
         case .announce(let rows): 1024 + rows.count * 128
         case .pull(let keys): 1024 + keys.count * 64
         case .digest, .scopedOffer, .scopedHeld, .manifestPull: 1024
         // All rows that are held are gone through for each.
-        case .digestRows(let page): 16 * 1024 + page.rows.count * 128
-        case .bucketRows(let rows): 16 * 1024 + rows.page.rows.count * 128
+        case .digestRows(let page): 64 * 1024 + page.rows.count * 128
+        case .bucketRows(let rows): 64 * 1024 + rows.page.rows.count * 128
         case .bucketDigest(let digest): 16 * 1024 + digest.hashes.count * 16
         // Nearly nothing: a whole set must get through. Forgeries among them are charged one by one.
         case .statements(let statements, _): statements.count

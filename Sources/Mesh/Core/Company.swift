@@ -7,7 +7,8 @@ package import Catalog
 struct Company: Hashable, Sendable {
     /// Whether what is known of others may be called.
     private(set) var isConfirmed = true
-    /// Since when there is no link; `nil` while there is one.
+    /// Since when there is no link whose ends are equal in revocations; `nil` while there is one. A peer that is mute from the
+    /// start is no company.
     private(set) var withoutLinkSince: Instant?
     /// The same, once it has lasted long enough to be said.
     private(set) var aloneSince: Instant?
@@ -53,8 +54,10 @@ extension MeshCore {
 
     var knowsOthers: Bool { store.nodes.contains { $0.key != me.id && $0.value.standing == .present } }
 
-    mutating func confirmWhatIsKnown() {
-        if company.confirm() { outbox.noteCatalogChange() }
+    /// A link is good for more than heartbeats.
+    mutating func noteCompany() {
+        let (isLinked, isConfirmed) = (company.linked(), company.confirm())
+        if isLinked || isConfirmed { outbox.noteCatalogChange() }
     }
 
     mutating func lookWhetherAlone() {

@@ -108,16 +108,18 @@ package struct MeshLimits: Hashable, Sendable {
     package var originBytesPerSecond = 256 * 1024
     /// … which is what an origin with all the servers and virtual servers that it may have says.
     package var originBytesBurst = 24 * 1024 * 1024
-    /// What one neighbour may have looked at: several hundred times what an idle mesh of 1,000 nodes says …
-    package var neighbourBytesPerSecond = 1024 * 1024
-    /// … and at once as much as a new node learns from one neighbour in a mesh of that size.
-    package var neighbourBytesBurst = 16 * 1024 * 1024
+    /// What one neighbour may have looked at. It passes on what others say, so that is as much as 16 origins may say …
+    package var neighbourBytesPerSecond = 4 * 1024 * 1024
+    /// … and at once several times what a new node learns from one neighbour in a mesh of 1,000 nodes.
+    package var neighbourBytesBurst = 64 * 1024 * 1024
     /// What one neighbour is told because it asked; more would take the link from calls …
     package var answerBytesPerSecond = 16 * 1024 * 1024
     /// … than a new node's first seconds do.
     package var answerBytesBurst = 64 * 1024 * 1024
-    /// A signature checked in vain costs as much as so many bytes: some 16 forgeries a second are looked at.
-    package var forgeryCost = 64 * 1024
+    /// Signatures of one neighbour that are checked in vain …
+    package var forgeriesPerSecond = 16
+    /// … and at once, before it is heard no more.
+    package var forgeriesBurst = 256
     /// Whoever kept within bounds for so long is no more named as flooding.
     package var floodForgottenAfter: Duration = .seconds(60)
 

@@ -168,6 +168,7 @@ extension MeshCore {
         neighbourhood.turnedAway(peer, at: now)
         wanted = nil
         guard neighbourhood.peers.allSatisfy({ $0 == peer }) else { return }
+        neighbourhood.forgetReferrals()
         for address in referral.addresses {
             neighbourhood.sighted(Candidate(address: address, source: .referral), at: now, using: &random)
         }

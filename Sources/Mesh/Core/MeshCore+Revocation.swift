@@ -197,7 +197,7 @@ extension MeshCore {
     private mutating func beginDocuments(on link: LinkID) {
         guard isTold(link), isHeard(link), let facts = neighbourhood.links[link]?.facts else { return }
         scoped.isDirty = true
-        confirmWhatIsKnown()
+        noteCompany()
         if facts.openedByMe { compare(with: link) }
     }
 
@@ -275,6 +275,7 @@ extension MeshCore {
         }
         dropScoped(of: node)
         floods.forget(node)
+        damping.forget(node)
         neighbourhood.forget(node)
         for link in pulls.keys { pulls[link] = pulls[link]?.filter { $0.key.origin != node } }
         unreachableSince[node] = nil

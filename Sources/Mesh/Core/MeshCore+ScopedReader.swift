@@ -104,6 +104,7 @@ extension MeshCore {
         scoped.confirmed[owner] = nil
         scoped.fetches[owner] = nil
         scoped.unusable[owner] = nil
+        scoped.met.remove(owner)
         scoped.allowances[owner] = nil
         scoped.dirty.insert(owner)
         if scoped.others[owner] != nil { replace(of: owner, with: [:]) }

@@ -31,7 +31,7 @@ extension MeshCore {
         guard let cost = frame.costToReader,
             let peer = neighbourhood.peer(of: link) ?? scoped.circuits[link]?.peer
         else { return true }
-        return floods.admit(cost, from: peer, at: now)
+        return floods.admit(cost, isStatement: frame.isStatement, from: peer, at: now)
     }
 
     /// Keeps a document that is news, and passes it on to all neighbours but the one that showed it.

@@ -216,6 +216,10 @@ package struct MeshCore: Sendable {
         }
         if let due = nextRepair, due <= now {
             nextRepair = now + repairDelay(using: &random)
+            // Where the first words of a link were lost on one end, nothing else would ever be said.
+            for link in neighbourhood.active where !isTold(link) || !isHeard(link) {
+                outbox.state(.statementDigest(store.revocationDigest()), link)
+            }
             if let link = spreading.randomElement(using: &random) {
                 if greetings[link] != nil { outbox.state(.statementDigest(store.revocationDigest()), link) }
                 compare(with: link)
@@ -289,10 +293,9 @@ package struct MeshCore: Sendable {
             // What was said on a link that broke may have been lost.
             scoped.confirmed[facts.peer] = nil
             // Either end can tell who opened the link, so one exchange is enough for both.
-            if company.linked() { outbox.noteCatalogChange() }
             if !greet(link, facts) {
                 // An older peer, which keeps no revocations to ask for.
-                confirmWhatIsKnown()
+                noteCompany()
                 if facts.openedByMe { compare(with: link) }
             }
         }
@@ -308,7 +311,7 @@ package struct MeshCore: Sendable {
         let life = neighbourhood.links[link]?.facts.hello.life ?? 0
         guard let peer = neighbourhood.down(link, at: now, using: &random) else { return }
         damping.down(peer, life: life, at: now)
-        if neighbourhood.links.isEmpty { company.lostLast(at: now) }
+        if spreading.isEmpty { company.lostLast(at: now) }
         graphDirty = true
         routesFoundAt = nil
         // A link that is gone is told at once: it is how the others learn that somebody is.

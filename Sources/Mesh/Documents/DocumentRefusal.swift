@@ -17,9 +17,10 @@ package enum DocumentRefusal: Error, Hashable, Sendable, CustomStringConvertible
     /// Whether an honest node, which checks what it passes on, never shows it.
     var isForgery: Bool {
         switch self {
-        case .malformed, .badEnrolment, .badSignature: true
-        // What is known elsewhere may be other than what is known here, for a while.
-        case .unknownOrigin, .beyondRole, .tooMany, .departed, .revoked: false
+        case .badEnrolment, .badSignature: true
+        // What is known elsewhere may be other than what is known here, for a while; and what another version writes is read
+        // no further than to its form, which costs no signature.
+        case .malformed, .unknownOrigin, .beyondRole, .tooMany, .departed, .revoked: false
         }
     }
 

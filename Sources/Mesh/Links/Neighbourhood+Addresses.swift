@@ -84,6 +84,14 @@ extension Neighbourhood {
         }
     }
 
+    /// What a full node named is tried once: the next one names others, and nobody fills the list so.
+    mutating func forgetReferrals() {
+        for key in candidates.keys where candidates[key]?.sources.contains(.referral) == true {
+            candidates[key]?.sources.remove(.referral)
+            if candidates[key]?.sources.isEmpty == true { candidates[key] = nil }
+        }
+    }
+
     /// A node is no more of the mesh: nobody dials it any more, whoever told of its addresses.
     package mutating func forget(_ node: NodeID) {
         for key in candidates.keys where key.node == node { candidates[key] = nil }

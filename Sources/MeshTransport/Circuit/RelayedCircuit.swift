@@ -11,6 +11,9 @@ final class RelayedCircuit {
     static let joinBytesMax = 64 * 1024
 
     let source: NodeID
+    /// Who brought it here. A source is named by the header alone, so that what it may use is counted for each bringer: nobody
+    /// uses up what another's circuits have.
+    let bringer: NodeID
     let destination: NodeID
     private let bytesMax: Int?
     private let upstream: LinkStream
@@ -30,14 +33,17 @@ final class RelayedCircuit {
     private(set) var lastByte: Instant
 
     /// - Parameters:
+    ///   - bringer: the peer from which it came.
     ///   - upstream: from the circuit's source.
     ///   - downstream: to `next`.
     init(
-        _ header: CircuitHeader, from upstream: LinkStream, to downstream: LinkStream, at next: NodeID,
+        _ header: CircuitHeader, by bringer: NodeID, from upstream: LinkStream, to downstream: LinkStream,
+        at next: NodeID,
         now: @escaping () -> Instant, observe: (([UInt8]) -> Void)?,
         hasRoom: @escaping () -> Bool, ended: @escaping (RelayedCircuit) -> Void
     ) {
         source = header.source
+        self.bringer = bringer
         destination = header.path.last ?? next
         bytesMax = header.purpose == .join ? Self.joinBytesMax : nil
         self.upstream = upstream

@@ -41,28 +41,32 @@ extension MeshHub {
         if let why = board.objection(to: header.source) { return stream.reset(.refused, why) }
         let decision = RelayDecision(
             header, from: peer, at: setup.me, linked: directPeers, relays: setup.relays,
-            openFromSource: relayed.values.count { $0.source == header.source },
-            heldForSource: heldBytes(of: header.source), limits: relayLimits)
+            openFromSource: relayed.values.count { $0.source == header.source && $0.bringer == peer },
+            heldForSource: heldBytes(of: header.source, by: peer), limits: relayLimits)
         switch decision {
         case .refuse(let code, let text): stream.reset(code, text)
-        case .forward(let next, let onward): relay(stream, to: next, onward)
+        case .forward(let next, let onward): relay(stream, from: peer, to: next, onward)
         case .accept(let header): accept(stream, header, from: peer)
         }
     }
 
-    /// What waits here to go on, of all circuits of one source.
-    func heldBytes(of source: NodeID) -> Int {
-        relayed.values.reduce(0) { $0 + ($1.source == source ? $1.bytesHeld : 0) }
+    /// What waits here to go on, of all circuits of one source that one peer brought.
+    func heldBytes(of source: NodeID, by bringer: NodeID) -> Int {
+        relayed.values.reduce(0) { $0 + ($1.source == source && $1.bringer == bringer ? $1.bytesHeld : 0) }
     }
 
-    private func relay(_ upstream: LinkStream, to next: NodeID, _ header: CircuitHeader) {
+    private func relay(
+        _ upstream: LinkStream, from bringer: NodeID, to next: NodeID, _ header: CircuitHeader
+    ) {
         guard
             let downstream = try? directLink(to: next)?.streams?.open(.circuit, header: header.canonicalBytes)
         else { return upstream.reset(.nextUnreachable, next.description) }
         let circuit = RelayedCircuit(
-            header, from: upstream, to: downstream, at: next, now: setup.now, observe: relayObserver,
+            header, by: bringer, from: upstream, to: downstream, at: next, now: setup.now,
+            observe: relayObserver,
             hasRoom: { [weak self] in
-                self.map { $0.heldBytes(of: header.source) <= $0.relayLimits.bytesInFlight } ?? true
+                self.map { $0.heldBytes(of: header.source, by: bringer) <= $0.relayLimits.bytesInFlight }
+                    ?? true
             }
         ) { [weak self] in self?.relayed[ObjectIdentifier($0)] = nil }
         relayed[ObjectIdentifier(circuit)] = circuit
