@@ -36,7 +36,7 @@ struct NeighbourTests {
         }
     }
 
-    /// Looks once a second: a look at each pair of a hundred nodes takes longer than they need for a second.
+    /// Looks once a second: a look at each pair of sixty nodes takes longer than they need for a second.
     private func untilAllReach(_ mesh: SimulatedMesh, within seconds: Int) throws -> Bool {
         for _ in 0..<seconds {
             mesh.run(for: .seconds(1))
@@ -46,19 +46,19 @@ struct NeighbourTests {
     }
 
     @Test(.timeLimit(.minutes(5)))
-    func `a hundred nodes in segments that few can cross stay one mesh while nodes come and go`() throws {
+    func `sixty nodes in segments that few can cross stay one mesh while nodes come and go`() throws {
         let mesh = try SimulatedMesh(seed: 1)
-        _ = try segmented(mesh, segments: 4, of: 25, bridges: 5)
+        _ = try segmented(mesh, segments: 4, of: 15, bridges: 4)
         #expect(try untilAllReach(mesh, within: 60))
         var random = SplitMix64(seed: 2)
         var gone: [Int] = []
         for round in 0..<4 {
-            for _ in 0..<6 {
+            for _ in 0..<4 {
                 let victim = try mesh.running.randomElement(using: &random).orFail()
                 mesh.kill(victim)
                 gone.append(victim)
             }
-            if round > 0 { for _ in 0..<6 { mesh.start(gone.removeFirst()) } }
+            if round > 0 { for _ in 0..<4 { mesh.start(gone.removeFirst()) } }
             #expect(try untilAllReach(mesh, within: 10), "seed 1, round \(round)")
         }
         // Time for what was linked in a hurry to be let go.
@@ -67,7 +67,7 @@ struct NeighbourTests {
         let degrees = try degrees(mesh, mesh.running)
         #expect(degrees.max() ?? 0 <= MeshLimits().acceptedLinks)
         #expect(degrees.reduce(0, +) <= 10 * mesh.running.count, "\(degrees.sorted())")
-        let across = try pairs(mesh, mesh.running).count { $0 / 25 != $1 / 25 }
+        let across = try pairs(mesh, mesh.running).count { $0 / 15 != $1 / 15 }
         #expect((3...60).contains(across), "of six pairs of segments")
     }
 
