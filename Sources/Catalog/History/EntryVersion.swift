@@ -21,7 +21,8 @@ package struct EntryAddress: Hashable, Comparable, Sendable {
         guard name.utf8.count > Self.notedBytesMax else { return self }
         let mark = "…" + Base32.encode(ContentHash(of: name.utf8).bytes)
         return EntryAddress(
-            server: server, kind: kind, name: name.shortened(toBytes: Self.notedBytesMax - mark.utf8.count) + mark)
+            server: server, kind: kind,
+            name: name.shortened(toBytes: Self.notedBytesMax - mark.utf8.count) + mark)
     }
 
     package static func < (a: Self, b: Self) -> Bool {
