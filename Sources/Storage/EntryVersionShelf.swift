@@ -9,7 +9,12 @@ package struct EntryVersionShelf: Sendable {
     package static let perEntryMax = 20
     /// How long what is over is remembered.
     package static let lifeMax = Duration.seconds(30 * 86_400)
-    /// Of all entries together: at some 150 bytes each, 30 MB. Past it what has been over for longest is forgotten.
+    /// Of one server, so that none takes the others' place: two definitions of each entry it may have. Past it what has been over
+    /// for longest is forgotten; what stands is bounded by the list of its server.
+    package static let perServerMax = 2 * Manifest.entriesMax
+    /// Of all entries together: at some 250 bytes each (a name stands in its row and in the index), 50 MB; 400 MB when all names
+    /// are as long as they may be (``EntryAddress/notedBytesMax``, and ``EntryStep/memberBytesMax`` for each member). Past it what
+    /// has been over for longest is forgotten.
     package static let versionsMax = 200_000
 
     private let database: NodeDatabase
@@ -21,14 +26,14 @@ package struct EntryVersionShelf: Sendable {
         try await database.read { database in
             let rows = try Row.fetchAll(database, sql: "SELECT * FROM entry_version WHERE gone IS NULL")
             var standing: [ServerKey: [EntryAddress: ContentHash]] = [:]
-            for version in try rows.map(Self.version) {
+            for version in rows.compactMap(Self.version) {
                 standing[version.address.server, default: [:]][version.address] = version.hash
             }
             return standing
         }
     }
 
-    /// Writes down what happened, all or nothing.
+    /// Writes down what happened, all or nothing, under the names by which entries are noted (``EntryAddress/noted``).
     package func note(_ steps: [EntryStep], at now: WallTime) async throws {
         try await database.write { database in
             for step in steps {
@@ -42,6 +47,9 @@ package struct EntryVersionShelf: Sendable {
                 case .removed(let address): try database.end(address, at: now)
                 }
             }
+            for server in Set(steps.map(\.address.server)) {
+                try database.forgetOldest(of: server, beyond: Self.perServerMax)
+            }
         }
     }
 
@@ -54,7 +62,7 @@ package struct EntryVersionShelf: Sendable {
                     SELECT * FROM entry_version WHERE (owner, server, kind, name) IN (
                         SELECT owner, server, kind, name FROM entry_version WHERE learnt >= ? OR gone >= ?)
                     """, arguments: [time.milliseconds, time.milliseconds]
-            ).map(Self.version)
+            ).compactMap(Self.version)
         }
     }
 
@@ -65,7 +73,7 @@ package struct EntryVersionShelf: Sendable {
                 database,
                 sql: "SELECT * FROM entry_version WHERE \(Self.isAddress) ORDER BY learnt DESC, id DESC",
                 arguments: Self.arguments(address)
-            ).map(Self.version)
+            ).compactMap(Self.version)
         }
     }
 
@@ -93,11 +101,14 @@ package struct EntryVersionShelf: Sendable {
     fileprivate static func arguments(_ address: EntryAddress) -> StatementArguments {
         [
             blob(address.server.owner.bytes), address.server.name.text, Int64(address.kind.rawValue),
-            blob(Array(address.name.utf8)),
+            blob(Array(address.noted.name.utf8)),
         ]
     }
 
-    private static func version(_ row: Row) throws -> EntryVersion {
+    /// - Returns: `nil` for a row that cannot be understood: it is worth less than all others.
+    private static func version(_ row: Row) -> EntryVersion? { try? understood(row) }
+
+    private static func understood(_ row: Row) throws -> EntryVersion {
         let owner = try row.understood(NodeID(bytes: row.bytes("owner")), "owner")
         let server = try row.understood(Label(row.text("server")), "server")
         let kind = try row.understood(EntryKind(rawValue: row.byte("kind")), "kind")
@@ -117,7 +128,9 @@ extension Database {
         _ address: EntryAddress, _ hash: ContentHash, isNew: Bool, _ changed: [String], _ now: WallTime
     ) throws {
         // One member a line; a name that is none is not worth more.
-        let members = changed.filter { !$0.utf8.contains(0) && !$0.contains("\n") }.joined(separator: "\n")
+        let members = changed.filter { !$0.utf8.contains(0) && !$0.contains("\n") }
+            .prefix(EntryStep.membersMax).map { $0.shortened(toBytes: EntryStep.memberBytesMax) }
+            .joined(separator: "\n")
         try execute(
             sql: """
                 INSERT INTO entry_version (owner, server, kind, name, hash, learnt, is_new, changed)
@@ -141,5 +154,18 @@ extension Database {
                     ORDER BY learnt DESC, id DESC LIMIT -1 OFFSET ?)
                 """,
             arguments: EntryVersionShelf.arguments(address) + [EntryVersionShelf.perEntryMax])
+    }
+
+    fileprivate func forgetOldest(of server: ServerKey, beyond max: Int) throws {
+        let key: StatementArguments = [blob(server.owner.bytes), server.name.text]
+        let count = try Int.fetchOne(
+            self, sql: "SELECT count(*) FROM entry_version WHERE owner = ? AND server = ?", arguments: key)
+        guard let count, count > max else { return }
+        try execute(
+            sql: """
+                DELETE FROM entry_version WHERE id IN (
+                    SELECT id FROM entry_version WHERE owner = ? AND server = ? AND gone IS NOT NULL
+                    ORDER BY gone LIMIT ?)
+                """, arguments: key + [count - max])
     }
 }

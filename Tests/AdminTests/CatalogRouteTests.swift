@@ -66,6 +66,7 @@ struct CatalogRouteTests {
             }
             let diff = try await node.ask("POST", "/v1/catalog/diff", body(("sinceSeconds", 3_600)))
             #expect(diff.status == 200 && diff.json["entries"]?.elements.isEmpty == true)
+            #expect(diff.json["isCut"]?.bool == false)
             #expect(
                 try await node.ask("POST", "/v1/catalog/diff", body(("sinceSeconds", 99_999_999))).status
                     == 400)

@@ -1,4 +1,6 @@
 import Catalog
+import Foundation
+import GRDB
 import Testing
 
 @testable import Storage
@@ -78,5 +80,50 @@ struct EntryVersionShelfTests {
         try await shelf.forgetOld(at: time(30 * 86_400 + 2))
         #expect(try await shelf.versions(of: try address("a")).isEmpty)
         #expect(try await shelf.versions(of: try address("b")).map(\.hash) == [hash(1)])
+    }
+
+    @Test func `names of any length take little, and stay apart`() async throws {
+        let (_, database) = try scratch.start()
+        let shelf = EntryVersionShelf(database)
+        let long = String(repeating: "file:///é", count: 20_000)
+        let members = (0..<40).map { "\($0 + 10)" + String(repeating: "m", count: 100_000) }
+        try await shelf.note(
+            [.added(try address(long + "1"), hash(1)), .added(try address(long + "2"), hash(2))], at: time(0))
+        try await shelf.note([.changed(try address(long + "1"), hash(3), members: members)], at: time(1))
+        let versions = try await shelf.versions(of: try address(long + "1"))
+        #expect(versions.map(\.hash) == [hash(3), hash(1)])
+        #expect(versions.first?.changed.count == EntryStep.membersMax)
+        #expect(versions.first?.changed.allSatisfy { $0.utf8.count == EntryStep.memberBytesMax } == true)
+        #expect(try await shelf.versions(of: try address(long + "2")).map(\.hash) == [hash(2)])
+        #expect(versions.allSatisfy { $0.address.name.utf8.count <= EntryAddress.notedBytesMax })
+    }
+
+    @Test func `one server takes no more than its share, and what stands stays`() async throws {
+        let (_, database) = try scratch.start()
+        let shelf = EntryVersionShelf(database)
+        try await shelf.note([.added(try address("other", server: "mes"), hash(0))], at: time(0))
+        try await shelf.note([.removed(try address("other", server: "mes"))], at: time(1))
+        let max = EntryVersionShelf.perServerMax
+        let rows = max + 500
+        let names = try (0..<rows).map { try address("\($0)") }
+        try await shelf.note(names.map { .added($0, hash(1)) }, at: time(2))
+        #expect(try await shelf.standing()[try address("").server]?.count == rows)
+        try await shelf.note(names.prefix(600).map { .removed($0) }, at: time(3))
+        #expect(try await shelf.touched(since: time(2)).count == max)
+        #expect(try await shelf.standing()[try address("").server]?.count == rows - 600)
+        #expect(try await shelf.versions(of: try address("other", server: "mes")).count == 1)
+    }
+
+    @Test func `a row that cannot be understood is skipped`() async throws {
+        let (_, database) = try scratch.start()
+        let shelf = EntryVersionShelf(database)
+        try await shelf.note(
+            [.added(try address("a"), hash(1)), .added(try address("b"), hash(2))], at: time(0))
+        try await database.write { database in
+            try database.execute(
+                sql: "UPDATE entry_version SET kind = 99 WHERE name = ?", arguments: [Data("a".utf8)])
+        }
+        #expect(try await shelf.standing().values.flatMap(\.keys).map(\.name) == ["b"])
+        #expect(try await shelf.touched(since: time(0)).map(\.address.name) == ["b"])
     }
 }

@@ -2,6 +2,9 @@ import JSONSlice
 
 /// Names an entry for good.
 package struct EntryAddress: Hashable, Comparable, Sendable {
+    /// Of a name in the history. Those of tools are far shorter; a resource's is a URI of up to 256 KiB.
+    package static let notedBytesMax = 512
+
     package let server: ServerKey
     package let kind: EntryKind
     /// Its server's own name for it.
@@ -11,6 +14,15 @@ package struct EntryAddress: Hashable, Comparable, Sendable {
         self.server = server
         self.kind = kind
         self.name = name
+    }
+
+    /// How the history calls it: a name of more than ``notedBytesMax`` is cut, and its hash says which one it was.
+    package var noted: EntryAddress {
+        guard name.utf8.count > Self.notedBytesMax else { return self }
+        let mark = "…" + Base32.encode(ContentHash(of: name.utf8).bytes)
+        return EntryAddress(
+            server: server, kind: kind,
+            name: name.shortened(toBytes: Self.notedBytesMax - mark.utf8.count) + mark)
     }
 
     package static func < (a: Self, b: Self) -> Bool {
@@ -56,12 +68,14 @@ package enum EntryStep: Hashable, Sendable {
     }
 
     /// Members that are named of one change: who reads more, compares the definitions.
-    static let membersMax = 16
+    package static let membersMax = 16
+    /// Of the name of one of them: MCP's are shorter, a server may invent longer ones.
+    package static let memberBytesMax = 64
 
     /// From what was known of a server to what it offers now.
     ///
     /// - Parameters:
-    ///   - known: definitions by address.
+    ///   - known: definitions by address, as it is noted.
     ///   - older: the entries that `known` was noted of, where they are still at hand; they tell what changed.
     /// - Complexity: O(entries), and O(bytes) of those changed
     package static func from(
@@ -71,10 +85,10 @@ package enum EntryStep: Hashable, Sendable {
         var gone = known
         var seen: Set<EntryAddress> = []
         lazy var before = Dictionary(
-            older.map { (EntryAddress(server: server, kind: $0.kind, name: $0.name), $0) }
+            older.map { (EntryAddress(server: server, kind: $0.kind, name: $0.name).noted, $0) }
         ) { first, _ in first }
         for entry in entries {
-            let address = EntryAddress(server: server, kind: entry.kind, name: entry.name)
+            let address = EntryAddress(server: server, kind: entry.kind, name: entry.name).noted
             // What a server lists twice, it has once.
             guard seen.insert(address).inserted else { continue }
             guard let hash = gone.removeValue(forKey: address) else {
@@ -91,6 +105,17 @@ package enum EntryStep: Hashable, Sendable {
 
     private static func differing(_ a: JSON, _ b: JSON) -> [String] {
         let keys = Set(a.members.map(\.key)).union(b.members.map(\.key))
-        return Array(keys.filter { a[$0] != b[$0] }.sorted().prefix(membersMax))
+        return keys.filter { a[$0] != b[$0] }.sorted().prefix(membersMax).map {
+            $0.shortened(toBytes: memberBytesMax)
+        }
+    }
+}
+
+extension String {
+    /// Its first characters, so many bytes at most.
+    package func shortened(toBytes max: Int) -> String {
+        guard utf8.count > max else { return self }
+        let end = utf8.index(utf8.startIndex, offsetBy: max)
+        return String(unicodeScalars[..<end])
     }
 }

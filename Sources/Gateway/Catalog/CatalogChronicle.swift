@@ -17,6 +17,8 @@ actor CatalogChronicle {
     private var lastSweep: WallTime?
     private var stepsSinceSweep = 0
 
+    /// Changes in one answer; a person reads no more, and they stay within a page of a terminal's memory.
+    static let differencesMax = 1_000
     /// How soon a server that changed is looked at again: one that changes all the time must not keep the disk busy. What it
     /// was in between is not noted.
     static let restMin = Duration.seconds(10)
@@ -31,30 +33,49 @@ actor CatalogChronicle {
 
     /// Notes what is new since the last look. To be called only once the node has taken up all that it stored.
     ///
+    /// - Throws: the first failure, after all servers were looked at: what fails for one must not keep the others unnoted.
     /// - Complexity: O(servers), and O(entries) of those that changed
     func look(at snapshot: CatalogSnapshot) async throws {
         var standing = try await known()
+        var failure: (any Error)?
         for (key, server) in snapshot.servers {
             // Without a manifest nobody knows yet what it offers.
             guard let manifest = server.manifest else { continue }
             let entries = server.record.state == .disabled ? [] : manifest.entries
             if seen[key] == entries || isResting(key) { continue }
             let steps = EntryStep.from(standing[key] ?? [:], seen[key] ?? [], to: entries, of: key)
-            try await note(steps, &standing)
-            seen[key] = entries
+            do {
+                try await note(steps, &standing)
+                seen[key] = entries
+            } catch {
+                failure = failure ?? error
+            }
         }
         for (key, entries) in standing
         where snapshot.servers[key] == nil && !entries.isEmpty && !isResting(key) {
-            try await note(EntryStep.from(entries, [], to: [], of: key), &standing)
+            do {
+                try await note(EntryStep.from(entries, [], to: [], of: key), &standing)
+            } catch {
+                failure = failure ?? error
+            }
         }
         seen = seen.filter { snapshot.servers[$0.key] != nil }
         noted = noted.filter { isResting($0.key) }
-        try await sweep()
+        do {
+            try await sweep()
+        } catch {
+            failure = failure ?? error
+        }
+        if let failure { throw failure }
     }
 
-    func differences(sinceSeconds seconds: Int) async throws -> [EntryDifference] {
+    /// - Returns: at most ``differencesMax``, the newest, in the order of addresses; and whether there are more.
+    func differences(sinceSeconds seconds: Int) async throws -> (list: [EntryDifference], isCut: Bool) {
         let time = now().advanced(by: .zero - .seconds(seconds))
-        return EntryDifference.since(time.milliseconds, try await shelf.touched(since: time))
+        let all = EntryDifference.since(time.milliseconds, try await shelf.touched(since: time))
+        guard all.count > Self.differencesMax else { return (all, false) }
+        let newest = all.sorted { ($1.at, $0.address) < ($0.at, $1.address) }.prefix(Self.differencesMax)
+        return (newest.sorted { $0.address < $1.address }, true)
     }
 
     func versions(of address: EntryAddress) async throws -> [EntryVersion] {

@@ -15,11 +15,11 @@ extension Node {
             (report?.entries ?? []).map { ($0.binding.address, $0.name) },
             uniquingKeysWith: { first, _ in first })
         return .object([
-            ("sinceSeconds", .number(seconds)),
+            ("sinceSeconds", .number(seconds)), ("isCut", .bool(differences.isCut)),
             (
                 "entries",
                 .array(
-                    differences.map { difference in
+                    differences.list.map { difference in
                         let address = difference.address
                         var members: [(String, JSON)] = [
                             ("what", .string(difference.kind.rawValue)), ("original", .string(address.name)),
@@ -73,10 +73,16 @@ extension Node {
     /// Writes down what is new. Not before the start is over: until then what is missing may only not be there yet.
     func noteCatalog() async {
         guard isReady else { return }
+        let failure: String?
         do {
             try await chronicle.look(at: board.snapshot)
+            failure = nil
         } catch {
-            log.warning("Changes of the catalog could not be noted.", metadata: ["error": "\(error)"])
+            failure = "\(error)"
+        }
+        // It is tried again every second; what fails for the same reason was said.
+        if let news = historyTrouble.withLock({ $0.news(failure) }) {
+            log.warning("Changes of the catalog could not be noted.", metadata: ["error": "\(news)"])
         }
     }
 
@@ -86,7 +92,8 @@ extension Node {
 }
 
 extension Binding {
-    var address: EntryAddress { EntryAddress(server: server, kind: kind, name: entry) }
+    /// As the history notes it.
+    var address: EntryAddress { EntryAddress(server: server, kind: kind, name: entry).noted }
 }
 
 extension SelectionValue {

@@ -30,6 +30,7 @@ package final class Node: Sendable {
     let catalogSearch = CatalogSearch()
     let queries = QueryDesk()
     let chronicle: CatalogChronicle
+    let historyTrouble = Mutex(RepeatedTrouble())
     let found: FoundDesk
     /// Where the settings name a file for a join token.
     let unattendedJoin: UnattendedJoin?

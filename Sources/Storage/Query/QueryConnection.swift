@@ -1,4 +1,5 @@
 import GRDBSQLite
+import Synchronization
 
 /// A database in memory of its own, for one query: nothing of the node's is open in it, so nothing of the node's can be reached
 /// from it, whatever the query's text does.
@@ -25,6 +26,9 @@ final class QueryConnection {
         let context = Unmanaged.passUnretained(watch).toOpaque()
         sqlite3_set_authorizer(opened, authorize, context)
         sqlite3_progress_handler(opened, QueryLimits.stepsBetweenLooks, look, context)
+        for function in PatternFunction.all {
+            try check(function.register(in: opened, context: context))
+        }
         // What does not fit a sort must not go to files; there are no transactions to undo.
         try run("PRAGMA temp_store = MEMORY; PRAGMA journal_mode = OFF; PRAGMA trusted_schema = OFF")
         // Makes the two tables of modules that queries may read; making others is refused.
@@ -36,21 +40,28 @@ final class QueryConnection {
     /// SQLite's own bounds, as far as its defaults are beyond what a query here needs.
     private func bound() {
         for (limit, value) in [
-            (SQLITE_LIMIT_LENGTH, limits.valueBytesMax), (SQLITE_LIMIT_ATTACHED, 0),
-            (SQLITE_LIMIT_COLUMN, 200), (SQLITE_LIMIT_EXPR_DEPTH, 500), (SQLITE_LIMIT_COMPOUND_SELECT, 50),
-            (SQLITE_LIMIT_VDBE_OP, 100_000), (SQLITE_LIMIT_FUNCTION_ARG, 100),
-            // One match is one step, and costs up to pattern times text.
-            (SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256), (SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+            (SQLITE_LIMIT_LENGTH, QueryLimits.filledBytesMax), (SQLITE_LIMIT_ATTACHED, 0),
+            (SQLITE_LIMIT_COLUMN, QueryLimits.columnsMax), (SQLITE_LIMIT_EXPR_DEPTH, 500),
+            (SQLITE_LIMIT_COMPOUND_SELECT, 50), (SQLITE_LIMIT_VDBE_OP, QueryLimits.programStepsMax),
+            (SQLITE_LIMIT_FUNCTION_ARG, QueryLimits.argumentsMax), (SQLITE_LIMIT_TRIGGER_DEPTH, 1),
             (SQLITE_LIMIT_WORKER_THREADS, 0),
         ] as [(Int32, Int32)] {
             sqlite3_limit(handle, limit, value)
         }
     }
 
+    /// Bounds values and rows from now on.
+    func bound(valueBytes: Int32) { sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, valueBytes) }
+
     /// Runs statements of our own that answer nothing.
     func run(_ text: String) throws(QueryError) {
         try check(sqlite3_exec(handle, text, nil, nil, nil))
     }
+
+    /// SQLite's bound on memory, ``QueryLimits/parsedBytesMax`` beyond what is used, is one for the whole process; it stands
+    /// only while a text is read, when nothing else can stop SQLite. Whoever else needs memory of SQLite's at that moment
+    /// shares it: it is some hundred times of what an honest text needs.
+    private static let parsing = Mutex(())
 
     /// - Returns: the first statement of a text, and what follows it; no statement for a text without one.
     func prepare(_ text: String) throws(QueryError) -> (statement: QueryStatement?, rest: [UInt8]) {
@@ -60,12 +71,16 @@ final class QueryConnection {
         let code = bytes.withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) { text in
                 var tail: UnsafePointer<CChar>?
-                let code = sqlite3_prepare_v2(
-                    handle, text.baseAddress, Int32(text.count), &statement, &tail)
+                let code = Self.parsing.withLock { _ in
+                    let before = sqlite3_hard_heap_limit64(sqlite3_memory_used() + QueryLimits.parsedBytesMax)
+                    defer { sqlite3_hard_heap_limit64(before) }
+                    return sqlite3_prepare_v2(handle, text.baseAddress, Int32(text.count), &statement, &tail)
+                }
                 if let base = text.baseAddress, let tail { consumed = tail - base }
                 return code
             }
         }
+        if code & 0xFF == SQLITE_NOMEM, watch.objection == nil { throw .tooComplex }
         try check(code)
         return (statement.map { QueryStatement($0, of: self) }, Array(bytes[consumed...]))
     }
@@ -74,7 +89,7 @@ final class QueryConnection {
         guard ![SQLITE_OK, SQLITE_ROW, SQLITE_DONE].contains(code) else { return }
         if let objection = watch.objection { throw objection }
         switch code & 0xFF {
-        case SQLITE_TOOBIG: throw .valueTooLarge(bytes: Int(limits.valueBytesMax))
+        case SQLITE_TOOBIG: throw .valueTooLarge(bytes: Int(sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, -1)))
         case SQLITE_NOMEM: throw .tooMuchMemory(bytes: limits.memoryBytesMax)
         default: throw .wrong(String(cString: sqlite3_errmsg(handle)))
         }

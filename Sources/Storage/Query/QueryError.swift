@@ -9,6 +9,10 @@ package enum QueryError: Error, Hashable, Sendable {
     /// SQLite's own word on what is wrong with the text.
     case wrong(String)
     case tooManyCopies(max: Int)
+    case tooManyWithTables(max: Int)
+    case tooManyReferences(Int)
+    case tooManyCalls(max: Int)
+    case tooComplex
     case tooSlow(Duration)
     case tooMuchMemory(bytes: Int64)
     case valueTooLarge(bytes: Int)
@@ -28,6 +32,14 @@ extension QueryError: CustomStringConvertible {
         case .wrong(let message): "SQLite says: \(message)"
         case .tooManyCopies(let max):
             "its WITH tables stand for more than \(max) copies of one another; use each fewer times, or nest them less"
+        case .tooManyWithTables(let max):
+            "it defines more than \(max) tables by WITH (or windows by WINDOW); write some of them as subqueries"
+        case .tooManyReferences(let count):
+            "it names tables \(count) times, too often for so many WITH tables in a text so long; use fewer of them"
+        case .tooManyCalls(let max):
+            "it calls functions at more than \(max) places (LIKE, GLOB, -> and ->> count); use fewer"
+        case .tooComplex:
+            "SQLite would make too much of it (names within subqueries are written out wherever they are used); use each fewer times"
         case .tooSlow(let time):
             "it took more than \(time), the most a query may; narrow it with WHERE or LIMIT"
         case .tooMuchMemory(let bytes):

@@ -9,6 +9,8 @@ final class QueryGuard {
     var isAsking = false
     /// What the query reads: columns by table.
     private(set) var reads: [String: Set<String>] = [:]
+    /// Places at which it calls functions.
+    private var calls = 0
     /// Why it was refused or stopped; the first reason counts.
     private(set) var objection: QueryError?
 
@@ -53,8 +55,10 @@ final class QueryGuard {
         case SQLITE_SELECT, SQLITE_RECURSIVE: return true
         case SQLITE_READ: return allowsReading(first.lowercased(), second.lowercased())
         case SQLITE_FUNCTION:
-            if Self.functions.contains(second.lowercased()) { return true }
-            return deny("the function \(second)")
+            guard Self.functions.contains(second.lowercased()) else { return deny("the function \(second)") }
+            calls += 1
+            if calls > limits.callsMax { object(.tooManyCalls(max: limits.callsMax)) }
+            return objection == nil
         case SQLITE_ATTACH, SQLITE_DETACH: return deny("ATTACH")
         case SQLITE_PRAGMA: return deny("PRAGMA")
         case SQLITE_TRANSACTION, SQLITE_SAVEPOINT: return deny("a transaction")
@@ -89,8 +93,8 @@ final class QueryGuard {
         "sqlite_master", "sqlite_schema", "json_each", "json_tree",
     ]
 
-    /// Functions that reach nothing outside, and whose cost does not grow with the product of two long arguments: one call is
-    /// one step, which nothing interrupts. (So no `replace`, `instr`, `trim` of two arguments, `json_patch`.)
+    /// Functions that reach nothing outside, and whose cost does not grow with the product of two long arguments: nothing
+    /// interrupts one call, but for those of ``PatternFunction``. (So no `replace`, `instr`, `trim` of two arguments, `json_patch`.)
     private static let functions: Set<String> = [
         "abs", "avg", "ceil", "ceiling", "char", "coalesce", "concat", "concat_ws", "count", "cume_dist",
         "date", "datetime", "dense_rank", "first_value", "floor", "format", "glob", "group_concat", "hex",

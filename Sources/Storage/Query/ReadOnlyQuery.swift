@@ -13,7 +13,10 @@ package struct ReadOnlyQuery: Sendable {
         self.limits = limits
     }
 
-    /// Blocks until the answer is there, for no longer than ``QueryLimits/time`` and what one step of SQLite takes.
+    /// Blocks until the answer is there, for no longer than ``QueryLimits/time`` and what lies between two looks at the clock.
+    /// SQLite looks only where its program jumps: so one row may call each function of the text once
+    /// (``QueryLimits/callsMax``), on values of ``QueryLimits/valueBytesMax``; what costs more than its arguments are long (LIKE
+    /// and GLOB) looks at the clock itself (``PatternFunction``). A sort is not interrupted.
     ///
     /// - Parameter isGivenUp: whether nobody waits for the answer any more; asked often.
     /// - Throws: ``QueryError``; `CancellationError` when it was given up.
@@ -23,9 +26,7 @@ package struct ReadOnlyQuery: Sendable {
         }
         guard !text.utf8.contains(0) else { throw QueryError.wrong("the text has a character of value 0") }
         let scanned = QueryText(text.utf8)
-        guard scanned.copies(atMost: QueryLimits.expansionsMax) != nil else {
-            throw QueryError.tooManyCopies(max: QueryLimits.expansionsMax)
-        }
+        if let objection = scanned.objection(limits) { throw objection }
         let watch = QueryGuard(
             tables: tables, withTables: scanned.withTables, limits: limits, isGivenUp: isGivenUp)
         do {
@@ -42,6 +43,7 @@ package struct ReadOnlyQuery: Sendable {
             let columns = table.columns.map { "\"\($0.name)\" \($0.type.rawValue)" }
             try connection.run("CREATE TABLE \"\(table.name)\" (\(columns.joined(separator: ", "))) STRICT")
         }
+        connection.bound(valueBytes: limits.valueBytesMax)
         watch.isAsking = true
         let (prepared, rest) = try connection.prepare(text)
         watch.isAsking = false
@@ -50,9 +52,11 @@ package struct ReadOnlyQuery: Sendable {
         guard statement.isSelect else { throw QueryError.notAllowed("anything but SELECT") }
         guard !statement.hasParameters else { throw QueryError.parameters }
 
+        connection.bound(valueBytes: QueryLimits.filledBytesMax)
         for table in tables {
             if let read = watch.reads[table.name] { try fill(table, read, connection, watch) }
         }
+        connection.bound(valueBytes: limits.valueBytesMax)
         watch.isAsking = true
         return try collect(statement)
     }

@@ -77,6 +77,10 @@ extension CatalogCommand {
                     }
                     Terminal.say(
                         table.isEmpty ? "No entry differs from what it was \(since) ago." : table.rendered())
+                    if answer["isCut"]?.bool == true {
+                        Terminal.say(
+                            "There are more; these are the newest. A shorter --since leaves older ones out.")
+                    }
                 }
             }
         }

@@ -1,9 +1,9 @@
 import Catalog
-import Storage
 import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Storage
 
 struct CatalogChronicleTests {
     private let scratch = Scratch()
@@ -21,7 +21,7 @@ struct CatalogChronicleTests {
     }
 
     private func told(_ chronicle: CatalogChronicle, since: Int = 50) async throws -> [String] {
-        try await chronicle.differences(sinceSeconds: since).map { "\($0.kind) \($0.address.name)" }
+        try await chronicle.differences(sinceSeconds: since).list.map { "\($0.kind) \($0.address.name)" }
     }
 
     @Test func `what a node sees entries become is told by time`() async throws {
@@ -36,7 +36,7 @@ struct CatalogChronicleTests {
 
         let second = try first.with("erp", on: .there, .tools("set") + .tools("get", description: "Gets."))
         try await chronicle.look(at: second)
-        let found = try await chronicle.differences(sinceSeconds: 50)
+        let found = try await chronicle.differences(sinceSeconds: 50).list
         #expect(found.map(\.kind) == [.changed] && found.first?.members == ["description"])
         #expect(try await told(chronicle, since: 150) == ["added get", "added set"])
 
@@ -79,7 +79,9 @@ struct CatalogChronicleTests {
         }
         // At 0, 10, 20 and 30 s.
         #expect(
-            try await chronicle.differences(sinceSeconds: 35).map(\.address.name) == ["tool_0", "tool_30"])
+            try await chronicle.differences(sinceSeconds: 35).list.map(\.address.name) == [
+                "tool_0", "tool_30",
+            ])
         clock.tick()
         try await chronicle.look(at: snapshot)
         #expect(try await told(chronicle, since: 200) == ["added tool_39"])
@@ -99,5 +101,60 @@ struct CatalogChronicleTests {
         clock.tick()
         try await chronicle.look(at: try .sample().with("erp", .tools("get"), state: .disabled))
         #expect(try await told(chronicle) == ["removed get"])
+    }
+
+    @Test func `an answer has so many changes at most, the newest, and says that there are more`()
+        async throws
+    {
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        let old = try CatalogSnapshot.sample().with("erp", on: .there, .tools("zz_old"))
+        try await chronicle.look(at: old)
+        clock.tick()
+        let names = (0..<CatalogChronicle.differencesMax).map { "tool_\($0)" }
+        let tools = try names.flatMap { try [Entry].tools($0) }
+        try await chronicle.look(at: try old.with("erp", on: .there, tools + .tools("zz_old")))
+        let newest = try await chronicle.differences(sinceSeconds: 50)
+        #expect(newest.list.map(\.address.name) == names.sorted() && !newest.isCut)
+        let all = try await chronicle.differences(sinceSeconds: 500)
+        #expect(all.list.map(\.address.name) == names.sorted() && all.isCut)
+    }
+
+    @Test func `a name of any length is the same entry at each look`() async throws {
+        let (_, database) = try scratch.start()
+        let chronicle = chronicle(database)
+        let name = String(repeating: "é", count: 2_000)
+        let snapshot = try CatalogSnapshot.sample().with("erp", on: .there, .tools(name))
+        try await chronicle.look(at: snapshot)
+        clock.tick()
+        try await chronicle.look(at: try snapshot.with("erp", on: .there, .tools(name, description: "x")))
+        let found = try await chronicle.differences(sinceSeconds: 50).list
+        #expect(found.map(\.kind) == [.changed] && found.first?.members == ["description"])
+        #expect(found.first?.address.name.utf8.count ?? .max <= EntryAddress.notedBytesMax)
+    }
+
+    @Test func `a server whose changes cannot be noted does not keep the others unnoted`() async throws {
+        let (folder, database) = try scratch.start()
+        try await database.write { database in
+            try database.execute(
+                sql: """
+                    CREATE TRIGGER broken BEFORE INSERT ON entry_version WHEN NEW.server = 'bad'
+                    BEGIN SELECT RAISE(ABORT, 'no'); END
+                    """)
+        }
+        let chronicle = chronicle(database)
+        let snapshot = try ["aaa", "bad", "zzz"].reduce(CatalogSnapshot.sample()) {
+            try $0.with($1, on: .there, .tools("get"))
+        }
+        await #expect(throws: (any Error).self) { try await chronicle.look(at: snapshot) }
+        let noted = try await chronicle.differences(sinceSeconds: 50).list
+        #expect(noted.map(\.address.server.name.text) == ["aaa", "zzz"])
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test func `the same trouble is told once, another one again`() {
+        var trouble = RepeatedTrouble()
+        let told = ["a", "a", nil, "a", "b", "b", nil].map { trouble.news($0) }
+        #expect(told == ["a", nil, nil, "a", "b", nil, nil])
     }
 }
