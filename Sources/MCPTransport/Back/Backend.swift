@@ -241,8 +241,12 @@ package final class Backend: Sendable {
             let link = tasking == .hidden ? hiding(connection.link) : connection.link
             var sent = wire(request, number, connection, in: era)
             if era == .modern { sent.naming = naming(of: request, at: connection) }
-            let handle = link.send(sent) { [weak self] event in
-                guard call.isCurrent(attempt) else { return }
+            let handle = link.send(sent) { [weak self, naming = sent.naming] event in
+                guard call.isCurrent(attempt) else {
+                    // Its caller went while the answer was on its way from the link, which waits for it no longer.
+                    if case .result(let result) = event { naming?.late(result) }
+                    return
+                }
                 self?.take(event, of: call, attempt, era)
             }
             call.running(handle, attempt: attempt)
