@@ -17,6 +17,8 @@ import Synchronization
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
+        /// Which first link it is (``State/generation``).
+        var generation: Int
         var greeting: Greeting
         /// The `Mcp-Param-*` headers of each tool that has any.
         var parameters: [String: ParameterHeaders]
@@ -387,15 +389,5 @@ package final class Backend: Sendable {
             defer { state.parked = [] }
             return state.parked
         }
-    }
-}
-
-extension Backend.Connection {
-    /// Why a call must not be made at all; `nil`: it may.
-    fileprivate func refusal(of request: CallRequest) -> BackendFault? {
-        guard request.method == Method.toolsCall, !refusedTools.isEmpty,
-            let tool = request.params["name"]?.string, let why = refusedTools[tool]
-        else { return nil }
-        return BackendFault(.broken, "its tool \(tool) is not called: \(why)")
     }
 }

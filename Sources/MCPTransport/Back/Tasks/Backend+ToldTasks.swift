@@ -59,10 +59,13 @@ extension Backend {
     }
 
     /// A legacy backend says how a task is; whose it is, it does not say.
-    func heard(ofTask status: JSON) {
+    ///
+    /// - Parameter origin: the session in which it says so. Where several callers have a task of that id there, nobody is told:
+    ///   each asks after it anyhow, and one must not hear what is said of another's.
+    func heard(ofTask status: JSON, at origin: TaskOrigin) {
         guard let id = status["taskId"]?.string else { return }
-        for (key, run) in tasks.withLock({ $0.runs(of: id) }) {
-            if let task = run.heard(status) { taskListeners.tell(task, to: key) }
-        }
+        let meant = tasks.withLock { $0.runs(of: id) }.filter { $0.run.origin == origin }
+        guard meant.count == 1, let (key, run) = meant.first, let task = run.heard(status) else { return }
+        taskListeners.tell(task, to: key)
     }
 }

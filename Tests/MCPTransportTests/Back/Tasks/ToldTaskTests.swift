@@ -86,6 +86,56 @@ struct ToldTaskTests {
         }
     }
 
+    private func make(_ rig: BackendRig, _ client: ClientFacts, _ caller: Caller) async -> JSON? {
+        await rig.call(
+            Method.toolsCall, ["name": "must", "arguments": [:]], client: client, caller: caller
+        ).result?["taskId"]
+    }
+
+    @Test func `what is said in one session is not said of another caller's task of the same id`()
+        async throws
+    {
+        let server = HTTPTaskServer(tells: true)
+        try await server.with { rig in
+            let (mine, other) = (Heard(), Heard())
+            // The first session, and one at which it was declared that a caller can be asked.
+            #expect(await make(rig, Self.able, .anonymous) == "t1")
+            #expect(await make(rig, Self.askable, Self.mallory) == "t1")
+            _ = listen(rig, "t1", mine)
+            _ = listen(rig, "t1", other, caller: Self.mallory)
+            try await until { server.listening == ["s1", "s2"] }
+            server.tell("hers", of: "t1", in: "s2")
+            try await until { !other.tasks.isEmpty }
+            server.tell("mine", of: "t1", in: "s1")
+            try await until { !mine.tasks.isEmpty }
+            #expect(other.tasks.map { $0["statusMessage"] } == ["hers"])
+            #expect(mine.tasks.map { $0["statusMessage"] } == ["mine"])
+        }
+    }
+
+    @Test func `nobody is told what may be another's, or comes from a link that is gone`() async throws {
+        let server = HTTPTaskServer(tells: true)
+        try await server.with { rig in
+            let (mine, other) = (Heard(), Heard())
+            #expect(await make(rig, Self.able, .anonymous) == "t1")
+            _ = listen(rig, "t1", mine)
+            let generation = try #require(rig.backend.state.withLock { $0.connection?.generation })
+            let (here, word): (TaskOrigin, JSON) = (
+                .first(generation: generation, session: 1), ["taskId": "t1", "status": "working"]
+            )
+            for (generation, session) in [(generation - 1, 1), (generation, 2)] {
+                rig.backend.heard(ofTask: word, at: .first(generation: generation, session: session))
+            }
+            #expect(mine.tasks.isEmpty)
+            rig.backend.heard(ofTask: word, at: here)
+            #expect(mine.tasks.count == 1)
+            #expect(await make(rig, Self.able, Self.mallory) == "t1")
+            _ = listen(rig, "t1", other, caller: Self.mallory)
+            rig.backend.heard(ofTask: word, at: here)
+            #expect(mine.tasks.count == 1 && other.isAcknowledged && other.tasks.isEmpty)
+        }
+    }
+
     @Test func `what a legacy server's task asks is told`() async throws {
         try await withChild { rig in
             let heard = Heard()
