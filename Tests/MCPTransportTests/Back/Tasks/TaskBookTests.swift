@@ -119,7 +119,7 @@ struct TaskBookTests {
     }
 
     @Test(arguments: [true, false])
-    func `an id that is handed out again is no longer whose it was before a restart, unless its server knew it`(
+    func `an id that is handed out again is no more whose it was before a restart, unless it was seen`(
         wasSeen: Bool
     ) {
         let mine = TaskMemory.Entry(id: "a", caller: Self.me, age: .zero, left: .seconds(600))

@@ -130,7 +130,8 @@ struct UnnamedTaskTests {
         }
     }
 
-    @Test func `a modern server that names the task while its caller goes is told to cancel it`() async throws {
+    @Test func `a modern server that names the task while its caller goes is told to cancel it`() async throws
+    {
         try await modern(.seconds(30)) { server, rig in
             // On the thread of whoever cancels, between the end of the call and the word to the link.
             let call = rig.backend.call(
@@ -167,7 +168,9 @@ struct UnnamedTaskTests {
         var sessionNumber: Int { 0 }
     }
 
-    @Test func `a hidden task whose name crosses with the caller's word is cancelled, and not waited for`() throws {
+    @Test func `a hidden task whose name crosses with the caller's word is cancelled, and not waited for`()
+        throws
+    {
         let held = HeldLink()
         let link = TaskingLink(
             link: held, nextNumber: { 2 }, loop: FrontRig.loops.next(), cancelTime: .seconds(1),
