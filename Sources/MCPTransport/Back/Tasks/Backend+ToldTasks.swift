@@ -20,21 +20,26 @@ extension Backend {
                         hint: "ask after the task instead", callID: request.id)))
             return .finished
         }
-        let upstream = listenUpstream(to: key)
+        // First of all: what listens at the backend may end at once.
+        sink(TaskSubscription.acknowledged(taskID: id))
+        let upstream = listenUpstream(to: key) { [taskListeners] in taskListeners.end(number) }
         let timer = group.any().scheduleTask(in: TimeAmount(request.timeLeft)) { [taskListeners] in
             upstream.cancel()
-            taskListeners.remove(number)?(.result(["resultType": "complete"]))
+            taskListeners.end(number)
         }
-        sink(TaskSubscription.acknowledged(taskID: id))
+        taskListeners.hold(timer, for: number)
         return CallHandle { [taskListeners] in
             taskListeners.remove(number)
-            timer.cancel()
             upstream.cancel()
         }
     }
 
     /// A modern backend says nothing unless it is listened to. That takes a stream, of which there are so many for tasks.
-    private func listenUpstream(to key: TaskBook.Key) -> CallHandle {
+    ///
+    /// - Parameter onEnd: called when the backend has ended it, or the way there has broken: it tells no more.
+    private func listenUpstream(
+        to key: TaskBook.Key, onEnd: @escaping @Sendable () -> Void
+    ) -> CallHandle {
         guard let connection = state.withLock({ $0.connection }), connection.greeting.revision.era == .modern,
             TasksExtension.isDeclared(in: connection.greeting.capabilities), let free = awaitedPlace()
         else { return .finished }
@@ -49,12 +54,17 @@ extension Backend {
                     version: revision.rawValue, method: Method.subscriptionsListen, params: params),
                 isEndless: true, whenDone: free.release)
         ) { [weak self] event in
-            guard let self, case .notification(Method.tasks, let params) = event,
-                params["taskId"]?.string == key.id, TaskStatus(of: params) != nil
-            else { return }
-            let task = params.removing("_meta")
-            withTasks { $0.saw(task, as: key, at: .now) }
-            taskListeners.tell(task, to: key)
+            switch event {
+            case .notification(Method.tasks, let params):
+                guard let self, params["taskId"]?.string == key.id, TaskStatus(of: params) != nil else {
+                    return
+                }
+                let task = params.removing("_meta")
+                withTasks { $0.saw(task, as: key, at: .now) }
+                taskListeners.tell(task, to: key)
+            case .notification, .question: break
+            case .result, .error, .fault: onEnd()
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+import HTTPWire
 import JSONSlice
 import MCPModel
 import MartletTestKit
@@ -161,6 +162,45 @@ struct ToldTaskTests {
             try await until { first.isOver }
             #expect(first.failure == nil && rig.backend.taskListeners.count == 0)
         }
+    }
+
+    /// How a server ends a listen.
+    enum Ending: CaseIterable, Sendable { case result, error, cut }
+
+    @Test(arguments: Ending.allCases)
+    func `a listener whose server tells no more is told to begin again`(ending: Ending) async throws {
+        let server = TaskServer()
+        let front = MCPFront(service: server.service, log: FrontRig.log)
+        let handle = { @Sendable (exchange: HTTPExchange) in
+            guard let message = try? JSON(validating: exchange.body), let id = message["id"],
+                message["method"]?.string == Method.subscriptionsListen,
+                TaskSubscription.taskID(in: message["params"] ?? .emptyObject) != nil
+            else { return front.handle(exchange) }
+            let outcome: (String, JSON)
+            switch ending {
+            case .result: outcome = ("result", ["resultType": "complete"])
+            case .error: outcome = ("error", ["code": -32601, "message": "no"])
+            case .cut:
+                exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+                return exchange.end()
+            }
+            exchange.respond(
+                status: 200, headers: [("Content-Type", "application/json")],
+                body: Array(JSON.object([("jsonrpc", "2.0"), ("id", id), outcome]).bytes))
+        }
+        try await HTTPTaskServer.listening(handle) { target in
+            try await BackendRig.with(target) { rig in
+                _ = try await rig.listing()
+                #expect(await rig.tool("job", client: Self.able).result?["taskId"] == "t/1")
+                let heard = Heard()
+                _ = listen(rig, "t/1", heard)
+                try await until { heard.isOver }
+                #expect(heard.isAcknowledged && heard.failure == nil)
+                #expect(rig.backend.taskListeners.count == 0)
+                try await until { rig.backend.state.withLock { $0.tasksAwaited } == 0 }
+            }
+        }
+        front.close()
     }
 
     @Test func `a modern server is listened to for whoever listens`() async throws {
