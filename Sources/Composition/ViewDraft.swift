@@ -91,8 +91,10 @@ struct ViewDraft {
                 return Address(server: single.server, kind: single.kind, entry: single.entry)
             })
         // What is named comes before what is chosen by what it is, wherever it stands: else an entry's name would change with
-        // its tags.
-        let named = taken.union(wholeServers(of: definition))
+        // its tags. And of a server that is named, what its own item leaves out is out: it was hidden on purpose.
+        let named = taken
+        let whole = Set(
+            definition.use.compactMap { use in if case .server(let whole) = use { whole.from } else { nil } })
         for use in definition.use {
             switch use {
             case .server(let whole):
@@ -103,7 +105,7 @@ struct ViewDraft {
             case .entry(let single):
                 add(single)
             case .choice(let choice):
-                for server in choice.servers(in: catalog) {
+                for server in choice.servers(in: catalog) where !whole.contains(server) {
                     // Nobody named it, so nobody misses it.
                     guard let known = catalog.servers[server], known.record.state != .disabled else {
                         continue
@@ -117,18 +119,6 @@ struct ViewDraft {
                         add(entry, of: server, name: chosenName(entry.name, of: server), .choice)
                     }
                 }
-            }
-        }
-    }
-
-    /// Entries that come with whole servers.
-    private func wholeServers(of definition: ResolvedDefinition) -> Set<Address> {
-        guard !definition.choiceOwners.isEmpty else { return [] }
-        return definition.use.reduce(into: []) { all, use in
-            guard case .server(let whole) = use else { return }
-            for entry in catalog.servers[whole.from]?.manifest?.entries ?? [] where whole.selects(entry.name)
-            {
-                all.insert(Address(server: whole.from, kind: entry.kind, entry: entry.name))
             }
         }
     }

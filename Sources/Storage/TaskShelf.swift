@@ -17,6 +17,11 @@ package struct StoredTask: Hashable, Sendable {
             self.issuer = issuer
             self.subject = subject
         }
+
+        /// Whether it can be kept: a NUL cannot, as text.
+        package var isStorable: Bool {
+            ![task, issuer, subject].contains { $0.utf8.contains(0) }
+        }
     }
 
     package var key: Key
@@ -38,6 +43,13 @@ package struct TaskShelf: Sendable {
     package enum Change: Hashable, Sendable {
         case save(StoredTask)
         case remove(StoredTask.Key)
+
+        fileprivate var key: StoredTask.Key {
+            switch self {
+            case .save(let task): task.key
+            case .remove(let key): key
+            }
+        }
     }
 
     private let database: NodeDatabase
@@ -66,7 +78,8 @@ package struct TaskShelf: Sendable {
         }
     }
 
-    /// All or none.
+    /// All or none of those that can be kept as text. One that never can is left out alone: a caller chooses parts of it, and
+    /// tried again with every batch it would keep the tasks of all others off the disk.
     package func apply(_ changes: [Change]) async throws {
         guard !changes.isEmpty else { return }
         try await database.write { try Self.apply(changes, in: $0) }
@@ -79,7 +92,7 @@ package struct TaskShelf: Sendable {
     }
 
     private static func apply(_ changes: [Change], in database: Database) throws {
-        for change in changes {
+        for change in changes where change.key.isStorable {
             switch change {
             case .save(let task):
                 let key = task.key

@@ -96,6 +96,17 @@ import Testing
         #expect(Set(try mesh().view(["use": use]).names(.tool)) == ["get", "set"])
     }
 
+    @Test(
+        arguments: [
+            [["from": "plant--erp", "hide": ["get"]], ["where": "readonly", "owners": ["node:plant"]]],
+            [["where": "readonly", "owners": ["node:plant"]], ["from": "plant--erp", "only": ["s*"]]],
+        ] as [JSON])
+    func `what a definition hides of a server that it names is not chosen either, wherever it stands`(
+        use: JSON
+    ) throws {
+        #expect(try mesh().view(["use": use]).names(.tool) == ["set"])
+    }
+
     @Test func `it is signed with ids, and written with names`() throws {
         let mesh = try mesh()
         let resolved = try VirtualServerDefinition(json: Self.choice).resolve(against: mesh.catalog)

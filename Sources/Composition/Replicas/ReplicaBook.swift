@@ -98,9 +98,14 @@ package struct ReplicaBook: Sendable {
         }
         let costs = drawn.map { (server: $0, cost: cost(of: $0, usual: usual, at: now)) }
         guard let chosen = costs.min(by: { $0.cost < $1.cost })?.server else { return nil }
-        makeRoom(for: chosen)
-        records[chosen, default: Record()].running += 1
+        sent(to: chosen)
         return chosen
+    }
+
+    /// One more call runs there from now on, though nobody chose it; ``finished(_:_:after:at:)`` ends it as any other.
+    package mutating func sent(to server: ServerKey) {
+        makeRoom(for: server)
+        records[server, default: Record()].running += 1
     }
 
     package mutating func finished(

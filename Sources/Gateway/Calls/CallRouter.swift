@@ -28,10 +28,12 @@ final class CallRouter: Sendable {
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
     private let replicas: ReplicaDesk
-    private let listens = Mutex(0)
+    private let listens = Mutex(ListenCount())
     /// Calls of `subscriptions/listen` to one task that are open at once: a quarter of the streams that one link carries, since
     /// nobody needs these, and ordinary calls must find one.
     static let listensMax = 512
+    /// The same of one caller, so that no few of them take all: two legacy sessions that hear of as many as they may.
+    static let listensPerCallerMax = 64
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameter now: the clock on which replicas are judged.
@@ -137,20 +139,15 @@ extension CallRouter {
         _ route: Route, _ request: CallRequest, _ sink: @escaping CallSink,
         else refuse: (CallFailure) -> CallHandle
     ) -> CallHandle {
-        let isFull = listens.withLock { count in
-            guard count < Self.listensMax else { return true }
-            count += 1
-            return false
-        }
-        guard !isFull else {
+        let caller = request.caller
+        if let bound = listens.withLock({ $0.enter(caller) }) {
             return refuse(
                 CallFailure(
-                    .limited, "\(Self.listensMax) tasks are listened to here already",
-                    hint: "ask after the task instead"))
+                    .limited, "\(bound) are listened to here already", hint: "ask after the task instead"))
         }
         let isOver = Flag()
         let leave = { @Sendable [weak self] in
-            if isOver.raise() { self?.listens.withLock { $0 -= 1 } }
+            if isOver.raise() { self?.listens.withLock { $0.leave(caller) } }
         }
         let counted: CallSink = { event in
             if event.isFinal { leave() }
@@ -167,6 +164,30 @@ extension CallRouter {
             leave()
             handle.cancel()
         }
+    }
+}
+
+/// How many tasks are listened to, and by whom.
+private struct ListenCount: Sendable {
+    private var total = 0
+    private var byCaller: [Caller: Int] = [:]
+
+    /// - Returns: the bound that is reached, as part of a sentence; `nil`: there is room, and this one has taken it.
+    mutating func enter(_ caller: Caller) -> String? {
+        guard total < CallRouter.listensMax else { return "\(CallRouter.listensMax) tasks" }
+        let own = byCaller[caller] ?? 0
+        guard own < CallRouter.listensPerCallerMax else {
+            return "\(CallRouter.listensPerCallerMax) tasks of this caller"
+        }
+        total += 1
+        byCaller[caller] = own + 1
+        return nil
+    }
+
+    mutating func leave(_ caller: Caller) {
+        total -= 1
+        let own = byCaller[caller] ?? 0
+        byCaller[caller] = own > 1 ? own - 1 : nil
     }
 }
 

@@ -76,9 +76,14 @@ final class ReplicaDesk: Sendable {
         }
     }
 
-    private func choose(among candidates: [ReplicaBook.Candidate]) -> ServerKey? {
+    /// - Parameter last: taken where there is no candidate.
+    private func choose(among candidates: [ReplicaBook.Candidate], orElse last: ServerKey) -> ServerKey {
         var random = SystemRandomNumberGenerator()
-        return book.withLock { $0.choose(among: candidates, at: now(), using: &random) }
+        return book.withLock { book in
+            if let chosen = book.choose(among: candidates, at: now(), using: &random) { return chosen }
+            book.sent(to: last)
+            return last
+        }
     }
 
     private func finished(_ server: ServerKey, _ outcome: ReplicaBook.Outcome, since start: Instant) {
@@ -146,7 +151,7 @@ final class ReplicaDesk: Sendable {
 
         func next() {
             // With nobody up the one that was named says why.
-            let server = desk.choose(among: state.withLock { $0.left }) ?? named
+            let server = desk.choose(among: state.withLock { $0.left }, orElse: named)
             let (attempt, isRepeat) = state.withLock { state in
                 state.left.removeAll { $0.server == server }
                 state.handle = nil

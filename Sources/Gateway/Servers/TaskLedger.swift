@@ -109,8 +109,7 @@ final class TaskLedger: Sendable {
                 case .forget(let id, let caller): Self.remove(Self.key(server, id, caller), from: &state)
                 case .keep(let entry):
                     let key = Self.key(server, entry.id, entry.caller)
-                    // A NUL cannot be kept as text.
-                    guard entry.id.utf8.count <= Self.idBytesMax, !entry.id.utf8.contains(0) else { continue }
+                    guard entry.id.utf8.count <= Self.idBytesMax, key.isStorable else { continue }
                     if state.tasks[key] == nil, state.tasks.count >= countMax {
                         makeRoom(in: &state, at: now)
                     }

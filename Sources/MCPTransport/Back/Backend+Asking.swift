@@ -179,7 +179,9 @@ extension Backend {
             // A server may tell of a change only in the session in which a call made it.
             case .changed: self?.inbox.post { $0.isChanged = true }
             case .updated(let params): self?.subscriptions.updated(params)
-            case .taskStatus(let params): self?.heard(ofTask: params)
+            // At an instance no caller is handed a task.
+            case .taskStatus(let params, _):
+                if !isShared { self?.heard(ofTask: params, at: .beside(session.number)) }
             case .stray(let method): self?.noteStray(method)
             case .hearing: break  // the first session is the one that is waited for
             case .sessionGone:

@@ -172,7 +172,10 @@ extension Backend {
             if state.withLock({ $0.generation == generation }) { inbox.post { $0.isChanged = true } }
         case .updated(let params):
             if state.withLock({ $0.generation == generation }) { subscriptions.updated(params) }
-        case .taskStatus(let params): heard(ofTask: params)
+        case .taskStatus(let params, let session):
+            if state.withLock({ $0.generation == generation }) {
+                heard(ofTask: params, at: .first(generation: generation, session: session))
+            }
         case .stray(let method): noteStray(method)
         case .hearing:
             if state.withLock({ $0.generation == generation }) { subscriptions.hearing() }
@@ -219,7 +222,7 @@ extension Backend {
         }
         state.withLock { state in
             state.connection = Connection(
-                link: heard(link), greeting: greeting, parameters: parameters,
+                link: heard(link), generation: state.generation, greeting: greeting, parameters: parameters,
                 refusedTools: listing.refusedTools,
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()

@@ -17,6 +17,8 @@ import Synchronization
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
+        /// Which first link it is (``State/generation``).
+        var generation: Int
         var greeting: Greeting
         /// The `Mcp-Param-*` headers of each tool that has any.
         var parameters: [String: ParameterHeaders]
@@ -241,8 +243,12 @@ package final class Backend: Sendable {
             let link = tasking == .hidden ? hiding(connection.link) : connection.link
             var sent = wire(request, number, connection, in: era)
             if era == .modern { sent.naming = naming(of: request, at: connection) }
-            let handle = link.send(sent) { [weak self] event in
-                guard call.isCurrent(attempt) else { return }
+            let handle = link.send(sent) { [weak self, naming = sent.naming] event in
+                guard call.isCurrent(attempt) else {
+                    // Its caller went while the answer was on its way from the link, which waits for it no longer.
+                    if case .result(let result) = event { naming?.late(result) }
+                    return
+                }
                 self?.take(event, of: call, attempt, era)
             }
             call.running(handle, attempt: attempt)
@@ -383,15 +389,5 @@ package final class Backend: Sendable {
             defer { state.parked = [] }
             return state.parked
         }
-    }
-}
-
-extension Backend.Connection {
-    /// Why a call must not be made at all; `nil`: it may.
-    fileprivate func refusal(of request: CallRequest) -> BackendFault? {
-        guard request.method == Method.toolsCall, !refusedTools.isEmpty,
-            let tool = request.params["name"]?.string, let why = refusedTools[tool]
-        else { return nil }
-        return BackendFault(.broken, "its tool \(tool) is not called: \(why)")
     }
 }

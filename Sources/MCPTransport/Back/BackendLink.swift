@@ -119,8 +119,8 @@ enum LinkNews: Sendable {
     case asked
     /// The params of a `notifications/resources/updated` of a legacy session.
     case updated(JSON)
-    /// The params of a `notifications/tasks/status` of a legacy session.
-    case taskStatus(JSON)
+    /// The params of a `notifications/tasks/status` of a legacy session, and its number at the link.
+    case taskStatus(JSON, session: Int)
     /// A notification of that method, which no revision knows, was nobody's (``ForeignNotification``).
     case stray(method: String)
     /// The backend has forgotten a session, by its number at the link.

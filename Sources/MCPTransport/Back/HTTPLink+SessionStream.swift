@@ -112,7 +112,7 @@ extension HTTPLink {
                 guard let (events, leftOut, id, retry) = read else { return ended.finish(false) }
                 self?.state.withLock { $0.ownPlace.advance(to: id, retry: retry) }
                 if leftOut > 0 { self?.news(.noise("a message of more than \(message.bytesText)")) }
-                for event in events { self?.takeFromStream(event) }
+                for event in events { self?.takeFromStream(event, in: session) }
             case .end, .failed:
                 ended.finish(true)
             }
@@ -122,7 +122,7 @@ extension HTTPLink {
         return mayRetry
     }
 
-    private func takeFromStream(_ event: SSEEvent) {
+    private func takeFromStream(_ event: SSEEvent, in session: Int) {
         guard let document = try? JSON(validating: event.data[...], limits: limits.message.json),
             let message = try? RPCMessage(document)
         else { return }
@@ -133,7 +133,7 @@ extension HTTPLink {
             } else if method == Method.resourcesUpdated, let params {
                 news(.updated(params))
             } else if method == Method.tasksStatus, let params {
-                news(.taskStatus(params))
+                news(.taskStatus(params, session: session))
             } else if Method.isForeignNotification(method) {
                 // Calls have streams of their own here, so what is meant for one does not come on this.
                 news(.stray(method: method))

@@ -30,6 +30,8 @@ final class HTTPLink: BackendLink {
     struct OpenRequest: Sendable {
         var sink: @Sendable (LinkEvent) -> Void
         let request: LinkRequest
+        /// In which it was sent, by its number.
+        let session: Int
         /// What carries its stream now; none while it waits to be resumed.
         var carrier: HTTPClientHandle?
         /// Attempts in a row to resume it that brought nothing new.
@@ -70,7 +72,8 @@ final class HTTPLink: BackendLink {
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> Int?? in
             guard !state.isClosed else { return nil }
-            state.open[request.number] = OpenRequest(sink: sink, request: request)
+            state.open[request.number] = OpenRequest(
+                sink: sink, request: request, session: state.sessionNumber)
             return .some(state.sessionID == nil ? nil : state.sessionNumber)
         }
         guard let session else {
@@ -193,7 +196,10 @@ final class HTTPLink: BackendLink {
             } else if method == Method.resourcesUpdated, !request.isEndless {
                 news(.updated(params))
             } else if method == Method.tasksStatus {
-                news(.taskStatus(params))
+                // Of a request that nobody waits for any more it cannot be told in which session it was.
+                if let session = state.withLock({ $0.open[request.number]?.session }) {
+                    news(.taskStatus(params, session: session))
+                }
             } else {
                 // A stream belongs to its request, whatever token its messages bear.
                 state.withLock { $0.open[request.number] }?.sink(
@@ -219,7 +225,8 @@ final class HTTPLink: BackendLink {
         let mayResume = state.withLock { state in
             guard state.revision?.era == .legacy, let open = state.open[request.number] else { return false }
             let attempts = place.hasAdvanced ? 1 : open.attempts + 1
-            state.open[request.number] = OpenRequest(sink: open.sink, request: request, attempts: attempts)
+            state.open[request.number] = OpenRequest(
+                sink: open.sink, request: request, session: open.session, attempts: attempts)
             return attempts <= StreamPlace.attemptsMax
         }
         guard mayResume else { return finish(request.number, .fault(fault)) }

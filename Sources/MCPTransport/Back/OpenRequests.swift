@@ -165,7 +165,8 @@ final class OpenRequests: Sendable {
         } else if method == Method.progress, let number = params["progressToken"]?.int {
             sink = state.withLock { $0.open[number]?.sink }
         } else if method == Method.tasksStatus {
-            return news(.taskStatus(params))
+            // One channel is one session (``BackendLink/sessionNumber``).
+            return news(.taskStatus(params, session: 0))
         } else if Method.isForeignNotification(method) {
             let open = state.withLock { $0.open }
             guard let number = ForeignNotification.addressee(params, among: open.values.map(\.request)) else {

@@ -269,6 +269,32 @@ struct ReplicaDeskTests {
         #expect(forwarded.values.map(\.owner) == [third])
     }
 
+    @Test func `the end of a call that went where nobody was up ends no other that runs there`() throws {
+        try publish()
+        let clock = Mutex(Instant.zero)
+        let answers = Mutex<[CallEvent?]>([unsent(), .result(["resultType": "complete"]), nil])
+        let forwarded = forwarded
+        let router = CallRouter(
+            board: board, local: local, now: { clock.withLock { $0 } }, label: { "here" }
+        ) { call, sink in
+            forwarded.add(call)
+            let answer = answers.withLock {
+                $0.isEmpty ? .failure(CallFailure(.denied, "no")) : $0.removeFirst()
+            }
+            if let answer { sink(answer) }
+            return .finished
+        }
+        // It is left out for a while, and then on trial: one call at a time, and that one runs on.
+        _ = call(on: router)
+        clock.withLock { $0 = $0 + ReplicaBook.ejections.lowerBound + .seconds(1) }
+        _ = call(on: router)
+        try publish(states: [.there: .down, third: .down])
+        _ = call(on: router)
+        try publish()
+        _ = call(on: router)
+        #expect(forwarded.values.map(\.owner) == [.there, third, .there, .there, third])
+    }
+
     @Test func `a caller that may be handed a task stays where its task's name leads`() throws {
         try publish()
         let client = ClientFacts(capabilities: TasksExtension.required)

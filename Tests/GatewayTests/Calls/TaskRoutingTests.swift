@@ -137,22 +137,28 @@ struct TaskRoutingTests {
     {
         let began = Box<CallHandle>()
         let router = try router(at: .there, LocalServers()) { _, _ in CallHandle {} }
-        let listen = { @Sendable () -> Reason? in
+        let listen = { @Sendable (number: Int) -> Reason? in
             let failed = Box<Reason>()
             let handle = router.call(
                 EndpointCall(
-                    endpoint: .all, caller: Self.me, method: Method.subscriptionsListen,
+                    endpoint: .all, caller: Caller(issuer: "key", subject: "c\(number)"),
+                    method: Method.subscriptionsListen,
                     params: TaskSubscription.params(taskID: "here--jobs/t/1"),
                     client: ClientFacts(capabilities: TasksExtension.required))
             ) { event in if let failure = event.failure { failed.add(failure.reason) } }
             began.add(handle)
             return failed.values.first
         }
-        for _ in 1...CallRouter.listensMax { #expect(listen() == nil) }
-        #expect(listen() == .limited)
+        // One caller does not take the room of the others.
+        for _ in 1...CallRouter.listensPerCallerMax { #expect(listen(0) == nil) }
+        #expect(listen(0) == .limited)
+        for number in CallRouter.listensPerCallerMax..<CallRouter.listensMax {
+            #expect(listen(number) == nil)
+        }
+        #expect(listen(1) == .limited)
         for _ in 1...2 { began.values.first?.cancel() }
-        #expect(listen() == nil)
-        #expect(listen() == .limited)
+        #expect(listen(0) == nil)
+        #expect(listen(0) == .limited && listen(1) == .limited)
     }
 
     @Test func `another caller finds no task, at either node`() async throws {

@@ -26,8 +26,22 @@ struct TaskLedgerTests {
         try database.close()
     }
 
-    private func entry(_ id: String, left: Duration = .seconds(600)) -> TaskMemory.Entry {
-        TaskMemory.Entry(id: id, caller: Self.me, age: .zero, left: left)
+    private func entry(
+        _ id: String, of caller: Caller = me, left: Duration = .seconds(600)
+    ) -> TaskMemory.Entry {
+        TaskMemory.Entry(id: id, caller: caller, age: .zero, left: left)
+    }
+
+    @Test(arguments: [Caller(issuer: "key", subject: "a\0b"), Caller(issuer: "k\0", subject: "me")])
+    func `a caller whose name cannot be stored keeps no other's task off the disk`(odd: Caller) async throws {
+        try await life { ledger in
+            let memory = ledger.memory(of: definition())
+            memory.note([.keep(entry("odd", of: odd)), .keep(entry("a"))])
+            memory.note([.forget(id: "odd", caller: odd), .keep(entry("b"))])
+        }
+        try await life { ledger in
+            #expect(ledger.memory(of: definition()).entries.map(\.id).sorted() == ["a", "b"])
+        }
     }
 
     @Test func `what was noted in one life is known in the next, for the rest of its time`() async throws {

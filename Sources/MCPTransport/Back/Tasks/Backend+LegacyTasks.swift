@@ -52,11 +52,13 @@ extension Backend {
     func makeTask(_ call: BackendCall, _ attempt: Int, _ request: LinkRequest, _ connection: Connection) {
         let declared = declaration(for: call.request, at: connection.greeting) ?? .none
         guard hasStreamPerRequest else {
-            return makeTask(call, attempt, request, at: Place(connection.link, declared))
+            return makeTask(call, attempt, request, at: Place(connection.link, connection.origin, declared))
         }
         guard let free = awaitedPlace() else { return refuseAwaiting(call) }
         guard let asking, declared != .none else {
-            return makeTask(call, attempt, request, at: Place(connection.link, declared, free.release))
+            return makeTask(
+                call, attempt, request,
+                at: Place(connection.link, connection.origin, declared, free.release))
         }
         let sessions = asking.sessions
         guard let session = sessions.acquire(declared) else {
@@ -74,14 +76,16 @@ extension Backend {
             // Some servers have one session only. The first declares what any caller can be asked for.
             case .failure(let fault) where fault.isRefusal:
                 sessions.release(session)
-                self.makeTask(call, attempt, request, at: Place(connection.link, declared, free.release))
+                self.makeTask(
+                    call, attempt, request,
+                    at: Place(connection.link, connection.origin, declared, free.release))
             case .failure(let fault):
                 leave()
                 self.finish(call, .legacy, .fault(fault))
             case .success(let link):
                 self.makeTask(
                     call, attempt, request,
-                    at: Place(link, declared, leave) { fault in
+                    at: Place(link, .beside(session.number), declared, leave) { fault in
                         switch fault.kind {
                         case .lost, .notReached: sessions.retire(session)
                         case .sessionGone:
@@ -127,6 +131,7 @@ extension Backend {
     /// Where a task is made.
     private struct Place: Sendable {
         var link: any BackendLink
+        var origin: TaskOrigin
         /// What its caller can be asked for.
         var declared: DeclaredCapabilities
         /// The link is free of the call and its task.
@@ -135,10 +140,10 @@ extension Backend {
         var takes: (@Sendable (BackendFault) -> Bool)?
 
         init(
-            _ link: any BackendLink, _ declared: DeclaredCapabilities,
+            _ link: any BackendLink, _ origin: TaskOrigin, _ declared: DeclaredCapabilities,
             _ release: @escaping @Sendable () -> Void = {}, takes: (@Sendable (BackendFault) -> Bool)? = nil
         ) {
-            (self.link, self.declared, self.takes) = (link, declared, takes)
+            (self.link, self.origin, self.declared, self.takes) = (link, origin, declared, takes)
             free = ReleaseOnce(release)
         }
     }
@@ -196,7 +201,7 @@ extension Backend {
         let request = call.request
         let key = TaskBook.Key(id: id, caller: request.caller)
         let task = LegacyTask(
-            id, made, on: place.link, declared: place.declared,
+            id, made, on: place.link, in: place.origin, declared: place.declared,
             actions: actions(ofTask: key, request, place.free))
         guard withTasks({ $0.admit(task.creation, as: key, run: task, at: .now) }) else {
             call.finish(.failure(tooManyTasks(request)))

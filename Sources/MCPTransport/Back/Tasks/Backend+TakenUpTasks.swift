@@ -51,7 +51,7 @@ extension Backend {
             ? .none
             : DeclaredCapabilities(of: request.client.capabilities, at: connection.greeting.revision)
         let task = LegacyTask(
-            key.id, told, on: connection.link, declared: declared,
+            key.id, told, on: connection.link, in: connection.origin, declared: declared,
             actions: actions(ofTask: key, request, free))
         guard let (run, left) = withTasks({ $0.takeUp(key, task, at: .now) }) else {
             free.release()

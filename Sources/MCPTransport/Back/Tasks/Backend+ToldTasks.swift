@@ -20,21 +20,26 @@ extension Backend {
                         hint: "ask after the task instead", callID: request.id)))
             return .finished
         }
-        let upstream = listenUpstream(to: key)
+        // First of all: what listens at the backend may end at once.
+        sink(TaskSubscription.acknowledged(taskID: id))
+        let upstream = listenUpstream(to: key) { [taskListeners] in taskListeners.end(number) }
         let timer = group.any().scheduleTask(in: TimeAmount(request.timeLeft)) { [taskListeners] in
             upstream.cancel()
-            taskListeners.remove(number)?(.result(["resultType": "complete"]))
+            taskListeners.end(number)
         }
-        sink(TaskSubscription.acknowledged(taskID: id))
+        taskListeners.hold(timer, for: number)
         return CallHandle { [taskListeners] in
             taskListeners.remove(number)
-            timer.cancel()
             upstream.cancel()
         }
     }
 
     /// A modern backend says nothing unless it is listened to. That takes a stream, of which there are so many for tasks.
-    private func listenUpstream(to key: TaskBook.Key) -> CallHandle {
+    ///
+    /// - Parameter onEnd: called when the backend has ended it, or the way there has broken: it tells no more.
+    private func listenUpstream(
+        to key: TaskBook.Key, onEnd: @escaping @Sendable () -> Void
+    ) -> CallHandle {
         guard let connection = state.withLock({ $0.connection }), connection.greeting.revision.era == .modern,
             TasksExtension.isDeclared(in: connection.greeting.capabilities), let free = awaitedPlace()
         else { return .finished }
@@ -49,20 +54,28 @@ extension Backend {
                     version: revision.rawValue, method: Method.subscriptionsListen, params: params),
                 isEndless: true, whenDone: free.release)
         ) { [weak self] event in
-            guard let self, case .notification(Method.tasks, let params) = event,
-                params["taskId"]?.string == key.id, TaskStatus(of: params) != nil
-            else { return }
-            let task = params.removing("_meta")
-            withTasks { $0.saw(task, as: key, at: .now) }
-            taskListeners.tell(task, to: key)
+            switch event {
+            case .notification(Method.tasks, let params):
+                guard let self, params["taskId"]?.string == key.id, TaskStatus(of: params) != nil else {
+                    return
+                }
+                let task = params.removing("_meta")
+                withTasks { $0.saw(task, as: key, at: .now) }
+                taskListeners.tell(task, to: key)
+            case .notification, .question: break
+            case .result, .error, .fault: onEnd()
+            }
         }
     }
 
     /// A legacy backend says how a task is; whose it is, it does not say.
-    func heard(ofTask status: JSON) {
+    ///
+    /// - Parameter origin: the session in which it says so. Where several callers have a task of that id there, nobody is told:
+    ///   each asks after it anyhow, and one must not hear what is said of another's.
+    func heard(ofTask status: JSON, at origin: TaskOrigin) {
         guard let id = status["taskId"]?.string else { return }
-        for (key, run) in tasks.withLock({ $0.runs(of: id) }) {
-            if let task = run.heard(status) { taskListeners.tell(task, to: key) }
-        }
+        let meant = tasks.withLock { $0.runs(of: id) }.filter { $0.run.origin == origin }
+        guard meant.count == 1, let (key, run) = meant.first, let task = run.heard(status) else { return }
+        taskListeners.tell(task, to: key)
     }
 }

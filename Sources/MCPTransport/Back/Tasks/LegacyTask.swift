@@ -43,6 +43,7 @@ final class LegacyTask: Sendable {
     private static let resends: [Duration] = [.seconds(1), .seconds(2), .seconds(4)]
 
     let id: String
+    let origin: TaskOrigin
     private let link: any BackendLink
     private let declared: DeclaredCapabilities
     private let actions: Actions
@@ -50,11 +51,14 @@ final class LegacyTask: Sendable {
 
     /// - Parameters:
     ///   - task: as the backend's answer to the call described it.
+    ///   - origin: where it was made; of one that was made in an earlier life, where it was found again.
     ///   - declared: what its caller can be asked for.
     init(
-        _ id: String, _ task: JSON, on link: any BackendLink, declared: DeclaredCapabilities, actions: Actions
+        _ id: String, _ task: JSON, on link: any BackendLink, in origin: TaskOrigin,
+        declared: DeclaredCapabilities, actions: Actions
     ) {
         self.id = id
+        self.origin = origin
         self.link = link
         self.declared = declared
         self.actions = actions

@@ -32,6 +32,8 @@ struct TaskBook: Sendable {
         var run: LegacyTask?
         /// Its server was a process that is gone.
         var isLost = false
+        /// It was handed out in an earlier life of the gateway, and its server has not spoken of it in this one.
+        var isRemembered = false
         /// The expiry that was last noted in ``TaskMemory``.
         var noted: ContinuousClock.Instant?
     }
@@ -66,7 +68,8 @@ struct TaskBook: Sendable {
         for task in remembered.prefix(limits.countMax) {
             let expiry = now + min(task.left, limits.lifeMax)
             entries[Key(id: task.id, caller: task.caller)] = Entry(
-                since: now - task.age, expiry: expiry, isOver: areLost, isLost: areLost, noted: expiry)
+                since: now - task.age, expiry: expiry, isOver: areLost, isLost: areLost,
+                isRemembered: true, noted: expiry)
         }
     }
 
@@ -94,6 +97,12 @@ struct TaskBook: Sendable {
                 return false
             }
             if entries.count >= limits.countMax, !forgetOne(where: { _ in true }) { return false }
+        }
+        // A server that counts its tasks begins anew when it does, and may have while the gateway was away: then the id is this
+        // caller's alone. Those that are known to be lost harm nobody.
+        for (old, entry) in entries
+        where old.id == key.id && old.caller != key.caller && entry.isRemembered && !entry.isLost {
+            forget(old)
         }
         let life = life(of: task)
         entries[key] = Entry(
@@ -129,6 +138,7 @@ struct TaskBook: Sendable {
     ) -> (run: LegacyTask, left: Duration)? {
         guard let entry = entries[key], entry.expiry > now, !entry.isLost else { return nil }
         if entry.run == nil { entries[key]?.run = run }
+        entries[key]?.isRemembered = false
         return (entry.run ?? run, now.duration(to: entry.expiry))
     }
 
@@ -136,6 +146,7 @@ struct TaskBook: Sendable {
     mutating func saw(_ task: JSON, as key: Key, at now: ContinuousClock.Instant) {
         guard var entry = entries[key], let status = TaskStatus(of: task) else { return }
         entry.isOver = status.isTerminal
+        entry.isRemembered = false
         if task["ttlMs"] != nil {
             // Without an end of its own it is known for ``Limits/lifeMax`` from now on, as often as it is asked after.
             let begin = task["ttlMs"]?.int == nil ? now : entry.since

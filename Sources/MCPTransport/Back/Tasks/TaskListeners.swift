@@ -1,5 +1,6 @@
 import JSONSlice
 import MCPModel
+import NIOCore
 import Synchronization
 
 /// Who wants to be told of which task of one backend (``TaskSubscription``).
@@ -9,6 +10,8 @@ final class TaskListeners: Sendable {
     private struct Listener: Sendable {
         var key: TaskBook.Key
         var sink: CallSink
+        /// Ends it when its time is over.
+        var timer: Scheduled<Void>?
     }
 
     private struct State: Sendable {
@@ -36,7 +39,21 @@ final class TaskListeners: Sendable {
     /// - Returns: the sink of a listener that was there until now.
     @discardableResult
     func remove(_ number: Int) -> CallSink? {
-        state.withLock { $0.listeners.removeValue(forKey: number)?.sink }
+        let listener = state.withLock { $0.listeners.removeValue(forKey: number) }
+        listener?.timer?.cancel()
+        return listener?.sink
+    }
+
+    /// Ends a listener, if it is still there, in a way that lets it begin again.
+    func end(_ number: Int) { remove(number)?(.result(["resultType": "complete"])) }
+
+    /// Keeps the timer of a listener, which goes with it.
+    func hold(_ timer: Scheduled<Void>, for number: Int) {
+        let isOver = state.withLock { state in
+            state.listeners[number]?.timer = timer
+            return state.listeners[number] == nil
+        }
+        if isOver { timer.cancel() }
     }
 
     /// - Parameter task: a task object of 2026-07-28.

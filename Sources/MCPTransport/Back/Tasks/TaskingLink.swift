@@ -32,7 +32,8 @@ struct TaskingLink: BackendLink {
                 guard case .result(let result) = event, let id = result["task"]?["taskId"]?.string else {
                     return sink(event)
                 }
-                box.set(id)
+                // Who went while the answer was on its way from the link has cancelled nothing yet.
+                guard box.set(id) else { return cancelTask(id) }
                 hold.hold(
                     link.send(
                         LinkRequest(
@@ -49,7 +50,7 @@ struct TaskingLink: BackendLink {
             })
         return CallHandle {
             hold.cancel()
-            if let id = box.take() { cancelTask(id) }
+            if let id = box.cancel() { cancelTask(id) }
         }
     }
 
@@ -86,23 +87,47 @@ struct TaskingLink: BackendLink {
     func close() async -> String? { await link.close() }
 }
 
-/// The id of the task that a call has become.
+/// The id of the task that a call has become, if it has, and whether anybody still wants that.
 private final class TaskIDBox: Sendable {
-    private let id = Mutex<String?>(nil)
-    private let made = Mutex(false)
-
-    var isMade: Bool { made.withLock { $0 } }
-
-    func set(_ id: String) {
-        made.withLock { $0 = true }
-        self.id.withLock { $0 = id }
+    private enum State: Sendable {
+        case unnamed
+        case made(String)
+        case cancelled(wasMade: Bool)
     }
 
-    /// It is cancelled once.
-    func take() -> String? {
-        id.withLock { id in
-            defer { id = nil }
-            return id
+    private let state = Mutex(State.unnamed)
+
+    /// Whether a task was made that somebody wanted.
+    var isMade: Bool {
+        state.withLock { state in
+            switch state {
+            case .unnamed, .cancelled(wasMade: false): false
+            case .made, .cancelled(wasMade: true): true
+            }
+        }
+    }
+
+    /// - Returns: `false`: nobody wants it any more, and whoever said so knew no id.
+    func set(_ id: String) -> Bool {
+        state.withLock { state in
+            guard case .unnamed = state else { return false }
+            state = .made(id)
+            return true
+        }
+    }
+
+    /// - Returns: the id of what is to be cancelled, once.
+    func cancel() -> String? {
+        state.withLock { state in
+            switch state {
+            case .unnamed:
+                state = .cancelled(wasMade: false)
+                return nil
+            case .made(let id):
+                state = .cancelled(wasMade: true)
+                return id
+            case .cancelled: return nil
+            }
         }
     }
 }

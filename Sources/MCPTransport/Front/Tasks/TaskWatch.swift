@@ -20,6 +20,8 @@ final class TaskWatch: Sendable {
         var isPoked = false
         var listening = Listening.no
         var ear: CallHandle?
+        /// No listen begins before.
+        var listenAfter = ContinuousClock.now
     }
 
     private enum Listening: Sendable {
@@ -29,8 +31,13 @@ final class TaskWatch: Sendable {
         case refused
     }
 
+    /// From the beginning of one listen to that of the next: whoever tells may end each at once, and what is missed meanwhile is
+    /// heard by asking.
+    static let listenPause = Duration.seconds(10)
+
     private let taskID: String
     private let pace: TaskWalk.Pace
+    private let listenPause: Duration
     private let loop: any EventLoop
     private let ask: TaskPursuit.Ask
     private let settled: @Sendable (_ isKnown: Bool) -> Void
@@ -41,12 +48,14 @@ final class TaskWatch: Sendable {
     ///   - settled: called once: whether this caller has such a task.
     ///   - changed: hears each new state after that, the last one included.
     init(
-        _ taskID: String, pace: TaskWalk.Pace, on loop: any EventLoop, ask: @escaping TaskPursuit.Ask,
+        _ taskID: String, pace: TaskWalk.Pace, listenPause: Duration = listenPause,
+        on loop: any EventLoop, ask: @escaping TaskPursuit.Ask,
         settled: @escaping @Sendable (_ isKnown: Bool) -> Void,
         changed: @escaping @Sendable (_ task: JSON) -> Void
     ) {
         self.taskID = taskID
         self.pace = pace
+        self.listenPause = listenPause
         self.loop = loop
         self.ask = ask
         self.settled = settled
@@ -70,8 +79,10 @@ final class TaskWatch: Sendable {
 
     private func listen() {
         let begins = state.withLock { state in
-            guard !state.isOver, case .no = state.listening else { return false }
+            let now = ContinuousClock.now
+            guard !state.isOver, case .no = state.listening, now >= state.listenAfter else { return false }
             state.listening = .yes
+            state.listenAfter = now + listenPause
             return true
         }
         guard begins else { return }
@@ -79,7 +90,7 @@ final class TaskWatch: Sendable {
             [weak self] event in
             switch event {
             case .notification(let method, _): if method == Method.tasks { self?.poke() }
-            // Its time is over. With the next question it begins again.
+            // Its time is over, or whoever told has gone. With a later question it begins again.
             case .result: self?.state.withLock { $0.listening = .no }
             case .error, .failure: self?.state.withLock { $0.listening = .refused }
             }

@@ -26,19 +26,27 @@ final class HTTPTaskServer: Sendable {
         var held: [String: (exchange: HTTPExchange, id: JSON)] = [:]
         var unnamed: [(exchange: HTTPExchange, id: JSON, task: String)] = []
         var toldToCancel = 0
+        /// By session.
+        var streams: [String: HTTPExchange] = [:]
     }
 
     private let forgets: Int
     private let isSlow: Bool
     private let knowsTasks: Bool
+    private let tells: Bool
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - forgets: so many calls find their session gone.
     ///   - knowsTasks: whether it can be asked after them.
+    ///   - tells: whether sessions have streams of their own (``tell(_:of:in:)``); then all tasks are called `t1`.
     ///   - isSlow: whether tasks are named only by ``nameTasks()``.
-    init(_ waits: [Wait] = [], forgets: Int = 0, isSlow: Bool = false, knowsTasks: Bool = true) {
+    init(
+        _ waits: [Wait] = [], forgets: Int = 0, isSlow: Bool = false, knowsTasks: Bool = true,
+        tells: Bool = false
+    ) {
         self.knowsTasks = knowsTasks
+        self.tells = tells
         self.forgets = forgets
         self.isSlow = isSlow
         state = Mutex(State(waits: waits))
@@ -51,6 +59,18 @@ final class HTTPTaskServer: Sendable {
     var cancelled: [String] { state.withLock { $0.cancelled } }
     /// `notifications/cancelled` that came.
     var toldToCancel: Int { state.withLock { $0.toldToCancel } }
+
+    /// Sessions whose own stream is open.
+    var listening: Set<String> { state.withLock { Set($0.streams.keys) } }
+
+    /// Says how a task is, on a session's own stream.
+    func tell(_ text: String, of id: String, in session: String) {
+        let message: JSON = [
+            "jsonrpc": "2.0", "method": "notifications/tasks/status",
+            "params": Self.task(id, "working").setting("statusMessage", to: .string(text)),
+        ]
+        state.withLock { $0.streams[session] }?.write(SSEEvent(data: Array(message.bytes)).bytes)
+    }
 
     /// Answers the calls that wait to become tasks.
     func nameTasks() {
@@ -95,6 +115,11 @@ final class HTTPTaskServer: Sendable {
     }
 
     func handle(_ exchange: HTTPExchange) {
+        let session = exchange.headers.first("mcp-session-id") ?? ""
+        if tells, exchange.method == "GET" {
+            exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+            return state.withLock { $0.streams[session] = exchange }
+        }
         guard let message = try? JSON(validating: exchange.body) else {
             return exchange.respond(status: exchange.method == "DELETE" ? 200 : 405)
         }
@@ -130,14 +155,14 @@ final class HTTPTaskServer: Sendable {
             guard !isSlow else {
                 return state.withLock { $0.unnamed.append((exchange, id, "t\(number)")) }
             }
-            say(exchange, id, ("result", ["task": Self.task("t\(number)", "working")]))
+            say(exchange, id, ("result", ["task": Self.task(tells ? "t1" : "t\(number)", "working")]))
         case Method.tasksGet where !knowsTasks:
             say(exchange, id, ("error", ["code": -32602, "message": "no"]))
         case Method.tasksGet: say(exchange, id, ("result", Self.task(task, "working")))
         case Method.tasksCancel:
             let held = state.withLock { state in
                 state.cancelled.append(task)
-                return state.held.removeValue(forKey: task)
+                return state.held.removeValue(forKey: session + task)
             }
             if let held {
                 let error: JSON = ["code": -32000, "message": "cancelled"]
@@ -146,7 +171,7 @@ final class HTTPTaskServer: Sendable {
                 held.exchange.end()
             }
             say(exchange, id, ("result", Self.task(task, "cancelled")))
-        case Method.tasksResult: wait(exchange, id, for: task)
+        case Method.tasksResult: wait(exchange, id, for: session + task)
         default: say(exchange, id, ("error", ["code": -32601, "message": "no"]))
         }
     }

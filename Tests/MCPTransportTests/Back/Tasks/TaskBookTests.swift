@@ -118,6 +118,24 @@ struct TaskBookTests {
         }
     }
 
+    @Test(arguments: [true, false])
+    func `an id that is handed out again is no more whose it was before a restart, unless it was seen`(
+        wasSeen: Bool
+    ) {
+        let mine = TaskMemory.Entry(id: "a", caller: Self.me, age: .zero, left: .seconds(600))
+        let second = TaskMemory.Entry(id: "b", caller: Self.me, age: .zero, left: .seconds(600))
+        var book = TaskBook(
+            TaskBook.Limits(countMax: 4, perCallerMax: 2, bytesMax: 1_000, lifeMax: .seconds(86_400)),
+            remembering: [mine, second], at: start)
+        if wasSeen { book.saw(Self.task(), as: Self.key("a"), at: start) }
+        _ = book.takeChanges()
+        let admitted = book.admit(Self.task(), as: Self.key("a", Self.other), at: start)
+        #expect(admitted && book.knows(Self.key("a", Self.other), at: start))
+        #expect(book.knows(Self.key("a"), at: start) == wasSeen && book.knows(Self.key("b"), at: start))
+        let changes = book.takeChanges()
+        #expect(changes.contains(.forget(id: "a", caller: Self.me)) == !wasSeen)
+    }
+
     @Test mutating func `tasks that went with their process make room first`() {
         let lost = ["a", "b"].map {
             TaskMemory.Entry(id: $0, caller: Self.me, age: .zero, left: .seconds(60))

@@ -1,3 +1,4 @@
+import HTTPWire
 import JSONSlice
 import MCPModel
 import MartletTestKit
@@ -86,6 +87,56 @@ struct ToldTaskTests {
         }
     }
 
+    private func make(_ rig: BackendRig, _ client: ClientFacts, _ caller: Caller) async -> JSON? {
+        await rig.call(
+            Method.toolsCall, ["name": "must", "arguments": [:]], client: client, caller: caller
+        ).result?["taskId"]
+    }
+
+    @Test func `what is said in one session is not said of another caller's task of the same id`()
+        async throws
+    {
+        let server = HTTPTaskServer(tells: true)
+        try await server.with { rig in
+            let (mine, other) = (Heard(), Heard())
+            // The first session, and one at which it was declared that a caller can be asked.
+            #expect(await make(rig, Self.able, .anonymous) == "t1")
+            #expect(await make(rig, Self.askable, Self.mallory) == "t1")
+            _ = listen(rig, "t1", mine)
+            _ = listen(rig, "t1", other, caller: Self.mallory)
+            try await until { server.listening == ["s1", "s2"] }
+            server.tell("hers", of: "t1", in: "s2")
+            try await until { !other.tasks.isEmpty }
+            server.tell("mine", of: "t1", in: "s1")
+            try await until { !mine.tasks.isEmpty }
+            #expect(other.tasks.map { $0["statusMessage"] } == ["hers"])
+            #expect(mine.tasks.map { $0["statusMessage"] } == ["mine"])
+        }
+    }
+
+    @Test func `nobody is told what may be another's, or comes from a link that is gone`() async throws {
+        let server = HTTPTaskServer(tells: true)
+        try await server.with { rig in
+            let (mine, other) = (Heard(), Heard())
+            #expect(await make(rig, Self.able, .anonymous) == "t1")
+            _ = listen(rig, "t1", mine)
+            let generation = try #require(rig.backend.state.withLock { $0.connection?.generation })
+            let (here, word): (TaskOrigin, JSON) = (
+                .first(generation: generation, session: 1), ["taskId": "t1", "status": "working"]
+            )
+            for (generation, session) in [(generation - 1, 1), (generation, 2)] {
+                rig.backend.heard(ofTask: word, at: .first(generation: generation, session: session))
+            }
+            #expect(mine.tasks.isEmpty)
+            rig.backend.heard(ofTask: word, at: here)
+            #expect(mine.tasks.count == 1)
+            #expect(await make(rig, Self.able, Self.mallory) == "t1")
+            _ = listen(rig, "t1", other, caller: Self.mallory)
+            rig.backend.heard(ofTask: word, at: here)
+            #expect(mine.tasks.count == 1 && other.isAcknowledged && other.tasks.isEmpty)
+        }
+    }
+
     @Test func `what a legacy server's task asks is told`() async throws {
         try await withChild { rig in
             let heard = Heard()
@@ -111,6 +162,45 @@ struct ToldTaskTests {
             try await until { first.isOver }
             #expect(first.failure == nil && rig.backend.taskListeners.count == 0)
         }
+    }
+
+    /// How a server ends a listen.
+    enum Ending: CaseIterable, Sendable { case result, error, cut }
+
+    @Test(arguments: Ending.allCases)
+    func `a listener whose server tells no more is told to begin again`(ending: Ending) async throws {
+        let server = TaskServer()
+        let front = MCPFront(service: server.service, log: FrontRig.log)
+        let handle = { @Sendable (exchange: HTTPExchange) in
+            guard let message = try? JSON(validating: exchange.body), let id = message["id"],
+                message["method"]?.string == Method.subscriptionsListen,
+                TaskSubscription.taskID(in: message["params"] ?? .emptyObject) != nil
+            else { return front.handle(exchange) }
+            let outcome: (String, JSON)
+            switch ending {
+            case .result: outcome = ("result", ["resultType": "complete"])
+            case .error: outcome = ("error", ["code": -32601, "message": "no"])
+            case .cut:
+                exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
+                return exchange.end()
+            }
+            exchange.respond(
+                status: 200, headers: [("Content-Type", "application/json")],
+                body: Array(JSON.object([("jsonrpc", "2.0"), ("id", id), outcome]).bytes))
+        }
+        try await HTTPTaskServer.listening(handle) { target in
+            try await BackendRig.with(target) { rig in
+                _ = try await rig.listing()
+                #expect(await rig.tool("job", client: Self.able).result?["taskId"] == "t/1")
+                let heard = Heard()
+                _ = listen(rig, "t/1", heard)
+                try await until { heard.isOver }
+                #expect(heard.isAcknowledged && heard.failure == nil)
+                #expect(rig.backend.taskListeners.count == 0)
+                try await until { rig.backend.state.withLock { $0.tasksAwaited } == 0 }
+            }
+        }
+        front.close()
     }
 
     @Test func `a modern server is listened to for whoever listens`() async throws {

@@ -1,3 +1,4 @@
+import Glibc
 import JSONSlice
 import MCPModel
 import MartletTestKit
@@ -127,6 +128,63 @@ struct UnnamedTaskTests {
             try await until { server.last(Method.tasksCancel)?.params["taskId"] == "t/1" }
             #expect(server.cancelledCalls == 0)
         }
+    }
+
+    @Test func `a modern server that names the task while its caller goes is told to cancel it`() async throws
+    {
+        try await modern(.seconds(30)) { server, rig in
+            // On the thread of whoever cancels, between the end of the call and the word to the link.
+            let call = rig.backend.call(
+                BackendRig.request(
+                    Method.toolsCall, ["name": "slow", "arguments": [:]], client: Self.able)
+            ) { _ in
+                server.nameSlowTasks()
+                let deadline = ContinuousClock.now + .seconds(5)
+                while server.last(Method.tasksCancel) == nil, ContinuousClock.now < deadline {
+                    usleep(2_000)  // a condition with a deadline
+                }
+            }
+            try await until { server.last(Method.toolsCall) != nil }
+            call.cancel()
+            #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+            #expect(server.calls.count { $0.method == Method.tasksCancel } == 1)
+        }
+    }
+
+    /// A link whose answers come when the test says.
+    private final class HeldLink: BackendLink {
+        let sent = Mutex<[(request: LinkRequest, sink: @Sendable (LinkEvent) -> Void)]>([])
+
+        func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
+            sent.withLock { $0.append((request, sink)) }
+            return CallHandle {}
+        }
+        func notify(_ method: String, _ params: JSON?) {}
+        func announce(_ method: String) async {}
+        func respond(_ message: RPCMessage) {}
+        func settle(_ revision: ProtocolRevision) {}
+        func attend() async {}
+        func close() async -> String? { nil }
+        var sessionNumber: Int { 0 }
+    }
+
+    @Test func `a hidden task whose name crosses with the caller's word is cancelled, and not waited for`()
+        throws
+    {
+        let held = HeldLink()
+        let link = TaskingLink(
+            link: held, nextNumber: { 2 }, loop: FrontRig.loops.next(), cancelTime: .seconds(1),
+            namingTime: .seconds(1))
+        let done = Mutex(0)
+        var request = LinkRequest(number: 1, method: Method.toolsCall)
+        request.whenDone = { done.withLock { $0 += 1 } }
+        let handle = link.send(request) { _ in Issue.record("nobody waits for this") }
+        let first = try #require(held.sent.withLock { $0.first })
+        handle.cancel()
+        first.sink(.result(["task": ["taskId": "t1", "status": "working"]]))
+        first.request.whenDone?()
+        #expect(held.sent.withLock { $0.map(\.request.method) } == [Method.toolsCall, Method.tasksCancel])
+        #expect(done.withLock { $0 } == 1)
     }
 
     @Test func `a call at a modern server is cancelled a moment later where it might become a task`()

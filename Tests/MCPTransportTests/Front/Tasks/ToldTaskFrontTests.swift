@@ -93,6 +93,32 @@ struct ToldTaskFrontTests {
         }
     }
 
+    @Test(arguments: [true, false])
+    func `a listen that ends begins again after a pause, however often the task is asked after`(
+        isLong: Bool
+    ) async throws {
+        let asked = Mutex(0)
+        let listens = Mutex(0)
+        let watch = TaskWatch(
+            "t1",
+            pace: TaskWalk.Pace(usual: .milliseconds(1), least: .milliseconds(1), most: .milliseconds(1)),
+            listenPause: isLong ? .seconds(3_600) : .milliseconds(2), on: FrontRig.loops.next(),
+            ask: { method, _, sink in
+                if method == Method.subscriptionsListen {
+                    listens.withLock { $0 += 1 }
+                    sink(.result(["resultType": "complete"]))
+                } else {
+                    asked.withLock { $0 += 1 }
+                    sink(.result(["taskId": "t1", "status": "working", "resultType": "complete"]))
+                }
+                return .finished
+            }, settled: { _ in }, changed: { _ in })
+        let token = watch.begin()
+        try await until { asked.withLock { $0 } >= 20 && (isLong || listens.withLock { $0 } >= 3) }
+        token.cancel()
+        #expect(!isLong || listens.withLock { $0 } == 1)
+    }
+
     @Test func `a modern listener hears of news long before the task would be asked after again`()
         async throws
     {
