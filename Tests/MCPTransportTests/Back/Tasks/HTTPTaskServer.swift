@@ -23,7 +23,7 @@ final class HTTPTaskServer: Sendable {
         var calls = 0
         var closed = 0
         var cancelled: [String] = []
-        var held: [String: (exchange: HTTPExchange, id: JSON)] = [:]
+        var held: [String: [(exchange: HTTPExchange, id: JSON)]] = [:]
         var unnamed: [(exchange: HTTPExchange, id: JSON, task: String)] = []
         var toldToCancel = 0
         /// By session.
@@ -164,7 +164,7 @@ final class HTTPTaskServer: Sendable {
                 state.cancelled.append(task)
                 return state.held.removeValue(forKey: session + task)
             }
-            if let held {
+            for held in held ?? [] {
                 let error: JSON = ["code": -32000, "message": "cancelled"]
                 let answer: JSON = ["jsonrpc": "2.0", "id": held.id, "error": error]
                 held.exchange.write(SSEEvent(data: Array(answer.bytes)).bytes)
@@ -185,7 +185,7 @@ final class HTTPTaskServer: Sendable {
             exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
             exchange.end()
         case .hold:
-            state.withLock { $0.held[task] = (exchange, id) }
+            state.withLock { $0.held[task, default: []].append((exchange, id)) }
             exchange.startStream(status: 200, headers: [("Content-Type", "text/event-stream")])
             exchange.onClose { [weak self] in self?.state.withLock { $0.closed += 1 } }
         }
