@@ -3,15 +3,16 @@ import Mesh
 import NIOCore
 import NIOPosix
 
-/// Links on sockets of their own that carry calls only : made on demand where two nodes have no standing link,
+/// Links on sockets of their own that carry calls only: made on demand where two nodes have no standing link,
 /// so that in a large mesh calls between nodes that can dial each other load no relay.
 ///
 /// The first call goes through a circuit, since that way is known to lead there; the next ones take the link, once it is up.
 extension MeshHub {
     /// Links for calls that others may have open here, beside those through circuits.
     static let acceptedCallLinksMax = 256
-    /// A node that could not be dialled is reached through relays for so long before it is tried again.
-    static let callLinkSoughtAgain = Duration.seconds(60)
+    /// A node that could not be dialled is reached through relays for so long before it is tried again, while it is called: it may
+    /// just have been starting.
+    static let callLinkSoughtAgain = Duration.seconds(5)
     /// Addresses of one node that are tried at once: one on each of two networks.
     private static let callLinkDials = 2
 
