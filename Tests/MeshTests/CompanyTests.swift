@@ -41,6 +41,17 @@ struct CompanyTests {
         return core.handle(.tick, at: now, using: &random)
     }
 
+    @Test mutating func `what one full peer named makes room for what the next one names`() throws {
+        start()
+        _ = linkUp(features: Hello.ownFeatures)
+        for round in 0..<5 {
+            let named = (0..<4).map { "10.9.\(round).\($0):7332" }
+            _ = core.handle(.turnedAway(link, Referral(named)), at: now, using: &random)
+            let kept = core.addresses.filter { $0.sources.contains(.referral) }.map(\.address)
+            #expect(kept.sorted() == named)
+        }
+    }
+
     @Test mutating func `a peer that links up and then says nothing is no company`() throws {
         start()
         _ = linkUp(features: Hello.ownFeatures)
