@@ -16,7 +16,12 @@ package struct EndpointView: Sendable {
     /// What a person should know about how this view came about.
     package let notes: [ViewNote]
 
+    /// Whether clients search the tools instead of being shown them all.
+    package private(set) var isSearched = false
+
     private let lists: [EntryKind: [ListedEntry]]
+    /// Tools that are listed even where the others are searched.
+    private let alwaysListed: [ListedEntry]
     /// By the bytes of the name: `String` would hold canonically equivalent names for one.
     private let places: [EntryKind: [[UInt8]: Int]]
     private let spaces: [ServerKey: ResourceSpace]
@@ -81,6 +86,7 @@ package struct EndpointView: Sendable {
                     && server.manifest.map { EndpointFace.tellsOfUpdates($0.capabilities) } == true
             }.map(\.record.key))
         self.lists = lists
+        self.alwaysListed = Self.alwaysListed(of: lists[.tool] ?? [], at: endpoint)
         self.places = lists.mapValues { entries in
             Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
                 first
@@ -89,8 +95,42 @@ package struct EndpointView: Sendable {
         self.basis = ViewBasis(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
     }
 
-    /// In the order in which clients see it.
+    /// All that there is, in the order in which clients see it.
     package func list(_ kind: EntryKind) -> [ListedEntry] { lists[kind] ?? [] }
+
+    /// What a client's list holds of it: where tools are searched, only those that are always listed (and the two of
+    /// ``SearchTools`` before them).
+    package func shown(_ kind: EntryKind) -> [ListedEntry] {
+        isSearched && kind == .tool ? alwaysListed : list(kind)
+    }
+
+    /// The same endpoint with its tools shown in a given way.
+    ///
+    /// - Parameters:
+    ///   - mode: what the client asks for; `nil`: as the definition says.
+    ///   - listedTools: how many ``ListingMode/auto`` lists where the definition does not say.
+    package func shown(as mode: ListingMode?, listedTools: Int) -> EndpointView {
+        var (defined, listedTools) = (ListingMode.full, listedTools)
+        if case .virtual(let definition) = endpoint {
+            defined = definition.mode
+            listedTools = definition.listedTools ?? listedTools
+        }
+        var view = self
+        view.isSearched =
+            switch mode ?? defined {
+            case .full: false
+            case .search: true
+            case .auto: list(.tool).count > listedTools
+            }
+        return view
+    }
+
+    private static func alwaysListed(of tools: [ListedEntry], at endpoint: Endpoint) -> [ListedEntry] {
+        guard case .virtual(let definition) = endpoint, !definition.always.isEmpty else { return [] }
+        return tools.filter { tool in
+            SearchTools.Name(rawValue: tool.name) == nil && definition.always.contains { $0.matches(tool.name) }
+        }
+    }
 
     /// - Complexity: O(length of the name)
     package func entry(_ kind: EntryKind, named name: String) -> ListedEntry? {
@@ -115,7 +155,8 @@ package struct EndpointView: Sendable {
     package func listsChanged(since older: EndpointView) -> Set<EntryKind> {
         Set(
             EntryKind.allCases.filter { kind in
-                let (new, old) = (list(kind), older.list(kind))
+                if kind == .tool, isSearched != older.isSearched { return true }
+                let (new, old) = (shown(kind), older.shown(kind))
                 return new.count != old.count || !zip(new, old).allSatisfy { $0.definition == $1.definition }
             })
     }

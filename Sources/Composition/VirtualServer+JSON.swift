@@ -1,5 +1,6 @@
 import Catalog
 package import JSONSlice
+import MCPModel
 
 /// Bounds of one definition: a person reads it, and it is spread in one document of at most 64 KiB.
 package enum DefinitionLimits {
@@ -19,7 +20,17 @@ extension VirtualServer {
         description = section.text("description")
         instructions = section.text("instructions")
         use = section.items("use", atMost: DefinitionLimits.usesMax, Use.init(reading:)).compactMap { $0 }
-        section.later("mode", except: "full")
+        mode = section.choice("mode", default: .full)
+        always = section.list("always", of: "a pattern", atMost: DefinitionLimits.globsMax) { Glob($0) }
+        listedTools =
+            section.has("listedTools")
+            ? section.integer("listedTools", default: 0, in: ListingMode.listedToolsRange) : nil
+        if mode == .full, !always.isEmpty {
+            section.report("always", "goes with mode: search or auto; in mode full every tool is listed")
+        }
+        if mode != .auto, listedTools != nil {
+            section.report("listedTools", "goes with mode: auto")
+        }
         isAdvertised = section.flag("advertise", default: false)
         section.later("uris")
         section.later("access")
@@ -41,6 +52,9 @@ extension VirtualServer {
         members.add("description", description)
         members.add("instructions", instructions)
         members.add("use", .array(use.map(\.json)))
+        if mode != .full { members.add("mode", .string(mode.rawValue)) }
+        members.add("always", always.map(\.pattern))
+        if let listedTools { members.add("listedTools", .number(listedTools)) }
         if isAdvertised { members.add("advertise", true) }
         return members.object
     }

@@ -1,5 +1,6 @@
 package import Catalog
 package import JSONSlice
+package import MCPModel
 
 /// A composed MCP server: chosen entries of any servers under one name, renamed and narrowed.
 ///
@@ -18,17 +19,26 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
     package var instructions: String?
     /// In the order in which clients see it.
     package var use: [Use]
+    /// How tools are shown to clients that do not say how they want them.
+    package var mode: ListingMode
+    /// Tools, by the names that clients see, that are listed even where the others are searched.
+    package var always: [Glob]
+    /// With ``ListingMode/auto``: how many tools are listed before they are searched; `nil`: as the node has it.
+    package var listedTools: Int?
     /// Whether nodes announce it by mDNS to plain clients on their segments.
     package var isAdvertised: Bool
 
     package init(
         title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use],
-        isAdvertised: Bool = false
+        mode: ListingMode = .full, always: [Glob] = [], listedTools: Int? = nil, isAdvertised: Bool = false
     ) {
         self.title = title
         self.description = description
         self.instructions = instructions
         self.use = use
+        self.mode = mode
+        self.always = always
+        self.listedTools = listedTools
         self.isAdvertised = isAdvertised
     }
 }

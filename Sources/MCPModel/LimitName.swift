@@ -12,6 +12,7 @@ package enum LimitName: String, Hashable, Sendable, CaseIterable, CustomStringCo
     case suspendedCall
     case response
     case call
+    case listedTools
 
     package var description: String { "limits.\(rawValue)" }
 }

@@ -24,6 +24,7 @@ struct ForwardedCall: Sendable {
 final class CallRouter: Sendable {
     private let board: CatalogBoard
     private let local: LocalServers
+    private let search: ToolSearchDesk
     private let label: @Sendable () -> String
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
@@ -38,13 +39,15 @@ final class CallRouter: Sendable {
 
     /// - Parameter now: the clock on which replicas are judged.
     init(
-        board: CatalogBoard, local: LocalServers, callMax: Duration = LimitSettings.standard.call,
+        board: CatalogBoard, local: LocalServers, search: ToolSearchDesk? = nil,
+        callMax: Duration = LimitSettings.standard.call,
         now: @escaping @Sendable () -> Instant = { .zero },
         label: @escaping @Sendable () -> String,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
         self.board = board
         self.local = local
+        self.search = search ?? ToolSearchDesk(board: board, now: now)
         self.label = label
         self.callMax = callMax
         self.forward = forward
@@ -59,7 +62,7 @@ final class CallRouter: Sendable {
         _ sink: @escaping CallSink
     ) -> CallHandle {
         let node = label()
-        let refuse = { (failure: CallFailure) -> CallHandle in
+        let refuse = { @Sendable (failure: CallFailure) -> CallHandle in
             var failure = failure
             failure.node = node
             failure.callID = id
@@ -72,9 +75,27 @@ final class CallRouter: Sendable {
                     .unknownEntry, "no server stands at \(call.endpoint)", hint: "see `martlet servers list`")
             )
         }
+        var params = call.params
+        if view.isSearched, call.method == Method.toolsCall,
+            let own = params["name"]?.string.flatMap(SearchTools.Name.init)
+        {
+            switch own {
+            case .search:
+                return search.answer(call, at: view) { event in
+                    if case .failure(let failure) = event { _ = refuse(failure) } else { sink(event) }
+                }
+            case .call:
+                do throws(ToolQuery.Complaint) {
+                    params = try view.called(through: params)
+                } catch {
+                    sink(.result(error.result))
+                    return .finished
+                }
+            }
+        }
         let route: Route
         do {
-            route = try view.route(call.method, call.params)
+            route = try view.route(call.method, params)
         } catch {
             return refuse(error.failure)
         }

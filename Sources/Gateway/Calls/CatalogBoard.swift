@@ -1,5 +1,6 @@
 import Catalog
 import Composition
+import MCPModel
 import MCPTransport
 import Synchronization
 
@@ -19,10 +20,13 @@ final class CatalogBoard: Sendable {
     private static let viewsMax = 4_096
 
     private let nameLengthMax: Int
+    private let listedTools: Int
     private let state: Mutex<State>
 
-    init(me: NodeID, nameLengthMax: Int) {
+    /// - Parameter listedTools: `limits.listedTools`.
+    init(me: NodeID, nameLengthMax: Int, listedTools: Int = ListingMode.listedToolsDefault) {
         self.nameLengthMax = nameLengthMax
+        self.listedTools = listedTools
         let empty = CatalogSnapshot(me: me)
         state = Mutex(State(snapshot: empty, replicas: ReplicaSets(empty)))
     }
@@ -57,6 +61,10 @@ final class CatalogBoard: Sendable {
 
     /// What stands at an endpoint; `nil` when nothing does.
     func view(_ name: EndpointName) -> EndpointView? {
+        wholeView(name.asDefined)?.shown(as: name.mode, listedTools: listedTools)
+    }
+
+    private func wholeView(_ name: EndpointName) -> EndpointView? {
         let (known, snapshot, version) = state.withLock { ($0.views[name], $0.snapshot, $0.version) }
         if let known { return known }
         guard let endpoint = Self.endpoint(name, in: snapshot) else { return nil }
@@ -71,7 +79,7 @@ final class CatalogBoard: Sendable {
     /// One namespace for own servers, virtual servers and `NODE--SERVER`; the node's own server
     /// keeps a name that a partition let both take.
     private static func endpoint(_ name: EndpointName, in snapshot: CatalogSnapshot) -> Endpoint? {
-        guard case .server(let text) = name else { return .all }
+        guard case .server(let text) = name.place else { return .all }
         guard let server = ServerName(reference: text) else { return nil }
         if let node = server.node {
             guard let owner = NodeNames(snapshot).node(node.text) else { return nil }

@@ -22,28 +22,35 @@ enum NodeService {
                 board.view(endpoint).map { view in
                     EndpointDescription(
                         serverInfo: serverInfo(of: endpoint, title: view.title, node: label()),
-                        instructions: view.instructions, capabilities: view.capabilities)
+                        instructions: instructions(of: view), capabilities: view.capabilities)
                 }
             },
             list: { endpoint, _, kind, cursor in
                 guard let view = board.view(endpoint) else {
                     return .failure(.invalidParams("no server stands at \(endpoint)"))
                 }
-                return page(view.list(kind.entryKind), from: cursor)
+                let first = view.isSearched && kind == .tools && cursor == nil ? SearchTools.definitions : []
+                return page(view.shown(kind.entryKind), after: first, from: cursor)
             },
             call: { call, sink in router.call(call, sink) },
             watch: { endpoint, _, tell in watchers.watch(endpoint, tell) },
             subscribe: { subscriptions.watch($0) },
             definition: { endpoint, _, kind, name in
-                board.view(endpoint)?.entry(kind.entryKind, named: name)?.definition
+                guard let view = board.view(endpoint) else { return nil }
+                if view.isSearched, kind == .tools, let own = SearchTools.definition(named: name) { return own }
+                return view.entry(kind.entryKind, named: name)?.definition
             },
-            taskSupport: { endpoint, _, tool in board.view(endpoint)?.taskSupport(ofTool: tool) ?? .forbidden
+            taskSupport: { endpoint, _, tool in
+                guard let view = board.view(endpoint) else { return .forbidden }
+                // Which tool `call_tool` calls is not known before its arguments are.
+                let isOwn = view.isSearched && SearchTools.Name(rawValue: tool) != nil
+                return isOwn ? .forbidden : view.taskSupport(ofTool: tool)
             })
     }
 
     private static func serverInfo(of endpoint: EndpointName, title: String?, node: String) -> JSON {
         let name =
-            switch endpoint {
+            switch endpoint.place {
             case .all: "martlet"
             case .server(let name): name
             }
@@ -54,11 +61,18 @@ enum NodeService {
         return .object(members)
     }
 
-    private static func page(_ entries: [ListedEntry], from cursor: String?) -> Result<ListPage, RPCError> {
+    private static func instructions(of view: EndpointView) -> String? {
+        guard view.isSearched else { return view.instructions }
+        return view.instructions.map { "\(SearchTools.instructions)\n\n\($0)" } ?? SearchTools.instructions
+    }
+
+    private static func page(
+        _ entries: [ListedEntry], after first: [JSON], from cursor: String?
+    ) -> Result<ListPage, RPCError> {
         do throws(ListCursor.Stale) {
             let page = try ListCursor.page(
                 of: entries, after: cursor, entriesMax: pageSize, bytesMax: pageBytesMax)
-            return .success(ListPage(items: page.entries.map(\.definition), nextCursor: page.cursor))
+            return .success(ListPage(items: first + page.entries.map(\.definition), nextCursor: page.cursor))
         } catch {
             return .failure(
                 .invalidParams(

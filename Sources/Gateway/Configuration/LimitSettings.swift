@@ -36,6 +36,8 @@ package struct LimitSettings: Hashable, Sendable {
     package var response: Duration
     /// A call from end to end, whatever its progress says.
     package var call: Duration
+    /// Tools that an endpoint in mode `auto` lists, before they are searched instead.
+    package var listedTools: Int
 
     package init(reading section: inout ConfigSection) {
         let message = MessageLimits.standard
@@ -57,6 +59,9 @@ package struct LimitSettings: Hashable, Sendable {
         response = section.duration(
             LimitName.response.rawValue, default: back.silenceMax, in: Self.responseRange)
         call = section.duration(LimitName.call.rawValue, default: back.callMax, in: Self.callRange)
+        listedTools = section.integer(
+            LimitName.listedTools.rawValue, default: ListingMode.listedToolsDefault,
+            in: ListingMode.listedToolsRange)
     }
 
     package static let standard = NodeConfiguration.standard.limits
@@ -72,6 +77,7 @@ package struct LimitSettings: Hashable, Sendable {
             (LimitName.suspendedCall.rawValue, .string(DurationText.spell(suspendedCall))),
             (LimitName.response.rawValue, .string(DurationText.spell(response))),
             (LimitName.call.rawValue, .string(DurationText.spell(call))),
+            (LimitName.listedTools.rawValue, .number(listedTools)),
         ])
     }
 }

@@ -28,6 +28,7 @@ package final class Node: Sendable {
     let virtualServers: VirtualServers
     let http: HTTPClient
     let catalogSearch = CatalogSearch()
+    let toolSearch: ToolSearchDesk
     let queries = QueryDesk()
     let chronicle: CatalogChronicle
     let historyTrouble = Mutex(RepeatedTrouble())
@@ -95,14 +96,18 @@ package final class Node: Sendable {
         self.seat = seat
         self.adminToken = adminToken
         let configuration = settings.configuration
-        let board = CatalogBoard(me: seat.id, nameLengthMax: configuration.nameLengthMax)
+        let board = CatalogBoard(
+            me: seat.id, nameLengthMax: configuration.nameLengthMax,
+            listedTools: configuration.limits.listedTools)
         let watchers = Watchers(board: board)
         let assembly = CatalogAssembly(board: board, watchers: watchers)
         let local = LocalServers()
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
+        toolSearch = ToolSearchDesk(board: board, whole: catalogSearch, now: { MeshClock.now() })
         let router = CallRouter(
-            board: board, local: local, callMax: limits.call, now: { MeshClock.now() }, label: label,
+            board: board, local: local, search: toolSearch, callMax: limits.call, now: { MeshClock.now() },
+            label: label,
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, label: label, forward: { seat.forward($0, $1) })

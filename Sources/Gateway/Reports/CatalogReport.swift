@@ -131,7 +131,7 @@ struct CatalogReport {
         if case .reachable(let path) = node.reachability { path.count } else { nil }
     }
 
-    private func document(of entry: ListedEntry) -> SearchDocument {
+    func document(of entry: ListedEntry) -> SearchDocument {
         let server = entry.binding.server
         let schema = entry.definition["inputSchema"]?["properties"]?.members.map(\.key)
         let arguments = entry.definition["arguments"]?.elements.compactMap { $0["name"]?.string }

@@ -9,7 +9,7 @@ extension MCPFront {
         guard AcceptedTypes(exchange.headers).events else {
             return exchange.refuse(406, "this stream needs a client that accepts text/event-stream")
         }
-        guard streams.count < limits.streamsMax, case .server(let server) = scope.endpoint else {
+        guard streams.count < limits.streamsMax, case .server(let server) = scope.endpoint.place else {
             return exchange.refuse(503, "too many streams are open; try again later")
         }
         let name = SessionName.fresh()
@@ -23,8 +23,9 @@ extension MCPFront {
             return exchange.refuse(503, "all \(limits.sessionsMax) sessions are busy; try again later")
         }
         exchange.startStream(status: 200, headers: HTTPAnswer.eventHeaders)
-        exchange.write(
-            SSEEvent(type: "endpoint", data: Array("/servers/\(server)/messages?session=\(name)".utf8)).bytes)
+        let mode = scope.endpoint.mode.map { "&mode=\($0.rawValue)" } ?? ""
+        let url = "/servers/\(server)/messages?session=\(name)\(mode)"
+        exchange.write(SSEEvent(type: "endpoint", data: Array(url.utf8)).bytes)
         streams.insert(exchange)
         exchange.onClose { [weak self] in
             _ = self?.eventSessions.withLock {

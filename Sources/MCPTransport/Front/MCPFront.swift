@@ -10,6 +10,7 @@ import Synchronization
 /// | --- | --- |
 /// | `/mcp`, `/servers/NAME/mcp` | 2026-07-28, and Streamable HTTP of 2025-03-26 to 2025-11-25 |
 /// | `/servers/NAME/sse`, `/servers/NAME/messages` | HTTP+SSE of 2024-11-05 |
+/// | `?mode=full`, `search` or `auto` on each of these | how this client wants the tools shown |
 /// | `/healthz`, `/readyz` | for load balancers; open to everyone |
 ///
 /// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body.
@@ -68,8 +69,15 @@ package final class MCPFront: Sendable {
 
     /// Takes one request; Host and Origin were checked by the listener.
     package func handle(_ exchange: HTTPExchange) {
-        guard let route = Route(path: exchange.path) else {
+        guard var route = Route(path: exchange.path) else {
             return exchange.refuse(404, "nothing is here; the endpoints are /mcp and /servers/NAME/mcp")
+        }
+        if let text = exchange.query.first(where: { $0.0 == "mode" })?.1 {
+            guard let mode = ListingMode(rawValue: text) else {
+                let words = ListingMode.allCases.map(\.rawValue).joined(separator: ", ")
+                return exchange.refuse(400, "mode is one of \(words)")
+            }
+            route.show(as: mode)
         }
         switch route {
         case .health: exchange.say(200, "ok")
@@ -230,6 +238,16 @@ enum Route: Hashable, Sendable {
         case (3, "servers", "sse"): self = .events(.server(parts[1]))
         case (3, "servers", "messages"): self = .messages(.server(parts[1]))
         default: return nil
+        }
+    }
+
+    mutating func show(as mode: ListingMode) {
+        let shown = { (endpoint: EndpointName) in EndpointName(endpoint.place, mode: mode) }
+        switch self {
+        case .streamable(let endpoint): self = .streamable(shown(endpoint))
+        case .events(let endpoint): self = .events(shown(endpoint))
+        case .messages(let endpoint): self = .messages(shown(endpoint))
+        case .health, .ready: break
         }
     }
 }

@@ -58,21 +58,6 @@ package struct MCPService: Sendable {
     }
 }
 
-/// One MCP endpoint of a node, by its path.
-package enum EndpointName: Hashable, Sendable, CustomStringConvertible {
-    /// `/mcp`: everything this caller may see.
-    case all
-    /// `/servers/NAME/mcp`: one server (`NAME`, or `NODE--NAME` for another node's) or virtual server.
-    case server(String)
-
-    package var description: String {
-        switch self {
-        case .all: "/mcp"
-        case .server(let name): "/servers/\(name)/mcp"
-        }
-    }
-}
-
 /// The answer to "may the sender of this request speak here?".
 package enum Authorization: Hashable, Sendable {
     case allowed(Caller)
