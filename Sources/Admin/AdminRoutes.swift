@@ -148,6 +148,12 @@ struct AdminRoute: Sendable {
                 try await node.showEntry(named: try request.text("entry"))
             }),
         AdminRoute(
+            "POST", "/v1/catalog/why",
+            .answer { node, request in
+                try await node.explain(
+                    try request.text("entry"), at: try request.textIfAny("virtualServer"))
+            }),
+        AdminRoute(
             "POST", "/v1/call",
             .stream { node, request, notice in
                 try await node.callTool(
@@ -159,6 +165,26 @@ struct AdminRoute: Sendable {
         AdminRoute("POST", "/v1/virtual") { node, request in
             try await node.applyVirtualServers(
                 yaml: try request.text("yaml"), source: request.body["source"]?.string ?? "the request")
+        },
+        AdminRoute(
+            "POST", "/v1/virtual/diff",
+            .answer { node, request in
+                try await node.compareVirtualServers(
+                    yaml: try request.text("yaml"), source: request.body["source"]?.string ?? "the request")
+            }),
+        AdminRoute("GET", "/v1/virtual/{name}/history") { node, request in
+            try await node.virtualHistory(of: request.parameters[0])
+        },
+        AdminRoute(
+            "POST", "/v1/virtual/{name}/diff",
+            .answer { node, request in
+                try await node.virtualDifferences(
+                    of: request.parameters[0], from: try request.textIfAny("from"),
+                    to: try request.textIfAny("to"))
+            }),
+        AdminRoute("POST", "/v1/virtual/{name}/rollback") { node, request in
+            try await node.rollBackVirtualServer(
+                named: request.parameters[0], to: try request.textIfAny("to"))
         },
         AdminRoute("GET", "/v1/virtual/{name}") { node, request in
             try await node.showVirtualServer(named: request.parameters[0])

@@ -51,21 +51,19 @@ package struct VirtualServerRecord: Hashable, Sendable {
     package var author: NodeID
     /// One more than the definition it replaces; (counter, hash) decides between two authors.
     package var counter: UInt64
+    /// Whether the author's configuration says it, so that it is changed only there.
+    package var isConfigured: Bool
     /// The definition, in the normal form that `Composition` writes.
     package var definition: JSON
 
-    package init(name: Label, author: NodeID, counter: UInt64, definition: JSON) {
+    package init(
+        name: Label, author: NodeID, counter: UInt64, isConfigured: Bool = false, definition: JSON
+    ) {
         self.name = name
         self.author = author
         self.counter = counter
+        self.isConfigured = isConfigured
         self.definition = definition
-    }
-
-    /// Whether this one stands when both carry the same name (the greatest counter, then hash).
-    package func wins(over other: VirtualServerRecord) -> Bool {
-        (counter, ContentHash(of: definition.bytes)) > (
-            other.counter, ContentHash(of: other.definition.bytes)
-        )
     }
 }
 
@@ -91,6 +89,8 @@ package struct CatalogSnapshot: Sendable {
     package var servers: [ServerKey: KnownServer]
     /// The one that stands for each name.
     package var virtualServers: [Label: VirtualServerRecord]
+    /// Of each name all that is said, by each author, removals too; the one that counts first.
+    package var virtualWords: [Label: [VirtualServerWord]] = [:]
     /// Whether what is known of other nodes may be called; else it is from before this node's start, and no peer has
     /// answered yet.
     package var isConfirmed = true

@@ -128,7 +128,8 @@ package struct EndpointView: Sendable {
     private static func alwaysListed(of tools: [ListedEntry], at endpoint: Endpoint) -> [ListedEntry] {
         guard case .virtual(let definition) = endpoint, !definition.always.isEmpty else { return [] }
         return tools.filter { tool in
-            SearchTools.Name(rawValue: tool.name) == nil && definition.always.contains { $0.matches(tool.name) }
+            SearchTools.Name(rawValue: tool.name) == nil
+                && definition.always.contains { $0.matches(tool.name) }
         }
     }
 

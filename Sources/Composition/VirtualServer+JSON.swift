@@ -23,7 +23,7 @@ extension VirtualServer {
         mode = section.choice("mode", default: .full)
         always = section.list("always", of: "a pattern", atMost: DefinitionLimits.globsMax) { Glob($0) }
         listedTools =
-            section.has("listedTools")
+            section.value("listedTools") != nil
             ? section.integer("listedTools", default: 0, in: ListingMode.listedToolsRange) : nil
         if mode == .full, !always.isEmpty {
             section.report("always", "goes with mode: search or auto; in mode full every tool is listed")

@@ -13,6 +13,7 @@ enum Schema {
         migrator.registerMigration("task-owners") { try $0.execute(sql: taskOwners) }
         migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
         migrator.registerMigration("entry-versions") { try $0.execute(sql: entryVersions) }
+        migrator.registerMigration("virtual-versions") { try $0.execute(sql: virtualVersions) }
         return migrator
     }
 
@@ -48,6 +49,25 @@ enum Schema {
         CREATE INDEX entry_version_address ON entry_version (owner, server, kind, name, learnt);
         CREATE INDEX entry_version_learnt ON entry_version (learnt);
         CREATE INDEX entry_version_gone ON entry_version (gone);
+        """
+
+    private static let virtualVersions = """
+        CREATE TABLE virtual_version (
+            name TEXT NOT NULL,
+            counter INTEGER NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            author BLOB NOT NULL CHECK (length(author) = 16),
+            author_label TEXT NOT NULL,
+            replaces BLOB CHECK (length(replaces) = 32),
+            is_configured INTEGER NOT NULL CHECK (is_configured IN (0, 1)),
+            definition TEXT,
+            learnt INTEGER NOT NULL,
+            UNIQUE (name, counter, hash, author)
+        ) STRICT;
+        CREATE TABLE virtual_configured (
+            name TEXT PRIMARY KEY NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32)
+        ) STRICT;
         """
 
     private static let scopedServers = """

@@ -79,8 +79,7 @@ import Testing
         (
             #"{"use":[{"from":"a"}],"mode":"search","access":[]}"#,
             [
-                "mode: not supported yet by this version; take it out for now",
-                "access: not supported yet by this version; take it out for now",
+                "access: not supported yet by this version; take it out for now"
             ]
         ),
         (

@@ -67,9 +67,19 @@ extension CatalogSnapshot {
 
     func with(virtual name: Label, _ definition: JSON, by author: NodeID = .here) -> CatalogSnapshot {
         var changed = self
-        changed.virtualServers[name] = VirtualServerRecord(
-            name: name, author: author, counter: 1, definition: definition)
+        changed.say(VirtualServerRecord(name: name, author: author, counter: 1, definition: definition))
         return changed
+    }
+
+    /// One more word of an operator, which counts from now on.
+    mutating func say(_ record: VirtualServerRecord) {
+        let standing = virtualWords[record.name]?.first
+        virtualServers[record.name] = record
+        virtualWords[record.name, default: []].removeAll { $0.author == record.author }
+        virtualWords[record.name, default: []].insert(
+            VirtualServerWord(
+                name: record.name, author: record.author, counter: record.counter, replaces: standing?.hash,
+                isConfigured: record.isConfigured, definition: record.definition), at: 0)
     }
 }
 

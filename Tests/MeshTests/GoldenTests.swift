@@ -212,7 +212,8 @@ struct GoldenDocuments {
         try add("server-deleted", .server(id, "files"), 4, nil)
         try add(
             "virtual-server", .virtualServer(id, "team"), 5,
-            VirtualServerBody(counter: 2, replaces: ContentHash(of: [8]), definition: ["use": []])
-                .canonicalBytes)
+            VirtualServerBody(
+                counter: 2, replaces: ContentHash(of: [8]), isConfigured: true, definition: ["use": []]
+            ).canonicalBytes)
     }
 }

@@ -87,10 +87,8 @@ package struct ReplicaBook: Sendable {
     package mutating func choose(
         among candidates: [Candidate], at now: Instant, using random: inout some RandomNumberGenerator
     ) -> ServerKey? {
-        let standing = candidates.filter { !isLeftOut($0.server, at: now) }
-        let eligible = standing.isEmpty ? candidates : standing
-        guard let nearest = eligible.map(\.nearness).min() else { return nil }
-        var pool = eligible.filter { $0.nearness == nearest }.map(\.server).sorted()
+        var pool = inLine(among: candidates, at: now)
+        guard !pool.isEmpty else { return nil }
         let usual = median(of: pool, at: now)
         var drawn: [ServerKey] = []
         while drawn.count < 2, !pool.isEmpty {
@@ -100,6 +98,14 @@ package struct ReplicaBook: Sendable {
         guard let chosen = costs.min(by: { $0.cost < $1.cost })?.server else { return nil }
         sent(to: chosen)
         return chosen
+    }
+
+    /// The replicas of which the next call gets one: the nearest of those that are not left out.
+    package func inLine(among candidates: [Candidate], at now: Instant) -> [ServerKey] {
+        let standing = candidates.filter { !isLeftOut($0.server, at: now) }
+        let eligible = standing.isEmpty ? candidates : standing
+        let nearest = eligible.map(\.nearness).min()
+        return eligible.filter { $0.nearness == nearest }.map(\.server).sorted()
     }
 
     /// One more call runs there from now on, though nobody chose it; ``finished(_:_:after:at:)`` ends it as any other.

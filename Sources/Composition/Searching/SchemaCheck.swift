@@ -81,7 +81,9 @@ package struct SchemaCheck {
     }
 
     /// Whether a value fits, without telling why not.
-    private mutating func fits(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int) -> [SchemaMismatch] {
+    private mutating func fits(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int)
+        -> [SchemaMismatch]
+    {
         var inner = SchemaCheck(root: root)
         inner.steps = steps
         inner.apply(schema, to: value, at: place, depth: depth + 1)
@@ -178,7 +180,9 @@ package struct SchemaCheck {
     // MARK: Texts and numbers
 
     private mutating func checkText(_ schema: JSON, _ value: JSON, _ place: String) {
-        guard schema["minLength"] != nil || schema["maxLength"] != nil, let text = value.string else { return }
+        guard schema["minLength"] != nil || schema["maxLength"] != nil, let text = value.string else {
+            return
+        }
         count(text.unicodeScalars.count, schema, "minLength", "maxLength", "characters", place)
     }
 
@@ -261,7 +265,9 @@ extension JSON {
         case .object:
             let (a, b) = (members, other.members)
             return a.count == b.count
-                && a.allSatisfy { member in other[member.key].map { $0.isSameValue(as: member.value) } ?? false }
+                && a.allSatisfy { member in
+                    other[member.key].map { $0.isSameValue(as: member.value) } ?? false
+                }
         case .bool, .null: return false
         }
     }

@@ -48,7 +48,9 @@ package enum SearchTools {
                         "type": "integer", "minimum": 1, "maximum": .number(limitMax),
                         "default": .number(limitDefault),
                     ],
-                    "cursor": ["type": "string", "description": "Of an earlier answer, for what came after it."],
+                    "cursor": [
+                        "type": "string", "description": "Of an earlier answer, for what came after it.",
+                    ],
                 ],
                 "required": ["query"], "additionalProperties": false,
             ],
@@ -165,10 +167,12 @@ extension EndpointView {
             let nearest = NearestName.to(name, among: list(.tool).lazy.map(\.name))
             let advice = nearest.map { "Did you mean \($0)? " } ?? ""
             throw ToolQuery.Complaint(
-                result: SearchTools.complaint("There is no tool \(name) here. \(advice)search_tools finds tools."))
+                result: SearchTools.complaint(
+                    "There is no tool \(name) here. \(advice)search_tools finds tools."))
         }
         let arguments = given["arguments"] ?? .emptyObject
-        let wrong = SchemaCheck.mismatches(of: arguments, with: tool.definition["inputSchema"] ?? .emptyObject)
+        let wrong = SchemaCheck.mismatches(
+            of: arguments, with: tool.definition["inputSchema"] ?? .emptyObject)
         guard wrong.isEmpty else {
             throw ToolQuery.Complaint(result: SearchTools.complaint(wrong, tool: name))
         }

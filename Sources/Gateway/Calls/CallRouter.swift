@@ -145,6 +145,11 @@ final class CallRouter: Sendable {
             route.server, replicas: others, in: snapshot, request, rewritten, send: send)
     }
 
+    /// Of servers that are the same backend, those of which the next call gets one.
+    func replicasInLine(among servers: [ServerKey], in snapshot: CatalogSnapshot) -> [ServerKey] {
+        replicas.inLine(among: servers, in: snapshot)
+    }
+
     /// What ``OwnerPolicy`` says to another node's repeat, said to one of our own.
     private static func unrepeatable(_ request: CallRequest, at server: Label, on node: String) -> CallFailure
     {

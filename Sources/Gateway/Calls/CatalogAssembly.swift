@@ -15,13 +15,16 @@ final class CatalogAssembly: Sendable {
 
     private let board: CatalogBoard
     private let watchers: Watchers
+    private let virtualChronicle: VirtualChronicle?
     private let state: Mutex<State>
     /// Snapshots reach the board in the order in which they were made.
     private let publishing = Mutex(())
 
-    init(board: CatalogBoard, watchers: Watchers) {
+    /// - Parameter virtualChronicle: hears of every snapshot.
+    init(board: CatalogBoard, watchers: Watchers, virtualChronicle: VirtualChronicle? = nil) {
         self.board = board
         self.watchers = watchers
+        self.virtualChronicle = virtualChronicle
         state = Mutex(State(mesh: board.snapshot))
     }
 
@@ -76,10 +79,18 @@ final class CatalogAssembly: Sendable {
                     server.record.key = ServerKey(owner: whole.me, name: name)
                     whole.servers[server.record.key] = server
                 }
-                for (name, record) in state.virtualServers { whole.virtualServers[name] = record }
+                for (name, record) in state.virtualServers {
+                    whole.virtualServers[name] = record
+                    // It counts here, whatever the mesh has under this name.
+                    let word = VirtualServerWord(
+                        name: name, author: whole.me, counter: record.counter,
+                        isConfigured: record.isConfigured, definition: record.definition)
+                    whole.virtualWords[name, default: []].insert(word, at: 0)
+                }
                 return whole
             }
             board.publish(whole)
+            virtualChronicle?.hear(whole)
         }
         watchers.snapshotChanged()
     }

@@ -37,7 +37,9 @@ enum NodeService {
             subscribe: { subscriptions.watch($0) },
             definition: { endpoint, _, kind, name in
                 guard let view = board.view(endpoint) else { return nil }
-                if view.isSearched, kind == .tools, let own = SearchTools.definition(named: name) { return own }
+                if view.isSearched, kind == .tools, let own = SearchTools.definition(named: name) {
+                    return own
+                }
                 return view.entry(kind.entryKind, named: name)?.definition
             },
             taskSupport: { endpoint, _, tool in

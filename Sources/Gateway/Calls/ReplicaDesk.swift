@@ -52,6 +52,12 @@ final class ReplicaDesk: Sendable {
         return CallHandle { course.cancel() }
     }
 
+    /// The replicas of which the next call gets one.
+    func inLine(among servers: [ServerKey], in snapshot: CatalogSnapshot) -> [ServerKey] {
+        let candidates = servers.compactMap { Self.candidate($0, in: snapshot) }
+        return book.withLock { $0.inLine(among: candidates, at: now()) }
+    }
+
     private static func candidate(
         _ server: ServerKey, in snapshot: CatalogSnapshot
     ) -> ReplicaBook.Candidate? {

@@ -260,7 +260,8 @@ final class MeshSeat: Sendable {
 
     func publish(_ record: VirtualServerRecord) async throws {
         do {
-            try await service?.publishVirtualServer(record.name, definition: record.definition)
+            try await service?.publishVirtualServer(
+                record.name, definition: record.definition, isConfigured: record.isConfigured)
         } catch let problem as PublishProblem {
             throw Refusal(.conflict, "the mesh does not take \(record.name): \(problem)")
         }

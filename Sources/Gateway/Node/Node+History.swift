@@ -75,6 +75,7 @@ extension Node {
         guard isReady else { return }
         let failure: String?
         do {
+            try await virtualChronicle.note(board.snapshot)
             try await chronicle.look(at: board.snapshot)
             failure = nil
         } catch {
@@ -86,7 +87,7 @@ extension Node {
         }
     }
 
-    private static func age(of milliseconds: Int64, at now: WallTime) -> Int {
+    static func age(of milliseconds: Int64, at now: WallTime) -> Int {
         max(0, Int(clamping: (now.milliseconds - milliseconds) / 1_000))
     }
 }

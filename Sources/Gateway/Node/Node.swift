@@ -31,6 +31,7 @@ package final class Node: Sendable {
     let toolSearch: ToolSearchDesk
     let queries = QueryDesk()
     let chronicle: CatalogChronicle
+    let virtualChronicle: VirtualChronicle
     let historyTrouble = Mutex(RepeatedTrouble())
     let found: FoundDesk
     /// Where the settings name a file for a join token.
@@ -100,7 +101,10 @@ package final class Node: Sendable {
             me: seat.id, nameLengthMax: configuration.nameLengthMax,
             listedTools: configuration.limits.listedTools)
         let watchers = Watchers(board: board)
-        let assembly = CatalogAssembly(board: board, watchers: watchers)
+        let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
+        self.virtualChronicle = virtualChronicle
+        let assembly = CatalogAssembly(
+            board: board, watchers: watchers, virtualChronicle: virtualChronicle)
         let local = LocalServers()
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
@@ -138,7 +142,7 @@ package final class Node: Sendable {
             log: log)
         virtualServers = VirtualServers(
             board: board, assembly: assembly, shelf: VirtualShelf(database),
-            configured: configuration.virtualServers,
+            published: ConfiguredVirtualShelf(database), configured: configuration.virtualServers,
             configFile: settings.configFile, nameLengthMax: configuration.nameLengthMax,
             actions: VirtualServers.Actions(
                 publish: { try await seat.publish($0) },

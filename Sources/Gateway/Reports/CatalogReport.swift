@@ -101,7 +101,7 @@ struct CatalogReport {
 
     static let available = "available"
 
-    private func ownState(of server: ServerKey) -> String {
+    func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }
         guard known.isConfirmed, snapshot.isConfirmed || server.owner == snapshot.me else {
             return PeerReport.notConfirmed

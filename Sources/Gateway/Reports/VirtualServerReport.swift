@@ -16,6 +16,8 @@ struct VirtualServerReport {
             ("author", .string(catalog.nodes[record.author])),
             ("counter", .number(Int(clamping: record.counter))),
             ("entries", .number(entries.count)), ("endpoint", .string(endpoint)),
+            ("mode", .string(view?.isSearched == true ? "search" : "full")),
+            ("isConfigured", .bool(record.isConfigured)), ("overruled", .array(overruled)),
         ])
     }
 
@@ -30,6 +32,13 @@ struct VirtualServerReport {
         return summary.setting("entries", to: .array(listed))
             .setting("problems", to: .array((view?.notes ?? []).map { .string($0.description) }))
             .setting("definition", to: definition ?? record.definition)
+    }
+
+    /// Nodes whose word was lost to one that had not seen it.
+    private var overruled: [JSON] {
+        let words = catalog.snapshot.virtualWords[record.name] ?? []
+        return zip(words, VirtualLineage.standings(of: words)).filter { $1 == .overruled }
+            .map { word, _ in .string("\(catalog.nodes[word.author]), version \(word.counter)") }
     }
 
     private var entries: [ListedEntry] { EntryKind.allCases.flatMap { view?.list($0) ?? [] } }

@@ -29,6 +29,7 @@ actor VirtualServers {
     private let board: CatalogBoard
     private let assembly: CatalogAssembly
     private let shelf: VirtualShelf
+    private let published: ConfiguredVirtualShelf
     private let actions: Actions
     private let nameLengthMax: Int
     private var configured: [NamedVirtualServer]
@@ -39,24 +40,28 @@ actor VirtualServers {
     private(set) var unreadable: [Label: String] = [:]
 
     init(
-        board: CatalogBoard, assembly: CatalogAssembly, shelf: VirtualShelf, configured: [NamedVirtualServer],
-        configFile: String?, nameLengthMax: Int, actions: Actions
+        board: CatalogBoard, assembly: CatalogAssembly, shelf: VirtualShelf,
+        published: ConfiguredVirtualShelf,
+        configured: [NamedVirtualServer], configFile: String?, nameLengthMax: Int, actions: Actions
     ) {
         self.board = board
         self.assembly = assembly
         self.shelf = shelf
+        self.published = published
         self.configured = configured
         self.configFile = configFile
         self.nameLengthMax = nameLengthMax
         self.actions = actions
     }
 
-    /// Takes up again what commands defined in earlier lives.
+    /// Takes up again what commands defined in earlier lives, where the mesh knows nothing as new under the same name: an operator
+    /// elsewhere may have changed or removed it meanwhile.
     func restore() async throws {
         unreadable = [:]
         for stored in try await shelf.all() {
             // One that is of no use any more must not keep the node, or the others, from being.
             do {
+                if isSaid(stored.name, since: stored.counter) { continue }
                 let definition = try JSON(validating: stored.definition)
                 try await define(
                     VirtualServerRecord(
@@ -89,6 +94,7 @@ actor VirtualServers {
         for named in definitions {
             do {
                 try checkNotConfigured(named.name)
+                try checkNotConfiguredElsewhere(named.name, in: snapshot)
                 try checkName(named.name, in: snapshot)
                 let definition = try named.definition.resolve(against: snapshot, nameLengthMax: nameLengthMax)
                 resolved.append((named.name, definition))
@@ -121,7 +127,7 @@ actor VirtualServers {
             return Applied(name: name, outcome: "unchanged", note: scopeNote)
         }
         let record = VirtualServerRecord(
-            name: name, author: board.me, counter: (current?.counter ?? 0) + 1, definition: definition.json)
+            name: name, author: board.me, counter: nextCounter(of: name), definition: definition.json)
         // In this order: what the mesh refuses must not be stored, to be refused again at every start.
         try await define(record)
         try await shelf.save(name, definition: definition.json.text, counter: record.counter, at: .now())
@@ -137,15 +143,57 @@ actor VirtualServers {
             throw Refusal(
                 .notFound, "no virtual server named \(name)", hint: "`martlet virtual list` shows them")
         }
-        guard record.author == board.me else {
-            throw Refusal(.forbidden, "\(name) was defined by another node", hint: "remove it there")
+        guard record.author == board.me || actions.isOperator() else {
+            throw Refusal(
+                .forbidden, "\(name) was defined by another node, and this one has no role operator",
+                hint: "remove it there, or on a node with the role")
         }
         try checkNotConfigured(name)
+        try checkNotConfiguredElsewhere(name, in: board.snapshot)
         _ = try await shelf.remove(name)
         if assembly.keepsVirtualServer(name) {
             assembly.forgetVirtualServer(name)
         } else {
             try await actions.withdraw(name)
+        }
+    }
+
+    /// Takes an earlier definition up again, as a new one.
+    ///
+    /// - Parameter definition: as it was signed; it need not fit what is there now, which `virtual show` tells then.
+    func rollBack(_ name: Label, to definition: JSON) async throws -> Applied {
+        try checkNotConfigured(name)
+        try checkNotConfiguredElsewhere(name, in: board.snapshot)
+        try checkName(name, in: board.snapshot)
+        let resolved: ResolvedDefinition
+        do {
+            resolved = try ResolvedDefinition(json: definition)
+        } catch {
+            throw Refusal(.invalid, "this version cannot be read any more: \(error)")
+        }
+        let applied = try await apply(resolved, as: name)
+        await seen([(name, resolved)])
+        return applied
+    }
+
+    /// What a file would change a virtual server from and to, each `nil` where there is none; nothing is applied.
+    func compare(yaml: String, source: String) throws -> [(name: Label, old: JSON?, new: ResolvedDefinition)]
+    {
+        let definitions: [NamedVirtualServer]
+        do {
+            definitions = try ConfigurationFile.virtualServers(yaml, file: source)
+        } catch {
+            throw Refusal(.invalid, error.description)
+        }
+        let snapshot = board.snapshot
+        return try definitions.map { named in
+            do throws(DefinitionError) {
+                let new = try named.definition.resolve(against: snapshot, nameLengthMax: nameLengthMax)
+                return (named.name, snapshot.virtualServers[named.name]?.definition, new)
+            } catch {
+                throw Refusal(
+                    .invalid, error.problems.map { "\(named.name): \($0)" }.joined(separator: "\n"))
+            }
         }
     }
 
@@ -168,21 +216,64 @@ actor VirtualServers {
 
     private func resolveConfigured() async {
         let snapshot = board.snapshot
+        let published = (try? await self.published.all()) ?? [:]
         for named in configured {
             do {
                 try checkName(named.name, in: snapshot)
                 let definition = try named.definition.resolve(against: snapshot, nameLengthMax: nameLengthMax)
                 waiting[named.name] = nil
-                guard snapshot.virtualServers[named.name]?.definition != definition.json else { continue }
-                try await define(
-                    VirtualServerRecord(
-                        name: named.name, author: board.me,
-                        counter: (snapshot.virtualServers[named.name]?.counter ?? 0) + 1,
-                        definition: definition.json))
+                let record = VirtualServerRecord(
+                    name: named.name, author: board.me, counter: nextCounter(of: named.name),
+                    isConfigured: true,
+                    definition: definition.json)
+                let standing = snapshot.virtualServers[named.name]
+                if standing?.definition == record.definition, standing?.isConfigured == true { continue }
+                let hash = ContentHash(of: record.definition.bytes)
+                // The same file again is no news: what an operator said meanwhile counts.
+                if actions.isOperator(), published[named.name] == hash, isSaid(named.name) { continue }
+                try await define(record)
+                try await self.published.save(named.name, hash)
             } catch {
                 waiting[named.name] = "\(error)"
             }
         }
+        await withdrawUnconfigured(snapshot)
+    }
+
+    /// What the configuration said once, and says no more.
+    private func withdrawUnconfigured(_ snapshot: CatalogSnapshot) async {
+        guard actions.isOperator() else { return }
+        for (name, record) in snapshot.virtualServers
+        where record.isConfigured && record.author == board.me
+            && !configured.contains(where: { $0.name == name })
+        {
+            do {
+                try await actions.withdraw(name)
+                try await published.remove(name)
+            } catch {
+                waiting[name] = "it is no more in the configuration, and could not be withdrawn: \(error)"
+            }
+        }
+    }
+
+    /// Whether anybody, this node included, has said anything of a name that counts as much as `counter`.
+    private func isSaid(_ name: Label, since counter: UInt64 = 0) -> Bool {
+        board.snapshot.virtualWords[name]?.contains { $0.counter >= counter } ?? false
+    }
+
+    private func nextCounter(of name: Label) -> UInt64 {
+        let highest = board.snapshot.virtualWords[name]?.map(\.counter).max() ?? 0
+        return highest == .max ? .max : highest + 1
+    }
+
+    /// What another node's file defines is read-only here.
+    private func checkNotConfiguredElsewhere(_ name: Label, in snapshot: CatalogSnapshot) throws(Refusal) {
+        guard let standing = snapshot.virtualServers[name], standing.isConfigured, standing.author != board.me
+        else { return }
+        throw Refusal(
+            .conflict,
+            "\(name) is defined in the configuration of \(NodeNames(snapshot)[standing.author]), and read-only elsewhere",
+            hint: "change it there, or choose another name")
     }
 
     /// What a file defines is changed only there.

@@ -110,8 +110,10 @@ extension MeshCore {
     }
 
     /// Defines a virtual server for the whole mesh, or redefines it, whoever did before. Needs the role operator.
+    ///
+    /// - Parameter isConfigured: whether this node's configuration says it.
     package mutating func publish(
-        virtualServer name: Label, definition: JSON, at now: Instant,
+        virtualServer name: Label, definition: JSON, isConfigured: Bool = false, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) -> [MeshEffect] {
         try checkMayPublish(at: now)
@@ -124,8 +126,10 @@ extension MeshCore {
             throw .tooMany(.virtualServer, max: limits.virtualServersPerOrigin)
         }
         let standing = standingVirtualServer(name)
-        if let standing, standing.definition == definition { return flush(using: &random) }
-        try publish(name, definition, replacing: standing, using: &random)
+        if let standing, standing.definition == definition, standing.isConfigured == isConfigured {
+            return flush(using: &random)
+        }
+        try publish(name, definition, isConfigured, replacing: standing, using: &random)
         return flush(using: &random)
     }
 
@@ -138,7 +142,7 @@ extension MeshCore {
         guard let standing = standingVirtualServer(name), standing.definition != nil else {
             throw .unknownVirtualServer(name)
         }
-        try publish(name, nil, replacing: standing, using: &random)
+        try publish(name, nil, false, replacing: standing, using: &random)
         return flush(using: &random)
     }
 
@@ -277,14 +281,14 @@ extension MeshCore {
     }
 
     private mutating func publish(
-        _ name: Label, _ definition: JSON?, replacing standing: VirtualServerBody?,
+        _ name: Label, _ definition: JSON?, _ isConfigured: Bool, replacing standing: VirtualServerBody?,
         using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) {
         // Above all that was ever said of the name, also by who is not believed now.
         let highest = (store.virtualServers[name] ?? [:]).values.map(\.counter).max() ?? 0
         let body = VirtualServerBody(
             counter: highest == .max ? .max : highest + 1, replaces: standing?.definitionHash,
-            definition: definition)
+            isConfigured: isConfigured, definition: definition)
         let key = DocumentKey.virtualServer(me.id, name)
         if let failure = publish(key, body: body.canonicalBytes, using: &random) { throw .signing(failure) }
     }

@@ -82,10 +82,13 @@ extension MeshCore {
             }
         }
         for name in store.virtualServers.keys {
-            let stands = believedVirtualServers(name).max { $1.value.wins(over: $0.value) }
-            guard let (author, body) = stands, let definition = body.definition else { continue }
-            snapshot.virtualServers[name] = VirtualServerRecord(
-                name: name, author: author, counter: body.counter, definition: definition)
+            let words = believedVirtualServers(name).map { author, body in
+                VirtualServerWord(
+                    name: name, author: author, counter: body.counter, replaces: body.replaces,
+                    isConfigured: body.isConfigured, definition: body.definition)
+            }.sorted { $0.wins(over: $1) || ($0.hash == $1.hash && $0.author < $1.author) }
+            snapshot.virtualWords[name] = words
+            snapshot.virtualServers[name] = words.first?.record
         }
         return snapshot
     }

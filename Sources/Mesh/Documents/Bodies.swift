@@ -244,21 +244,25 @@ package struct VirtualServerBody: Hashable, Sendable, Canonical {
     package var counter: UInt64
     /// Hash of the definition it replaces, so that an edit that saw another one can be shown.
     package var replaces: ContentHash?
+    /// Whether the author's configuration says it: nobody else changes it then.
+    package var isConfigured: Bool
     /// `nil`: removed.
     package var definition: JSON?
 
     /// Leaves room for the other fields within the document kind's 64 KiB.
     package static let definitionMax = 64 * 1024 - 64
 
-    package init(counter: UInt64, replaces: ContentHash?, definition: JSON?) {
+    package init(counter: UInt64, replaces: ContentHash?, isConfigured: Bool = false, definition: JSON?) {
         self.counter = counter
         self.replaces = replaces
+        self.isConfigured = isConfigured
         self.definition = definition
     }
 
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
         counter = try decoder.uint64("counter")
         replaces = try decoder.bool("replaced hash") ? try decoder.hash("replaced hash") : nil
+        isConfigured = try decoder.bool("configured")
         definition =
             try decoder.bool("definition")
             ? try decoder.json(max: Self.definitionMax, "definition") : nil
@@ -268,6 +272,7 @@ package struct VirtualServerBody: Hashable, Sendable, Canonical {
         encoder.put(counter)
         encoder.put(replaces != nil)
         if let replaces { encoder.put(replaces) }
+        encoder.put(isConfigured)
         encoder.put(definition != nil)
         if let definition { encoder.put(bytes: definition.bytes) }
     }

@@ -36,10 +36,14 @@ extension MeshService {
     }
 
     /// Defines a virtual server for the whole mesh.
-    package func publishVirtualServer(_ name: Label, definition: JSON) async throws {
+    package func publishVirtualServer(
+        _ name: Label, definition: JSON, isConfigured: Bool = false
+    ) async throws {
         try await started()
         try order { core, now, random throws(PublishProblem) in
-            try core.publish(virtualServer: name, definition: definition, at: now, using: &random)
+            try core.publish(
+                virtualServer: name, definition: definition, isConfigured: isConfigured, at: now,
+                using: &random)
         }
     }
 

@@ -4,7 +4,7 @@ import JSONSlice
 struct CatalogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalog", abstract: "What the whole mesh offers.",
-        subcommands: [Search.self, Show.self, Diff.self, Export.self, SQL.self])
+        subcommands: [Search.self, Show.self, Diff.self, Why.self, Export.self, SQL.self])
 
     struct Search: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

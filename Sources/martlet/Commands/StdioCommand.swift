@@ -3,6 +3,7 @@ import ArgumentParser
 import Gateway
 import Glibc
 import JSONSlice
+import MCPModel
 import MCPTransport
 import Synchronization
 
@@ -30,6 +31,9 @@ struct StdioCommand: AsyncParsableCommand {
     static let entriesMax = 500_000
 
     @Option(help: "One virtual or real server instead of the whole catalog.") var server: String?
+    @Option(
+        help: "How tools are shown: full, search (by search_tools and call_tool) or auto.",
+        transform: ListingMode.init(argument:)) var mode: ListingMode?
     @Option(help: "Admin address of the node, host:port (default: MARTLET_NODE, or the node that runs here).")
     var node: String?
 
@@ -93,7 +97,7 @@ struct StdioCommand: AsyncParsableCommand {
     /// Speaks for the client at a node's MCP listener until either side is gone.
     private func bridge(to address: String, token: String) async throws {
         let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
-        let url = "http://\(address)\(path)"
+        let url = "http://\(address)\(path)\(mode.map { "?mode=\($0.rawValue)" } ?? "")"
         let http = HTTPClient(group: EventLoops.shared)
         let service = BackendService(timeout: Self.callMax)
         // The node that runs the call knows its limits; the bridge has none of its own to add.
@@ -127,5 +131,14 @@ struct StdioCommand: AsyncParsableCommand {
             group.cancelAll()
         }
         await http.shutdown()
+    }
+}
+
+extension ListingMode {
+    fileprivate init(argument: String) throws {
+        guard let mode = ListingMode(rawValue: argument) else {
+            throw ValidationError("--mode is one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        self = mode
     }
 }

@@ -5,7 +5,9 @@ import JSONSlice
 struct Virtual: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Virtual servers: chosen entries of any servers under one name.",
-        subcommands: [List.self, Show.self, Apply.self, Remove.self], defaultSubcommand: List.self)
+        subcommands: [
+            List.self, Show.self, Apply.self, Diff.self, History.self, Rollback.self, Remove.self,
+        ], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "All virtual servers of the mesh.")
@@ -48,6 +50,14 @@ struct Virtual: AsyncParsableCommand {
                             entry.words("description"))
                     }
                     if !table.isEmpty { Terminal.say(table.rendered()) }
+                    if answer.words("mode") == "search" {
+                        Terminal.say("Clients are listed search_tools and call_tool, and find these by them.")
+                    }
+                    for lost in answer.list("overruled") {
+                        Terminal.say(
+                            "! the word of \(Terminal.singleLine(lost.string ?? "")) was overruled by one that had not seen it: `martlet virtual history \(name)`"
+                        )
+                    }
                     for problem in answer.list("problems") {
                         Terminal.say("! \(Terminal.singleLine(problem.string ?? ""))")
                     }

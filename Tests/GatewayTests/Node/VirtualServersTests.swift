@@ -19,12 +19,14 @@ struct VirtualServersTests {
     }
 
     private func servers(
-        _ shelf: VirtualShelf, isOperator: Bool = true, configured: String? = nil,
+        _ shelf: VirtualShelf, published: ConfiguredVirtualShelf? = nil, isOperator: Bool = true,
+        configured: String? = nil,
         publish: (@Sendable (VirtualServerRecord) async throws -> Void)? = nil
     ) throws -> VirtualServers {
         let (assembly, board) = (assembly, board)
         return VirtualServers(
             board: board, assembly: assembly, shelf: shelf,
+            published: try published ?? ConfiguredVirtualShelf(Scratch().start().database),
             configured: try configured.map { try ConfigurationFile.virtualServers($0, file: "martlet.yaml") }
                 ?? [],
             configFile: "martlet.yaml",
@@ -33,12 +35,13 @@ struct VirtualServersTests {
                 publish: publish ?? { record in
                     // As the mesh does: what is published comes back as knowledge.
                     var snapshot = board.snapshot
-                    snapshot.virtualServers[record.name] = record
+                    snapshot.say(record)
                     assembly.meshChanged(snapshot)
                 },
                 withdraw: { name in
                     var snapshot = board.snapshot
                     snapshot.virtualServers[name] = nil
+                    snapshot.virtualWords[name] = nil
                     assembly.meshChanged(snapshot)
                 }, isOperator: { isOperator }))
     }
@@ -115,14 +118,91 @@ struct VirtualServersTests {
         #expect(refusal?.message.contains("/servers/press/mcp") == true)
     }
 
-    @Test func `what another node defined is removed there`() async throws {
+    @Test func `a restart does not bring back what was changed or removed elsewhere meanwhile`() async throws
+    {
+        let shelf = VirtualShelf(try scratch.start().database)
+        _ = try await servers(shelf).apply(yaml: yaml, source: "test")
+        let theirs: JSON = ["use": [["from": .string("\(NodeID.here)/press")]]]
+        var snapshot = board.snapshot
+        snapshot.say(VirtualServerRecord(name: "ops", author: .there, counter: 2, definition: theirs))
+        assembly.meshChanged(snapshot)
+        try await servers(shelf).restore()
+        #expect(board.snapshot.virtualServers["ops"]?.author == .there)
+
+        snapshot.virtualServers["ops"] = nil
+        snapshot.virtualWords["ops"] = [
+            VirtualServerWord(name: "ops", author: .there, counter: 3, definition: nil)
+        ]
+        assembly.meshChanged(snapshot)
+        try await servers(shelf).restore()
+        #expect(board.snapshot.virtualServers["ops"] == nil)
+    }
+
+    @Test func `a file is published anew only when it changed, and withdrawn when it says no more`()
+        async throws
+    {
+        let database = try scratch.start().database
+        let (shelf, published) = (VirtualShelf(database), ConfiguredVirtualShelf(database))
+        try await servers(shelf, published: published, configured: yaml).restore()
+        #expect(board.snapshot.virtualServers["ops"]?.isConfigured == true)
+
+        // As after a partition, in which an operator who had not heard of it said something else.
+        var snapshot = board.snapshot
+        let theirs: JSON = ["use": [["from": .string("\(NodeID.here)/press")]]]
+        snapshot.say(VirtualServerRecord(name: "ops", author: .there, counter: 7, definition: theirs))
+        assembly.meshChanged(snapshot)
+        try await servers(shelf, published: published, configured: yaml).restore()
+        #expect(board.snapshot.virtualServers["ops"]?.author == .there)
+
+        let changed = "virtualServers: {ops: {use: [{tool: press/fold}]}}"
+        try await servers(shelf, published: published, configured: changed).restore()
+        #expect(board.snapshot.virtualServers["ops"]?.author == .here)
+        #expect(board.snapshot.virtualServers["ops"]?.counter == 8)
+
+        try await servers(shelf, published: published).restore()
+        #expect(board.snapshot.virtualServers["ops"] == nil)
+        #expect(try await published.all().isEmpty)
+    }
+
+    @Test func `what another node's file defines is read-only here`() async throws {
+        var snapshot = board.snapshot
+        snapshot.say(
+            VirtualServerRecord(
+                name: "ops", author: .there, counter: 1, isConfigured: true,
+                definition: ["use": [["from": .string("\(NodeID.here)/press")]]]))
+        assembly.meshChanged(snapshot)
+        let servers = try servers(VirtualShelf(try scratch.start().database))
+        let refusal = await #expect(throws: Refusal.self) {
+            try await servers.apply(yaml: yaml, source: "test")
+        }
+        #expect(refusal?.message.contains("configuration of there, and read-only elsewhere") == true)
+        await #expect(throws: Refusal.self) { try await servers.remove("ops") }
+        await #expect(throws: Refusal.self) { try await servers.rollBack("ops", to: ["use": []]) }
+    }
+
+    @Test func `an earlier definition is taken up again as a new one`() async throws {
+        let shelf = VirtualShelf(try scratch.start().database)
+        let servers = try servers(shelf)
+        _ = try await servers.apply(yaml: yaml, source: "test")
+        let first = try #require(board.snapshot.virtualServers["ops"]?.definition)
+        _ = try await servers.apply(yaml: "virtualServers: {ops: {use: [{from: press}]}}", source: "test")
+        #expect(try await servers.rollBack("ops", to: first).outcome == "changed")
+        #expect(board.snapshot.virtualServers["ops"]?.definition == first)
+        #expect(board.snapshot.virtualServers["ops"]?.counter == 3)
+        await #expect(throws: Refusal.self) { try await servers.rollBack("ops", to: ["use": 7]) }
+    }
+
+    @Test func `without the role what another node defined is removed there`() async throws {
         assembly.meshChanged(
             board.snapshot.with(
                 virtual: "theirs", ["use": [["from": .string("\(NodeID.here)/press")]]], by: .there))
         let shelf = VirtualShelf(try scratch.start().database)
         let servers = try servers(shelf)
-        let refusal = await #expect(throws: Refusal.self) { try await servers.remove("theirs") }
+        let without = try self.servers(shelf, isOperator: false)
+        let refusal = await #expect(throws: Refusal.self) { try await without.remove("theirs") }
         #expect(refusal?.kind == .forbidden)
+        try await servers.remove("theirs")
+        #expect(board.view(.server("theirs")) == nil)
         let missing = await #expect(throws: Refusal.self) { try await servers.remove("nobody") }
         #expect(missing?.kind == .notFound)
         _ = try await servers.apply(yaml: yaml, source: "test")

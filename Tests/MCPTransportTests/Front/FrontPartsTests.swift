@@ -145,6 +145,17 @@ struct RouteTests {
         #expect(Route(path: path) == route)
     }
 
+    @Test func `a mode goes with each endpoint and with nothing else`() throws {
+        for (path, place) in [("/mcp", EndpointName.Place.all), ("/servers/a/mcp", .server("a"))] {
+            var route = try #require(Route(path: path))
+            route.show(as: .search)
+            #expect(route == .streamable(EndpointName(place, mode: .search)))
+        }
+        var health = Route.health
+        health.show(as: .search)
+        #expect(health == .health)
+    }
+
     @Test(arguments: ["/", "", "/servers/mcp", "/servers/a/b/mcp", "/mcp/x", "/other"])
     func `other paths lead nowhere`(path: String) { #expect(Route(path: path) == nil) }
 }

@@ -237,6 +237,31 @@ struct LegacyFrontTests {
         }
     }
 
+    @Test(arguments: [("?mode=search", "&mode=search"), ("", "")])
+    func `the oldest transport stays in the mode in which it was opened`(asked: String, kept: String)
+        async throws
+    {
+        try await FrontRig.with { rig in
+            let events = try rig.stream(
+                "GET", "/servers/any/sse\(asked)", headers: [("Accept", "text/event-stream")])
+            let endpoint = try #require(await events.nextEvent())
+            let path = endpoint.text
+            #expect(path.hasPrefix("/servers/any/messages?session=") && path.hasSuffix(kept))
+            #expect(path.contains("mode") == !kept.isEmpty)
+            let posted = try await rig.client(path, FrontRig.legacyBody("ping", [:], id: 1))
+            #expect(posted == 202)
+        }
+    }
+
+    @Test func `an unknown mode is refused with those that there are`() async throws {
+        try await FrontRig.with { rig in
+            let answer = try await rig.send(
+                "POST", "/mcp?mode=serch", headers: [("Content-Type", "application/json")])
+            #expect(answer.status == 400)
+            #expect(answer.json["error"]?.string == "mode is one of full, search, auto")
+        }
+    }
+
     @Test func `the oldest transport carries everything on one stream`() async throws {
         try await FrontRig.with { rig in
             let events = try rig.stream(

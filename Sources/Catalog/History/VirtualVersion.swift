@@ -1,0 +1,55 @@
+/// One word of a virtual server's history, as this node came to know it.
+package struct VirtualVersion: Hashable, Sendable {
+    package var word: VirtualServerWord
+    /// What its author was called then: who left has no name any more.
+    package var author: String
+    /// Milliseconds since 1970 on this node's clock.
+    package var learnt: Int64
+
+    package init(_ word: VirtualServerWord, author: String, learnt: Int64) {
+        self.word = word
+        self.author = author
+        self.learnt = learnt
+    }
+}
+
+/// What became of a word.
+package enum VirtualStanding: String, Hashable, Sendable {
+    /// It counts now.
+    case stands
+    /// A later one took its place.
+    case replaced
+    /// Another counted instead whose author had not seen it: what it said was lost without anybody deciding so.
+    case overruled
+}
+
+/// Who replaced whom among the words of one virtual server.
+package enum VirtualLineage {
+    /// - Parameter words: of one name, in any order; some between them may be unknown.
+    /// - Returns: for each of `words` what became of it. Where words are missing, an old one that cannot be placed was
+    ///   ``VirtualStanding/replaced``: nobody is told of a conflict that may be none.
+    /// - Complexity: O(*n* log *n*)
+    package static func standings(of words: [VirtualServerWord]) -> [VirtualStanding] {
+        guard let last = words.indices.max(by: { words[$1].wins(over: words[$0]) }) else { return [] }
+        var standings = [VirtualStanding](repeating: .overruled, count: words.count)
+        standings[last] = .stands
+        let byHash = Dictionary(grouping: words.indices) { words[$0].hash }
+        // Back from the one that stands, as far as the words are at hand.
+        var place = last
+        while let hash = words[place].replaces {
+            let older = (byHash[hash] ?? []).filter { words[$0].counter < words[place].counter }
+            guard let next = older.max(by: { words[$0].counter < words[$1].counter }) else { break }
+            // Two authors may have said the same.
+            for same in older where words[same].counter == words[next].counter { standings[same] = .replaced }
+            place = next
+        }
+        let end = words[place]
+        for index in words.indices where standings[index] == .overruled {
+            // What the end of the chain replaced is not known; it stood right below it, and the like of it does not count.
+            let isBeforeAll = end.replaces != nil && words[index].counter + 1 < end.counter
+            // The same words again are no loss.
+            if isBeforeAll || words[index].hash == words[last].hash { standings[index] = .replaced }
+        }
+        return standings
+    }
+}

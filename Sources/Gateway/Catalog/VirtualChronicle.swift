@@ -1,0 +1,80 @@
+import Catalog
+import Composition
+import Storage
+import Synchronization
+
+/// Writes down what this node hears operators say of virtual servers, so that what was replaced or overruled can be shown and
+/// brought back.
+actor VirtualChronicle {
+    private struct Noted: Hashable {
+        let name: Label
+        let author: NodeID
+        let counter: UInt64
+        let hash: ContentHash
+
+        init(_ word: VirtualServerWord) {
+            (name, author, counter, hash) = (word.name, word.author, word.counter, word.hash)
+        }
+    }
+
+    private struct Heard {
+        var words: [Label: [VirtualServerWord]] = [:]
+        var fresh: [VirtualServerWord] = []
+    }
+
+    /// Words that wait to be written down; of more, what was said in between is not noted.
+    private static let freshMax = 1_000
+
+    private let heard = Mutex(Heard())
+    private let shelf: VirtualVersionShelf
+    private let now: @Sendable () -> WallTime
+    /// What was said last of each name, all of which is on the shelf.
+    private var noted: Set<Noted> = []
+
+    init(shelf: VirtualVersionShelf, now: @escaping @Sendable () -> WallTime = { .now() }) {
+        self.shelf = shelf
+        self.now = now
+    }
+
+    /// Takes to mind what is new in a snapshot, so that of two words in quick succession the first is not missed.
+    ///
+    /// - Complexity: O(words), and O(bytes) of those that are not the same in memory
+    nonisolated func hear(_ snapshot: CatalogSnapshot) {
+        heard.withLock { heard in
+            guard heard.words != snapshot.virtualWords else { return }
+            for (name, words) in snapshot.virtualWords where heard.words[name] != words {
+                let known = heard.words[name] ?? []
+                heard.fresh += words.filter { !known.contains($0) }.prefix(Self.freshMax - heard.fresh.count)
+            }
+            heard.words = snapshot.virtualWords
+        }
+    }
+
+    /// Writes down what was heard and is not noted yet.
+    ///
+    /// - Parameter snapshot: what authors are called is taken from it.
+    func note(_ snapshot: CatalogSnapshot) async throws {
+        hear(snapshot)
+        let (fresh, current) = heard.withLock { heard in
+            defer { heard.fresh = [] }
+            return (heard.fresh, heard.words)
+        }
+        let nodes = NodeNames(snapshot)
+        let new = fresh.filter { !noted.contains(Noted($0)) }
+        guard !new.isEmpty else { return }
+        let now = now().milliseconds
+        do {
+            try await shelf.note(new.map { VirtualVersion($0, author: nodes[$0.author], learnt: now) })
+        } catch {
+            heard.withLock { $0.fresh = Array((new + $0.fresh).prefix(Self.freshMax)) }
+            throw error
+        }
+        noted = Set(current.values.joined().map(Noted.init)).union(new.map(Noted.init))
+    }
+
+    /// The one that counts first, and what became of each.
+    func history(of name: Label) async throws -> [(version: VirtualVersion, standing: VirtualStanding)] {
+        let versions = try await shelf.versions(of: name)
+        return Array(zip(versions, VirtualLineage.standings(of: versions.map(\.word))))
+    }
+}
