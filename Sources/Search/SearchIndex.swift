@@ -76,26 +76,35 @@ package struct SearchIndex: Sendable {
         var shares = [Float](repeating: 0, count: similarities.count)
         words.score(Set(wanted.map(\.stem)), into: &shares)
 
-        let candidates = similarities.indices.filter { !isRemoved[$0] && isAllowed($0) }
-        let best = candidates.reduce(Float(1e-6)) { max($0, shares[$1]) }
         let name = Array(Self.trimmed(text).lowercased().utf8)
-        var ranked: [(number: Int, fit: NameList.Fit, score: Float)] = []
-        for number in candidates {
-            let fit = names.fit(of: name, to: number)
-            guard fit != .none || shares[number] > 0 || similarities[number] >= Self.similarityMin else {
-                continue
+        let fits = names.fits(of: name)
+        var best: Float = 1e-6
+        for number in similarities.indices {
+            // Who may not be known of, or is no more, has no part in anything that follows.
+            if isRemoved[number] || !isAllowed(number) {
+                shares[number] = -1
+            } else {
+                best = max(best, shares[number])
             }
-            let score = Self.similarityShare * similarities[number] + Self.wordsShare * shares[number] / best
-            ranked.append((number, fit, score))
         }
-        let hits = Best.of(ranked, limit) { ($0.fit, $0.score, $1.number) > ($1.fit, $1.score, $0.number) }
+        var few = Best<Ranked>(limit) { $0.isBefore($1) }
+        var total = 0
+        for number in similarities.indices where shares[number] >= 0 {
+            let (share, similarity) = (shares[number], similarities[number])
+            let fit = fits.isEmpty ? .none : fits[number] ?? .none
+            guard share > 0 || similarity >= Self.similarityMin || fit != .none else { continue }
+            total += 1
+            let score = Self.similarityShare * similarity + Self.wordsShare * share / best
+            few.take(Ranked(number: number, fit: fit, score: score))
+        }
+        let hits = few.elements
             .map { row in
                 SearchHit(
                     number: row.number, score: row.score, similarity: similarities[row.number],
                     words: Self.found(wanted) { words.contains($0, in: row.number) },
                     isNamed: row.fit != .none)
             }
-        return (hits, ranked.count)
+        return (hits, total)
     }
 
     private static func trimmed(_ text: String) -> Substring {
@@ -111,27 +120,43 @@ package struct SearchIndex: Sendable {
     }
 }
 
+/// A document that has to do with the query.
+private struct Ranked {
+    var number: Int
+    var fit: NameList.Fit
+    var score: Float
+
+    func isBefore(_ other: Ranked) -> Bool {
+        if fit != other.fit { return fit > other.fit }
+        if score != other.score { return score > other.score }
+        return number < other.number
+    }
+}
+
 /// The first few of many in an order, without sorting all of them.
-enum Best {
+struct Best<Element> {
+    /// In the order; at most as many as are wanted.
+    private(set) var elements: [Element] = []
+    private let limit: Int
+    private let isBefore: (Element, Element) -> Bool
+
     /// - Parameter isBefore: a strict order.
-    /// - Complexity: O(*n* log `limit`)
-    static func of<Element>(
-        _ elements: [Element], _ limit: Int, _ isBefore: (Element, Element) -> Bool
-    ) -> [Element] {
-        guard limit > 0 else { return [] }
-        guard elements.count > 4 * limit else { return Array(elements.sorted(by: isBefore).prefix(limit)) }
-        var kept: [Element] = []
-        kept.reserveCapacity(2 * limit)
-        for element in elements {
-            if kept.count == limit, let last = kept.last, !isBefore(element, last) { continue }
-            var (low, high) = (0, kept.count)
-            while low < high {
-                let middle = (low + high) / 2
-                if isBefore(kept[middle], element) { low = middle + 1 } else { high = middle }
-            }
-            kept.insert(element, at: low)
-            if kept.count > limit { kept.removeLast() }
+    init(_ limit: Int, _ isBefore: @escaping (Element, Element) -> Bool) {
+        self.limit = limit
+        self.isBefore = isBefore
+    }
+
+    /// - Complexity: O(1) for one that is not among them, O(`limit`) else
+    mutating func take(_ element: Element) {
+        if elements.count >= limit {
+            guard let last = elements.last, isBefore(element, last) else { return }
+            elements.removeLast()
         }
-        return kept
+        var (low, high) = (0, elements.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(elements[middle], element) { low = middle + 1 } else { high = middle }
+        }
+        elements.insert(element, at: low)
     }
 }

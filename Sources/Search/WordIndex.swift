@@ -79,12 +79,17 @@ struct WordIndex: Sendable {
             guard let term = terms[stem], frequencies[term] > 0 else { continue }
             let frequency = Float(frequencies[term])
             let rarity = log(1 + (count - frequency + 0.5) / (frequency + 0.5))
-            for posting in postings[term] {
-                let number = Int(posting >> 12)
-                let norms = 1 - Self.lengthPenalties + slopes * SIMD4<Float>(lengths[number])
-                let occurrences = (Self.weights * Self.counts(posting) / norms).sum()
-                scores[number] +=
-                    rarity * occurrences * (Self.saturation + 1) / (occurrences + Self.saturation)
+            let base = 1 - Self.lengthPenalties
+            postings[term].withUnsafeBufferPointer { postings in
+                lengths.withUnsafeBufferPointer { lengths in
+                    for posting in postings {
+                        let number = Int(posting >> 12)
+                        let norms = base + slopes * SIMD4<Float>(lengths[number])
+                        let occurrences = (Self.weights * Self.counts(posting) / norms).sum()
+                        scores[number] +=
+                            rarity * occurrences * (Self.saturation + 1) / (occurrences + Self.saturation)
+                    }
+                }
             }
         }
     }

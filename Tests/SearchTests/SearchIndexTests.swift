@@ -94,7 +94,9 @@ extension SearchIndex {
         let values = (0..<200).map { _ in Int.random(in: 0..<50, using: &random) }
         for limit in [0, 1, 3, 10, 199, 500] {
             let expected = values.sorted(by: >).prefix(limit)
-            #expect(Best.of(values, limit, >) == Array(expected))
+            var best = Best<Int>(limit, >)
+            for value in values { best.take(value) }
+            #expect(best.elements == Array(expected))
         }
     }
 

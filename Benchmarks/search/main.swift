@@ -1,0 +1,139 @@
+import Foundation
+
+// How well and how fast this product's own search finds tools: quality over Fixtures/search, time and memory over 10,000 and 100,000
+// tools. Built together with Sources/Search into one module by `Benchmarks/search/run`, so that it measures what the product runs.
+
+let root = CommandLine.arguments[1]
+
+struct Row {
+    var id: String
+    var document: SearchDocument
+}
+
+func rows(_ path: String) -> [[String: Any]] {
+    guard let text = try? String(contentsOfFile: "\(root)/Fixtures/search/\(path)", encoding: .utf8) else { return [] }
+    return text.split(separator: "\n").compactMap {
+        try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+    }
+}
+
+func tools(_ set: String) -> [Row] {
+    rows("\(set)/tools.jsonl").map { row in
+        let server = row["server"] as? String ?? ""
+        return Row(
+            id: row["id"] as? String ?? "",
+            document: SearchDocument(
+                server: server == "plugins" ? "" : server, name: row["name"] as? String ?? "",
+                description: row["description"] as? String ?? "", parameters: row["params"] as? [String] ?? []))
+    }
+}
+
+/// Processor time of this thread in milliseconds: other programs on the machine do not count.
+func milliseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
+}
+
+/// Anonymous memory in use, in MB.
+func memory() -> Double {
+    let text = (try? String(contentsOfFile: "/proc/self/smaps_rollup", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("Anonymous:") }
+    return line.flatMap { Double($0.split(separator: " ")[1]) }.map { $0 / 1024 } ?? 0
+}
+
+func quantile(_ values: [Double], _ share: Double) -> Double {
+    let sorted = values.sorted()
+    return sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
+}
+
+func figure(_ value: Double, _ places: Int = 2) -> String { String(format: "%.\(places)f", value) }
+
+// MARK: The model
+
+let beforeModel = memory()
+var start = milliseconds()
+_ = Model.compiledIn.vector(of: "one")
+let loading = milliseconds() - start
+let modelMemory = memory() - beforeModel
+
+// MARK: Quality
+
+print("| set | tools | queries | nDCG@10 | reference |")
+print("| --- | --- | --- | --- | --- |")
+var quality: [Double] = []
+var pool: [SearchDocument] = []
+var queries: [String] = []
+for (set, reference) in [
+    ("mcp-small", 0.851), ("metatool", 0.672), ("seal", 0.885), ("toolbench", 0.754), ("mcp-wild", 0.516),
+] {
+    var index = SearchIndex()
+    var numbers: [String: Int] = [:]
+    let tools = tools(set)
+    for row in tools {
+        numbers[row.id] = index.insert(row.document, vector: Model.compiledIn.vector(of: row.document.textOfMeaning))
+    }
+    var sum = 0.0
+    let asked = rows("\(set)/queries.jsonl")
+    for row in asked {
+        let query = row["query"] as? String ?? ""
+        let relevant = Set((row["relevant"] as? [String] ?? []).compactMap { numbers[$0] })
+        let hits = index.search(query, vector: Model.compiledIn.vector(of: query), limit: 10).hits
+        let found = hits.enumerated().reduce(0.0) {
+            $0 + (relevant.contains($1.element.number) ? 1 / log2(Double($1.offset + 2)) : 0)
+        }
+        let ideal = (0..<min(relevant.count, 10)).reduce(0.0) { $0 + 1 / log2(Double($1 + 2)) }
+        sum += ideal > 0 ? found / ideal : 0
+    }
+    quality.append(sum / Double(asked.count))
+    pool += tools.map(\.document)
+    queries += asked.compactMap { $0["query"] as? String }
+    print("| \(set) | \(tools.count) | \(asked.count) | \(figure(quality[quality.count - 1], 3)) | \(figure(reference, 3)) |")
+}
+print("| mean | | | \(figure(quality.reduce(0, +) / Double(quality.count), 3)) | ≥ 0.73 |")
+print("")
+
+// MARK: Time and memory
+
+print("| what | goal | 10,000 tools | 100,000 tools |")
+print("| --- | --- | --- | --- |")
+var table: [String: [String]] = [:]
+let asked = (0..<2_000).map { queries[$0 * 7919 % queries.count] }
+for count in [10_000, 100_000] {
+    malloc_trim(0)
+    let before = memory()
+    var index = SearchIndex()
+    // As the product keeps them, to see what changed.
+    var documents: [SearchDocument] = []
+    var adding: [Double] = []
+    for number in 0..<count {
+        var document = pool[number % pool.count]
+        if number >= pool.count { document.name += "_\(number / pool.count)" }
+        document.description = String(decoding: Array(document.description.utf8), as: UTF8.self)
+        documents.append(document)
+        start = milliseconds()
+        _ = index.insert(document, vector: Model.compiledIn.vector(of: document.textOfMeaning))
+        adding.append(milliseconds() - start)
+    }
+    let held = memory() - before
+    precondition(documents.count == index.count)
+    var searching: [Double] = []
+    for query in asked {
+        start = milliseconds()
+        _ = index.search(query, vector: Model.compiledIn.vector(of: query), limit: 10)
+        searching.append(milliseconds() - start)
+    }
+    table["search p50", default: []].append("\(figure(quantile(searching, 0.5))) ms")
+    table["search p99", default: []].append("\(figure(quantile(searching, 0.99))) ms")
+    table["adding p50", default: []].append("\(figure(quantile(adding, 0.5), 3)) ms")
+    table["adding p99", default: []].append("\(figure(quantile(adding, 0.99), 3)) ms")
+    table["memory, texts included", default: []].append("\(figure(held, 0)) MB")
+}
+for (row, goal) in [
+    ("search p50", ""), ("search p99", "≤ 1 ms; ≤ 5 ms"), ("adding p50", ""), ("adding p99", "≤ 1 ms"),
+    ("memory, texts included", "≤ 100 MB at 100,000"),
+] {
+    print("| \(row) | \(goal) | \((table[row] ?? []).joined(separator: " | ")) |")
+}
+print("")
+print("The model at first use: \(figure(loading)) ms (goal ≤ 50 ms), \(figure(modelMemory, 1)) MB of its own; its 8 MB table is read from the binary as it is needed.")
