@@ -53,8 +53,6 @@ func quantile(_ values: [Double], _ share: Double) -> Double {
 func figure(_ value: Double, _ places: Int = 2) -> String { String(format: "%.\(places)f", value) }
 
 let sets = ["mcp-small", "metatool", "seal", "toolbench", "mcp-wild"]
-var pool: [SearchDocument] = []
-var queries: [String] = []
 
 if CommandLine.arguments.count > 2, let count = Int(CommandLine.arguments[2]) {
     measure(count)
@@ -105,9 +103,9 @@ print("")
 // MARK: Time and memory
 
 /// In a process of its own, so that what others left behind is not reused: p50 and p99 of a search and of adding, and memory.
-func measure(_ count: Int) {
-    for set in sets { pool += tools(set).map(\.document) }
-    for set in sets { queries += rows("\(set)/queries.jsonl").compactMap { $0["query"] as? String } }
+@MainActor func measure(_ count: Int) {
+    let pool = sets.flatMap { tools($0).map(\.document) }
+    let queries = sets.flatMap { rows("\($0)/queries.jsonl").compactMap { $0["query"] as? String } }
     _ = Model.compiledIn.vector(of: "one")
     let before = memory()
     var index = SearchIndex()
@@ -140,7 +138,7 @@ func measure(_ count: Int) {
         ].joined(separator: ";"))
 }
 
-func cells(_ count: Int) throws -> [Substring] {
+@MainActor func cells(_ count: Int) throws -> [Substring] {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
     process.arguments = [root, "\(count)"]
