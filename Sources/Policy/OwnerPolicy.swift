@@ -21,7 +21,7 @@ package struct PeerCall: Hashable, Sendable {
     }
 }
 
-/// The owner's last word on calls of other nodes (mesh-design: the owner decides again).
+/// The owner's last word on calls of other nodes (the entry node decided first, the owner decides again).
 ///
 /// The link has proved the peer, and the mesh has checked that its roles let it name the caller it names. Here: may this
 /// server be called from other nodes at all, is it asked for what callers ask for, may the call run a second time, and
