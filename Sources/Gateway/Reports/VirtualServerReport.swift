@@ -21,6 +21,7 @@ struct VirtualServerReport {
 
     var whole: JSON {
         let listed = entries.map { entry in
+            if let composite = entry.composite { return self.line(entry, of: composite) }
             let server = entry.binding.server
             return catalog.summary(entry).setting(
                 "from", to: .string("\(catalog.nodes[server.owner])--\(server.name)/\(entry.binding.entry)"))
@@ -30,6 +31,20 @@ struct VirtualServerReport {
         return summary.setting("entries", to: .array(listed))
             .setting("problems", to: .array((view?.notes ?? []).map { .string($0.description) }))
             .setting("definition", to: definition ?? record.definition)
+    }
+
+    /// A composite is where its caller is, and as available as the first of its steps that is not.
+    private func line(_ entry: ListedEntry, of composite: BoundComposite) -> JSON {
+        let steps = composite.tool.steps
+        let state = steps.lazy.map { catalog.state(of: $0.server) }.first { $0 != CatalogReport.available }
+        let calls = steps.map { "\(catalog.nodes[$0.server.owner])--\($0.server.name)/\($0.tool)" }
+        var seen: Set<String> = []
+        return catalog.summary(entry).setting("server", to: .string(record.name.text))
+            .setting("owner", to: .string(catalog.nodes[catalog.snapshot.me]))
+            .setting("state", to: .string(state ?? CatalogReport.available)).setting("hops", to: 0)
+            .setting(
+                "from",
+                to: .string("steps: " + calls.filter { seen.insert($0).inserted }.joined(separator: ", ")))
     }
 
     private var entries: [ListedEntry] { EntryKind.allCases.flatMap { view?.list($0) ?? [] } }
