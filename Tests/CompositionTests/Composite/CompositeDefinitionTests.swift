@@ -102,7 +102,7 @@ struct CompositeDefinitionTests {
         (
             use(#"[{"id":"a","call":"s/t","retries":3}]"#),
             [
-                "use[0].steps[0].retries: not a setting; known here: parallel, id, call, arguments, when, forEach, concurrency, timeout, onFailure"
+                "use[0].steps[0].retries: not a setting; known here: parallel, id, call, arguments, when, forEach, concurrency, onFailure, timeout"
             ]
         ),
         (

@@ -320,7 +320,9 @@ struct CompositeRunTests {
         for _ in 0..<5 { bench.answer("each", .asks("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")) }
         #expect(bench.questions?.members.count == 30)
         bench.resume(.object((bench.questions?.members ?? []).map { ($0.key, [:]) }))
-        #expect(bench.sent.count == 5)
+        #expect(bench.open.count == 3 && bench.questions == nil)
+        for _ in 0..<3 { bench.done("each") }
+        #expect(bench.questions?.members.first?.key == "each/3/1" && bench.questions?.members.count == 20)
     }
 
     @Test func `what waits is withdrawn when a step beside it fails, or the caller cancels`() throws {
