@@ -154,7 +154,8 @@ package struct EndpointView: Sendable {
     /// and by its silence that it may not.
     package func taskSupport(ofTool name: String) -> TaskSupport {
         guard let entry = entry(.tool, named: name), entry.composite == nil,
-            let unsaid = taskSupport[entry.binding.server] else {
+            let unsaid = taskSupport[entry.binding.server]
+        else {
             return .forbidden
         }
         return TaskSupport(of: entry.definition) ?? unsaid

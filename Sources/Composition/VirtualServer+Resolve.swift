@@ -45,9 +45,16 @@ extension VirtualServer where Server == ServerName {
                 uses.append(.choice(EntryChoice(where: choice.selection, owners: owners)))
             case .composite(let composite):
                 let place = path.key("steps")
-                let named = composite.mapServers { step in
-                    Self.key(
-                        of: step.server, at: place.key(step.id).key("call"), catalog, nodes, &problems)
+                let named = composite.mapServers { step -> ServerKey? in
+                    let call = place.key(step.id).key("call")
+                    let own = ServerKey(owner: catalog.me, name: step.server.server)
+                    if step.server.node == nil, catalog.servers[own] == nil,
+                        catalog.virtualServers[step.server.server] != nil
+                    {
+                        problems.append(.callsVirtualServer(at: call, step.server.reference))
+                        return nil
+                    }
+                    return Self.key(of: step.server, at: call, catalog, nodes, &problems)
                 }
                 guard let named else { continue }
                 named.check(

@@ -62,7 +62,8 @@ extension EndToEnd.TwoNodes {
         let ledger: String
 
         var lines: [String] {
-            ((try? String(contentsOfFile: ledger, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+            ((try? String(contentsOfFile: ledger, encoding: .utf8)) ?? "").split(separator: "\n").map(
+                String.init)
         }
     }
 
@@ -99,7 +100,9 @@ extension EndToEnd.TwoNodes {
     }
 
     @Test(.timeLimit(.minutes(3)))
-    func `one tool runs steps on two nodes, whichever it is called at, and says which step failed`() async throws {
+    func `one tool runs steps on two nodes, whichever it is called at, and says which step failed`()
+        async throws
+    {
         let scratch = try Scratch()
         let desk = try await desk(in: scratch)
         let items = #"{"a": 20, "b": 22, "items": [{"name": "x"}, {"name": "y"}]}"#
@@ -130,14 +133,17 @@ extension EndToEnd.TwoNodes {
         #expect(!desk.lines.contains("never") && desk.lines.last == "maybe")
 
         // A pointer that leads nowhere, and a tool that is not there.
-        for (mistake, word) in [("/steps/nobody", "there is no step nobody"), ("/input/a?}${/x", "expected a JSON Pointer")] {
+        for (mistake, word) in [
+            ("/steps/nobody", "there is no step nobody"), ("/input/a?}${/x", "expected a JSON Pointer"),
+        ] {
             let file = try scratch.write(
                 """
                 virtualServers:
                   wrong: {use: [{composite: c, steps: [{id: s, call: ledger/write, arguments: {text: "${\(mistake)}"}}]}]}
                 """, to: "wrong.yaml")
             let refused = try await desk.plant.martlet("virtual", "apply", "-f", file)
-            #expect(refused.status != 0 && refused.errors.contains("step s: ") && refused.errors.contains(word))
+            #expect(
+                refused.status != 0 && refused.errors.contains("step s: ") && refused.errors.contains(word))
         }
         try await desk.office.stop()
         try await desk.plant.stop()
@@ -157,8 +163,8 @@ extension EndToEnd.TwoNodes {
         try await eventually("the mesh is whole again", within: .seconds(20)) {
             try await desk.plant.state(of: "office") == "reachable"
         }
-        // The countdown has two seconds; whoever went on would have by then.
-        try await Task.sleep(until: start + .seconds(5), clock: .continuous)  // a time that is itself the matter
+        // The countdown has two seconds; whoever went on would have by then, so this time is itself the matter.
+        try await Task.sleep(until: start + .seconds(5), clock: .continuous)
         #expect(desk.lines == ["one"])
         try await again.stop()
         try await desk.plant.stop()
@@ -174,8 +180,11 @@ extension EndToEnd.TwoNodes {
                 PythonClient.script(on: release, "asked_client.py") + [
                     "http://\(try await node.mcpAddress())/servers/desk/mcp", "ask_first", "{}",
                 ], limit: .seconds(90))
-            let said = try #require(try? JSON(validating: outcome.output), "\(outcome.output)\(outcome.errors)")
-            #expect(Set(said["asked"]?.elements.compactMap(\.string) ?? []) == ["Sure?", "Really?"], "\(said.text)")
+            let said = try #require(
+                try? JSON(validating: outcome.output), "\(outcome.output)\(outcome.errors)")
+            #expect(
+                Set(said["asked"]?.elements.compactMap(\.string) ?? []) == ["Sure?", "Really?"],
+                "\(said.text)")
             #expect(said.pointer("/result/structuredContent/lines")?.int == before + 2, "\(said.text)")
             #expect(Array(desk.lines.dropFirst(before)) == ["before", "after"])
             let messages = said["progress"]?.elements.compactMap { $0[2]?.string } ?? []

@@ -25,7 +25,9 @@ package struct BoundComposite: Hashable, Sendable {
     /// What can be said of the whole from what servers say of the steps, where MCP's defaults are the worst.
     private static func annotations(of tool: CompositeTool<ServerKey>, _ hints: [JSON?]) -> JSON {
         let reads = hints.map { $0?["readOnlyHint"]?.bool == true }
-        let destroys = hints.map { $0?["readOnlyHint"]?.bool != true && $0?["destructiveHint"]?.bool != false }
+        let destroys = hints.map {
+            $0?["readOnlyHint"]?.bool != true && $0?["destructiveHint"]?.bool != false
+        }
         let repeats = hints.map { $0?["readOnlyHint"]?.bool == true || $0?["idempotentHint"]?.bool == true }
         let changing = zip(tool.steps, reads).filter { !$1 }.map(\.0)
         // Two steps that each do no harm twice may do harm together, and so may one that takes what the first time has changed.

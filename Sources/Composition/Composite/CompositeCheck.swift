@@ -9,7 +9,8 @@ struct CompositeCheck<Server: ServerReference> {
     func report(to section: inout ConfigSection) {
         let ids = stages.flatMap(\.ids)
         if ids.count > CompositeLimits.stepsMax {
-            section.report("steps", "\(ids.count) steps are more than the \(CompositeLimits.stepsMax) allowed")
+            section.report(
+                "steps", "\(ids.count) steps are more than the \(CompositeLimits.stepsMax) allowed")
         }
         var seen: Set<String> = []
         for id in ids where !id.isEmpty && !seen.insert(id).inserted {
@@ -18,7 +19,8 @@ struct CompositeCheck<Server: ServerReference> {
         let pointers = stages.flatMap { $0.steps.flatMap(\.step.pointers) } + (result?.pointers ?? [])
         if pointers.count > CompositeLimits.pointersMax {
             section.report(
-                "\(pointers.count) pointers are more than the \(CompositeLimits.pointersMax) of one composite")
+                "\(pointers.count) pointers are more than the \(CompositeLimits.pointersMax) of one composite"
+            )
         }
         var earlier: Set<String> = []
         for stage in stages {

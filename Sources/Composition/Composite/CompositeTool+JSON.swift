@@ -13,14 +13,16 @@ extension CompositeTool {
         }
         let inputSchema = section.value("inputSchema")
         let outputSchema = section.value("outputSchema")
-        let stages = section.items("steps", atMost: CompositeLimits.stepsMax, StageDraft<Server>.init(reading:))
+        let stages = section.items(
+            "steps", atMost: CompositeLimits.stepsMax, StageDraft<Server>.init(reading:))
         let source = section.value("result")
         guard section.has("composite") else { return nil }
         if let inputSchema, inputSchema["type"]?.string != "object" {
             section.report("inputSchema", "expected a JSON Schema with type: object, as MCP wants of a tool")
         }
         if let outputSchema, outputSchema.kind != .object {
-            section.report("outputSchema", "expected a JSON Schema, found \(ConfigSection.show(outputSchema))")
+            section.report(
+                "outputSchema", "expected a JSON Schema, found \(ConfigSection.show(outputSchema))")
         }
         let result = source.flatMap { source in
             section.template(source, at: section.path.key("result"), of: "")
@@ -67,7 +69,8 @@ extension CompositeStep {
         let when = StepCondition.all(reading: &section)
         let forEach = section.parsed("forEach", expecting: StepPointer.form) { StepPointer($0) }
         let concurrency = section.integer("concurrency", default: 1, in: 1...CompositeLimits.concurrencyMax)
-        let timeout: Duration? = section.has("timeout")
+        let timeout: Duration? =
+            section.has("timeout")
             ? section.duration("timeout", default: .seconds(30), in: CompositeLimits.timeouts) : nil
         let onFailure = Self.onFailure(reading: &section)
         _ = section.value("timeout")
@@ -104,7 +107,9 @@ extension CompositeStep {
 
     fileprivate var json: JSON {
         var members: [(String, JSON)] = [("id", .string(id)), ("call", .string(reference))]
-        if arguments.source.bytes != JSON.emptyObject.bytes { members.append(("arguments", arguments.source)) }
+        if arguments.source.bytes != JSON.emptyObject.bytes {
+            members.append(("arguments", arguments.source))
+        }
         if when.count == 1 { members.append(("when", when[0].json)) }
         if when.count > 1 { members.append(("when", .array(when.map(\.json)))) }
         if let forEach { members.append(("forEach", .string(forEach.text))) }

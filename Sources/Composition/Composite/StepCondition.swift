@@ -96,7 +96,8 @@ extension StepCondition {
     private static func scalar(_ key: String, of section: inout ConfigSection) -> JSON? {
         guard let value = section.value(key) else { return nil }
         if value.kind == .object || value.kind == .array {
-            section.report(key, "expected a text, a number, true or false, found \(ConfigSection.show(value))")
+            section.report(
+                key, "expected a text, a number, true or false, found \(ConfigSection.show(value))")
             return nil
         }
         return value

@@ -35,7 +35,8 @@ enum StepOutcome {
     init(of event: CallEvent, timeout: Duration?) {
         switch event {
         case .result(let result) where result["resultType"]?.string == TasksExtension.resultType:
-            let failure = CallFailure(.backendProtocol, "it answered with a task, which a step cannot wait for")
+            let failure = CallFailure(
+                .backendProtocol, "it answered with a task, which a step cannot wait for")
             self = .failed(.failure(failure))
         case .result(let result) where result["resultType"]?.string == "input_required":
             let failure = CallFailure(.backendProtocol, "it wants input but does not say which")
@@ -101,7 +102,8 @@ enum StepFailure: Sendable {
             let named = data.kind == .object ? data : ["data": data]
             return .error(
                 error.setting("message", to: .string("step \(step): \(message)"))
-                    .setting("data", to: named.setting("step", to: .string(step)).setting("steps", to: steps)))
+                    .setting("data", to: named.setting("step", to: .string(step)).setting("steps", to: steps))
+            )
         case .failure(var failure):
             failure.detail = "step \(step): \(failure.detail)"
             failure.steps = steps

@@ -157,7 +157,8 @@ final class CallRouter: Sendable {
         return composites.call(composite, request, at: endpoint) { event in
             switch event {
             case .notification(let method, let params): sink(.notification(method: method, params: params))
-            case .result(let result, let server?): sink(.result(view.space(of: server).outward(result: result)))
+            case .result(let result, let server?):
+                sink(.result(view.space(of: server).outward(result: result)))
             case .result(let result, nil): sink(.result(result))
             case .error(let error): sink(.error(error))
             case .failure(var failure):

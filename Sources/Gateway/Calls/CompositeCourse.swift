@@ -110,7 +110,8 @@ final class CompositeCourse: Sendable {
         switch effect {
         case .send(let call): send(call, leg)
         case .cancel(let number): state.withLock { $0.handles.removeValue(forKey: number) }?.cancel()
-        case .withdraw(let call): leg.send(call, request(call, leg, timeLeft: leg.request.timeLeft)) { _ in }.cancel()
+        case .withdraw(let call):
+            leg.send(call, request(call, leg, timeLeft: leg.request.timeLeft)) { _ in }.cancel()
         case .notify(let method, let params): leg.sink(.notification(method: method, params: params))
         case .suspend(let inputRequests):
             let event = suspend(self, leg, inputRequests)

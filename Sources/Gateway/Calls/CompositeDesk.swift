@@ -76,7 +76,8 @@ final class CompositeDesk: Sendable {
             wantsProgress: request.client.wantsProgress, withdrawablePrefix: RequestState.prefix)
         let course = CompositeCourse(
             run, leg, now: now,
-            suspend: { [weak self] in self?.suspend($0, $1, $2) ?? .failure(.init(.noPath, "shutting down")) },
+            suspend: { [weak self] in self?.suspend($0, $1, $2) ?? .failure(.init(.noPath, "shutting down"))
+            },
             ended: { [weak self] in self?.state.withLock { $0.runs -= 1 } })
         course.start()
         return CallHandle { course.cancel(leg) }

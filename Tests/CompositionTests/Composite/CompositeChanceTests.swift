@@ -73,7 +73,9 @@ struct CompositeChanceTests {
         for turn in 0..<1_000 where bench.endings.isEmpty {
             if bench.questions != nil {
                 #expect(bench.open.isEmpty, "a run is suspended when nothing runs; seed \(seed)")
-                if Int.random(in: 0..<20, using: &random) == 0 { bench.cancel() } else {
+                if Int.random(in: 0..<20, using: &random) == 0 {
+                    bench.cancel()
+                } else {
                     let answers = (bench.questions?.members ?? []).map { ($0.key, JSON.emptyObject) }
                     bench.resume(.object(answers))
                     retries += 1

@@ -48,7 +48,8 @@ struct CompositeDefinitionTests {
             ["use[0].steps: more than one step is called a"]
         ),
         (
-            use(#"[{"id":"a","call":"s/t","arguments":{"x":"${/steps/b/content}"}},{"id":"b","call":"s/t"}]"#),
+            use(
+                #"[{"id":"a","call":"s/t","arguments":{"x":"${/steps/b/content}"}},{"id":"b","call":"s/t"}]"#),
             ["use[0].steps[0].arguments: step a: /steps/b/content: b comes after it"]
         ),
         (
@@ -157,7 +158,8 @@ struct CompositeDefinitionTests {
     private static func tool(_ name: String, _ annotations: JSON? = nil) -> Entry {
         let definition: JSON = ["name": .string(name), "inputSchema": ["type": "object"]]
         return Entry(
-            kind: .tool, definition: annotations.map { definition.setting("annotations", to: $0) } ?? definition)!
+            kind: .tool,
+            definition: annotations.map { definition.setting("annotations", to: $0) } ?? definition)!
     }
 
     private static func mesh() -> SampleMesh {
@@ -208,8 +210,23 @@ struct CompositeDefinitionTests {
     ])
     func `a step that calls what is not there is refused by its id`(steps: String, problem: String) throws {
         let written = try VirtualServerDefinition(json: Self.use(steps))
-        let error = #expect(throws: DefinitionError.self) { try written.resolve(against: Self.mesh().catalog) }
+        let error = #expect(throws: DefinitionError.self) {
+            try written.resolve(against: Self.mesh().catalog)
+        }
         #expect(error?.problems.map(\.description) == [problem])
+    }
+
+    @Test func `a step cannot call a virtual server, and so no composite calls itself`() throws {
+        var mesh = Self.mesh()
+        let name: Label = "desk"
+        mesh.catalog.virtualServers[name] = VirtualServerRecord(
+            name: name, author: mesh.catalog.me, counter: 1, definition: .emptyObject)
+        let written = try VirtualServerDefinition(json: Self.use(#"[{"id":"a","call":"desk/c"}]"#))
+        let error = #expect(throws: DefinitionError.self) { try written.resolve(against: mesh.catalog) }
+        #expect(
+            error?.problems.map(\.description) == [
+                "use[0].steps.a.call: desk is a virtual server; a step calls a tool of a real one, so that no composite comes to call itself"
+            ])
     }
 
     @Test func `what is not listed yet is taken on trust, and the composite is shown once it is`() throws {
@@ -239,25 +256,29 @@ struct CompositeDefinitionTests {
             ])
     }
 
-    @Test(arguments: [
-        // hints of the steps; what is derived: read-only, destructive, idempotent, open world
-        ([["readOnlyHint": true, "openWorldHint": false]], "", [true, false, true, false]),
-        ([["readOnlyHint": true], [:]], "", [false, true, false, true]),
-        (
-            [["readOnlyHint": true], ["destructiveHint": false, "idempotentHint": true, "openWorldHint": false]],
-            "", [false, false, true, true]
-        ),
-        // Of two that change something, nobody knows what they do to each other the second time.
-        (
-            [["idempotentHint": true], ["idempotentHint": true, "destructiveHint": false]], "",
-            [false, true, false, true]
-        ),
-        // Nor of one that takes what may be another the second time.
-        (
-            [["readOnlyHint": true], ["idempotentHint": true, "destructiveHint": false]],
-            "${/steps/s0/structuredContent}", [false, false, false, true]
-        ),
-    ] as [([JSON], String, [Bool])])
+    @Test(
+        arguments: [
+            // hints of the steps; what is derived: read-only, destructive, idempotent, open world
+            ([["readOnlyHint": true, "openWorldHint": false]], "", [true, false, true, false]),
+            ([["readOnlyHint": true], [:]], "", [false, true, false, true]),
+            (
+                [
+                    ["readOnlyHint": true],
+                    ["destructiveHint": false, "idempotentHint": true, "openWorldHint": false],
+                ],
+                "", [false, false, true, true]
+            ),
+            // Of two that change something, nobody knows what they do to each other the second time.
+            (
+                [["idempotentHint": true], ["idempotentHint": true, "destructiveHint": false]], "",
+                [false, true, false, true]
+            ),
+            // Nor of one that takes what may be another the second time.
+            (
+                [["readOnlyHint": true], ["idempotentHint": true, "destructiveHint": false]],
+                "${/steps/s0/structuredContent}", [false, false, false, true]
+            ),
+        ] as [([JSON], String, [Bool])])
     func `annotations are derived from the steps, where the worst counts`(
         hints: [JSON], argument: String, derived: [Bool]
     ) throws {

@@ -63,7 +63,8 @@ struct CompositeRunTests {
         var bench = try CompositeBench(
             #"[{"id":"each","call":"s/t","forEach":"/input/items","concurrency":2,"arguments":{"v":"${/item}","i":"${/index}"}}]"#,
             more: #","result":{"all":"${/steps/each}"}"#, input: ["items": ["x", "y", "z"]])
-        #expect(bench.sent.map { $0.params["arguments"]?.text } == [#"{"v":"x","i":0}"#, #"{"v":"y","i":1}"#])
+        #expect(
+            bench.sent.map { $0.params["arguments"]?.text } == [#"{"v":"x","i":0}"#, #"{"v":"y","i":1}"#])
         bench.answer(at: 1, .result(["content": [], "n": 1]))
         #expect(bench.sent.count == 3)
         bench.answer(at: 1, .result(["content": [], "n": 2]))
@@ -89,7 +90,8 @@ struct CompositeRunTests {
         #expect(bench.sent.map { $0.params["arguments"]?.text } == [#"{"v":2}"#])
         bench.answer("each", .result(["content": []]))
         #expect(
-            bench.result?["structuredContent"]?.text == #"{"a":null,"each":[null,{"content":[]}],"list":null}"#)
+            bench.result?["structuredContent"]?.text
+                == #"{"a":null,"each":[null,{"content":[]}],"list":null}"#)
     }
 
     // MARK: Failures
@@ -112,9 +114,10 @@ struct CompositeRunTests {
             #expect(bench.error?["data"]?["k"]?.int == 1 && bench.error?["data"]?["step"]?.string == "note")
         case .result(let result) where result["isError"] != nil:
             #expect(bench.result?["isError"]?.bool == true)
-            #expect(bench.result?["content"]?.elements.map { $0["text"]?.string } == [
-                "step note failed:", "no such owner",
-            ])
+            #expect(
+                bench.result?["content"]?.elements.map { $0["text"]?.string } == [
+                    "step note failed:", "no such owner",
+                ])
         default:
             #expect(bench.failure?.detail.hasPrefix("step note: ") == true)
             #expect(bench.failure?.reason != .outcomeUnknown)
@@ -136,11 +139,13 @@ struct CompositeRunTests {
         bench.done("find", ["someone": "else"])
         #expect(bench.ids == ["find"])
         #expect(bench.failure?.reason == .invalidArguments)
-        #expect(bench.failure?.detail.contains("${/steps/find/structuredContent/owner} leads nowhere") == true)
+        #expect(
+            bench.failure?.detail.contains("${/steps/find/structuredContent/owner} leads nowhere") == true)
     }
 
     @Test(arguments: [
-        ("skip", "null"), (#"{"continueWith":{"structuredContent":{"sum":0}}}"#, #"{"structuredContent":{"sum":0}}"#),
+        ("skip", "null"),
+        (#"{"continueWith":{"structuredContent":{"sum":0}}}"#, #"{"structuredContent":{"sum":0}}"#),
     ])
     func `a step may be gone on without`(onFailure: String, value: String) throws {
         let word = onFailure.hasPrefix("{") ? onFailure : "\"\(onFailure)\""
@@ -156,7 +161,8 @@ struct CompositeRunTests {
     @Test(arguments: ["fail", "skip"])
     func `an unknown outcome ends the run whatever the step says of failures`(onFailure: String) throws {
         var bench = try CompositeBench(
-            #"[{"id":"a","call":"s/t"},{"id":"b","call":"s/t","onFailure":"\#(onFailure)"},{"id":"c","call":"s/t"}]"#)
+            #"[{"id":"a","call":"s/t"},{"id":"b","call":"s/t","onFailure":"\#(onFailure)"},{"id":"c","call":"s/t"}]"#
+        )
         bench.done("a")
         bench.answer("b", .fails(.outcomeUnknown, "the way broke"))
         #expect(bench.ids == ["a", "b"])
@@ -165,8 +171,10 @@ struct CompositeRunTests {
         #expect(bench.outcomes == ["a": "done", "b": "unknown", "c": "not_run"])
     }
 
-    @Test func `what runs beside a failed step is waited for, and its unknown outcome is the answer`() throws {
-        let steps = #"[{"parallel":[{"id":"a","call":"s/t"},{"id":"b","call":"s/t"}]},{"id":"c","call":"s/t"}]"#
+    @Test func `what runs beside a failed step is waited for, and its unknown outcome is the answer`() throws
+    {
+        let steps =
+            #"[{"parallel":[{"id":"a","call":"s/t"},{"id":"b","call":"s/t"}]},{"id":"c","call":"s/t"}]"#
         var bench = try CompositeBench(steps)
         bench.answer("a", .fails(.denied))
         #expect(bench.endings.isEmpty && bench.cancelled.isEmpty)
@@ -220,7 +228,9 @@ struct CompositeRunTests {
         let long = try CompositeBench(
             #"[{"id":"each","call":"s/t","forEach":"/input/items"}]"#, more: #","result":"ok""#,
             input: ["items": items])
-        #expect(long.sent.isEmpty && long.failure?.detail == "step each: forEach: /input/items has 65 items; 64 are the most")
+        #expect(
+            long.sent.isEmpty
+                && long.failure?.detail == "step each: forEach: /input/items has 65 items; 64 are the most")
     }
 
     @Test func `what is heard of a call that is over changes nothing`() throws {
@@ -251,7 +261,9 @@ struct CompositeRunTests {
         var bench = try CompositeBench(
             #"[{"id":"a","call":"s/t"},{"parallel":[{"id":"b","call":"s/t"},{"id":"c","call":"s/t"}]}]"#,
             more: #","result":"ok""#)
-        bench.answer("a", .notification(method: Method.progress, params: ["progress": 1, "total": 2, "message": "half"]))
+        bench.answer(
+            "a",
+            .notification(method: Method.progress, params: ["progress": 1, "total": 2, "message": "half"]))
         bench.answer("a", .notification(method: Method.progress, params: ["progress": 1.5]))
         bench.answer("a", .notification(method: Method.message, params: ["level": "info"]))
         bench.done("a")
@@ -271,7 +283,8 @@ struct CompositeRunTests {
 
     // MARK: Questions
 
-    @Test func `a step that asks suspends the run, and goes on with the answers to its own questions`() throws {
+    @Test func `a step that asks suspends the run, and goes on with the answers to its own questions`() throws
+    {
         var bench = try CompositeBench(Self.three)
         bench.done("find", ["owner": "ann"])
         bench.answer("note", .asks("elicitation-1"))
@@ -326,7 +339,8 @@ struct CompositeRunTests {
     }
 
     @Test func `what waits is withdrawn when a step beside it fails, or the caller cancels`() throws {
-        let steps = #"[{"parallel":[{"id":"a","call":"s/t"},{"id":"b","call":"s/t"},{"id":"c","call":"s/t"}]}]"#
+        let steps =
+            #"[{"parallel":[{"id":"a","call":"s/t"},{"id":"b","call":"s/t"},{"id":"c","call":"s/t"}]}]"#
         var bench = try CompositeBench(steps, more: #","result":"ok""#)
         bench.answer("a", .asks("q"))
         bench.answer("b", .asks("q", state: "another server's"))

@@ -5,10 +5,12 @@ import Testing
 
 struct ValueTemplateTests {
     private static let scope = StepScope(
-        input: #"{"id":"T 1","n":1.50,"deep":{"b":2,"a":[10,{"x":null}]},"a/b":"slash","big":12345678901234567890}"#
+        input:
+            #"{"id":"T 1","n":1.50,"deep":{"b":2,"a":[10,{"x":null}]},"a/b":"slash","big":12345678901234567890}"#
             .json,
         results: [
-            "find": #"{"structuredContent":{"parts":["p","q"]},"content":[{"type":"text","text":"hi"}]}"#.json,
+            "find": #"{"structuredContent":{"parts":["p","q"]},"content":[{"type":"text","text":"hi"}]}"#
+                .json,
             "left_out": .null,
         ],
         item: (#"{"id":7}"#.json, 3))
@@ -65,7 +67,8 @@ struct ValueTemplateTests {
     }
 
     @Test(arguments: [
-        #""${/input/id""#, #""${input/id}""#, #""${}""#, #""${/inputs/id}""#, #""${/steps}""#, #""${/steps/}""#,
+        #""${/input/id""#, #""${input/id}""#, #""${}""#, #""${/inputs/id}""#, #""${/steps}""#,
+        #""${/steps/}""#,
         #""${/index/0}""#, #""${/input/a~2}""#, #""${/input/a~}""#, #"{"a":[{"b":"${/results/x}"}]}"#,
         #""${/steps/a b/c}""#,
     ])

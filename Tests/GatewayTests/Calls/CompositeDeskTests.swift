@@ -89,7 +89,9 @@ struct CompositeDeskTests {
         return (heard, handle)
     }
 
-    private func retry(_ heard: Heard, answers: JSON = ["ask/elicitation-1": ["action": "accept"]]) -> [(String, JSON)] {
+    private func retry(_ heard: Heard, answers: JSON = ["ask/elicitation-1": ["action": "accept"]]) -> [(
+        String, JSON
+    )] {
         [("requestState", heard.result?["requestState"] ?? .null), ("inputResponses", answers)]
     }
 
@@ -186,7 +188,11 @@ struct CompositeDeskTests {
             for (place, arrival) in arrivals.enumerated() {
                 group.addTask {
                     arrival.sink(.notification(method: Method.message, params: ["level": "info"]))
-                    if place % 2 == 0 { arrival.done() } else { arrival.sink(.failure(CallFailure(.denied, "no"))) }
+                    if place % 2 == 0 {
+                        arrival.done()
+                    } else {
+                        arrival.sink(.failure(CallFailure(.denied, "no")))
+                    }
                 }
             }
         }

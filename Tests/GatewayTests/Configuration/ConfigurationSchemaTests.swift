@@ -54,10 +54,14 @@ import Testing
         #expect(try Self.keys("/$defs/use/properties") == Set(listed.split(separator: ", ").map(String.init)))
     }
 
-    @Test(arguments: [
-        ("/$defs/step/properties", ["id": "a", "call": "s/t", "zzzzzzzzzz": 1] as JSON, ["parallel"]),
-        ("/$defs/condition/properties", ["id": "a", "call": "s/t", "when": ["value": "/input", "zzzzzzzzzz": 1]], []),
-    ] as [(String, JSON, [String])])
+    @Test(
+        arguments: [
+            ("/$defs/step/properties", ["id": "a", "call": "s/t", "zzzzzzzzzz": 1] as JSON, ["parallel"]),
+            (
+                "/$defs/condition/properties",
+                ["id": "a", "call": "s/t", "when": ["value": "/input", "zzzzzzzzzz": 1]], []
+            ),
+        ] as [(String, JSON, [String])])
     func `a step of a composite, and its condition, have the keys of their decoders`(
         pointer: String, step: JSON, beside: [String]
     ) throws {
