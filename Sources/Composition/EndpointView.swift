@@ -175,7 +175,8 @@ package struct EndpointView: Sendable {
     ) -> [ServerKey] {
         let all = endpoint.servers(in: catalog)
         guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
-        let part = definition.namedServers.union(draft.rows.map(\.server))
+        let part = definition.namedServers.union(
+            draft.rows.lazy.filter { $0.composite == nil }.map(\.server))
         return all.filter(part.contains)
     }
 

@@ -3,23 +3,43 @@ package import JSONSlice
 
 /// A composite with what its steps' tools are at this moment: what clients see of it, and what each of its calls is bound to.
 package struct BoundComposite: Hashable, Sendable {
-    package let tool: CompositeTool<ServerKey>
+    /// Apart, since every entry of every list has room for one, and few have one.
+    private indirect enum Parts: Hashable, Sendable {
+        case parts(CompositeTool<ServerKey>, [Binding], JSON)
+    }
+
+    private let parts: Parts
+
+    package var tool: CompositeTool<ServerKey> {
+        switch parts {
+        case .parts(let tool, _, _): tool
+        }
+    }
+
     /// One for each step, in order: calls name the hash of what was looked at, and the owner refuses another.
-    package let bindings: [Binding]
+    package var bindings: [Binding] {
+        switch parts {
+        case .parts(_, let bindings, _): bindings
+        }
+    }
+
     /// As `tools/list` shows it, under the name of ``tool``.
-    package let definition: JSON
+    package var definition: JSON {
+        switch parts {
+        case .parts(_, _, let definition): definition
+        }
+    }
 
     /// - Parameter entries: the tools of the steps, in order.
     init(_ tool: CompositeTool<ServerKey>, entries: [Entry]) {
-        self.tool = tool
-        bindings = zip(tool.steps, entries).map { Binding(server: $0.server, entry: $1) }
+        let bindings = zip(tool.steps, entries).map { Binding(server: $0.server, entry: $1) }
         var members: [(String, JSON)] = [("name", .string(tool.name))]
         if let title = tool.title { members.append(("title", .string(title))) }
         if let description = tool.description { members.append(("description", .string(description))) }
         members.append(("inputSchema", tool.inputSchema))
         if let schema = tool.outputSchema { members.append(("outputSchema", schema)) }
         members.append(("annotations", Self.annotations(of: tool, entries.map(\.definition["annotations"]))))
-        definition = .object(members)
+        parts = .parts(tool, bindings, .object(members))
     }
 
     /// What can be said of the whole from what servers say of the steps, where MCP's defaults are the worst.
@@ -36,11 +56,14 @@ package struct BoundComposite: Hashable, Sendable {
             && changing.allSatisfy { step in
                 step.pointers.allSatisfy { if case .step = $0.root { false } else { true } }
             }
-        return [
+        // Clients before 2025-06-18 know a tool's title only as an annotation.
+        let title = tool.title.map { [("title", JSON.string($0))] } ?? []
+        let derived: JSON = [
             "readOnlyHint": .bool(reads.allSatisfy { $0 }), "destructiveHint": .bool(destroys.contains(true)),
             "idempotentHint": .bool(repeats.allSatisfy { $0 } && isSelfContained),
             "openWorldHint": .bool(hints.contains { $0?["openWorldHint"]?.bool != false }),
         ]
+        return .object(title + derived.members.map { ($0.key, $0.value) })
     }
 }
 

@@ -11,8 +11,8 @@ package enum CompositeLimits {
     package static let choicesMax = 64
     /// Pointers of one composite: each is looked up by walking what it leads into.
     package static let pointersMax = 256
-    /// Bytes of a step's results that one run keeps, of the input, and of what one template makes: a thousandth of what a
-    /// node has for messages, so that runs that wait for people cost little.
+    /// Bytes of a call's arguments; and of what a run holds at once, of results and of the arguments and questions of open calls
+    /// together: little beside one message, so that runs that wait for people cost little.
     package static let bytesMax = 4 * 1024 * 1024
     /// What `timeout` may be; `limits.call` holds besides.
     package static let timeouts = Duration.milliseconds(100)...Duration.seconds(86_400)

@@ -27,6 +27,7 @@ package struct CompositeRun: Sendable {
         struct Wait: Sendable {
             var requests: [(key: String, value: JSON)]
             var state: JSON?
+            var bytes: Int
             /// Whether the caller has been told of it.
             var isAsked = false
         }
@@ -44,7 +45,7 @@ package struct CompositeRun: Sendable {
 
     private var phase = Phase.running
     private var results: [String: JSON] = [:]
-    private var bytesHeld = 0
+    private var bytesOfResults = 0
     /// The stage that runs, its lanes, and the number of steps before it.
     private var stage = 0
     private var lanes: [StepLane] = []
@@ -97,9 +98,15 @@ package struct CompositeRun: Sendable {
         case .result(let result)
         where result["resultType"]?.string == "input_required"
             && (result["requestState"] != nil || result["inputRequests"]?.members.isEmpty == false):
+            let fits = result.bytes.count <= bytesLeft
             calls[number]?.wait = OpenCall.Wait(
                 requests: result["inputRequests"]?.detached.members ?? [],
-                state: result["requestState"]?.detached)
+                state: result["requestState"]?.detached, bytes: result.bytes.count)
+            guard fits else {
+                let effects = withdraw(number, using: &random)
+                fail(place, .failure(CallFailure(.tooLarge, "what it asks does not fit: \(Self.bound)")))
+                return effects + advance(using: &random)
+            }
             return advance(using: &random)
         default: break
         }
@@ -223,7 +230,7 @@ package struct CompositeRun: Sendable {
             }
             let arguments: JSON
             do {
-                arguments = try step.arguments.filled(from: scope, bytesMax: CompositeLimits.bytesMax)
+                arguments = try step.arguments.filled(from: scope, bytesMax: bytesLeft)
             } catch {
                 fail(place, .invalid("arguments: \(error)"))
                 continue
@@ -255,16 +262,11 @@ package struct CompositeRun: Sendable {
     // MARK: Ends of steps
 
     private mutating func done(_ place: StepPlace, _ value: JSON) {
-        guard bytesHeld + value.bytes.count <= CompositeLimits.bytesMax else {
-            return fail(
-                place,
-                .failure(
-                    CallFailure(
-                        .tooLarge,
-                        "it ran, and its result does not fit: a run keeps \(CompositeLimits.bytesMax) bytes of results"
-                    )))
+        guard value.bytes.count <= bytesLeft else {
+            let detail = "it ran, and its result does not fit: \(Self.bound)"
+            return fail(place, .failure(CallFailure(.tooLarge, detail)))
         }
-        bytesHeld += value.bytes.count
+        bytesOfResults += value.bytes.count
         log.note(.done, at: place)
         settle(place, value.detached)
     }
@@ -288,6 +290,16 @@ package struct CompositeRun: Sendable {
         guard wantsProgress, let params else { return [] }
         return [.notify(method: Method.progress, params: params)]
     }
+
+    /// What may still be held: of results, and of the arguments and questions of open calls.
+    private var bytesLeft: Int {
+        calls.values.reduce(CompositeLimits.bytesMax - bytesOfResults) {
+            $0 - $1.params.bytes.count - ($1.wait?.bytes ?? 0)
+        }
+    }
+
+    private static let bound =
+        "a run holds \(CompositeLimits.bytesMax) bytes of what its steps are told and say"
 
     // MARK: Questions of steps
 
@@ -314,16 +326,22 @@ package struct CompositeRun: Sendable {
 
     private mutating func withdrawWaiting(using random: inout some RandomNumberGenerator) -> [Effect] {
         var effects: [Effect] = []
-        for (number, call) in calls.sorted(by: { $0.key < $1.key }) {
-            guard let wait = call.wait else { continue }
-            calls[number] = nil
-            if let state = wait.state, isWithdrawable(state) {
-                let params = call.params.setting("requestState", to: state)
-                effects.append(.withdraw(stepCall(number, call.place, params, using: &random)))
-            }
+        for (number, call) in calls.sorted(by: { $0.key < $1.key }) where call.wait != nil {
+            effects += withdraw(number, using: &random)
             log.note(.cancelled, at: call.place)
         }
         return effects
+    }
+
+    /// Forgets a call that waits, and has whoever holds it told, if that is one who understands.
+    private mutating func withdraw(
+        _ number: Int, using random: inout some RandomNumberGenerator
+    ) -> [Effect] {
+        guard let call = calls.removeValue(forKey: number), let state = call.wait?.state,
+            isWithdrawable(state)
+        else { return [] }
+        let params = call.params.setting("requestState", to: state)
+        return [.withdraw(stepCall(number, call.place, params, using: &random))]
     }
 
     // MARK: The end

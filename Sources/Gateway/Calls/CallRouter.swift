@@ -112,17 +112,18 @@ final class CallRouter: Sendable {
         if call.method == Method.subscriptionsListen {
             return listen(route, request, rewritten, else: refuse)
         }
-        return dispatch(request, to: route.server, as: route.binding, sent: sent, rewritten)
+        return dispatch(request, to: route.server, as: route.binding, on: node, sent: sent, rewritten)
     }
 
     /// Sends a call to a server, or to one of its replicas: the one way of every call, a composite's steps among them.
     ///
-    /// - Parameter binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
+    /// - Parameters:
+    ///   - binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
+    ///   - node: this node's label.
     private func dispatch(
-        _ request: CallRequest, to server: ServerKey, as binding: Binding?,
+        _ request: CallRequest, to server: ServerKey, as binding: Binding?, on node: String,
         sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
-        let node = label()
         let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
             sent(server)
             guard server.owner != board.me else {
@@ -167,7 +168,7 @@ final class CallRouter: Sendable {
                 sink(.failure(failure))
             }
         } send: { [self] call, request, sink in
-            dispatch(request, to: call.binding.server, as: call.binding, sent: sent, sink)
+            dispatch(request, to: call.binding.server, as: call.binding, on: node, sent: sent, sink)
         }
     }
 

@@ -137,17 +137,28 @@ final class CompositeCourse: Sendable {
     }
 
     private func send(_ call: StepCall, _ leg: Leg) {
+        // The caller may have cancelled while this waited for its turn.
+        guard state.withLock({ $0.run.isRunning(call.number) }) else { return }
         let left = leg.end - now()
         let request = request(call, leg, timeLeft: min(left, call.timeout ?? left))
         guard left > .zero else {
             let failure = CallFailure(.deadlineExceeded, "there was no time left for it", isUnsent: true)
             return took(.failure(failure), of: call)
         }
-        let handle = leg.send(call, request) { [self] event in took(event, of: call) }
-        // Kept any longer than the call, it and the run would hold each other for good.
-        state.withLock { state in
-            if state.run.isRunning(call.number) { state.handles[call.number] = handle }
+        let hasEnded = Mutex(false)
+        let handle = leg.send(call, request) { [self] event in
+            if event.isFinal { hasEnded.withLock { $0 = true } }
+            took(event, of: call)
         }
+        let isWanted = state.withLock { state in
+            // Kept any longer than the call, it and the run would hold each other for good.
+            guard !hasEnded.withLock({ $0 }) else { return true }
+            guard state.run.isRunning(call.number) else { return false }
+            state.handles[call.number] = handle
+            return true
+        }
+        // Cancelled while it was sent: nobody else can stop it.
+        if !isWanted { handle.cancel() }
     }
 
     private func took(_ event: CallEvent, of call: StepCall) {

@@ -41,7 +41,7 @@ struct VirtualServerReport {
         var seen: Set<String> = []
         return catalog.summary(entry).setting("server", to: .string(record.name.text))
             .setting("owner", to: .string(catalog.nodes[catalog.snapshot.me]))
-            .setting("state", to: .string(state ?? CatalogReport.available)).setting("hops", to: 0)
+            .setting("state", to: .string(state ?? CatalogReport.available)).setting("hops", to: .null)
             .setting(
                 "from",
                 to: .string("steps: " + calls.filter { seen.insert($0).inserted }.joined(separator: ", ")))

@@ -183,6 +183,7 @@ struct CompositeDefinitionTests {
         let listed = try #require(view.entry(.tool, named: "close_ticket"))
         #expect(view.names(.tool) == ["close_ticket"])
         #expect(listed.definition["title"]?.string == "Close")
+        #expect(listed.definition["annotations"]?["title"]?.string == "Close")
         #expect(listed.definition["inputSchema"]?["required"] == ["id"])
         #expect(listed.definition["outputSchema"] == ["type": "object"])
         #expect(listed.composite?.bindings.map(\.entry) == ["get", "annotate", "close", "send"])
@@ -241,6 +242,18 @@ struct CompositeDefinitionTests {
         mesh.addServer("new", on: "plant", [.tool("later")])
         #expect(!early.stands(in: mesh.catalog))
         #expect(mesh.view(.virtual(resolved)).names(.tool) == ["c"])
+    }
+
+    @Test func `a server that only steps call is not reached through a choice that chose nothing of it`()
+        throws
+    {
+        var mesh = Self.mesh()
+        mesh.addServer("files", [.tool("read"), .resource("file:///a")])
+        let view = try mesh.view(
+            #"{"use":[{"where":"name = 'close'","owners":["node:here"]},{"composite":"c","steps":[{"id":"a","call":"files/read"}]}]}"#
+                .json)
+        #expect(view.names(.tool) == ["here--tickets__close", "c"])
+        #expect(view.resource(at: "martlet://here--files/file:///a") == nil)
     }
 
     @Test func `a composite and another entry cannot bear one name`() throws {

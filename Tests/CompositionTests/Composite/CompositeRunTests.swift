@@ -224,6 +224,10 @@ struct CompositeRunTests {
         bench.done("b", ["x": .string(half)])
         #expect(bench.failure?.reason == .tooLarge && bench.ids == ["a", "b"])
 
+        var asking = try CompositeBench(#"[{"id":"a","call":"s/t"}]"#)
+        asking.answer("a", .asks(half, half + "2"))
+        #expect(asking.failure?.reason == .tooLarge && asking.withdrawn.map(\.stepID) == ["a"])
+
         let items = JSON.array((0...CompositeLimits.itemsMax).map { JSON.number($0) })
         let long = try CompositeBench(
             #"[{"id":"each","call":"s/t","forEach":"/input/items"}]"#, more: #","result":"ok""#,
@@ -240,6 +244,17 @@ struct CompositeRunTests {
         bench.late(first, .result(["content": []]))
         bench.late(first, .fails(.outcomeUnknown))
         #expect(bench.ids == ["find", "note"] && bench.endings.isEmpty)
+    }
+
+    @Test func `what is heard of a call that waits for its caller changes nothing`() throws {
+        var bench = try CompositeBench(
+            #"[{"parallel":[{"id":"a","call":"s/t"},{"id":"b","call":"s/t"}]}]"#, more: #","result":"ok""#)
+        let first = bench.sent[0]
+        bench.answer("a", .asks("q"))
+        bench.late(first, .result(["content": []]))
+        bench.late(first, .fails(.outcomeUnknown))
+        bench.done("b")
+        #expect(bench.questions?.members.map(\.key) == ["a/q"] && bench.endings.isEmpty)
     }
 
     @Test func `whoever cancels ends what runs, and nothing else is begun`() throws {

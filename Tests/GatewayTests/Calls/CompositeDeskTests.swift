@@ -211,6 +211,26 @@ struct CompositeDeskTests {
         #expect(arrived.values.count == 1)
     }
 
+    @Test
+    func `whoever cancels while a step is being sent has it cancelled, and what waits its turn is not sent`()
+        throws
+    {
+        let handle = Box<CallHandle>()
+        let steps = #"""
+            [{"id":"find","call":"there--desk/get"},
+             {"parallel":[{"id":"a","call":"there--desk/confirm"},{"id":"b","call":"there--shop/close"}]}]
+            """#
+        let desk = try CompositeDeskTests(steps: steps, more: #","result":"ok""#) { call, _ in
+            if call.request.params["name"]?.string == "confirm" { handle.values.first?.cancel() }
+        }
+        let (heard, hold) = desk.call()
+        handle.add(hold)
+        try desk.last.done()
+        #expect(desk.arrived.values.count == 2)
+        #expect(try desk.last.isCancelled)
+        #expect(heard.failure?.reason == .cancelled && heard.count == 1)
+    }
+
     // MARK: Questions
 
     @Test func `a step that asks suspends the run, and a retry lets it go on, once`() throws {
@@ -242,6 +262,17 @@ struct CompositeDeskTests {
         #expect(heard.result?["structuredContent"] == ["closed": true] && asked.count == 1)
         #expect(call(["id": "7"], retry).heard.failure?.reason == .invalidArguments)
         #expect(arrived.values.count == 4)
+    }
+
+    @Test func `a retry is good only at the node that holds the run`() throws {
+        let asked = call().heard
+        try last.done()
+        try last.ask()
+        let elsewhere = try CompositeDeskTests()
+        let refused = elsewhere.call(["id": "7"], retry(asked)).heard
+        #expect(refused.failure?.reason == .invalidArguments && elsewhere.arrived.values.isEmpty)
+        call(["id": "7"], retry(asked))
+        #expect(arrived.values.count == 3)
     }
 
     @Test func `a retry has time of its own, and may be cancelled`() throws {
