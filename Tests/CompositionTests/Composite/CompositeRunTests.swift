@@ -144,6 +144,16 @@ struct CompositeRunTests {
     }
 
     @Test(arguments: [
+        #"[{"parallel":[{"id":"a","call":"s/t","arguments":{"x":"${/input/none}"}},{"id":"b","call":"s/t"}]}]"#,
+        #"[{"id":"a","call":"s/t","forEach":"/input/items","concurrency":2,"arguments":{"x":"${/item/id}"}}]"#,
+    ])
+    func `nor is anything that would begin at the same time`(steps: String) throws {
+        let bench = try CompositeBench(
+            steps, more: #","result":"ok""#, input: ["items": [["no": 1], ["id": 2], ["id": 3]]])
+        #expect(bench.sent.isEmpty && bench.failure?.reason == .invalidArguments)
+    }
+
+    @Test(arguments: [
         ("skip", "null"),
         (#"{"continueWith":{"structuredContent":{"sum":0}}}"#, #"{"structuredContent":{"sum":0}}"#),
     ])
