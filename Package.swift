@@ -108,7 +108,7 @@ let package = Package(
         tests("JSONSliceTests", ["JSONSlice", "MartletTestKit"]),
         tests("MCPModelTests", ["MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("CatalogTests", ["Catalog", "JSONSlice", "MartletTestKit"]),
-        tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
+        tests("CompositionTests", ["Composition", "Catalog", "MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "MartletTestKit"]),
         tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),
         tests("AuditTests", ["Audit", "MartletTestKit", crypto]),

@@ -4,6 +4,8 @@ package import Catalog
 package enum DefinitionProblem: Hashable, Sendable {
     case unknownNode(at: ConfigPath, String, nearest: String?)
     case unknownServer(at: ConfigPath, String, nearest: String?)
+    /// A step of a composite names a virtual server.
+    case callsVirtualServer(at: ConfigPath, String)
     /// Only where the server's entries are known.
     case unknownEntry(at: ConfigPath, EntryKind, String, server: String, nearest: String?)
     case notNarrowable(at: ConfigPath, EntryKind, String, NarrowingError)
@@ -23,6 +25,8 @@ extension DefinitionProblem: CustomStringConvertible {
         case .unknownServer(let path, let name, let nearest):
             "\(path): no server \(name) is known here"
                 + (nearest.map { "; did you mean \($0)?" } ?? "; `martlet servers list` shows the servers")
+        case .callsVirtualServer(let path, let name):
+            "\(path): \(name) is a virtual server; a step calls a tool of a real one, so that no composite comes to call itself"
         case .unknownEntry(let path, let kind, let name, let server, let nearest):
             "\(path): \(server) offers no \(kind) \(name)"
                 + (nearest.map { "; did you mean \($0)?" }

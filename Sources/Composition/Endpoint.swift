@@ -24,6 +24,11 @@ package enum Endpoint: Hashable, Sendable {
         }
     }
 
+    /// The servers that only steps of composites call, or steps too.
+    var stepServers: [ServerKey] {
+        if case .virtual(let definition) = self { definition.stepServers.sorted() } else { [] }
+    }
+
     /// The servers behind it, in the order in which lists show them.
     func servers(in catalog: CatalogSnapshot) -> [ServerKey] {
         switch self {
@@ -40,7 +45,10 @@ package struct ListedEntry: Hashable, Sendable {
     package let name: String
     /// The definition as clients get it.
     package let definition: JSON
+    /// Of a composite: its first step's, which says where it begins. Calls go by ``composite`` then.
     package let binding: Binding
+    /// What is run instead of one call; `nil` for an entry of a server.
+    package var composite: BoundComposite?
 }
 
 /// Something about a view that a person may want to know; nothing here keeps the rest from working.
@@ -56,6 +64,8 @@ package enum ViewNote: Hashable, Sendable {
     /// The server changed an entry so that what the definition fixes in it cannot be fixed any more; showing it
     /// unfixed would be wrong, so it is not shown.
     case withheld(ServerKey, EntryKind, String, NarrowingError)
+    /// A composite calls this tool, which is not there; the composite is left out.
+    case incomplete(composite: String, step: String, ServerKey, String)
     /// The server lists two entries under one name; the first counts.
     case repeated(ServerKey, EntryKind, String)
     /// Entries would carry one name. Nobody takes a name from another: they are told apart as said.
@@ -64,6 +74,8 @@ package enum ViewNote: Hashable, Sendable {
     package struct Clashing: Hashable, Sendable {
         package let server: ServerKey
         package let entry: String
+        /// Whether it is a composite of this name, and the server that of its first step.
+        package var isComposite = false
     }
 }
 
@@ -81,11 +93,15 @@ extension ViewNote: CustomStringConvertible {
         case .withheld(let server, let kind, let name, let reason):
             "\(kind) \(name) of \(server) is held back, because what the definition fixes in it "
                 + "no longer fits: \(reason)"
+        case .incomplete(let composite, let step, let server, let tool):
+            "composite \(composite) is left out: step \(step) calls \(tool) of server \(server), which is not there"
         case .repeated(let server, let kind, let name):
             "server \(server) lists \(kind) \(name) twice; the first counts"
         case .clash(let kind, let name, let side, let shownAs):
-            "more than one \(kind) would be called \(name); that of \(side.server) "
-                + "(\(side.entry)) is shown as \(shownAs)"
+            "more than one \(kind) would be called \(name); "
+                + (side.isComposite
+                    ? "the composite is shown as \(shownAs)"
+                    : "that of \(side.server) (\(side.entry)) is shown as \(shownAs)")
         }
     }
 }

@@ -52,6 +52,10 @@ package struct EndpointView: Sendable {
             authorities[EntryNaming.authority(node: nodes[server.owner], server: server.name)] = server
         }
         for server in servers where server.owner == catalog.me { authorities[server.name.text] = server }
+        // What comes of steps is shown under its own server's name, though nothing else there can be reached.
+        for server in endpoint.stepServers where spaces[server] == nil {
+            spaces[server] = endpoint.space(of: server, me: catalog.me, nodes: nodes)
+        }
 
         var lists: [EntryKind: [ListedEntry]] = [:]
         for row in draft.rows {
@@ -63,7 +67,8 @@ package struct EndpointView: Sendable {
             let binding = Binding(
                 server: row.server, entry: row.entry, fixed: row.fixed, defaults: row.defaults)
             lists[kind, default: []].append(
-                ListedEntry(name: row.name, definition: definition, binding: binding))
+                ListedEntry(
+                    name: row.name, definition: definition, binding: binding, composite: row.composite))
         }
 
         let face = EndpointFace(
@@ -190,7 +195,9 @@ package struct EndpointView: Sendable {
     /// A modern server with the extension decides for each call, so all its tools may; a legacy one says it for each tool,
     /// and by its silence that it may not.
     package func taskSupport(ofTool name: String) -> TaskSupport {
-        guard let entry = entry(.tool, named: name), let unsaid = taskSupport[entry.binding.server] else {
+        guard let entry = entry(.tool, named: name), entry.composite == nil,
+            let unsaid = taskSupport[entry.binding.server]
+        else {
             return .forbidden
         }
         return TaskSupport(of: entry.definition) ?? unsaid
@@ -210,7 +217,8 @@ package struct EndpointView: Sendable {
     ) -> [ServerKey] {
         let all = endpoint.servers(in: catalog)
         guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
-        let part = definition.namedServers.union(draft.rows.map(\.server))
+        let part = definition.namedServers.union(
+            draft.rows.lazy.filter { $0.composite == nil }.map(\.server))
         return all.filter(part.contains)
     }
 
@@ -255,7 +263,7 @@ private struct ViewBasis: Equatable, Sendable {
     init(of endpoint: Endpoint, in catalog: CatalogSnapshot, nodes: NodeNames, nameLengthMax: Int) {
         me = catalog.me
         self.nameLengthMax = nameLengthMax
-        sources = endpoint.servers(in: catalog).map { server in
+        sources = (endpoint.servers(in: catalog) + endpoint.stepServers).map { server in
             catalog.servers[server].map {
                 Source(
                     server: server, node: nodes[server.owner], segment: catalog.nodes[server.owner]?.segment,

@@ -71,6 +71,14 @@ package struct EntryTrace: Hashable, Sendable {
             case .choice(let choice) where choice.owners.contains(address.server.owner):
                 reasons.append(
                     "\(place) \(verdict(of: choice, on: address, single, whole, catalog, nodes))")
+            case .composite(let tool):
+                let steps = tool.steps.filter {
+                    address.kind == .tool && $0.server == address.server && $0.tool == address.name
+                }
+                if !steps.isEmpty {
+                    let names = steps.map(\.id).joined(separator: ", ")
+                    reasons.append("\(place) calls it, in step \(names) of composite \(tool.name)")
+                }
             case .server, .entry, .choice: break
             }
         }
@@ -85,7 +93,7 @@ package struct EntryTrace: Hashable, Sendable {
 
     private static func listing(of address: EntryAddress, in view: EndpointView) -> String? {
         view.list(address.kind).first {
-            $0.binding.server == address.server && $0.binding.entry == address.name
+            $0.composite == nil && $0.binding.server == address.server && $0.binding.entry == address.name
         }?.name
     }
 
@@ -147,7 +155,7 @@ extension ViewNote {
             server == address.server && kind == address.kind && name == address.name
         case .clash(let kind, _, let side, _):
             side.server == address.server && kind == address.kind && side.entry == address.name
-        case .unknownServer, .notListedYet, .disabled: false
+        case .unknownServer, .notListedYet, .disabled, .incomplete: false
         }
     }
 }

@@ -9,11 +9,16 @@ package struct Route: Hashable, Sendable {
     package var binding: Binding?
     /// The params with the server's own names and URIs.
     package var params: JSON
+    /// What is to be run instead of one call at ``server``; the params are the client's then.
+    package var composite: BoundComposite?
 
-    package init(server: ServerKey, binding: Binding?, params: JSON) {
+    package init(
+        server: ServerKey, binding: Binding?, params: JSON, composite: BoundComposite? = nil
+    ) {
         self.server = server
         self.binding = binding
         self.params = params
+        self.composite = composite
     }
 }
 
@@ -83,8 +88,12 @@ extension EndpointView {
         _ kind: EntryKind, _ method: String, _ params: JSON
     ) throws(RouteError) -> Route {
         guard let name = params["name"]?.string else { throw .missing(member: "name", method: method) }
-        guard let binding = binding(kind, named: name) else {
+        guard let entry = entry(kind, named: name) else {
             return try unlistedRoute(kind, name, params)
+        }
+        let binding = entry.binding
+        if let composite = entry.composite {
+            return Route(server: binding.server, binding: nil, params: params, composite: composite)
         }
         return Route(
             server: binding.server, binding: binding, params: binding.arguments(applyingTo: params))

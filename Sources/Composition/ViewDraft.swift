@@ -13,6 +13,8 @@ struct ViewDraft {
         /// What it would be called if nothing else were.
         var name: String
         let origin: Origin
+        /// Of a composite; its server and entry are then what stands for it where there must be some.
+        var composite: BoundComposite?
 
         /// Whether clients read it by URI, instead of calling it by name.
         var isRead: Bool { entry.kind == .resource || entry.kind == .resourceTemplate }
@@ -53,7 +55,7 @@ struct ViewDraft {
         self.catalog = catalog
         self.nodes = nodes
         self.nameLengthMax = nameLengthMax
-        for server in endpoint.servers(in: catalog) {
+        for server in endpoint.servers(in: catalog) + endpoint.stepServers {
             spaces[server] = endpoint.space(of: server, me: catalog.me, nodes: nodes)
         }
         choose()
@@ -104,6 +106,8 @@ struct ViewDraft {
                 }
             case .entry(let single):
                 add(single)
+            case .composite(let tool):
+                add(tool)
             case .choice(let choice):
                 for server in choice.servers(in: catalog) where !whole.contains(server) {
                     // Nobody named it, so nobody misses it.
@@ -147,6 +151,28 @@ struct ViewDraft {
         } catch {
             note(.withheld(single.server, single.kind, single.entry, error))
         }
+    }
+
+    /// A composite is shown whole or not at all.
+    private mutating func add(_ tool: CompositeTool<ServerKey>) {
+        var entries: [Entry] = []
+        for step in tool.steps {
+            guard let known = catalog.servers[step.server], known.record.state != .disabled,
+                let entry = known.manifest?.entry(.tool, named: step.tool)
+            else {
+                return note(
+                    .incomplete(composite: tool.name, step: step.id, step.server, step.tool))
+            }
+            entries.append(entry)
+        }
+        let composite = BoundComposite(tool, entries: entries)
+        guard let first = tool.steps.first,
+            let entry = Entry(kind: .tool, definition: composite.definition)
+        else { return }
+        rows.append(
+            Row(
+                server: first.server, entry: entry, definition: entry.definition, fixed: [], defaults: [],
+                name: tool.name, origin: .name, composite: composite))
     }
 
     private mutating func manifest(of server: ServerKey, evenIfDisabled: Bool = false) -> Manifest? {
@@ -290,8 +316,7 @@ struct ViewDraft {
 
 extension ViewNote.Clashing {
     fileprivate init(_ row: ViewDraft.Row) {
-        server = row.server
-        entry = row.entry.name
+        self.init(server: row.server, entry: row.entry.name, isComposite: row.composite != nil)
     }
 }
 

@@ -77,8 +77,9 @@ extension VirtualServer.Use {
         }
         let detail = SingleEntryDetail(reading: &section)
         let choiceByWhere = EntryChoice<Server>(reading: &section)
+        let composite = CompositeTool<Server>(reading: &section)
 
-        let choices = ["from", "where"] + EntryKind.allCases.map(\.description)
+        let choices = ["from", "where"] + EntryKind.allCases.map(\.description) + ["composite"]
         let chosen = choices.filter(section.has)
         guard chosen.count == 1, let choice = chosen.first else {
             let all = choices.joined(separator: ", ")
@@ -91,7 +92,18 @@ extension VirtualServer.Use {
         if choice != "where", section.has("owners") {
             section.report("owners", "goes with where, not with \(choice)")
         }
-        if choice == "where" {
+        if choice != "composite" {
+            for key in CompositeTool<Server>.keys where section.has(key) {
+                section.report(key, "goes with composite, not with \(choice)")
+            }
+        }
+        if choice == "composite" {
+            for key in ["only", "hide", "as", "annotations", "set", "default"] where section.has(key) {
+                section.report(key, "goes with from or with one entry, not with composite")
+            }
+            guard let composite else { return nil }
+            self = .composite(composite)
+        } else if choice == "where" {
             for key in SingleEntryDetail.keys + ["only", "hide"] where section.has(key) {
                 section.report(key, "goes with from or with one entry, not with where")
             }
@@ -130,6 +142,7 @@ extension VirtualServer.Use {
         case .choice(let choice):
             members.add("where", choice.selection.text)
             members.add("owners", choice.ownerReferences)
+        case .composite(let composite): return composite.json
         case .entry(let single):
             members.add(single.kind.description, single.reference)
             members.add("as", single.name)

@@ -43,6 +43,24 @@ extension VirtualServer where Server == ServerName {
                     if !owners.contains(node) { owners.append(node) }
                 }
                 uses.append(.choice(EntryChoice(where: choice.selection, owners: owners)))
+            case .composite(let composite):
+                let place = path.key("steps")
+                let named = composite.mapServers { step -> ServerKey? in
+                    let call = place.key(step.id).key("call")
+                    let own = ServerKey(owner: catalog.me, name: step.server.server)
+                    if step.server.node == nil, catalog.servers[own] == nil,
+                        catalog.virtualServers[step.server.server] != nil
+                    {
+                        problems.append(.callsVirtualServer(at: call, step.server.reference))
+                        return nil
+                    }
+                    return Self.key(of: step.server, at: call, catalog, nodes, &problems)
+                }
+                guard let named else { continue }
+                named.check(
+                    at: path, in: catalog, writtenAs: composite.steps.map(\.server.reference),
+                    nameLengthMax: nameLengthMax, &problems)
+                uses.append(.composite(named))
             }
         }
         let resolved = ResolvedDefinition(
@@ -114,6 +132,7 @@ extension VirtualServer where Server == ServerKey {
                         EntryChoice(
                             where: choice.selection,
                             owners: choice.owners.compactMap { Label(nodes[$0]) }))
+                case .composite(let composite): .composite(composite.renamed { name($0.server) })
                 case .entry(let single):
                     .entry(
                         SingleEntry(
@@ -129,10 +148,17 @@ extension VirtualServer where Server == ServerKey {
         let prefixes = choiceOwners.map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
             .sorted()
         return use.enumerated().compactMap { index, use in
-            guard case .entry(let single) = use, let name = single.name,
-                let prefix = prefixes.first(where: { name.hasPrefix($0) })
-            else { return nil }
-            return .reservedName(at: ConfigPath.root.key("use").index(index).key("as"), name, prefix: prefix)
+            let given: (key: String, name: String?) =
+                switch use {
+                case .entry(let single): ("as", single.name)
+                case .composite(let composite): ("composite", composite.name)
+                case .server, .choice: ("", nil)
+                }
+            guard let name = given.name, let prefix = prefixes.first(where: { name.hasPrefix($0) }) else {
+                return nil
+            }
+            return .reservedName(
+                at: ConfigPath.root.key("use").index(index).key(given.key), name, prefix: prefix)
         }
     }
 
@@ -143,6 +169,7 @@ extension VirtualServer where Server == ServerKey {
         let draft = ViewDraft(of: .virtual(self), in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         return draft.clashes.map { clash in
             let sides = clash.sides.map { side in
+                if side.isComposite { return "the composite \(side.entry)" }
                 let server = EntryNaming.authority(node: nodes[side.server.owner], server: side.server.name)
                 return "\(server)/\(side.entry)"
             }

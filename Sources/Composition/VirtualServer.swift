@@ -11,6 +11,7 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
         case server(WholeServer<Server>)
         case entry(SingleEntry<Server>)
         case choice(EntryChoice<Server>)
+        case composite(CompositeTool<Server>)
     }
 
     package var title: String?
@@ -121,23 +122,32 @@ extension VirtualServer where Server == ServerKey {
             switch use {
             case .server(let whole): named.insert(whole.from)
             case .entry(let single): named.insert(single.server)
-            case .choice: break
+            case .choice, .composite: break
             }
         }
     }
 
-    /// Every server used, once, in the order of first use; for a choice by `where` all that it looks at.
+    /// Every server used, once, in the order of first use; for a choice by `where` all that it looks at. Not those that only steps
+    /// of composites call: their entries are not shown.
     ///
     /// - Complexity: O(servers) for each choice by `where`
     package func servers(in catalog: CatalogSnapshot) -> [ServerKey] {
         var seen: Set<ServerKey> = []
-        return use.flatMap { use in
+        return use.flatMap { use -> [ServerKey] in
             switch use {
             case .server(let whole): [whole.from]
             case .entry(let single): [single.server]
             case .choice(let choice): choice.servers(in: catalog)
+            case .composite: []
             }
         }.filter { seen.insert($0).inserted }
+    }
+
+    /// Every server that a step of a composite calls.
+    var stepServers: Set<ServerKey> {
+        use.reduce(into: []) { servers, use in
+            if case .composite(let tool) = use { servers.formUnion(tool.steps.map(\.server)) }
+        }
     }
 
     /// The nodes whose entries are chosen by `where`.

@@ -1,3 +1,5 @@
+package import JSONSlice
+
 /// Why the gateway, not a backend, ended a call (docs/reference/errors.md). Stable words: callers and dashboards
 /// key on them.
 package enum Reason: String, Hashable, Sendable, CaseIterable {
@@ -34,10 +36,12 @@ package struct CallFailure: Error, Hashable, Sendable {
     package var callID: CallID?
     /// Whether it is sure that the call reached no backend: only then may it go to another one.
     package var isUnsent: Bool
+    /// Of a composite tool: what became of each step (docs/decisions/0028-composite-tools.md). It stays on the node where it was said.
+    package var steps: JSON?
 
     package init(
         _ reason: Reason, _ detail: String, hint: String? = nil, node: String? = nil, callID: CallID? = nil,
-        isUnsent: Bool = false
+        isUnsent: Bool = false, steps: JSON? = nil
     ) {
         self.reason = reason
         self.detail = detail
@@ -45,5 +49,6 @@ package struct CallFailure: Error, Hashable, Sendable {
         self.node = node
         self.callID = callID
         self.isUnsent = isUnsent
+        self.steps = steps
     }
 }

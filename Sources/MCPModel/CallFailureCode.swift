@@ -29,8 +29,8 @@ package enum CallFailureCode {
         }
     }
 
-    /// The error object of a call that the gateway ended: `data: {reason, detail, callId, node, hint}`, absent
-    /// members left out.
+    /// The error object of a call that the gateway ended: `data: {reason, detail, callId, node, hint, steps}`,
+    /// absent members left out.
     ///
     /// - Parameter uri: of the resource asked for, so that an unknown one carries `data.uri` as MCP wants it.
     package static func error(of failure: CallFailure, uri: String? = nil) -> RPCError {
@@ -40,6 +40,7 @@ package enum CallFailureCode {
         if let callID = failure.callID { data.append(("callId", .string(callID.description))) }
         if let node = failure.node { data.append(("node", .string(node))) }
         if let hint = failure.hint { data.append(("hint", .string(hint))) }
+        if let steps = failure.steps { data.append(("steps", steps)) }
         if failure.reason == .unknownEntry, let uri { data.append(("uri", .string(uri))) }
         return RPCError(code: code(of: failure.reason), message: failure.detail, data: .object(data))
     }

@@ -35,7 +35,7 @@ import Testing
         (
             #"{"use":[{"form":"x"}]}"#,
             [
-                "use[0]: chooses nothing; give one of from, where, tool, resource, template, prompt",
+                "use[0]: chooses nothing; give one of from, where, tool, resource, template, prompt, composite",
                 "use[0].form: not a setting; did you mean use[0].from?",
             ]
         ),

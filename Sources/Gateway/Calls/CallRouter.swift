@@ -29,6 +29,8 @@ final class CallRouter: Sendable {
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
     private let replicas: ReplicaDesk
+    /// Composites that run here.
+    let composites: CompositeDesk
     private let listens = Mutex(ListenCount())
     /// Calls of `subscriptions/listen` to one task that are open at once: a quarter of the streams that one link carries, since
     /// nobody needs these, and ordinary calls must find one.
@@ -37,10 +39,13 @@ final class CallRouter: Sendable {
     static let listensPerCallerMax = 64
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
-    /// - Parameter now: the clock on which replicas are judged.
+    /// - Parameters:
+    ///   - waitMax: how long a composite waits for its caller's answers.
+    ///   - now: the clock on which replicas are judged, and composites' time runs.
     init(
         board: CatalogBoard, local: LocalServers, search: ToolSearchDesk? = nil,
         callMax: Duration = LimitSettings.standard.call,
+        waitMax: Duration = LimitSettings.standard.suspendedCall,
         now: @escaping @Sendable () -> Instant = { .zero },
         label: @escaping @Sendable () -> String,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
@@ -52,6 +57,8 @@ final class CallRouter: Sendable {
         self.callMax = callMax
         self.forward = forward
         replicas = ReplicaDesk(now: now)
+        composites = CompositeDesk(
+            seal: .ofThisLife(of: board.me), waitMax: waitMax, callMax: callMax, now: now)
     }
 
     /// - Parameter sent: told of each server that the call is sent to; where there are replicas it may be another than the one
@@ -107,6 +114,9 @@ final class CallRouter: Sendable {
         let request = CallRequest(
             id: id, method: call.method, params: route.params, client: client, caller: call.caller,
             timeLeft: callMax)
+        if let composite = route.composite {
+            return run(composite, request, of: view, at: call.endpoint, sent: sent, sink)
+        }
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
             switch event {
@@ -123,6 +133,18 @@ final class CallRouter: Sendable {
         if call.method == Method.subscriptionsListen {
             return listen(route, request, rewritten, else: refuse)
         }
+        return dispatch(request, to: route.server, as: route.binding, on: node, sent: sent, rewritten)
+    }
+
+    /// Sends a call to a server, or to one of its replicas: the one way of every call, a composite's steps among them.
+    ///
+    /// - Parameters:
+    ///   - binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
+    ///   - node: this node's label.
+    private func dispatch(
+        _ request: CallRequest, to server: ServerKey, as binding: Binding?, on node: String,
+        sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+    ) -> CallHandle {
         let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
             sent(server)
             guard server.owner != board.me else {
@@ -134,15 +156,41 @@ final class CallRouter: Sendable {
             }
             return forward(
                 ForwardedCall(
-                    owner: server.owner, server: server.name, hash: route.binding?.hash,
-                    kind: route.binding?.kind, caller: call.caller, request: request, isRepeat: isRepeat),
+                    owner: server.owner, server: server.name, hash: binding?.hash, kind: binding?.kind,
+                    caller: request.caller, request: request, isRepeat: isRepeat),
                 sink)
         }
-        guard let (others, snapshot) = board.replicas(of: route.server), !ReplicaDesk.isBound(request) else {
-            return send(route.server, request, false, rewritten)
+        guard let (others, snapshot) = board.replicas(of: server), !ReplicaDesk.isBound(request) else {
+            return send(server, request, false, sink)
         }
-        return replicas.call(
-            route.server, replicas: others, in: snapshot, request, rewritten, send: send)
+        return replicas.call(server, replicas: others, in: snapshot, request, sink, send: send)
+    }
+
+    /// Runs a composite: its steps are calls of this caller like any other.
+    private func run(
+        _ composite: BoundComposite, _ request: CallRequest, of view: EndpointView,
+        at endpoint: EndpointName, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+    ) -> CallHandle {
+        let node = label()
+        let id = request.id
+        var request = request
+        // A step cannot wait for a task.
+        request.client.capabilities = request.client.capabilities.removing("extensions")
+        return composites.call(composite, request, at: endpoint) { event in
+            switch event {
+            case .notification(let method, let params): sink(.notification(method: method, params: params))
+            case .result(let result, let server?):
+                sink(.result(view.space(of: server).outward(result: result)))
+            case .result(let result, nil): sink(.result(result))
+            case .error(let error): sink(.error(error))
+            case .failure(var failure):
+                failure.node = failure.node ?? node
+                failure.callID = id
+                sink(.failure(failure))
+            }
+        } send: { [self] call, request, sink in
+            dispatch(request, to: call.binding.server, as: call.binding, on: node, sent: sent, sink)
+        }
     }
 
     /// Of servers that are the same backend, those of which the next call gets one.

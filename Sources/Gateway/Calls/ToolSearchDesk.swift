@@ -117,7 +117,7 @@ final class ToolSearchDesk: Sendable {
             bytes += tool.definition.bytes.count
             guard bytes <= SearchTools.bytesMax || definitions.isEmpty else { break }
             definitions.append(tool.definition)
-            let state = report.state(of: tool.binding.server)
+            let state = report.state(of: tool)
             if state != CatalogReport.available { unavailable.append((tool.name, .string(state))) }
         }
         var members: [(String, JSON)] = [("tools", .array(definitions)), ("total", .number(total))]

@@ -110,8 +110,8 @@ package final class Node: Sendable {
         let limits = configuration.limits
         toolSearch = ToolSearchDesk(board: board, whole: catalogSearch, now: { MeshClock.now() })
         let router = CallRouter(
-            board: board, local: local, search: toolSearch, callMax: limits.call, now: { MeshClock.now() },
-            label: label,
+            board: board, local: local, search: toolSearch, callMax: limits.call,
+            waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, label: label, forward: { seat.forward($0, $1) })
@@ -235,6 +235,7 @@ package final class Node: Sendable {
     private func housekeeping() async {
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            router.composites.expire()
             await virtualServers.catalogChanged()
             announceVirtualServers()
             await noteCatalog()

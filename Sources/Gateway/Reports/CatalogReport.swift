@@ -86,7 +86,7 @@ struct CatalogReport {
         return [
             ("name", .string(entry.name)), ("kind", .string(entry.binding.kind.description)),
             ("server", .string(server.name.text)), ("owner", .string(nodes[server.owner])),
-            ("state", .string(state(of: server))),
+            ("state", .string(state(of: entry))),
             ("hops", snapshot.nodes[server.owner].flatMap(hops).map(JSON.number) ?? .null),
         ]
     }
@@ -97,6 +97,13 @@ struct CatalogReport {
         guard own != Self.available else { return own }
         return replicas.replicas(of: server).contains { ownState(of: $0) == Self.available }
             ? Self.available : own
+    }
+
+    /// Whether a call of an entry can be expected to work: a composite's as far as the first of its steps that cannot.
+    func state(of entry: ListedEntry) -> String {
+        guard let composite = entry.composite else { return state(of: entry.binding.server) }
+        return composite.tool.steps.lazy.map { state(of: $0.server) }.first { $0 != Self.available }
+            ?? Self.available
     }
 
     static let available = "available"

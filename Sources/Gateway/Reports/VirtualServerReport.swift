@@ -23,6 +23,7 @@ struct VirtualServerReport {
 
     var whole: JSON {
         let listed = entries.map { entry in
+            if let composite = entry.composite { return self.line(entry, of: composite) }
             let server = entry.binding.server
             return catalog.summary(entry).setting(
                 "from", to: .string("\(catalog.nodes[server.owner])--\(server.name)/\(entry.binding.entry)"))
@@ -39,6 +40,19 @@ struct VirtualServerReport {
         let words = catalog.snapshot.virtualWords[record.name] ?? []
         return zip(words, VirtualLineage.standings(of: words)).filter { $1 == .overruled }
             .map { word, _ in .string("\(catalog.nodes[word.author]), version \(word.counter)") }
+    }
+
+    /// A composite is where its caller is, and as available as the first of its steps that is not.
+    private func line(_ entry: ListedEntry, of composite: BoundComposite) -> JSON {
+        let steps = composite.tool.steps
+        let calls = steps.map { "\(catalog.nodes[$0.server.owner])--\($0.server.name)/\($0.tool)" }
+        var seen: Set<String> = []
+        return catalog.summary(entry).setting("server", to: .string(record.name.text))
+            .setting("owner", to: .string(catalog.nodes[catalog.snapshot.me]))
+            .setting("hops", to: .null)
+            .setting(
+                "from",
+                to: .string("steps: " + calls.filter { seen.insert($0).inserted }.joined(separator: ", ")))
     }
 
     private var entries: [ListedEntry] { EntryKind.allCases.flatMap { view?.list($0) ?? [] } }

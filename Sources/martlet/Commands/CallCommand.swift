@@ -46,6 +46,11 @@ struct CallCommand: AsyncParsableCommand {
             }
             if result.list("content").isEmpty { Terminal.say(result.text) }
         }
+        let steps = answer["error"]?["data"]?["steps"] ?? answer["result"]?["_meta"]?["martlet/steps"]
+        if let steps, steps.kind == .array {
+            let told = steps.elements.map { "\($0.words("id")) \($0.words("outcome"))" }
+            Terminal.complain(Terminal.dim("steps: \(told.joined(separator: ", "))"))
+        }
         if trace {
             let path = answer.list("path").compactMap(\.string).joined(separator: " → ")
             Terminal.complain(

@@ -53,4 +53,24 @@ import Testing
         let listed = try #require(message.split(separator: "known here: ").last)
         #expect(try Self.keys("/$defs/use/properties") == Set(listed.split(separator: ", ").map(String.init)))
     }
+
+    @Test(
+        arguments: [
+            ("/$defs/step/properties", ["id": "a", "call": "s/t", "zzzzzzzzzz": 1] as JSON, ["parallel"]),
+            (
+                "/$defs/condition/properties",
+                ["id": "a", "call": "s/t", "when": ["value": "/input", "zzzzzzzzzz": 1]], []
+            ),
+        ] as [(String, JSON, [String])])
+    func `a step of a composite, and its condition, have the keys of their decoders`(
+        pointer: String, step: JSON, beside: [String]
+    ) throws {
+        let error = try #require(throws: ConfigProblems.self) {
+            try VirtualServerDefinition(json: ["use": [["composite": "c", "steps": [step]]]])
+        }
+        let message = try #require(error.problems.lazy.map(\.message).first { $0.contains("not a setting") })
+        let listed = try #require(message.split(separator: "known here: ").last)
+        let known = Set(listed.split(separator: ", ").map(String.init))
+        #expect(try Self.keys(pointer).union(beside) == known)
+    }
 }

@@ -1,25 +1,27 @@
 import JSONSlice
-import MCPModel
+package import MCPModel
 
-/// The `requestState` of a suspended call: names it, sealed, and bound to who asked for what.
+/// The `requestState` of a suspended call, or of a composite's run that waits: names it, sealed, and bound to who asked for what.
 ///
 /// The id in it is random and good for one retry, and what is bound is no secret to the caller, so the context
 /// goes in as associated data and the text stays short.
-enum RequestState {
+package enum RequestState {
     /// By this the owner knows its own states among those of backends. The number is the format's.
-    static let prefix = "martlet1."
+    package static let prefix = "martlet1."
 
     /// - Returns: `nil` if it could not be sealed.
-    static func text(of id: CallID, for request: CallRequest, at server: String, _ seal: StateSeal) -> String?
-    {
+    package static func text(
+        of id: CallID, for request: CallRequest, at server: String, _ seal: StateSeal
+    ) -> String? {
         let content = bytes(of: id.high) + bytes(of: id.low)
         return seal.seal(content, context(of: request, at: server)).map { prefix + Base64.encode($0) }
     }
 
     /// The suspended call that a retry names; `nil` if it names none of this server, this caller and these
     /// arguments.
-    static func id(in text: String, of request: CallRequest, at server: String, _ seal: StateSeal) -> CallID?
-    {
+    package static func id(
+        in text: String, of request: CallRequest, at server: String, _ seal: StateSeal
+    ) -> CallID? {
         guard text.hasPrefix(prefix), let sealed = Base64.decode(text.dropFirst(prefix.count)),
             let content = seal.open(sealed, context(of: request, at: server)), content.count == 16
         else { return nil }
