@@ -158,7 +158,7 @@ struct CallJournalTests {
         var later = ann
         later.incarnation = 2
         later.life = 12
-        #expect(journal.greeted(later) == [key])
+        #expect(journal.greeted(later).running == [key])
         #expect(journal.count == 0 && journal.resultBytes == 0)
         #expect(throws: CallJournal.Refusal.formerLife) { try run(&journal, 3, from: ann) }
         #expect(ask(&journal, 1, by: ann) == .forgotten)

@@ -34,6 +34,8 @@ struct TaskBook: Sendable {
         var isLost = false
         /// It was handed out in an earlier life of the gateway, and its server has not spoken of it in this one.
         var isRemembered = false
+        /// Its caller has said something of it, and so knows it.
+        var isAskedAfter = false
         /// The expiry that was last noted in ``TaskMemory``.
         var noted: ContinuousClock.Instant?
     }
@@ -105,8 +107,11 @@ struct TaskBook: Sendable {
             forget(old)
         }
         let life = life(of: task)
+        // A server may answer two calls with one task: whoever has it from the first knows it.
+        let isKnown = entries[key] != nil
         entries[key] = Entry(
-            since: now, expiry: now + life, isOver: TaskStatus(of: task)?.isTerminal ?? false, run: run)
+            since: now, expiry: now + life, isOver: TaskStatus(of: task)?.isTerminal ?? false, run: run,
+            isAskedAfter: isKnown)
         note(key, at: now)
         return true
     }
@@ -118,6 +123,19 @@ struct TaskBook: Sendable {
 
     /// Whether that caller has that task.
     func knows(_ key: Key, at now: ContinuousClock.Instant) -> Bool { standing(of: key, at: now) == .known }
+
+    /// The same, when the caller itself asks.
+    mutating func asked(after key: Key, at now: ContinuousClock.Instant) -> Standing {
+        entries[key]?.isAskedAfter = true
+        return standing(of: key, at: now)
+    }
+
+    /// Whether it is a task that its caller has not asked after yet, and may know nothing of. One of an earlier life it may
+    /// have asked after then.
+    func isUnasked(_ key: Key, at now: ContinuousClock.Instant) -> Bool {
+        guard knows(key, at: now), let entry = entries[key] else { return false }
+        return !entry.isAskedAfter && !entry.isRemembered
+    }
 
     func run(_ key: Key) -> LegacyTask? { entries[key]?.run }
 
