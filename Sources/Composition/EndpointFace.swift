@@ -21,7 +21,8 @@ struct EndpointFace {
         case .oneServer:
             title = servers.first?.record.title
             instructions = servers.first?.manifest?.instructions
-            capabilities = servers.first?.manifest.map { Self.ownCapabilities($0.capabilities) } ?? Self.unlisted
+            capabilities =
+                servers.first?.manifest.map { Self.ownCapabilities($0.capabilities) } ?? Self.unlisted
         case .all:
             title = nil
             instructions = Self.merged(servers, nodes: nodes, me: me)

@@ -13,6 +13,7 @@ enum Schema {
         migrator.registerMigration("task-owners") { try $0.execute(sql: taskOwners) }
         migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
         migrator.registerMigration("entry-versions") { try $0.execute(sql: entryVersions) }
+        migrator.registerMigration("hidden-tasks") { try $0.execute(sql: hiddenTasks) }
         return migrator
     }
 
@@ -27,6 +28,11 @@ enum Schema {
             expires INTEGER NOT NULL,
             PRIMARY KEY (server, task, issuer, subject)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// 1: the caller knows nothing of the task.
+    private static let hiddenTasks = """
+        ALTER TABLE task_owner ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))
         """
 
     /// When each was saved, by the system's clock; 0: before that was kept.

@@ -69,6 +69,7 @@ extension Backend {
             state.withLock { $0.health.began(at: .now, chance: chance) }
             // Whoever hears that it is up and watches a resource is to have its word, not a place until it is back.
             subscribe(at: link, greeting, post: post, isFirst: true)
+            cancelLeftTasks(at: link, greeting)
             publish(listing, link, greeting)
             upSince = .now
             fault = await watch(link, greeting, listing, post)
