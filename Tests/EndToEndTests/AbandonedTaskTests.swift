@@ -7,10 +7,13 @@ extension EndToEnd.TwoNodes {
     @Test(.enabled(if: PythonClient.isInstalled), .timeLimit(.minutes(3)))
     func `a task that its server names after its caller went is stopped there, of either era`() async throws {
         let scratch = try Scratch()
-        let commands = [
+        var commands = [
             ("legacy", PythonClient.script(on: .one, "task_server.py")),
             ("modern", PythonClient.script(on: .two, "modern_task_server.py")),
         ]
+        if let fastMCP = PythonClient.fastMCPTasks("fastmcp_task_server.py") {
+            commands.append(("fastmcp", fastMCP))
+        }
         let servers = commands.map { name, command in
             let quoted = (command + [scratch.path]).map { "\"\($0)\"" }
             return "\(name): {command: \(quoted[0]), args: [\(quoted.dropFirst().joined(separator: ", "))]}"

@@ -77,6 +77,29 @@ struct UnclaimedTaskTests {
         }
     }
 
+    @Test func `so does an entry node that went with its callers, when it is back`() async throws {
+        let mesh = try TestMesh()
+        let desk = CallDesk()
+        let a = try mesh.first(serve: desk.serve)
+        try await running([a]) { runner in
+            let address = try await a.address()
+            let b = try mesh.node("b", seeds: [address])
+            let life = Task { try await b.service.run() }
+            try await b.untilReaches(a)
+            try await a.untilReaches(b)
+            _ = try b.outgoing(a, params: ["n": 1], client: Self.able)
+            let there = try await desk.next()
+            // As in a crash, nothing is said: the link is gone, and with it the answer.
+            try await a.breakLinks { there.sink(.result(Self.task)) }
+            life.cancel()
+            try await life.value
+            let back = try TestNode(
+                b.service.credentials, b.enrolment, listen: true, seeds: [address], incarnation: 2)
+            try await runner.start(back)
+            try await expectCancelled(desk, of: back)
+        }
+    }
+
     @Test func `a task whose caller has the answer is left alone, also over a broken link`() async throws {
         try await pair { a, b, desk in
             for breaks in [false, true] {
