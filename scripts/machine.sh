@@ -86,5 +86,6 @@ environment() {
 environments() {
     environment mcp2 'mcp>=2,<3' && environment mcp1 'mcp>=1.30,<2' &&
         environment fastmcp4 'fastmcp>=4,<5' && environment fastmcp2 'fastmcp>=2,<3' &&
+        environment fastmcp-tasks 'fastmcp-tasks>=4,<5' &&
         environment time mcp-server-time
 }

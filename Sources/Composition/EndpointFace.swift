@@ -21,7 +21,8 @@ struct EndpointFace {
         case .oneServer:
             title = servers.first?.record.title
             instructions = servers.first?.manifest?.instructions
-            capabilities = Self.ownCapabilities(servers.first?.manifest?.capabilities ?? .emptyObject)
+            capabilities =
+                servers.first?.manifest.map { Self.ownCapabilities($0.capabilities) } ?? Self.unlisted
         case .all:
             title = nil
             instructions = Self.merged(servers, nodes: nodes, me: me)
@@ -66,6 +67,12 @@ struct EndpointFace {
     }
 
     // MARK: Capabilities
+
+    /// Of a server that was never listed: what it has is not known yet, and whoever asks now must hear of it later. A legacy
+    /// client learns capabilities once; a modern one listens only to what was declared.
+    private static let unlisted: JSON = [
+        "tools": ["listChanged": true], "resources": ["listChanged": true], "prompts": ["listChanged": true],
+    ]
 
     /// A server's own, its extensions included, except that the gateway itself tells of changed lists: what is advertised
     /// has to be true. (`tasks` is legacy's word for what stands among the extensions by now.)

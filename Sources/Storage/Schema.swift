@@ -14,6 +14,7 @@ enum Schema {
         migrator.registerMigration("document-ages") { try $0.execute(sql: documentAges) }
         migrator.registerMigration("entry-versions") { try $0.execute(sql: entryVersions) }
         migrator.registerMigration("virtual-versions") { try $0.execute(sql: virtualVersions) }
+        migrator.registerMigration("hidden-tasks") { try $0.execute(sql: hiddenTasks) }
         return migrator
     }
 
@@ -28,6 +29,11 @@ enum Schema {
             expires INTEGER NOT NULL,
             PRIMARY KEY (server, task, issuer, subject)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// 1: the caller knows nothing of the task.
+    private static let hiddenTasks = """
+        ALTER TABLE task_owner ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))
         """
 
     /// When each was saved, by the system's clock; 0: before that was kept.

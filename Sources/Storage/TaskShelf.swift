@@ -29,8 +29,11 @@ package struct StoredTask: Hashable, Sendable {
     package var place: String
     package var made: WallTime
     package var expires: WallTime
+    /// Whether its caller knows nothing of it: the node waits for it on the caller's behalf.
+    package var isHidden: Bool
 
-    package init(key: Key, place: String, made: WallTime, expires: WallTime) {
+    package init(key: Key, place: String, made: WallTime, expires: WallTime, isHidden: Bool = false) {
+        self.isHidden = isHidden
         self.key = key
         self.place = place
         self.made = made
@@ -73,7 +76,7 @@ package struct TaskShelf: Sendable {
                         task: try row.text("task"), issuer: try row.text("issuer"),
                         subject: try row.text("subject")),
                     place: try row.text("place"), made: try row.time("made"),
-                    expires: try row.time("expires"))
+                    expires: try row.time("expires"), isHidden: try row.byte("hidden") != 0)
             }
         }
     }
@@ -98,16 +101,17 @@ package struct TaskShelf: Sendable {
                 let key = task.key
                 try database.execute(
                     sql: """
-                        INSERT INTO task_owner (server, task, issuer, subject, place, made, expires)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO task_owner (server, task, issuer, subject, place, made, expires, hidden)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                         ON CONFLICT (server, task, issuer, subject) DO UPDATE
-                        SET place = excluded.place, made = excluded.made, expires = excluded.expires
+                        SET place = excluded.place, made = excluded.made, expires = excluded.expires,
+                            hidden = excluded.hidden
                         """,
                     arguments: [
                         key.server.text, try column(key.task, of: "a task's id"),
                         try column(key.issuer, of: "a caller's name"),
                         try column(key.subject, of: "a caller's name"), task.place, task.made.milliseconds,
-                        task.expires.milliseconds,
+                        task.expires.milliseconds, task.isHidden ? 1 : 0,
                     ])
             case .remove(let key):
                 try database.execute(

@@ -108,6 +108,18 @@ import Testing
         #expect(SampleMesh().view(.all).capabilities.text == #"{"tools":{"listChanged":true}}"#)
     }
 
+    @Test func `a server that was never listed may come to have anything, and its clients are to hear of it`()
+    {
+        var mesh = SampleMesh()
+        let key = mesh.addServer("new", nil)
+        #expect(
+            mesh.view(.oneServer(key)).capabilities.text
+                == #"{"tools":{"listChanged":true},"resources":{"listChanged":true},"prompts":{"listChanged":true}}"#
+        )
+        mesh.addServer("new", [], capabilities: #"{"prompts":{}}"#.json)
+        #expect(mesh.view(.oneServer(key)).capabilities.text == #"{"prompts":{"listChanged":true}}"#)
+    }
+
     // MARK: Composition
 
     @Test func `a virtual server shows plain names, renamed and narrowed as it says`() throws {

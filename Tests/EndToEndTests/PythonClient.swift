@@ -52,6 +52,17 @@ struct PythonClient: Sendable, CustomStringConvertible {
         ["\(environments)/fastmcp4/bin/python", "\(folder)/\(name)"] + arguments
     }
 
+    /// The same on FastMCP 4 with its package of tasks, whose versions go with others of FastMCP than the one above; `nil`:
+    /// it is not here. Where every test must run the command is there, and fails.
+    static func fastMCPTasks(_ name: String, _ arguments: String...) -> [String]? {
+        let python = "\(environments)/fastmcp-tasks/bin/python"
+        guard isContinuousIntegration || FileManager.default.isExecutableFile(atPath: python) else {
+            print("skipped: a server with tasks of FastMCP: no \(python); scripts/test makes it")
+            return nil
+        }
+        return [python, "\(folder)/\(name)"] + arguments
+    }
+
     /// Runs `Python/matrix/run.py`, which says itself what is not as it should be.
     static func matrix(_ arguments: String..., limit: Duration) async throws -> Program.Outcome {
         guard let binary = Binary.path else { throw TestFailure("there is no binary") }

@@ -134,6 +134,17 @@ enum ModernCall {
     static func send(
         _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode
     ) async throws -> JSON {
+        let program = try await start(method, params, name: name, capabilities: capabilities, to: node)
+        let outcome = try await program.outcome(within: .seconds(60))
+        // An answer with nothing before it is JSON, otherwise the last event of a stream.
+        let last = outcome.output.split(separator: "\n").last { $0.contains("jsonrpc") } ?? ""
+        return try JSON(validating: String(last.hasPrefix("data:") ? last.dropFirst(5) : last))
+    }
+
+    /// Sends it, and leaves the answer to whoever waits for it.
+    static func start(
+        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode
+    ) async throws -> Program {
         let meta: JSON = .object([
             ("io.modelcontextprotocol/protocolVersion", "2026-07-28"),
             ("io.modelcontextprotocol/clientCapabilities", capabilities),
@@ -146,10 +157,7 @@ enum ModernCall {
             "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: \(method)", "Mcp-Name: \(name)",
         ]
         let url = "http://\(try await node.mcpAddress())/mcp"
-        let outcome = try await Program.run(
+        return try Program(
             ["curl", "-sS", "--max-time", "20", "--data", body.text, url] + headers.flatMap { ["-H", $0] })
-        // An answer with nothing before it is JSON, otherwise the last event of a stream.
-        let last = outcome.output.split(separator: "\n").last { $0.contains("jsonrpc") } ?? ""
-        return try JSON(validating: String(last.hasPrefix("data:") ? last.dropFirst(5) : last))
     }
 }

@@ -299,7 +299,7 @@ package final class SimulatedCalls {
         ways.append(Way(entryLife: entryLife, ownerLife: ownerLife))
         current = ways.count - 1
         let caller = CallJournal.Caller(node: entry, incarnation: entryIncarnation, life: entryLife)
-        for key in journal.greeted(caller) { running[key]?.isStopped = true }
+        for key in journal.greeted(caller).running { running[key]?.isStopped = true }
         for index in calls { go(index, ways.count - 1) }
     }
 

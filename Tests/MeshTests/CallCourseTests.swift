@@ -89,4 +89,46 @@ struct CallCourseTests {
         let effects = course.way(life: life, asks: false, at: .zero, using: &random)
         #expect(effects.count == 1 && failure(in: effects)?.reason == .outcomeUnknown)
     }
+
+    /// Sent, and its stream has broken.
+    private mutating func lost(mayMakeTask: Bool) -> CallCourse {
+        var course = CallCourse(
+            CallID(high: 1, low: 2), Method.toolsCall, owner: "owner", server: "files",
+            mayMakeTask: mayMakeTask)
+        _ = course.way(life: life, asks: true, at: .zero, using: &random)
+        _ = course.broke(.lost("cut"), at: .zero)
+        return course
+    }
+
+    private func isToldOff(_ effects: [CallCourse.Effect]) -> Bool {
+        if effects.count == 2, case .ask = effects[0], case .stop = effects[1] { true } else { false }
+    }
+
+    @Test(arguments: [true, false])
+    mutating func `that nobody wants an answer which may name a task is told even after minutes`(
+        mayMakeTask: Bool
+    ) {
+        var course = lost(mayMakeTask: mayMakeTask)
+        #expect(failure(in: course.cancelled())?.reason == .cancelled)
+        #expect(course.noWay(.unreachable, at: at(10)).count == 1)
+        #expect(course.noWay(.unreachable, at: at(500)).isEmpty != mayMakeTask)
+        #expect(isToldOff(course.way(life: life, asks: true, at: at(501), using: &random)) == mayMakeTask)
+        var late = lost(mayMakeTask: mayMakeTask)
+        _ = late.cancelled()
+        #expect(late.noWay(.unreachable, at: at(601)).isEmpty && late.isOver)
+    }
+
+    @Test(arguments: [true, false])
+    mutating func `a caller who was told that nobody knows has no task of the call`(mayMakeTask: Bool) {
+        var course = lost(mayMakeTask: mayMakeTask)
+        let effects = course.noWay(.unreachable, at: at(31))
+        #expect(failure(in: effects)?.reason == .outcomeUnknown && course.isAbandoned == mayMakeTask)
+        #expect(isToldOff(course.way(life: life, asks: true, at: at(60), using: &random)) == mayMakeTask)
+    }
+
+    @Test mutating func `an owner that has started again is told nothing of a call that nobody wants`() {
+        var course = lost(mayMakeTask: true)
+        _ = course.cancelled()
+        #expect(course.way(life: life + 1, asks: true, at: at(60), using: &random).isEmpty && course.isOver)
+    }
 }

@@ -158,7 +158,7 @@ struct CallJournalTests {
         var later = ann
         later.incarnation = 2
         later.life = 12
-        #expect(journal.greeted(later) == [key])
+        #expect(journal.greeted(later).running == [key])
         #expect(journal.count == 0 && journal.resultBytes == 0)
         #expect(throws: CallJournal.Refusal.formerLife) { try run(&journal, 3, from: ann) }
         #expect(ask(&journal, 1, by: ann) == .forgotten)
@@ -170,6 +170,42 @@ struct CallJournalTests {
         // A link of the former life that only now comes up changes nothing.
         #expect(journal.greeted(ann).isEmpty)
         #expect(ask(&journal, 1, by: later) == .running)
+    }
+
+    private func task(_ id: String) -> AnsweredTask {
+        AnsweredTask(
+            server: "files", id: id,
+            principal: WirePrincipal(issuer: "key", subject: "me", entryNode: ann.node))
+    }
+
+    @Test func `an answer that is turned down leaves the task that it names, once`() throws {
+        var journal = journal()
+        let key = try run(&journal, 1, from: ann)
+        let running = journal.declined(key)
+        #expect(running == nil, "what runs has no answer yet")
+        journal.ended(key, result(), naming: task("t"), at: now)
+        let first = journal.declined(key)
+        let second = journal.declined(key)
+        #expect(first == task("t") && second == nil)
+        #expect(journal.count == 0 && journal.resultBytes == 0)
+        let plain = try run(&journal, 2, from: ann)
+        journal.ended(plain, result(), at: now)
+        let none = journal.declined(plain)
+        #expect(none == nil && journal.count == 0)
+    }
+
+    @Test func `a node that starts again leaves the tasks of answers that nobody has said to have`() throws {
+        var journal = journal()
+        for (number, id) in [(1, "had"), (2, "lost")] as [(UInt64, String)] {
+            journal.ended(try run(&journal, number, from: ann), result(), naming: task(id), at: now)
+        }
+        journal.ended(try run(&journal, 3, from: ann), result(), at: now)
+        journal.acknowledged(CallJournal.Key(of: ann, number: 1))
+        var later = ann
+        later.incarnation = 2
+        later.life = 12
+        let remains = journal.greeted(later)
+        #expect(remains.tasks == [task("lost")] && remains.running.isEmpty)
     }
 
     @Test func `an incarnation raised while the node runs is the same life`() throws {

@@ -281,7 +281,7 @@ extension TestNode {
         }.get()
     }
 
-    private func untilSo(_ what: String, _ isSo: @escaping @Sendable (MeshHub) -> Bool) async throws {
+    func untilSo(_ what: String, _ isSo: @escaping @Sendable (MeshHub) -> Bool) async throws {
         let hub = service.hub
         let end = ContinuousClock.now + .seconds(15)
         while !(try await service.loop.submit { isSo(hub) }.get()) {

@@ -197,12 +197,12 @@ final class TestNode: Sendable {
     /// Starts a call and hands over what comes of it.
     func outgoing(
         _ owner: TestNode, method: String = Method.toolsCall, params: JSON, issuer: String = "key",
-        subject: String = "ann",
+        subject: String = "ann", client: ClientFacts = ClientFacts(),
         timeLeft: Duration = .seconds(20)
     ) throws -> RunningCall {
         let request = CallRequest(
             id: CallID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)), method: method,
-            params: params, client: ClientFacts(), caller: .anonymous,
+            params: params, client: client, caller: .anonymous,
             timeLeft: timeLeft)
         let call = OutgoingMeshCall(
             server: try owner.toolsKey(), request: request, issuer: issuer, subject: subject)

@@ -75,14 +75,16 @@ struct ShelfTests {
                 .save(task("a", 100)), .save(task("b", 200)), .save(task("c", 300)), .save(task("d", 400)),
             ])
         }
-        try await live { database async throws in
-            try await TaskShelf(database).apply([.save(task("a", 500)), .remove(task("c", 0).key)])
+        var hidden = task("a", 500)
+        hidden.isHidden = true
+        try await live { [hidden] database async throws in
+            try await TaskShelf(database).apply([.save(hidden), .remove(task("c", 0).key)])
             let kept = try await TaskShelf(database).load(at: WallTime(milliseconds: 200), atMost: 10)
-            #expect(kept == [task("a", 500), task("d", 400)])
+            #expect(kept == [hidden, task("d", 400)])
         }
         try await live { database async throws in
             let longest = try await TaskShelf(database).load(at: WallTime(milliseconds: 0), atMost: 1)
-            #expect(longest == [task("a", 500)])
+            #expect(longest == [hidden])
         }
     }
 

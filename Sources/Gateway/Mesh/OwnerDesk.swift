@@ -12,6 +12,10 @@ struct OwnerDesk: Sendable {
     let isShared: @Sendable (Label, NodeID) -> Bool
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
+        guard !call.isForNobody else {
+            local.abandonTask(call.server, call.request)
+            return .finished
+        }
         let node = label()
         let named: CallSink = { event in
             guard case .failure(var failure) = event else { return sink(event) }

@@ -117,6 +117,13 @@ final class LocalServers: Sendable {
         }
     }
 
+    /// Cancels a task that its caller has not heard of. It takes no place among the calls: nobody chose to make it.
+    ///
+    /// - Parameter order: the `tasks/cancel`, in that caller's name.
+    func abandonTask(_ name: Label, _ order: CallRequest) {
+        slots.withLock { $0[name]?.backend }?.abandonTask(order)
+    }
+
     private func finished(_ name: Label, _ backend: Backend, _ event: CallEvent, after elapsed: Duration) {
         slots.withLock { slots in
             // A call of a server that was replaced meanwhile had its place at the old one.

@@ -50,7 +50,8 @@ final class TaskLedger: Sendable {
             entries: known.filter { $0.expires > now }.map { task in
                 TaskMemory.Entry(
                     id: task.key.task, caller: Caller(issuer: task.key.issuer, subject: task.key.subject),
-                    age: max(.zero, task.made.duration(to: now)), left: now.duration(to: task.expires))
+                    age: max(.zero, task.made.duration(to: now)), left: now.duration(to: task.expires),
+                    isHidden: task.isHidden)
             }.sorted { ($0.left, $0.id) > ($1.left, $1.id) }
         ) { [weak self] changes in self?.take(changes, of: server, at: place) }
     }
@@ -115,7 +116,7 @@ final class TaskLedger: Sendable {
                     }
                     let task = StoredTask(
                         key: key, place: place, made: now.advanced(by: .zero - entry.age),
-                        expires: now.advanced(by: entry.left))
+                        expires: now.advanced(by: entry.left), isHidden: entry.isHidden)
                     state.tasks[key] = task
                     state.pending[key] = .save(task)
                 }

@@ -11,6 +11,17 @@ struct Greeting: Hashable, Sendable {
     var capabilities: JSON
 }
 
+extension Greeting {
+    /// What a modern server answers to `server/discover`.
+    init(_ revision: ProtocolRevision, discovered result: JSON) {
+        self.init(
+            revision: revision,
+            serverInfo: result["_meta"]?[MetaKey.serverInfo]?.detached ?? .emptyObject,
+            instructions: result["instructions"]?.string,
+            capabilities: result["capabilities"]?.detached ?? .emptyObject)
+    }
+}
+
 /// Finding a backend's era, and listing what it offers.
 extension Backend {
     /// Greets the backend in the era it last spoke, or finds out which it speaks.
@@ -78,11 +89,34 @@ extension Backend {
                 "it speaks only \(offered.prefix(8).joined(separator: ", ")), which this gateway does not")
         }
         link.settle(revision)
-        return Greeting(
-            revision: revision,
-            serverInfo: result["_meta"]?[MetaKey.serverInfo]?.detached ?? .emptyObject,
-            instructions: result["instructions"]?.string,
-            capabilities: result["capabilities"]?.detached ?? .emptyObject)
+        return Greeting(revision, discovered: result)
+    }
+
+    /// What a modern backend says of itself now: it has no session in which that would be fixed, so with what it offers its
+    /// capabilities may have become others. Where it does not say, what it said before stands.
+    func greetedAnew(_ link: any BackendLink, _ greeting: Greeting) async throws(BackendFault) -> Greeting {
+        guard greeting.revision.era == .modern else { return greeting }
+        do throws(BackendFault) {
+            let answer = try await LinkQuestion.ask(
+                link, own(Method.serverDiscover, .emptyObject, revision: greeting.revision),
+                within: limits.probeTimeout, on: group.next())
+            return Self.renewed(greeting, by: answer)
+        } catch {
+            switch error.kind {
+            // Its lists may be read all the same.
+            case .refused, .broken, .tooLarge: return greeting
+            default: throw error
+            }
+        }
+    }
+
+    /// A greeting, with what a later answer to `server/discover` says.
+    static func renewed(_ greeting: Greeting, by answer: LinkQuestion.Answer) -> Greeting {
+        guard greeting.revision.era == .modern, case .result(let result) = answer,
+            result["supportedVersions"]?.elements.contains(where: { $0.string == greeting.revision.rawValue })
+                == true
+        else { return greeting }
+        return Greeting(greeting.revision, discovered: result)
     }
 
     /// Errors that only a server of the modern era gives. Drafts of the revision used other codes.

@@ -5,8 +5,38 @@ import NIOCore
 
 /// What a modern server tells by `subscriptions/listen`.
 extension Backend {
+    private enum ListenEnd: Sendable {
+        /// It tells of nothing, or no longer.
+        case over
+        case anew(Greeting?)
+    }
+
+    /// Keeps a `subscriptions/listen` open, and opens another when the backend has come to offer something else.
+    ///
+    /// - Parameter greetings: what it has come to offer; the newest is enough.
+    func listen(
+        _ link: any BackendLink, _ first: Greeting, anew greetings: AsyncStream<Greeting>
+    ) async {
+        var next: Greeting? = first
+        while let greeting = next, !Task.isCancelled {
+            next = await withTaskGroup(of: ListenEnd.self) { tasks in
+                tasks.addTask {
+                    for await greeting in greetings { return .anew(greeting) }
+                    return .anew(nil)
+                }
+                tasks.addTask {
+                    await self.listen(link, greeting)
+                    return .over
+                }
+                defer { tasks.cancelAll() }
+                for await case .anew(let greeting) in tasks { return greeting }
+                return nil
+            }
+        }
+    }
+
     /// Keeps a `subscriptions/listen` open at a modern backend that can tell of changes.
-    func listen(_ link: any BackendLink, _ greeting: Greeting) async {
+    private func listen(_ link: any BackendLink, _ greeting: Greeting) async {
         let wanted = ListChange.allCases.filter {
             greeting.capabilities[$0.capability]?["listChanged"]?.bool == true
         }

@@ -69,6 +69,7 @@ extension Backend {
             state.withLock { $0.health.began(at: .now, chance: chance) }
             // Whoever hears that it is up and watches a resource is to have its word, not a place until it is back.
             subscribe(at: link, greeting, post: post, isFirst: true)
+            cancelLeftTasks(at: link, greeting)
             publish(listing, link, greeting)
             upSince = .now
             fault = await watch(link, greeting, listing, post)
@@ -243,6 +244,8 @@ extension Backend {
                 greeting.capabilities[change.capability].map { $0["listChanged"]?.bool == true } ?? true
             }
         state.withLock { $0.isTold = isTold }
+        let (greetings, greeted) = AsyncStream.makeStream(
+            of: Greeting.self, bufferingPolicy: .bufferingNewest(1))
         return await withTaskGroup { tasks in
             tasks.addTask { () -> BackendFault? in
                 await link.attend()
@@ -251,11 +254,11 @@ extension Backend {
                 return nil
             }
             tasks.addTask { () -> BackendFault? in
-                await self.listen(link, greeting)
+                await self.listen(link, greeting, anew: greetings)
                 return nil
             }
             tasks.addTask { () -> BackendFault? in
-                await self.follow(link, greeting, listing, post)
+                await self.follow(link, greeting, listing, post) { greeted.yield($0) }
             }
             for await fault in tasks {
                 guard let fault else { continue }
@@ -268,8 +271,11 @@ extension Backend {
 
     /// Lists again when it is told to or the time has come, and probes when nothing was heard for a while: one task, so
     /// a backend is asked one thing at a time by whoever watches it.
+    ///
+    /// - Parameter greeted: told when a modern backend has come to offer something else.
     private func follow(
-        _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing, _ post: Int
+        _ link: any BackendLink, _ first: Greeting, _ listed: BackendListing, _ post: Int,
+        greeted: (Greeting) -> Void
     ) async -> BackendFault {
         var (greeting, listing) = (first, listed)
         var (listedAt, slack) = (ContinuousClock.now, chance())
@@ -306,7 +312,8 @@ extension Backend {
             do throws(BackendFault) {
                 let isGone = news.goneSession != nil
                 var isAnew = isGone
-                if isAnew { greeting = try await greet(link) }
+                let before = greeting
+                greeting = isAnew ? try await greet(link) : try await greetedAnew(link, greeting)
                 let fresh: BackendListing
                 do throws(BackendFault) {
                     fresh = try await list(link, greeting)
@@ -323,7 +330,9 @@ extension Backend {
                 }
                 listing = fresh
                 (listedAt, slack) = (.now, chance())
-                if isAnew { subscribe(at: link, greeting, post: post, isFirst: true) }
+                let isOther = greeting.capabilities != before.capabilities
+                if isOther { greeted(greeting) }
+                if isAnew || isOther { subscribe(at: link, greeting, post: post, isFirst: true) }
                 resendParked()
             } catch {
                 guard error.spoilsListingOnly else { return error }

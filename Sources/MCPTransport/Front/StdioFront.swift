@@ -66,6 +66,8 @@ final class StdioConversation: Sendable {
         var issue: Int
         var isListen: Bool
         var handle: CallHandle?
+        /// It was answered before its handle was here.
+        var isAnswered = false
     }
 
     private let service: MCPService
@@ -174,17 +176,22 @@ final class StdioConversation: Sendable {
             self?.relay(output, of: id, issue)
         }
         let isOpen = state.withLock { state in
-            guard state.open[id]?.issue == issue else { return false }
-            state.open[id]?.handle = handle
+            guard let request = state.open[id], request.issue == issue else { return false }
+            if request.isAnswered { state.open[id] = nil } else { state.open[id]?.handle = handle }
             return true
         }
+        // Taken back already. What was answered must not be cancelled: the client has the task that it may name.
         if !isOpen { handle.cancel() }
     }
 
     private func relay(_ output: ModernDialogue.Output, of id: RPCID, _ issue: Int) {
         let isOpen = state.withLock { state in
-            guard state.open[id]?.issue == issue else { return false }
-            if case .answer = output { state.open[id] = nil }
+            guard let request = state.open[id], request.issue == issue, !request.isAnswered else {
+                return false
+            }
+            if case .answer = output {
+                if request.handle == nil { state.open[id]?.isAnswered = true } else { state.open[id] = nil }
+            }
             return true
         }
         guard isOpen else { return }

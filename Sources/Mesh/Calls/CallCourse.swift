@@ -39,32 +39,12 @@ package struct CallCourse: Sendable {
         case over
     }
 
-    /// After a break: for as long a way to the owner is looked for. A link that went silent is noticed in 2.5 s and
-    /// dialled again within 8; a relay that is started again is back in this time.
-    package static let askingMax = Duration.seconds(30)
-    /// All calls of a broken link break together, and the routes around it are just being found.
-    package static let askFirstAfter = Duration.milliseconds(20)
-    package static let askAgainAfter = Duration.milliseconds(250)
-    /// Circuits tried for a call that was never sent. Three paths that fail one after the other mean that the graph is
-    /// wrong, which repair mends, not we.
-    package static let waysMax = 3
-    /// Long enough for the core to leave the link out that a relay named; short for whoever waits.
-    package static let wayAgainAfter = Duration.milliseconds(50)
-    /// Times that one call is sent, each under its own id. Each further one means that a link broke before the call was
-    /// through.
-    package static let sendsMax = 3
-
-    /// Requests that change nothing: sent again where others end as `outcome_unknown`, to another replica too.
-    package static let reads: Set<String> = [
-        Method.promptsGet, Method.resourcesRead, Method.completionComplete, Method.toolsList,
-        Method.resourcesList, Method.resourceTemplatesList, Method.promptsList, Method.tasksGet,
-    ]
-
     /// The id it goes by now; the caller knows it by its first.
     package private(set) var id: CallID
     private let method: String
     private let owner: String
     private let server: Label
+    private let mayMakeTask: Bool
     private var phase = Phase.waiting
     /// When the last stream broke.
     private var lostAt: Instant?
@@ -78,7 +58,12 @@ package struct CallCourse: Sendable {
     ///   - owner: its label, for whoever reads what happened.
     ///   - isRepeat: whether it was sent before, to another replica, with an outcome that nobody knows: only what this
     ///     owner's configuration lets run twice may run now.
-    package init(_ id: CallID, _ method: String, owner: String, server: Label, isRepeat: Bool = false) {
+    ///   - mayMakeTask: whether its answer may name a task.
+    package init(
+        _ id: CallID, _ method: String, owner: String, server: Label, isRepeat: Bool = false,
+        mayMakeTask: Bool = false
+    ) {
+        self.mayMakeTask = mayMakeTask
         self.id = id
         self.method = method
         self.owner = owner
@@ -88,6 +73,8 @@ package struct CallCourse: Sendable {
     }
 
     package var isOver: Bool { phase == .over }
+    /// Whether its caller has the end of it, and the owner is still to be told that no answer is wanted.
+    package var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
     /// Whether a way to the owner is wanted now.
     package var wantsWay: Bool {
         switch phase {
@@ -148,11 +135,13 @@ package struct CallCourse: Sendable {
             }
             return [.reach(after: Self.askAgainAfter)]
         case .abandoned:
-            guard !obstacle.isFinal, let lostAt, now - lostAt < Self.askingMax else {
+            let limit = mayMakeTask ? Self.decliningMax : Self.askingMax
+            guard !obstacle.isFinal, let lostAt, now - lostAt < limit else {
                 phase = .over
                 return []
             }
-            return [.reach(after: Self.askAgainAfter)]
+            let isRecent = now - lostAt < Self.askingMax
+            return [.reach(after: isRecent ? Self.askAgainAfter : Self.declineAgainAfter)]
         case .sent, .asking, .attached, .over: return []
         }
     }
@@ -337,6 +326,15 @@ package struct CallCourse: Sendable {
 
     /// The owner was not reached again in time.
     private mutating func giveUp(_ obstacle: Obstacle) -> [Effect] {
+        let before = phase
+        let effects = giveUpWaiting(obstacle)
+        // Its caller knows of no task, so the owner is to hear of that when it is there again.
+        guard mayMakeTask, !obstacle.isFinal, case .lost(let life) = before else { return effects }
+        phase = .abandoned(life: life)
+        return effects + [.reach(after: Self.declineAgainAfter)]
+    }
+
+    private mutating func giveUpWaiting(_ obstacle: Obstacle) -> [Effect] {
         let why =
             switch obstacle {
             case .final(let text): text

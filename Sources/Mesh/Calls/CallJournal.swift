@@ -77,9 +77,19 @@ package struct CallJournal: Sendable {
         case done(CallEvent)
     }
 
+    /// What a former life of an entry node has left.
+    package struct Remains: Hashable, Sendable {
+        /// Calls that run: nobody will ever ask for them.
+        package var running: [Key] = []
+        /// Tasks that answers name which nobody has said to have: who went with that life cannot know them.
+        package var tasks: [AnsweredTask] = []
+
+        package var isEmpty: Bool { running.isEmpty && tasks.isEmpty }
+    }
+
     private enum State: Sendable {
         case running
-        case done(CallEvent, bytes: Int)
+        case done(CallEvent, bytes: Int, task: AnsweredTask?)
         case fenced
     }
 
@@ -117,23 +127,30 @@ package struct CallJournal: Sendable {
 
     /// A link to a node is up. A later life of it asks for nothing that an earlier one sent.
     ///
-    /// - Returns: running calls of its former life, now forgotten: nobody will ever ask for them.
-    package mutating func greeted(_ caller: Caller) -> [Key] {
+    /// - Returns: what its former life has left, now forgotten.
+    package mutating func greeted(_ caller: Caller) -> Remains {
         guard var source = sources[caller.node] else {
             if sources.count < limits.sources { sources[caller.node] = Source(caller: caller) }
-            return []
+            return Remains()
         }
         if source.caller.life == caller.life {
             source.caller.incarnation = max(source.caller.incarnation, caller.incarnation)
             sources[caller.node] = source
-            return []
+            return Remains()
         }
-        guard caller.incarnation > source.caller.incarnation else { return [] }
+        guard caller.incarnation > source.caller.incarnation else { return Remains() }
         count -= source.entries.count
         resultBytes -= source.bytes
         sources[caller.node] = Source(caller: caller)
-        return source.entries.filter { if case .running = $0.value.state { true } else { false } }
-            .map { Key(of: source.caller, number: $0.key) }.sorted()
+        var remains = Remains()
+        for (number, entry) in source.entries.sorted(by: { $0.key < $1.key }) {
+            switch entry.state {
+            case .running: remains.running.append(Key(of: source.caller, number: number))
+            case .done(_, _, let task?): remains.tasks.append(task)
+            case .done, .fenced: break
+            }
+        }
+        return remains
     }
 
     /// A call has come whole and is about to be run.
@@ -164,7 +181,7 @@ package struct CallJournal: Sendable {
             guard entry.call == call else { return .standing(.forgotten) }
             switch entry.state {
             case .fenced: return .standing(.notSeen)
-            case .done(let event, _): return .done(event)
+            case .done(let event, _, _): return .done(event)
             case .running:
                 sources[caller.node]?.orphans.remove(number)
                 return .standing(.running)
@@ -187,6 +204,15 @@ package struct CallJournal: Sendable {
         remove(key.number, of: key.source)
     }
 
+    /// The entry node turned down the answer that was sent to it: its caller had gone by then, and it never asks again.
+    ///
+    /// - Returns: the task that the answer names, of which nobody knows now.
+    package mutating func declined(_ key: Key) -> AnsweredTask? {
+        guard case .done(_, _, let task)? = state(of: key) else { return nil }
+        remove(key.number, of: key.source)
+        return task
+    }
+
     // MARK: What happens here
 
     /// The call's stream broke.
@@ -197,10 +223,14 @@ package struct CallJournal: Sendable {
     }
 
     /// The call has ended with its final event.
-    package mutating func ended(_ key: Key, _ event: CallEvent, at now: Instant) {
+    ///
+    /// - Parameter task: that the event names.
+    package mutating func ended(
+        _ key: Key, _ event: CallEvent, naming task: AnsweredTask? = nil, at now: Instant
+    ) {
         guard case .running? = state(of: key) else { return }
         let bytes = event.weight
-        sources[key.source]?.entries[key.number]?.state = .done(event, bytes: bytes)
+        sources[key.source]?.entries[key.number]?.state = .done(event, bytes: bytes, task: task)
         sources[key.source]?.entries[key.number]?.since = now
         sources[key.source]?.orphans.remove(key.number)
         sources[key.source]?.bytes += bytes
@@ -283,7 +313,7 @@ package struct CallJournal: Sendable {
         switch entry.state {
         case .running: return
         case .fenced: break
-        case .done(_, let bytes):
+        case .done(_, let bytes, _):
             sources[node]?.bytes -= bytes
             resultBytes -= bytes
         }

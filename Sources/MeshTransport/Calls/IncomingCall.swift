@@ -14,6 +14,9 @@ package struct IncomingMeshCall: Sendable {
     package var principal: WirePrincipal
     /// What became of it at its first time is not known: only what configuration calls repeatable may run now.
     package var isRepeat = false
+    /// `tasks/cancel` of a task that was named only in an answer which reached nobody: the mesh's own order, for its caller. It
+    /// counts unless that caller has asked after the task all the same.
+    package var isForNobody = false
 }
 
 extension WirePrincipal {
@@ -273,7 +276,12 @@ final class IncomingCall {
     }
 
     private func answer(_ event: CallEvent) {
-        guard case .running = phase else { return }
+        let task = AnsweredTask(in: event, from: header.server, for: header.principal)
+        guard case .running = phase else {
+            // Stopped while this was on its way from the backend, which therefore was told nothing of that.
+            if let task { hub?.abandon(task) }
+            return
+        }
         var event = event
         if event.bytesCount > RecordAssembler.recordMax {
             // What is too large to be told of on the way is no reason to end the call.
@@ -291,7 +299,7 @@ final class IncomingCall {
         }
         let stream = stream
         if let key, let hub {
-            hub.journal.ended(key, event, at: hub.setup.now())
+            hub.journal.ended(key, event, naming: task, at: hub.setup.now())
             end()
             if let stream { hub.answer(event, of: key, on: stream) }
         } else {

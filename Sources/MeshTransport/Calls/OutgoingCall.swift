@@ -61,11 +61,15 @@ final class OutgoingCall {
         started = .now()
         course = CallCourse(
             call.request.id, call.request.method, owner: ownerName, server: call.server.name,
-            isRepeat: call.isRepeat)
+            isRepeat: call.isRepeat,
+            mayMakeTask: call.request.method == Method.toolsCall
+                && TasksExtension.isDeclared(in: call.request.client.capabilities))
     }
 
     /// Whether a link to the owner is wanted now.
     var wantsWay: Bool { course.wantsWay }
+    /// Whether nobody waits for it any more, which its owner does not know yet.
+    var isAbandoned: Bool { course.isAbandoned }
 
     func start() {
         let wait = TimeAmount(call.request.timeLeft) + Self.deadlineGrace

@@ -1,4 +1,5 @@
 import Catalog
+import JSONSlice
 import MCPModel
 import Mesh
 import NIOCore
@@ -8,6 +9,10 @@ extension MeshHub {
     /// Calls of one owner whose stream broke, or that wait between two attempts to reach it; for each the caller's own
     /// connection is held as well, and a link carries no more.
     static let pursuedMax = 2 * StreamMultiplexer.streamsMax
+    /// Of these, calls that nobody waits for any more: they must leave room for those that somebody does.
+    static let pursuedForNobodyMax = pursuedMax / 4
+    /// The time for the cancelling of a task that nobody knows of; nobody waits for that either.
+    static let abandonMax = Duration.seconds(30)
 
     // MARK: At the entry node
 
@@ -26,8 +31,9 @@ extension MeshHub {
         }
         let owner = call.owner
         guard !isStopping else { return call.noWay(.shuttingDown) }
-        guard pursued[owner]?.count ?? 0 < Self.pursuedMax else {
-            return call.noWay(.final("\(Self.pursuedMax) calls wait for a way to that node already"))
+        let limit = call.isAbandoned ? Self.pursuedForNobodyMax : Self.pursuedMax
+        guard pursued[owner]?.count ?? 0 < limit else {
+            return call.noWay(.final("\(limit) calls wait for a way to that node already"))
         }
         pursued[owner, default: []].append(call)
         guard pursued[owner]?.count == 1 else { return }
@@ -59,7 +65,9 @@ extension MeshHub {
     /// To be told of each link that is up, before any of its streams.
     func noteCaller(on link: LinkHandler) {
         guard let caller = caller(on: link) else { return }
-        for key in journal.greeted(caller) { incoming.removeValue(forKey: key)?.stop() }
+        let remains = journal.greeted(caller)
+        for key in remains.running { incoming.removeValue(forKey: key)?.stop() }
+        for task in remains.tasks { abandon(task) }
     }
 
     func askArrived(_ stream: LinkStream, header bytes: [UInt8], on link: LinkHandler) {
@@ -90,9 +98,31 @@ extension MeshHub {
     func answer(_ event: CallEvent, of key: CallJournal.Key, on stream: LinkStream) {
         stream.reader = StreamReader(
             data: { [weak stream] in stream?.consumed($0.bytes.count) },
-            end: { [weak self] in self?.journal.acknowledged(key) })
+            end: { [weak self] in self?.journal.acknowledged(key) },
+            broken: { [weak self] why in
+                // Its caller had gone before this was there. A link that breaks says nothing of the kind.
+                guard case .reset(.cancelled, _) = why, let task = self?.journal.declined(key) else { return }
+                self?.abandon(task)
+            })
         stream.send(CallRecord(event))
         stream.finish()
+    }
+
+    /// Has a task cancelled of which nobody knows: the answer that names it reached no caller.
+    func abandon(_ task: AnsweredTask) {
+        guard !isStopping else { return }
+        var random = SystemRandomNumberGenerator()
+        _ = setup.serve(
+            IncomingMeshCall(
+                server: task.server,
+                request: CallRequest(
+                    id: CallID(using: &random), method: Method.tasksCancel,
+                    params: ["taskId": .string(task.id)],
+                    client: ClientFacts(capabilities: TasksExtension.required),
+                    caller: Caller(issuer: task.principal.issuer, subject: task.principal.subject),
+                    timeLeft: Self.abandonMax),
+                principal: task.principal, isForNobody: true)
+        ) { _ in }
     }
 
     /// Forgets what is old, and stops what nobody has asked for.

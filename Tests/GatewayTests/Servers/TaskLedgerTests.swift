@@ -59,6 +59,18 @@ struct TaskLedgerTests {
         }
     }
 
+    @Test func `that a caller knows nothing of a task is kept with it`() async throws {
+        var hidden = entry("h")
+        hidden.isHidden = true
+        try await life { [hidden] ledger in
+            ledger.memory(of: definition()).note([.keep(hidden), .keep(entry("a", left: .seconds(60)))])
+        }
+        try await life { ledger in
+            let kept = ledger.memory(of: definition()).entries
+            #expect(kept.map(\.id) == ["h", "a"] && kept.map(\.isHidden) == [true, false])
+        }
+    }
+
     @Test func `what is noted while the node runs is written without waiting for its end`() async throws {
         let (_, database) = try scratch.start()
         let ledger = try await TaskLedger(database, log: .silent)

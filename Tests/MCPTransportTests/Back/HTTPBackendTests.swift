@@ -173,6 +173,40 @@ struct HTTPBackendTests {
         }
     }
 
+    @Test func `what a modern server comes to offer later is listed, and its changes are heard from then on`()
+        async throws
+    {
+        let probe = ServiceProbe()
+        let tools = Mutex<[JSON]>([])
+        let capabilities = Mutex<JSON>(.emptyObject)
+        var service = probe.service
+        service.describe = { _, _ in
+            EndpointDescription(
+                serverInfo: ["name": "late", "version": "1"], capabilities: capabilities.withLock { $0 })
+        }
+        service.list = { _, _, kind, _ in
+            .success(ListPage(items: kind == .tools ? tools.withLock { $0 } : []))
+        }
+        let tool = { (name: String) -> JSON in
+            ["name": .string(name), "inputSchema": ["type": "object"]]
+        }
+        // Nobody tells of what nobody could listen to: the probes find it.
+        var limits = BackendRig.limits
+        limits.probePauses = .milliseconds(20) ... .milliseconds(20)
+        try await with(.modern, service, limits: limits) { _, rig in
+            let before = try await rig.listing()
+            #expect(before.entries.isEmpty && before.capabilities == .emptyObject)
+            tools.withLock { $0 = [tool("first")] }
+            capabilities.withLock { $0 = ["tools": ["listChanged": true]] }
+            let found = try await rig.listing()
+            #expect(found.entries.map { $0.definition["name"]?.string } == ["first"])
+            await probe.wait(for: "watch")
+            tools.withLock { $0.append(tool("second")) }
+            probe.change(.tools)
+            #expect(try await rig.listing().entries.count == 2)
+        }
+    }
+
     @Test func `a lost session is opened anew and the call sent again, once`() async throws {
         try await with(.legacy) { front, rig in
             _ = try await rig.listing()

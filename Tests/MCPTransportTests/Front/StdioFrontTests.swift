@@ -1,6 +1,7 @@
 import Glibc
 import JSONSlice
 import MCPModel
+import MartletTestKit
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -62,6 +63,36 @@ struct StdioFrontTests {
             client.say(FrontRig.modernBody("tools/call", ["name": "echo", "arguments": ["text": "a\nb"]]))
             #expect(await client.next()?["result"]?["content"]?[0]?["text"]?.string == "a\nb")
         }
+    }
+
+    @Test(arguments: [true, false])
+    func `a task is the client's once it is answered, and is cancelled where the client took the call back`(
+        isTakenBack: Bool
+    ) async throws {
+        let server = TaskServer()
+        try await with(server.service) { client in
+            // The one is answered at once, the other when the server says so.
+            let name = isTakenBack ? "slow" : "job"
+            client.say(
+                FrontRig.modernBody(
+                    Method.toolsCall, ["name": .string(name), "arguments": [:]], id: "c",
+                    capabilities: TasksExtension.required))
+            if isTakenBack {
+                while server.calls.isEmpty {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
+            } else {
+                #expect(await client.next()?.pointer("/result/taskId") == "t/1")
+            }
+            client.say(
+                Array(
+                    #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"c"}}"#.utf8))
+            client.say(FrontRig.modernBody("server/discover", id: "d"))
+            #expect(await client.next()?["id"] == "d")
+            server.nameSlowTasks()
+        }
+        let cancelled = server.calls.filter { $0.method == Method.tasksCancel }
+        #expect(cancelled.map { $0.params["taskId"] } == (isTakenBack ? ["t/1"] : []))
     }
 
     @Test(arguments: ProtocolRevision.legacy)

@@ -41,7 +41,12 @@ extension Backend {
             isModern ? Method.serverDiscover : Method.ping, .emptyObject, revision: greeting.revision)
         var fault: BackendFault?
         do throws(BackendFault) {
-            _ = try await LinkQuestion.ask(link, question, within: limits.pingTimeout, on: group.next())
+            let answer = try await LinkQuestion.ask(
+                link, question, within: limits.pingTimeout, on: group.next())
+            // It offers something else than it did, and who has nothing at first may be unable to tell of it.
+            if Self.renewed(greeting, by: answer).capabilities != greeting.capabilities {
+                inbox.post { $0.isChanged = true }
+            }
         } catch {
             fault = error
         }

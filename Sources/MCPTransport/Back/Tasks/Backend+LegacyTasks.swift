@@ -121,13 +121,6 @@ extension Backend {
                     callID: call.request.id)))
     }
 
-    /// The link, at which each call is made as a task and waited for.
-    func hiding(_ link: any BackendLink) -> any BackendLink {
-        TaskingLink(
-            link: link, nextNumber: { [weak self] in self?.nextNumber() ?? 0 }, loop: group.any(),
-            cancelTime: limits.listTimeout, namingTime: limits.taskNamingMax)
-    }
-
     /// Where a task is made.
     private struct Place: Sendable {
         var link: any BackendLink

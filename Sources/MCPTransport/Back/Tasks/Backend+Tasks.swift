@@ -1,5 +1,5 @@
 import JSONSlice
-import MCPModel
+package import MCPModel
 
 /// Tasks that a backend made of calls.
 extension Backend {
@@ -10,7 +10,7 @@ extension Backend {
         guard Method.ofTasks.contains(request.method) else { return nil }
         let id = request.params["taskId"]?.string ?? ""
         let key = TaskBook.Key(id: id, caller: request.caller)
-        switch tasks.withLock({ $0.standing(of: key, at: .now) }) {
+        switch tasks.withLock({ $0.asked(after: key, at: .now) }) {
         case .known: return nil
         case .unknown: return unknownTask(id, request)
         case .lost:
@@ -82,6 +82,22 @@ extension Backend {
         return request.client.capabilities["extensions"]?.members.contains {
             $0.key != TasksExtension.id && offered[$0.key] != nil
         } ?? false
+    }
+
+    /// Cancels a task whose caller went before the answer that names it was there; nothing is done about one that this caller
+    /// has asked after all the same, and so knows.
+    ///
+    /// - Parameter order: the `tasks/cancel`, in the caller's name.
+    package func abandonTask(_ order: CallRequest) {
+        guard let id = order.params["taskId"]?.string else { return }
+        let key = TaskBook.Key(id: id, caller: order.caller)
+        let run: LegacyTask?? = withTasks { tasks in
+            guard tasks.isUnasked(key, at: .now) else { return nil }
+            defer { tasks.forget(key) }
+            return .some(tasks.run(key))
+        }
+        guard let run else { return }
+        if let run { run.cancel() } else { cancelTask(id, of: order) }
     }
 
     /// Tells the backend that nobody wants a task any more. Its word on that is of no use to anybody.

@@ -7,7 +7,7 @@ extension Backend {
     /// Tells a caller what the backend says of its task, for as long as the request says; cancelling ends it.
     func listen(to id: String, _ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
         let key = TaskBook.Key(id: id, caller: request.caller)
-        guard tasks.withLock({ $0.knows(key, at: .now) }) else {
+        guard tasks.withLock({ $0.asked(after: key, at: .now) }) == .known else {
             sink(.failure(unknownTask(id, request)))
             return .finished
         }

@@ -34,6 +34,8 @@ struct TaskBook: Sendable {
         var isLost = false
         /// It was handed out in an earlier life of the gateway, and its server has not spoken of it in this one.
         var isRemembered = false
+        /// Its caller has said something of it, and so knows it.
+        var isAskedAfter = false
         /// The expiry that was last noted in ``TaskMemory``.
         var noted: ContinuousClock.Instant?
     }
@@ -56,6 +58,8 @@ struct TaskBook: Sendable {
     private let limits: Limits
     private var entries: [Key: Entry] = [:]
     private var changes: [TaskMemory.Change] = []
+    /// Tasks that only the gateway knew, and that may run on for nobody: to be cancelled when their server is there.
+    private var left: [Key] = []
 
     /// - Parameters:
     ///   - remembered: of an earlier life of the gateway.
@@ -65,7 +69,11 @@ struct TaskBook: Sendable {
         at now: ContinuousClock.Instant = .now
     ) {
         self.limits = limits
-        for task in remembered.prefix(limits.countMax) {
+        for task in remembered where task.isHidden {
+            let key = Key(id: task.id, caller: task.caller)
+            if areLost { hidesNoMore(key) } else { leaves(key) }
+        }
+        for task in remembered.lazy.filter({ !$0.isHidden }).prefix(limits.countMax) {
             let expiry = now + min(task.left, limits.lifeMax)
             entries[Key(id: task.id, caller: task.caller)] = Entry(
                 since: now - task.age, expiry: expiry, isOver: areLost, isLost: areLost,
@@ -105,8 +113,11 @@ struct TaskBook: Sendable {
             forget(old)
         }
         let life = life(of: task)
+        // A server may answer two calls with one task: whoever has it from the first knows it.
+        let isKnown = entries[key] != nil
         entries[key] = Entry(
-            since: now, expiry: now + life, isOver: TaskStatus(of: task)?.isTerminal ?? false, run: run)
+            since: now, expiry: now + life, isOver: TaskStatus(of: task)?.isTerminal ?? false, run: run,
+            isAskedAfter: isKnown)
         note(key, at: now)
         return true
     }
@@ -118,6 +129,19 @@ struct TaskBook: Sendable {
 
     /// Whether that caller has that task.
     func knows(_ key: Key, at now: ContinuousClock.Instant) -> Bool { standing(of: key, at: now) == .known }
+
+    /// The same, when the caller itself asks.
+    mutating func asked(after key: Key, at now: ContinuousClock.Instant) -> Standing {
+        entries[key]?.isAskedAfter = true
+        return standing(of: key, at: now)
+    }
+
+    /// Whether it is a task that its caller has not asked after yet, and may know nothing of. One of an earlier life it may
+    /// have asked after then.
+    func isUnasked(_ key: Key, at now: ContinuousClock.Instant) -> Bool {
+        guard knows(key, at: now), let entry = entries[key] else { return false }
+        return !entry.isAskedAfter && !entry.isRemembered
+    }
 
     func run(_ key: Key) -> LegacyTask? { entries[key]?.run }
 
@@ -171,6 +195,36 @@ struct TaskBook: Sendable {
     mutating func forget(_ key: Key) {
         guard entries.removeValue(forKey: key) != nil else { return }
         changes.append(.forget(id: key.id, caller: key.caller))
+    }
+
+    // MARK: Tasks that only the gateway knows
+
+    /// One is made. Its caller knows none, so it is noted only for whoever comes after this life.
+    mutating func hides(_ task: JSON, as key: Key, at now: ContinuousClock.Instant) {
+        guard entries[key] == nil else { return }
+        changes.append(
+            .keep(
+                TaskMemory.Entry(
+                    id: key.id, caller: key.caller, age: .zero, left: life(of: task), isHidden: true)))
+    }
+
+    /// It is over, or its server has heard that nobody wants it.
+    mutating func hidesNoMore(_ key: Key) {
+        left.removeAll { $0 == key }
+        guard entries[key] == nil else { return }
+        changes.append(.forget(id: key.id, caller: key.caller))
+    }
+
+    /// It may run on, and there is no way to its server now.
+    mutating func leaves(_ key: Key) {
+        guard left.count < limits.countMax, !left.contains(key) else { return }
+        left.append(key)
+    }
+
+    /// Those that are to be cancelled now; they stay noted until their server has answered.
+    mutating func takeLeft() -> [Key] {
+        defer { left = [] }
+        return left
     }
 
     private mutating func note(_ key: Key, at now: ContinuousClock.Instant) {

@@ -2,7 +2,7 @@ package import MCPModel
 
 /// What is kept, over a restart of the gateway, of whose task is whose at one backend.
 package struct TaskMemory: Sendable {
-    /// One task that a caller was handed.
+    /// One task that a caller was handed, or that is waited for on its behalf.
     package struct Entry: Hashable, Sendable {
         /// The server's own name for it.
         package var id: String
@@ -11,12 +11,16 @@ package struct TaskMemory: Sendable {
         package var age: Duration
         /// How long its caller may still ask after it.
         package var left: Duration
+        /// Whether that caller knows nothing of it: the gateway alone waits for it, and when this ends too early it is to
+        /// be cancelled.
+        package var isHidden: Bool
 
-        package init(id: String, caller: Caller, age: Duration, left: Duration) {
+        package init(id: String, caller: Caller, age: Duration, left: Duration, isHidden: Bool = false) {
             self.id = id
             self.caller = caller
             self.age = age
             self.left = left
+            self.isHidden = isHidden
         }
     }
 

@@ -14,10 +14,25 @@ struct TaskingLink: BackendLink {
     let cancelTime: Duration
     /// How long a task's id is waited for that nobody wants any more.
     let namingTime: Duration
+    /// Takes note of the tasks, so that none runs on for nobody when this life of the gateway ends before they do.
+    var told: @Sendable (Word) -> Void = { _ in }
+
+    /// What is to be noted of a task that only the gateway knows.
+    enum Word: Sendable {
+        /// As its server described it, in the terms of 2025-11-25.
+        case made(JSON, TaskBook.Key)
+        case over(TaskBook.Key)
+        /// The way to it broke: it may run on.
+        case adrift(TaskBook.Key)
+    }
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
         let hold = ErrandHold()
         let second = nextNumber()
+        let caller = request.caller ?? .anonymous
+        let cancelTask = { @Sendable (id: String) in
+            cancel(TaskBook.Key(id: id, caller: caller))
+        }
         var first = request
         first.params = Self.params(request.params ?? .emptyObject, progressTo: second)
         first.makesTask = true
@@ -29,9 +44,11 @@ struct TaskingLink: BackendLink {
         first.whenDone = { if !box.isMade { request.whenDone?() } }
         hold.hold(
             link.send(first) { event in
-                guard case .result(let result) = event, let id = result["task"]?["taskId"]?.string else {
-                    return sink(event)
-                }
+                guard case .result(let result) = event, let task = result["task"],
+                    let id = task["taskId"]?.string
+                else { return sink(event) }
+                let key = TaskBook.Key(id: id, caller: caller)
+                told(.made(task, key))
                 // Who went while the answer was on its way from the link has cancelled nothing yet.
                 guard box.set(id) else { return cancelTask(id) }
                 hold.hold(
@@ -42,9 +59,18 @@ struct TaskingLink: BackendLink {
                             whenDone: request.whenDone, caller: request.caller, taskID: id)
                     ) { event in
                         switch event {
-                        case .result(let result): sink(.result(EraBridge.unrelated(result)))
-                        case .fault(let fault): sink(.fault(Self.fault(fault, afterMaking: id)))
-                        case .notification, .question, .error: sink(event)
+                        case .result(let result):
+                            told(.over(key))
+                            sink(.result(EraBridge.unrelated(result)))
+                        case .fault(let fault):
+                            told(.adrift(key))
+                            // Its caller hears that its result is lost, and nobody else knows it.
+                            cancelTask(id)
+                            sink(.fault(Self.fault(fault, afterMaking: id)))
+                        case .error:
+                            told(.over(key))
+                            sink(event)
+                        case .notification, .question: sink(event)
                         }
                     })
             })
@@ -54,10 +80,12 @@ struct TaskingLink: BackendLink {
         }
     }
 
-    private func cancelTask(_ id: String) {
+    private func cancel(_ task: TaskBook.Key) {
         link.send(
-            LinkRequest(number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(id)]),
-            within: cancelTime, on: loop)
+            LinkRequest(
+                number: nextNumber(), method: Method.tasksCancel, params: ["taskId": .string(task.id)]),
+            within: cancelTime, on: loop
+        ) { told(.over(task)) }
     }
 
     /// What a fault of the wait for the result means for the call: its tool runs already, so none of them may say that

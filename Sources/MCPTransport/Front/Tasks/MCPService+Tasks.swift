@@ -5,20 +5,23 @@ import Synchronization
 /// Tasks that were made for clients who had gone by then.
 extension MCPService {
     /// Starts a call; where its client goes and a task of it comes nevertheless, the task is cancelled.
+    ///
+    /// - Returns: to be cancelled when the client has gone, if that was before it had the whole answer; not after that.
     func callMindingTasks(_ call: EndpointCall, _ sink: @escaping CallSink) -> CallHandle {
         guard call.method == Method.toolsCall, TasksExtension.isDeclared(in: call.client.capabilities) else {
             return self.call(call, sink)
         }
-        let isGone = GoneSign()
+        let handover = TaskHandover()
         let handle = self.call(call) { event in
-            guard isGone.isSet, case .result(let task) = event,
-                task["resultType"]?.string == TasksExtension.resultType
+            guard case .result(let task) = event, task["resultType"]?.string == TasksExtension.resultType,
+                !handover.begin(task)
             else { return sink(event) }
             abandon(task, at: call.endpoint, of: call.caller)
         }
         return CallHandle {
-            isGone.set()
+            let lost = handover.clientGone()
             handle.cancel()
+            if let lost { abandon(lost, at: call.endpoint, of: call.caller) }
         }
     }
 
@@ -33,11 +36,31 @@ extension MCPService {
     }
 }
 
-/// Set once a client has gone.
-private final class GoneSign: Sendable {
-    private let state = Mutex(false)
+/// A task on its way to a client that may be gone.
+private final class TaskHandover: Sendable {
+    private enum State: Sendable {
+        case waiting
+        case underway(JSON)
+        case gone
+    }
 
-    var isSet: Bool { state.withLock { $0 } }
+    private let state = Mutex(State.waiting)
 
-    func set() { state.withLock { $0 = true } }
+    /// - Returns: whether the client was still there.
+    func begin(_ task: JSON) -> Bool {
+        state.withLock { state in
+            if case .gone = state { return false }
+            state = .underway(task)
+            return true
+        }
+    }
+
+    /// - Returns: the task that was on its way.
+    func clientGone() -> JSON? {
+        state.withLock { state in
+            defer { state = .gone }
+            if case .underway(let task) = state { return task }
+            return nil
+        }
+    }
 }

@@ -15,6 +15,14 @@ struct RememberedTaskTests {
 
         var entries: [TaskMemory.Entry] { kept.withLock { Array($0.values) } }
 
+        /// As after a crash: what was noted since is not there.
+        func restore(_ entries: [TaskMemory.Entry]) {
+            kept.withLock { kept in
+                kept = [:]
+                for entry in entries { kept[TaskBook.Key(id: entry.id, caller: entry.caller)] = entry }
+            }
+        }
+
         var memory: TaskMemory {
             TaskMemory(entries: entries) { [self] changes in
                 kept.withLock { kept in
@@ -94,6 +102,50 @@ struct RememberedTaskTests {
         #expect(server.calls == 1)
     }
 
+    @Test func `a task that a caller without tasks waited for is cancelled after a crash`() async throws {
+        let server = HTTPTaskServer([.hold, .hold])
+        try await HTTPTaskServer.listening({ server.handle($0) }) { target in
+            var crashed: [TaskMemory.Entry] = []
+            try await life(target) { rig in
+                let call = rig.backend.call(BackendRig.request(Method.toolsCall, ["name": "must"])) { _ in }
+                while !server.isHolding || disk.entries.isEmpty {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
+                crashed = disk.entries
+                call.cancel()
+                while !disk.entries.isEmpty {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
+            }
+            #expect(crashed.map(\.id) == ["t1"] && crashed.allSatisfy(\.isHidden))
+            #expect(server.cancelled == ["t1"], "by its caller, who went")
+            disk.restore(crashed)
+            try await life(target) { _ in
+                while !disk.entries.isEmpty {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
+            }
+            #expect(server.cancelled == ["t1", "t1"], "by the next life, and before any call")
+            #expect(server.calls == 1)
+        }
+    }
+
+    @Test func `one that ended, or whose result was lost, leaves nothing to cancel later`() async throws {
+        // The result is awaited once; that its stream ends without it is told to the caller.
+        let server = HTTPTaskServer([.answer("done"), .cut])
+        try await HTTPTaskServer.listening({ server.handle($0) }) { target in
+            try await life(target) { rig in
+                #expect(await rig.tool("must").text == "done")
+                #expect(server.cancelled.isEmpty && disk.entries.isEmpty)
+                let lost = await rig.tool("must")
+                #expect(lost.failure != nil, "\(lost)")
+                while server.cancelled != ["t2"] || !disk.entries.isEmpty {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
+            }
+        }
+    }
+
     @Test func `a task that its legacy server has forgotten is unknown, and forgotten here`() async throws {
         let server = HTTPTaskServer(knowsTasks: false)
         try await HTTPTaskServer.listening({ server.handle($0) }) { target in
@@ -101,7 +153,10 @@ struct RememberedTaskTests {
             #expect(disk.entries.map(\.id) == ["t1"])
             try await life(target) { rig in
                 #expect(await ask(rig, Method.tasksGet, "t1").failure?.reason == .unknownEntry)
-                #expect(rig.backend.state.withLock { $0.tasksAwaited } == 0)
+                // Its place is free when the link is done with the answer, a moment after that is here.
+                while rig.backend.state.withLock({ $0.tasksAwaited }) > 0 {
+                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                }
             }
         }
         #expect(disk.entries.isEmpty)

@@ -118,6 +118,47 @@ struct TaskBookTests {
         }
     }
 
+    @Test mutating func `a task is unasked until its caller says something of it`() {
+        _ = book.admit(Self.task(), as: Self.key("a"), at: start)
+        #expect(book.isUnasked(Self.key("a"), at: start) && !book.isUnasked(Self.key("b"), at: start))
+        let foreign = book.asked(after: Self.key("a", Self.other), at: start)
+        #expect(foreign == .unknown && book.isUnasked(Self.key("a"), at: start))
+        let own = book.asked(after: Self.key("a"), at: start)
+        #expect(own == .known && !book.isUnasked(Self.key("a"), at: start))
+        // A server may answer a second call with the same task: its caller knows it from the first.
+        _ = book.admit(Self.task(), as: Self.key("b"), at: start)
+        _ = book.admit(Self.task(), as: Self.key("b"), at: start)
+        #expect(!book.isUnasked(Self.key("b"), at: start))
+    }
+
+    @Test mutating func `a task that nobody is to know is noted, and is nobody's to ask after`() {
+        book.hides(Self.task(), as: Self.key("h"), at: start)
+        let noted = book.takeChanges()
+        let hidden = TaskMemory.Entry(
+            id: "h", caller: Self.me, age: .zero, left: .seconds(120), isHidden: true)
+        #expect(noted == [.keep(hidden)])
+        #expect(!book.knows(Self.key("h"), at: start) && book.count == 0)
+        book.hidesNoMore(Self.key("h"))
+        let over = book.takeChanges()
+        #expect(over == [.forget(id: "h", caller: Self.me)])
+    }
+
+    @Test(arguments: [true, false])
+    func `hidden tasks of an earlier life are left to be cancelled, unless they went with their process`(
+        areLost: Bool
+    ) {
+        let hidden = TaskMemory.Entry(
+            id: "h", caller: Self.me, age: .seconds(5), left: .seconds(60), isHidden: true)
+        var book = TaskBook(
+            TaskBook.Limits(countMax: 4, perCallerMax: 2, bytesMax: 1_000, lifeMax: .seconds(86_400)),
+            remembering: [hidden], areLost: areLost, at: start)
+        #expect(book.standing(of: Self.key("h"), at: start) == .unknown)
+        let (left, again) = (book.takeLeft(), book.takeLeft())
+        #expect(left == (areLost ? [] : [Self.key("h")]) && again.isEmpty)
+        let changes = book.takeChanges()
+        #expect(changes == (areLost ? [.forget(id: "h", caller: Self.me)] : []), "until it is cancelled")
+    }
+
     @Test(arguments: [true, false])
     func `an id that is handed out again is no more whose it was before a restart, unless it was seen`(
         wasSeen: Bool

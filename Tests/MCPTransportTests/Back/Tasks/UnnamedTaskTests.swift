@@ -187,6 +187,47 @@ struct UnnamedTaskTests {
         #expect(done.withLock { $0 } == 1)
     }
 
+    /// An order as the mesh gives it, for a task of `.anonymous`.
+    private func abandon(_ id: String, at rig: BackendRig) {
+        rig.backend.abandonTask(
+            BackendRig.request(Method.tasksCancel, ["taskId": .string(id)], client: Self.able))
+    }
+
+    @Test(arguments: [true, false])
+    func `a task whose name reached nobody is cancelled, and not one that its caller asks after`(
+        isKnown: Bool
+    ) async throws {
+        try await modern(.seconds(1)) { server, rig in
+            _ = await rig.tool("job", client: Self.able)
+            if isKnown {
+                _ = await rig.call(Method.tasksGet, ["taskId": "t/1"], client: Self.able)
+            }
+            abandon("t/1", at: rig)
+            abandon("t/1", at: rig)
+            abandon("t/7", at: rig)
+            // The same of one more: what was ordered before has come by then.
+            _ = await rig.tool("job", client: Self.able)
+            abandon("t/2", at: rig)
+            try await until { server.calls.contains { $0.params["taskId"] == "t/2" } }
+            let cancelled = server.calls.filter { $0.method == Method.tasksCancel }
+                .compactMap { $0.params["taskId"]?.string }
+            #expect(cancelled == (isKnown ? ["t/2"] : ["t/1", "t/2"]))
+        }
+    }
+
+    @Test func `so is a task of a legacy server, and its place is free`() async throws {
+        let server = HTTPTaskServer([.hold])
+        try await server.with { rig in
+            #expect(await rig.tool("must", client: Self.able).result?["taskId"] == "t1")
+            try await until { server.isHolding }
+            abandon("t1", at: rig)
+            try await until { server.cancelled == ["t1"] }
+            #expect(rig.backend.state.withLock { $0.tasksAwaited } == 0)
+            let gone = await rig.call(Method.tasksGet, ["taskId": "t1"], client: Self.able)
+            #expect(gone.failure?.reason == .unknownEntry)
+        }
+    }
+
     @Test func `a call at a modern server is cancelled a moment later where it might become a task`()
         async throws
     {

@@ -1,6 +1,7 @@
 import JSONSlice
 import MCPModel
 import MartletTestKit
+import Synchronization
 import Testing
 
 @testable import MCPTransport
@@ -71,6 +72,28 @@ struct ModernTaskFrontTests {
             server.nameSlowTasks()
             #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
         }
+    }
+
+    @Test func `so is one that was handed on, and did not reach the client whole`() {
+        let call = EndpointCall(
+            endpoint: .all, caller: .anonymous, method: Method.toolsCall,
+            params: ["name": "job", "arguments": [:]],
+            client: ClientFacts(capabilities: TasksExtension.required))
+        let heard = Mutex(0)
+        let handle = server.service.callMindingTasks(call) { _ in heard.withLock { $0 += 1 } }
+        #expect(heard.withLock { $0 } == 1 && server.last(Method.tasksCancel) == nil)
+        for _ in 1...2 { handle.cancel() }
+        #expect(server.calls.map(\.method) == [Method.toolsCall, Method.tasksCancel])
+        #expect(server.last(Method.tasksCancel)?.params["taskId"] == "t/1")
+    }
+
+    @Test func `a task that the client has is left alone when its connection closes`() async throws {
+        try await FrontRig.with(server.service) { front in
+            let made = try await send(
+                front, Method.toolsCall, ["name": "job", "arguments": [:]], name: "job")
+            #expect(made.json.pointer("/result/taskId") == "t/1")
+        }
+        #expect(!server.calls.contains { $0.method == Method.tasksCancel })
     }
 
     private static let empty: [(String, JSON)] = [
