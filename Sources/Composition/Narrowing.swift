@@ -132,7 +132,7 @@ package enum Narrowing {
     }
 
     /// The plain part of validation, enough to catch a slip; the backend validates the rest.
-    static func check(_ argument: Argument, against schema: JSON) throws(NarrowingError) {
+    private static func check(_ argument: Argument, against schema: JSON) throws(NarrowingError) {
         if let type = schema["type"] {
             let types = type.kind == .array ? type.elements.compactMap(\.string) : [type.string ?? ""]
             guard types.contains(where: { fits(argument.value, $0) }) else {
