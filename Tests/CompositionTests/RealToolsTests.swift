@@ -105,6 +105,22 @@ import Testing
         }
     }
 
+    @Test func `a value of another type than the argument's is refused`() {
+        let kinds: [String: JSON.Kind] = [
+            "string": .string, "integer": .number, "number": .number, "boolean": .bool, "array": .array,
+            "object": .object,
+        ]
+        for tool in RealTool.chosen where !tool.isClever {
+            for value in tool.values {
+                guard let own = tool.schema["properties"]?[value.name]?["type"]?.string, let kind = kinds[own],
+                    let wrong = value.wrong, wrong.kind != kind
+                else { continue }
+                let error = NarrowingError.wrongValue(value.name, expected: own)
+                #expect(Self.narrow(tool, set: [Argument(value.name, wrong)]) == .failure(error), "\(tool)")
+            }
+        }
+    }
+
     @Test func `words that only look as if they concerned an argument are no obstacle`() {
         for tool in RealTool.clever where tool.description.contains("/harmless_") {
             for value in tool.values where !value.isUnsafe {
