@@ -112,11 +112,13 @@ import Testing
         ]
         for tool in RealTool.chosen where !tool.isClever {
             for value in tool.values {
-                guard let own = tool.schema["properties"]?[value.name]?["type"]?.string, let kind = kinds[own],
+                guard let own = tool.schema["properties"]?[value.name]?["type"]?.string,
+                    let kind = kinds[own],
                     let wrong = value.wrong, wrong.kind != kind
                 else { continue }
                 let error = NarrowingError.wrongValue(value.name, expected: own)
-                #expect(Self.narrow(tool, set: [Argument(value.name, wrong)]) == .failure(error), "\(tool)")
+                let result = Self.narrow(tool, set: [Argument(value.name, wrong)])
+                #expect(result == .failure(error), "\(tool)")
             }
         }
     }
