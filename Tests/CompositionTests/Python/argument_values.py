@@ -19,7 +19,7 @@ import sys
 from collections import Counter
 from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft201909Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing.exceptions import Unresolvable
 
@@ -95,7 +95,12 @@ def fitting(schema, root, depth=0):
 def fits(value, schema, root):
     if not isinstance(schema, dict):
         return schema is not False
-    return Draft202012Validator(root).evolve(schema=schema).is_valid(value)
+    return validator(root).evolve(schema=schema).is_valid(value)
+
+
+def validator(schema):
+    """Of the newest draft, but for what only the one before has."""
+    return (Draft201909Validator if '"$recursive' in json.dumps(schema) else Draft202012Validator)(schema)
 
 
 def narrowed(schema, name):
@@ -128,7 +133,7 @@ def without(value, name):
 
 def counterexample(schema, name, fit, wrong):
     """A call that shows the plain rule to be wrong for this argument."""
-    before, after = Draft202012Validator(schema), Draft202012Validator(narrowed(schema, name))
+    before, after = validator(schema), validator(narrowed(schema, name))
     for call in calls(fit, wrong, schema):
         shown = {key: value for key, value in call.items() if key != name}
         try:
@@ -144,7 +149,7 @@ def main():
     for file in sorted(TOOLS.glob("*.json")):
         for tool in json.loads(file.read_text(encoding="utf-8"))["tools"]:
             schema = tool["inputSchema"]
-            Draft202012Validator.check_schema(schema)
+            validator(schema).check_schema(schema)
             counts["tools"] += 1
             fit, wrong = {}, {}
             for name, own in schema.get("properties", {}).items():
@@ -160,7 +165,7 @@ def main():
                     wrong[name] = other
             if not fit:
                 continue
-            if not Draft202012Validator(schema).is_valid(fit):
+            if not validator(schema).is_valid(fit):
                 counts["tools whose arguments exclude one another"] += 1
             unsafe = [name for name in fit if counterexample(schema, name, fit, wrong) is not None]
             counts["unsafe"] += len(unsafe)
