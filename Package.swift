@@ -108,10 +108,7 @@ let package = Package(
         tests("JSONSliceTests", ["JSONSlice", "MartletTestKit"]),
         tests("MCPModelTests", ["MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("CatalogTests", ["Catalog", "JSONSlice", "MartletTestKit"]),
-        .testTarget(
-            name: "CompositionTests",
-            dependencies: ["Composition", "Catalog", "JSONSlice", "MartletTestKit"],
-            exclude: ["Python"], swiftSettings: strict),
+        tests("CompositionTests", ["Composition", "Catalog", "JSONSlice", "MartletTestKit"]),
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "MartletTestKit"]),
         tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),
         tests("AuditTests", ["Audit", "MartletTestKit", crypto]),

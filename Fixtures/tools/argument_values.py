@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Finds values for the arguments of all tools in Fixtures/tools, and proves on them what narrowing a schema has to keep.
 
-    pip install jsonschema && Tests/CompositionTests/Python/argument_values.py      writes Fixtures/tools/arguments.jsonl
+    pip install jsonschema && Fixtures/tools/argument_values.py      writes Fixtures/tools/arguments.jsonl
 
 A line for each tool with arguments: `fits` has a value for each argument that its schema allows, `wrong` one that it does not
 allow, where there is any. The validator is the package `jsonschema`, so these are a second opinion on what the schemas mean. Arguments
@@ -23,7 +23,7 @@ from jsonschema import Draft201909Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing.exceptions import Unresolvable
 
-TOOLS = pathlib.Path(__file__).resolve().parents[3] / "Fixtures" / "tools"
+TOOLS = pathlib.Path(__file__).resolve().parent
 ARN = "arn:aws:s3tables:us-east-1:123456789012:bucket/abc"
 DEPTH_MAX = 6  # of a made value; recursive schemas have no end of their own
 OTHERS = ["", 0, 1.5, True, None, [], {}, {"no": "such"}, "no such", -1, 10**9]
