@@ -11,6 +11,8 @@ package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible 
     case mentioned(String, in: String)
     /// Other parts of the schema refer into the argument's schema, or may.
     case referredTo(String)
+    /// The schema refers to itself as a whole, so that each of its arguments stands in it more than once.
+    case refersToItself
     /// The value is not one that the argument's schema allows.
     case wrongValue(String, expected: String)
 
@@ -25,7 +27,9 @@ package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible 
         case .mentioned(let name, let keyword):
             "\(keyword) in its inputSchema depends on \(name), so \(name) cannot be changed safely"
         case .referredTo(let name):
-            "other parts of its inputSchema refer to the schema of \(name), so \(name) cannot be taken out safely"
+            "other parts of its inputSchema refer to the schema of \(name), so \(name) cannot be changed safely"
+        case .refersToItself:
+            "its inputSchema refers to itself as a whole, so single arguments cannot be changed safely"
         case .wrongValue(let name, let expected):
             "the value for \(name) does not fit: its schema wants \(expected)"
         }
@@ -47,7 +51,7 @@ package enum Narrowing {
         case .tool:
             var schema = definition["inputSchema"] ?? .emptyObject
             try checkPlain(schema)
-            for argument in fixed { schema = try fix(argument, in: schema) }
+            schema = try fix(fixed, in: schema)
             for argument in defaults { schema = try preset(argument, in: schema) }
             return definition.setting("inputSchema", to: schema)
         case .prompt:
@@ -61,35 +65,38 @@ package enum Narrowing {
     // MARK: Tools (JSON Schema 2020-12)
 
     /// Keywords through which `properties` is not the whole truth about the arguments, or about their number.
-    private static let unclear = [
+    private static let unclear: Set = [
         "$ref", "$dynamicRef", "$recursiveRef", "minProperties", "maxProperties", "const", "enum",
     ]
 
-    /// Keywords that may depend on single arguments, wherever in them these are named.
-    private static let conditional = [
-        "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
-        "dependencies", "propertyNames",
-    ]
-
     private static func checkPlain(_ schema: JSON) throws(NarrowingError) {
-        for keyword in unclear where schema[keyword] != nil { throw .schemaNotPlain(keyword: keyword) }
+        if let member = schema.members.first(where: { unclear.contains($0.key) }) {
+            throw .schemaNotPlain(keyword: member.key)
+        }
     }
 
-    private static func fix(_ argument: Argument, in schema: JSON) throws(NarrowingError) -> JSON {
-        let (properties, own) = try property(argument, in: schema)
-        let place = "#/properties/\(escaped(argument.name))"
-        let isReferred = contains(schema) { key, value in
-            guard key == "$ref" || key == "$dynamicRef", let target = value.string else { return false }
-            return target == place || target.hasPrefix(place + "/")
+    /// Takes all of them out at once: what only they refer to one another is no obstacle.
+    private static func fix(_ arguments: [Argument], in schema: JSON) throws(NarrowingError) -> JSON {
+        var rest = schema
+        for argument in arguments {
+            let (properties, own) = try property(argument, in: rest)
+            let isNamed = contains(own) { key, value in
+                ["$id", "$anchor", "$dynamicAnchor"].contains(key) && value.string != nil
+            }
+            if isNamed { throw .referredTo(argument.name) }
+            rest = rest.setting("properties", to: properties.removing(argument.name))
+            rest = notRequired(argument.name, in: rest)
         }
-        let isNamed = contains(own) { key, _ in key == "$id" || key == "$anchor" || key == "$dynamicAnchor" }
-        if isReferred || isNamed { throw .referredTo(argument.name) }
-        let rest = schema.setting("properties", to: properties.removing(argument.name))
-        return notRequired(argument.name, in: rest)
+        for argument in arguments {
+            if let obstacle = obstacle(to: argument.name, referencesIn: rest, of: schema) { throw obstacle }
+        }
+        return rest
     }
 
     private static func preset(_ argument: Argument, in schema: JSON) throws(NarrowingError) -> JSON {
         let (properties, own) = try property(argument, in: schema)
+        // Where the schema is referred to, the default would be promised for other values too.
+        if let obstacle = obstacle(to: argument.name, referencesIn: schema, of: schema) { throw obstacle }
         // `true` allows anything, as `{}` does; only the latter can carry a default.
         let new = (own.kind == .object ? own : .emptyObject).setting("default", to: argument.value)
         return notRequired(
@@ -105,20 +112,12 @@ package enum Narrowing {
             let names = properties.members.map(\.key)
             throw .unknownArgument(argument.name, nearest: NearestName.to(argument.name, among: names))
         }
-        for keyword in conditional {
-            guard let value = schema[keyword] else { continue }
-            let isMentioned = contains(value) { key, value in
-                key == argument.name || value.string == argument.name
-            }
-            if isMentioned || mayReferElsewhere(value) { throw .mentioned(argument.name, in: keyword) }
+        if let keyword = condition(on: argument.name, in: schema) {
+            throw .mentioned(argument.name, in: keyword)
         }
+        if own.bool == false { throw .wrongValue(argument.name, expected: "no value at all") }
         try check(argument, against: own)
         return (properties, own)
-    }
-
-    /// A reference out of a condition could lead to where the argument is named after all.
-    private static func mayReferElsewhere(_ condition: JSON) -> Bool {
-        contains(condition) { key, _ in key == "$ref" || key == "$dynamicRef" || key == "$recursiveRef" }
     }
 
     private static func notRequired(_ name: String, in schema: JSON) -> JSON {
@@ -158,22 +157,6 @@ package enum Narrowing {
         }
     }
 
-    /// Whether any member anywhere inside, or any element, is as described; elements come with an empty key.
-    private static func contains(_ value: JSON, where isMatch: (String, JSON) -> Bool) -> Bool {
-        switch value.kind {
-        case .object:
-            value.members.contains { isMatch($0.key, $0.value) || contains($0.value, where: isMatch) }
-        case .array: value.elements.contains { isMatch("", $0) || contains($0, where: isMatch) }
-        default: false
-        }
-    }
-
-    /// A key as a part of a JSON pointer (RFC 6901 §3).
-    private static func escaped(_ key: String) -> String {
-        key.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
-            .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
-    }
-
     // MARK: Prompts
 
     private static func narrow(
@@ -183,6 +166,10 @@ package enum Narrowing {
         let names = arguments.compactMap { $0["name"]?.string }
         for argument in fixed + defaults where !names.contains(argument.name) {
             throw .unknownArgument(argument.name, nearest: NearestName.to(argument.name, among: names))
+        }
+        // Arguments of prompts are texts (MCP 2026-07-28, server/prompts).
+        for argument in fixed + defaults where argument.value.kind != .string {
+            throw .wrongValue(argument.name, expected: "string")
         }
         arguments.removeAll { given in fixed.contains { $0.name == given["name"]?.string } }
         arguments = arguments.map { given in

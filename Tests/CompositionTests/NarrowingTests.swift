@@ -60,6 +60,16 @@ import Testing
             .referredTo("repo")
         ),
         (#"{"properties":{"repo":{"$anchor":"r"}}}"#, .referredTo("repo")),
+        (##"{"properties":{"repo":{},"child":{"$ref":"#"}}}"##, .refersToItself),
+        (##"{"$dynamicAnchor":"n","properties":{"repo":{},"child":{"$dynamicRef":"#n"}}}"##, .refersToItself),
+        (##"{"$id":"s","properties":{"repo":{},"o":{"$ref":"s#/properties/repo"}}}"##, .referredTo("repo")),
+        (#"{"properties":{"repo":{}},"anyOf":[{"maxProperties":1}]}"#, .mentioned("repo", in: "anyOf")),
+        (#"{"properties":{"repo":{}},"not":{"const":{}}}"#, .mentioned("repo", in: "not")),
+        (
+            #"{"properties":{"repo":{}},"propertyNames":{"enum":["repo"]}}"#,
+            .mentioned("repo", in: "propertyNames")
+        ),
+        (#"{"properties":{"repo":false}}"#, .wrongValue("repo", expected: "no value at all")),
         (#"{"properties":{"repo":{"type":"integer"}}}"#, .wrongValue("repo", expected: "integer")),
         (#"{"properties":{"repo":{"enum":["b","c"]}}}"#, .wrongValue("repo", expected: "one of b, c")),
     ])
@@ -77,6 +87,33 @@ import Testing
     func `keywords that do not concern the argument are no obstacle`(schema: String) throws {
         let result = try #require(try Self.narrowed(schema, set: [Argument("repo", "a")]))
         #expect(result.json["properties"]?["repo"] == nil)
+    }
+
+    @Test func `a default is refused where another argument shares the schema, which would promise it too`() {
+        let schema = ##"{"properties":{"repo":{},"other":{"$ref":"#/properties/repo"}}}"##
+        #expect(throws: NarrowingError.referredTo("repo")) {
+            try Self.narrowed(schema, default: [Argument("repo", "a")])
+        }
+    }
+
+    @Test func `a default is refused where nothing is allowed`() {
+        #expect(throws: NarrowingError.wrongValue("repo", expected: "no value at all")) {
+            try Self.narrowed(#"{"properties":{"repo":false}}"#, default: [Argument("repo", "a")])
+        }
+    }
+
+    @Test func `arguments that refer to one another can be set together`() throws {
+        let schema =
+            ##"{"properties":{"a":{"type":"string"},"b":{"$ref":"#/properties/a"},"child":{"$ref":"#"}}}"##
+        let all = [Argument("a", "1"), Argument("b", "2"), Argument("child", .emptyObject)]
+        #expect(try Self.narrowed(schema, set: all) == #"{"properties":{}}"#)
+    }
+
+    @Test func `what is set in a prompt is a text`() {
+        let prompt = #"{"name":"p","arguments":[{"name":"a"}]}"#.json
+        #expect(throws: NarrowingError.wrongValue("a", expected: "string")) {
+            try Narrowing.narrow(prompt, of: .prompt, fixed: [Argument("a", 1)], defaults: [])
+        }
     }
 
     @Test func `a prompt loses a fixed argument and no longer requires one with a default`() throws {
