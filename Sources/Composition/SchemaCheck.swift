@@ -10,36 +10,43 @@ package struct SchemaCheck {
     package static let mismatchesMax = 8
     /// Levels that it follows, references included; a recursive schema has no end of its own.
     static let depthMax = 32
-    /// Schemas applied to values, over all: `anyOf` within `anyOf` grows fast.
-    static let stepsMax = 20_000
+    /// Bytes of a value, beyond which it is not looked at: people and models write less by hand.
+    package static let valueBytesMax = 1024 * 1024
+    /// Bytes of values and schemas that are walked, over all: `anyOf` within `anyOf` grows fast, and this is done where other calls
+    /// wait. Some 20 ms.
+    static let workMax = 16 * 1024 * 1024
 
-    /// - Complexity: O(bytes of both) for schemas as tools have them; ``stepsMax`` bounds the rest.
+    /// - Complexity: O(bytes of both · their depth) for schemas as tools have them; ``workMax`` bounds the rest.
     package static func mismatches(of value: JSON, with schema: JSON) -> [SchemaMismatch] {
+        guard value.bytes.count <= valueBytesMax else { return [] }
         var check = SchemaCheck(root: schema)
         check.apply(schema, to: value, at: "", depth: 0)
         return Array(check.found.prefix(mismatchesMax))
     }
 
     private let root: JSON
-    private var steps = 0
+    private var work = 0
     private var found: [SchemaMismatch] = []
+    /// What references lead to; each is looked for once.
+    private var aims: [String: JSON] = [:]
 
     private init(root: JSON) { self.root = root }
+
+    /// Whether there is nothing more to be told, or no more time to find it.
+    private var isDone: Bool { work > Self.workMax || found.count >= Self.mismatchesMax }
 
     private mutating func report(_ place: String, _ message: String) {
         if found.count < Self.mismatchesMax { found.append(SchemaMismatch(at: place, message)) }
     }
 
     private mutating func apply(_ schema: JSON, to value: JSON, at place: String, depth: Int) {
-        steps += 1
-        guard depth <= Self.depthMax, steps <= Self.stepsMax, found.count < Self.mismatchesMax else { return }
+        work += schema.bytes.count + value.bytes.count
+        guard depth <= Self.depthMax, !isDone else { return }
         if schema.bool == false { return report(place, "is not allowed here") }
         guard schema.kind == .object else { return }
         // Draft 7 and before ignore all that stands beside a reference; what is followed here holds in both.
         if let target = schema["$ref"]?.string {
-            guard target.hasPrefix("#"), let aim = root.pointer(String(target.dropFirst()).unescapedFragment)
-            else { return }
-            apply(aim, to: value, at: place, depth: depth + 1)
+            if let aim = aim(of: target) { apply(aim, to: value, at: place, depth: depth + 1) }
             return
         }
         guard checkType(schema, value, place) else { return }
@@ -52,6 +59,15 @@ package struct SchemaCheck {
         case .bool, .null: break
         }
         combine(schema, value, place, depth)
+    }
+
+    private mutating func aim(of target: String) -> JSON? {
+        if let known = aims[target] { return known }
+        work += root.bytes.count
+        guard target.hasPrefix("#") else { return nil }
+        let aim = root.pointer(String(target.dropFirst()).unescapedFragment)
+        aims[target] = aim
+        return aim
     }
 
     // MARK: Any value
@@ -80,15 +96,15 @@ package struct SchemaCheck {
         report(place, "must be one of \(shown)\(rest), is \(JSONType.show(value))\(advice)")
     }
 
-    /// Whether a value fits, without telling why not.
-    private mutating func fits(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int)
-        -> [SchemaMismatch]
-    {
-        var inner = SchemaCheck(root: root)
-        inner.steps = steps
-        inner.apply(schema, to: value, at: place, depth: depth + 1)
-        steps = inner.steps
-        return inner.found
+    /// What does not fit, without telling of it.
+    private mutating func trial(
+        _ schema: JSON, _ value: JSON, _ place: String, _ depth: Int
+    ) -> [SchemaMismatch] {
+        let told = found
+        found = []
+        apply(schema, to: value, at: place, depth: depth + 1)
+        defer { found = told }
+        return found
     }
 
     private mutating func combine(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int) {
@@ -98,7 +114,7 @@ package struct SchemaCheck {
             var nearest: [SchemaMismatch]?
             var isFitting = false
             for choice in choices {
-                let wrong = fits(choice, value, place, depth)
+                let wrong = trial(choice, value, place, depth)
                 if wrong.isEmpty {
                     isFitting = true
                     break
@@ -119,40 +135,60 @@ package struct SchemaCheck {
             }
         }
         if let condition = schema["if"] {
-            let isMet = fits(condition, value, place, depth).isEmpty
-            if let branch = schema[isMet ? "then" : "else"] {
+            // What is found not to fit does not; what is not found may only be unknown here.
+            let isMet = trial(condition, value, place, depth).isEmpty
+            if let branch = schema[isMet ? "then" : "else"], !isMet || Self.isPlain(condition) {
                 apply(branch, to: value, at: place, depth: depth + 1)
             }
         }
     }
 
+    /// Keywords all of which are checked here.
+    private static let plain: Set<String> = [
+        "type", "const", "enum", "required", "properties", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minLength", "maxLength", "title", "description", "$comment",
+    ]
+
+    /// Whether a condition that nothing was found against is met.
+    private static func isPlain(_ condition: JSON) -> Bool {
+        condition.kind == .object
+            && condition.members.allSatisfy { key, value in
+                plain.contains(key) && (key != "properties" || value.members.allSatisfy { isPlain($0.value) })
+            }
+    }
+
     // MARK: Objects
 
     private mutating func checkMembers(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int) {
-        let properties = schema["properties"]
-        for name in schema["required"]?.elements.compactMap(\.string) ?? [] where value[name] == nil {
-            report(place, "lacks \(name)\(Self.expected(properties?[name]))")
+        let properties = schema["properties"]?.members ?? []
+        let known = Dictionary(properties.map { ($0.key, $0.value) }) { first, _ in first }
+        let members = value.members
+        let given = Set(members.map(\.key))
+        for name in schema["required"]?.elements.compactMap(\.string) ?? [] where !given.contains(name) {
+            report(place, "lacks \(name)\(Self.expected(known[name]))")
         }
-        let known = properties?.members.map(\.key) ?? []
         let isOpen = schema["patternProperties"] != nil
         let rest = schema["additionalProperties"]
-        for (key, member) in value.members {
+        for (key, member) in members {
+            guard !isDone else { return }
             let inner = place.isEmpty ? key : "\(place).\(key)"
-            if let own = properties?[key] {
+            if let own = known[key] {
                 apply(own, to: member, at: inner, depth: depth + 1)
             } else if !isOpen, let rest {
                 if rest.bool == false {
+                    let names = properties.map(\.key)
                     let advice =
-                        NearestName.to(key, among: known).map { "did you mean \($0)?" }
-                        ?? (known.isEmpty
-                            ? "it takes none" : "it takes \(known.prefix(24).joined(separator: ", "))")
+                        NearestName.to(key, among: names).map { "did you mean \($0)?" }
+                        ?? (names.isEmpty
+                            ? "it takes none" : "it takes \(names.prefix(24).joined(separator: ", "))")
                     report(place, "has no \(key); \(advice)")
                 } else {
                     apply(rest, to: member, at: inner, depth: depth + 1)
                 }
             }
         }
-        count(value.members.count, schema, "minProperties", "maxProperties", "members", place)
+        count(members.count, schema, "minProperties", "maxProperties", "members", place)
     }
 
     private static func expected(_ schema: JSON?) -> String {
@@ -165,12 +201,12 @@ package struct SchemaCheck {
     private mutating func checkElements(_ schema: JSON, _ value: JSON, _ place: String, _ depth: Int) {
         let elements = value.elements
         let tuple = schema["prefixItems"]?.elements ?? []
-        for (index, element) in elements.enumerated() where index < tuple.count {
+        for (index, element) in elements.enumerated() where index < tuple.count && !isDone {
             apply(tuple[index], to: element, at: "\(place)[\(index)]", depth: depth + 1)
         }
         // An array of schemas is what `prefixItems` was called before 2020-12.
         if let items = schema["items"], items.kind != .array {
-            for (index, element) in elements.enumerated().dropFirst(tuple.count) {
+            for (index, element) in elements.enumerated().dropFirst(tuple.count) where !isDone {
                 apply(items, to: element, at: "\(place)[\(index)]", depth: depth + 1)
             }
         }

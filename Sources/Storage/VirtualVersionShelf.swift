@@ -36,7 +36,7 @@ package struct VirtualVersionShelf: Sendable {
                     sql: """
                         DELETE FROM virtual_version WHERE rowid IN (
                             SELECT rowid FROM virtual_version WHERE name = ?
-                            ORDER BY counter DESC, hash DESC LIMIT -1 OFFSET ?)
+                            ORDER BY counter < 0 DESC, counter DESC, hash DESC LIMIT -1 OFFSET ?)
                         """, arguments: [name.text, Self.perNameMax])
             }
             try database.execute(

@@ -69,6 +69,34 @@ import Testing
                 == [#"a: must be integer, is "x""#])
     }
 
+    @Test(arguments: [
+        #"{"properties":{"kind":{"pattern":"^ext"}}}"#, #"{"not":{"required":["kind"]}}"#,
+        #"{"contains":{"const":1}}"#,
+        #"{"dependentRequired":{"kind":["url"]}}"#,
+    ])
+    func `a condition that is not understood asks for nothing`(condition: String) {
+        let schema = #"{"if":\#(condition),"then":{"required":["url"]}}"#.json
+        #expect(SchemaCheck.mismatches(of: #"{"kind":"int"}"#.json, with: schema).isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a great many members that do not belong there are told a few at a time`() {
+        let value = JSON.object((0..<40_000).map { ("member\($0)", 1) })
+        let found = SchemaCheck.mismatches(
+            of: value, with: #"{"properties":{"query":{}},"additionalProperties":false}"#.json)
+        #expect(found.count == SchemaCheck.mismatchesMax)
+        let large = JSON.object([("x", .string(String(repeating: "y", count: SchemaCheck.valueBytesMax)))])
+        #expect(SchemaCheck.mismatches(of: large, with: #"{"additionalProperties":false}"#.json).isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a schema that sends the check through itself again and again is left in time`() {
+        let junk = String(repeating: "j", count: 200_000)
+        let schema =
+            ##"{"$defs":{"junk":"\##(junk)","a":{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}]}},"$ref":"#/$defs/a"}"##
+        #expect(SchemaCheck.mismatches(of: ["x": 1], with: schema.json).isEmpty)
+    }
+
     @Test func `a condition governs its branch`() {
         let schema = #"""
             {"if":{"properties":{"how":{"const":"mail"}},"required":["how"]},"then":{"required":["address"]}}

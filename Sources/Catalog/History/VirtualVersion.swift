@@ -25,12 +25,19 @@ package enum VirtualStanding: String, Hashable, Sendable {
 
 /// Who replaced whom among the words of one virtual server.
 package enum VirtualLineage {
-    /// - Parameter words: of one name, in any order; some between them may be unknown.
+    /// - Parameters:
+    ///   - words: of one name, in any order; some between them may be unknown.
+    ///   - standing: the one that counts, which need not be the greatest: whoever said a greater one may be of the mesh no more.
+    ///     `nil`: none does.
     /// - Returns: for each of `words` what became of it. Where words are missing, an old one that cannot be placed was
     ///   ``VirtualStanding/replaced``: nobody is told of a conflict that may be none.
-    /// - Complexity: O(*n* log *n*)
-    package static func standings(of words: [VirtualServerWord]) -> [VirtualStanding] {
-        guard let last = words.indices.max(by: { words[$1].wins(over: words[$0]) }) else { return [] }
+    /// - Complexity: O(*n*) on average
+    package static func standings(
+        of words: [VirtualServerWord], standing: VirtualServerWord?
+    ) -> [VirtualStanding] {
+        guard let standing, let last = words.firstIndex(of: standing) else {
+            return words.map { _ in .replaced }
+        }
         var standings = [VirtualStanding](repeating: .overruled, count: words.count)
         standings[last] = .stands
         let byHash = Dictionary(grouping: words.indices) { words[$0].hash }
@@ -45,10 +52,14 @@ package enum VirtualLineage {
         }
         let end = words[place]
         for index in words.indices where standings[index] == .overruled {
+            let word = words[index]
             // What the end of the chain replaced is not known; it stood right below it, and the like of it does not count.
-            let isBeforeAll = end.replaces != nil && words[index].counter + 1 < end.counter
-            // The same words again are no loss.
-            if isBeforeAll || words[index].hash == words[last].hash { standings[index] = .replaced }
+            let isBeforeAll =
+                end.replaces != nil && word.counter < end.counter && end.counter - word.counter > 1
+            // What is greater and does not count is of somebody whose words count no more; the same words again are no loss.
+            if isBeforeAll || word.hash == standing.hash || word.wins(over: standing) {
+                standings[index] = .replaced
+            }
         }
         return standings
     }

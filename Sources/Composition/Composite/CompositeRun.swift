@@ -75,6 +75,9 @@ package struct CompositeRun: Sendable {
     /// Whether a call of this number has not ended and waits for nobody.
     package func isRunning(_ number: Int) -> Bool { calls[number].map { $0.wait == nil } ?? false }
 
+    /// Whether nothing more comes of it.
+    package var isOver: Bool { phase == .over }
+
     // MARK: What happens
 
     package mutating func start(using random: inout some RandomNumberGenerator) -> [Effect] {

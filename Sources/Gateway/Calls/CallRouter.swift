@@ -88,7 +88,7 @@ final class CallRouter: Sendable {
         {
             switch own {
             case .search:
-                return search.answer(call, at: view) { event in
+                return search.answer(call) { event in
                     if case .failure(let failure) = event { _ = refuse(failure) } else { sink(event) }
                 }
             case .call:

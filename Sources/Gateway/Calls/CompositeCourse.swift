@@ -15,16 +15,20 @@ final class CompositeCourse: Sendable {
         /// What its `requestState` is bound to besides caller and params.
         let place: String
         let end: Instant
+        /// Whether it came back without any answer. If it goes as well, its caller has given the call up: that is how clients of
+        /// legacy revisions, which have no other sign, are told to say so.
+        let isWithdrawal: Bool
         let sink: @Sendable (CompositeEvent) -> Void
         let send: CompositeDesk.Send
 
         init(
-            request: CallRequest, place: String, end: Instant,
+            request: CallRequest, place: String, end: Instant, isWithdrawal: Bool = false,
             sink: @escaping @Sendable (CompositeEvent) -> Void, send: @escaping CompositeDesk.Send
         ) {
             self.request = request
             self.place = place
             self.end = end
+            self.isWithdrawal = isWithdrawal
             self.sink = sink
             self.send = send
         }
@@ -43,7 +47,7 @@ final class CompositeCourse: Sendable {
     private let state: Mutex<State>
     private let now: @Sendable () -> Instant
     private let suspend: @Sendable (CompositeCourse, Leg, JSON) -> CompositeEvent
-    private let ended: @Sendable () -> Void
+    private let ended: @Sendable (CompositeCourse) -> Void
 
     /// - Parameters:
     ///   - suspend: takes the run in while it waits, and says what its leg ends with.
@@ -51,7 +55,7 @@ final class CompositeCourse: Sendable {
     init(
         _ run: CompositeRun, _ leg: Leg, now: @escaping @Sendable () -> Instant,
         suspend: @escaping @Sendable (CompositeCourse, Leg, JSON) -> CompositeEvent,
-        ended: @escaping @Sendable () -> Void
+        ended: @escaping @Sendable (CompositeCourse) -> Void
     ) {
         state = Mutex(State(run: run, leg: leg))
         self.now = now
@@ -62,16 +66,22 @@ final class CompositeCourse: Sendable {
     func start() { step { $0.start(using: &$1) } }
 
     func resume(_ leg: Leg, with responses: [(key: String, value: JSON)]) {
-        state.withLock { state in
+        let isOver = state.withLock { state in
+            guard !state.run.isOver else { return true }
             state.leg = leg
             state.isSuspended = false
+            return false
+        }
+        guard !isOver else {
+            return leg.sink(.failure(CallFailure(.cancelled, "the run was given up meanwhile")))
         }
         step { $0.resumed(with: responses, using: &$1) }
     }
 
-    /// The caller of this leg has gone: while the leg is open that ends the run, while the run waits it means nothing.
+    /// The caller of this leg has gone: while the leg is open that ends the run; while the run waits it means nothing, unless the leg
+    /// brought no answers.
     func cancel(_ leg: Leg) {
-        step({ $0.leg === leg && !$0.isSuspended }) { $0.cancelled(using: &$1) }
+        step({ $0.leg === leg && (!$0.isSuspended || leg.isWithdrawal) }) { $0.cancelled(using: &$1) }
     }
 
     /// Nobody came back.
@@ -132,7 +142,7 @@ final class CompositeCourse: Sendable {
                 case .failure(let failure): leg.sink(.failure(failure))
                 }
             }
-            ended()
+            ended(self)
         }
     }
 

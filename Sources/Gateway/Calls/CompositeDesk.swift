@@ -56,11 +56,19 @@ final class CompositeDesk: Sendable {
         _ sink: @escaping @Sendable (CompositeEvent) -> Void, send: @escaping Send
     ) -> CallHandle {
         let place = "\(endpoint) \(composite.tool.name)"
+        let requestState = request.params["requestState"]
+        let answers = request.params["inputResponses"]
+        // A run may wait for long, and holds no more of its caller's message than it needs.
+        var kept = request
+        kept.params = JSON.object(
+            [
+                ("name", .string(composite.tool.name)),
+                ("arguments", request.params["arguments"] ?? .emptyObject),
+            ])
         let leg = CompositeCourse.Leg(
-            request: request, place: place, end: now() + callMax, sink: sink, send: send)
-        if let requestState = request.params["requestState"] {
-            return resume(leg, requestState)
-        }
+            request: kept, place: place, end: now() + callMax,
+            isWithdrawal: requestState != nil && answers?.members.isEmpty != false, sink: sink, send: send)
+        if let requestState { return resume(leg, requestState, answers) }
         let isFull = state.withLock { state in
             guard state.runs < Self.runsMax else { return true }
             state.runs += 1
@@ -78,13 +86,12 @@ final class CompositeDesk: Sendable {
             run, leg, now: now,
             suspend: { [weak self] in self?.suspend($0, $1, $2) ?? .failure(.init(.noPath, "shutting down"))
             },
-            ended: { [weak self] in self?.state.withLock { $0.runs -= 1 } })
+            ended: { [weak self] course in self?.ended(course) })
         course.start()
         return CallHandle { course.cancel(leg) }
     }
 
-    private func resume(_ leg: CompositeCourse.Leg, _ requestState: JSON) -> CallHandle {
-        let given = leg.request.params["inputResponses"]
+    private func resume(_ leg: CompositeCourse.Leg, _ requestState: JSON, _ given: JSON?) -> CallHandle {
         let responses = given?.members ?? []
         guard given == nil || given?.kind == .object, responses.allSatisfy({ $0.value.kind == .object })
         else {
@@ -141,6 +148,13 @@ final class CompositeDesk: Sendable {
         return .result(
             ["resultType": "input_required", "inputRequests": inputRequests, "requestState": .string(text)],
             of: nil)
+    }
+
+    private func ended(_ course: CompositeCourse) {
+        state.withLock { state in
+            state.runs -= 1
+            for (id, waiting) in state.waiting where waiting.course === course { state.waiting[id] = nil }
+        }
     }
 
     /// Ends the runs whose callers have not come back in time. To be called now and then.

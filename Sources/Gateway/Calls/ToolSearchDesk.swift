@@ -32,9 +32,8 @@ final class ToolSearchDesk: Sendable {
 
     /// - Parameters:
     ///   - call: of `search_tools`.
-    ///   - view: of the call's endpoint.
     ///   - sink: called on another thread, later; at once when there is no room.
-    func answer(_ call: EndpointCall, at view: EndpointView, _ sink: @escaping CallSink) -> CallHandle {
+    func answer(_ call: EndpointCall, _ sink: @escaping CallSink) -> CallHandle {
         let query: ToolQuery
         do throws(ToolQuery.Complaint) {
             query = try ToolQuery(arguments: call.params["arguments"] ?? .emptyObject)
@@ -61,14 +60,17 @@ final class ToolSearchDesk: Sendable {
             guard !sign.isSet else {
                 return sink(.failure(CallFailure(.cancelled, "the client cancelled the search")))
             }
-            sink(.result(answer(query, of: call.endpoint.asDefined, at: view)))
+            sink(.result(answer(query, at: call.endpoint.asDefined)))
         }
         return CallHandle { sign.set() }
     }
 
-    private func answer(_ query: ToolQuery, of endpoint: EndpointName, at view: EndpointView) -> JSON {
-        // Before the snapshot: an index that is newer than its version is only looked at again.
+    private func answer(_ query: ToolQuery, at endpoint: EndpointName) -> JSON {
+        // Before the view: an index that is newer than its version is only looked at again.
         let version = board.version
+        guard let view = board.view(endpoint) else {
+            return SearchTools.complaint("Nothing stands at \(endpoint) any more.")
+        }
         let report = CatalogReport(snapshot: board.snapshot, view: view)
         let rows = query.selection.map { ($0, CatalogRows(report, now: now())) }
         let isChosen = { (entry: ListedEntry) in

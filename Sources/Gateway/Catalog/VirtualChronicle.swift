@@ -30,10 +30,19 @@ actor VirtualChronicle {
     private let now: @Sendable () -> WallTime
     /// What was said last of each name, all of which is on the shelf.
     private var noted: Set<Noted> = []
+    /// The last note that was begun: each waits for the one before.
+    private var writing: Task<Void, any Error>?
 
     init(shelf: VirtualVersionShelf, now: @escaping @Sendable () -> WallTime = { .now() }) {
         self.shelf = shelf
         self.now = now
+    }
+
+    /// Takes to mind a word that no snapshot shows.
+    nonisolated func hear(_ word: VirtualServerWord) {
+        heard.withLock { heard in
+            if heard.fresh.count < Self.freshMax { heard.fresh.append(word) }
+        }
     }
 
     /// Takes to mind what is new in a snapshot, so that of two words in quick succession the first is not missed.
@@ -50,31 +59,54 @@ actor VirtualChronicle {
         }
     }
 
-    /// Writes down what was heard and is not noted yet.
+    /// Writes down what was heard and is not noted yet, and returns once that and all before it is on the disk.
     ///
     /// - Parameter snapshot: what authors are called is taken from it.
     func note(_ snapshot: CatalogSnapshot) async throws {
+        let before = writing
+        let task = Task {
+            _ = await before?.result
+            try await write(snapshot)
+        }
+        writing = task
+        try await task.value
+    }
+
+    private func write(_ snapshot: CatalogSnapshot) async throws {
         hear(snapshot)
         let (fresh, current) = heard.withLock { heard in
             defer { heard.fresh = [] }
-            return (heard.fresh, heard.words)
+            return (heard.fresh, heard.words.values.joined())
         }
-        let nodes = NodeNames(snapshot)
-        let new = fresh.filter { !noted.contains(Noted($0)) }
+        // What stands is noted in any case, also where more came at once than waits.
+        var seen = noted
+        let new = (fresh + current).filter { seen.insert(Noted($0)).inserted }
         guard !new.isEmpty else { return }
+        let nodes = NodeNames(snapshot)
         let now = now().milliseconds
         do {
             try await shelf.note(new.map { VirtualVersion($0, author: nodes[$0.author], learnt: now) })
         } catch {
-            heard.withLock { $0.fresh = Array((new + $0.fresh).prefix(Self.freshMax)) }
+            heard.withLock { $0.fresh = Array((fresh + $0.fresh).prefix(Self.freshMax)) }
             throw error
         }
-        noted = Set(current.values.joined().map(Noted.init)).union(new.map(Noted.init))
+        noted = Set(current.map(Noted.init))
     }
 
-    /// The one that counts first, and what became of each.
-    func history(of name: Label) async throws -> [(version: VirtualVersion, standing: VirtualStanding)] {
+    /// The greatest number under which anything was said of a name, as far as it is noted; 0: nothing was.
+    func greatestCounter(of name: Label) async throws -> UInt64 {
+        try await shelf.versions(of: name).map(\.word.counter).max() ?? 0
+    }
+
+    /// The one that counts first, then the others, the greatest first; and what became of each.
+    ///
+    /// - Parameter standing: the one that counts, as the catalog has it.
+    func history(
+        of name: Label, standing: VirtualServerWord?
+    ) async throws -> [(version: VirtualVersion, standing: VirtualStanding)] {
         let versions = try await shelf.versions(of: name)
-        return Array(zip(versions, VirtualLineage.standings(of: versions.map(\.word))))
+        let standings = VirtualLineage.standings(of: versions.map(\.word), standing: standing)
+        let all = zip(versions, standings).map { (version: $0, standing: $1) }
+        return all.filter { $0.standing == .stands } + all.filter { $0.standing != .stands }
     }
 }

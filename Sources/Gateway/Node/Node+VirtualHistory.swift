@@ -64,17 +64,23 @@ extension Node {
     /// - Parameter to: its number or the beginning of its hash; `nil`: what the one that counts replaced.
     package func rollBackVirtualServer(named name: String, to: String?) async throws -> JSON {
         let label = try Self.virtualLabel(name)
-        let history = try await history(of: label).map(\.version)
+        let all = try await history(of: label)
+        let history = all.map(\.version)
         let current = history[0].word
         let target: VirtualVersion
         if let to {
             target = try Self.version(to, of: name, among: history)
         } else {
-            guard
-                let before = history.first(where: {
-                    $0.word.definition != nil && current.wins(over: $0.word) && $0.word.hash != current.hash
-                })
-            else {
+            // What it replaced; where that is not known, or was a removal, the last before it that was not lost to another.
+            let replaced = history.first {
+                $0.word.hash == current.replaces && $0.word.counter < current.counter
+                    && $0.word.definition != nil
+            }
+            let earlier = all.first {
+                $0.standing == .replaced && $0.version.word.definition != nil
+                    && current.wins(over: $0.version.word) && $0.version.word.hash != current.hash
+            }
+            guard let before = replaced ?? earlier?.version else {
                 throw Refusal(
                     .notFound, "this node knows no earlier version of \(name)",
                     hint: "`martlet virtual history \(name)` shows what it knows")
@@ -103,7 +109,8 @@ extension Node {
     ) async throws -> [(version: VirtualVersion, standing: VirtualStanding)] {
         // What came a moment ago may not be noted yet.
         try await virtualChronicle.note(board.snapshot)
-        let history = try await virtualChronicle.history(of: name)
+        let standing = board.snapshot.virtualWords[name]?.first
+        let history = try await virtualChronicle.history(of: name, standing: standing)
         guard !history.isEmpty else {
             throw Refusal(
                 .notFound, "this node has never heard of a virtual server \(name)",

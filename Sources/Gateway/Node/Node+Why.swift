@@ -22,6 +22,7 @@ extension Node {
                     hint: "`martlet virtual list` shows them")
             }
         }
+        if let answer = explainComposite(name, in: report, virtuals) { return answer }
         guard let address = address(of: name, in: report, virtuals, isNamed: virtualServer != nil) else {
             throw Refusal(
                 .notFound, "no entry named \(name)",
@@ -53,6 +54,36 @@ extension Node {
     }
 
     // MARK: -
+
+    /// A composite is of no server: its definition declares it.
+    private func explainComposite(
+        _ name: String, in report: CatalogReport, _ virtuals: [VirtualServerRecord]
+    ) -> JSON? {
+        guard report.entry(named: name) == nil else { return nil }
+        for record in virtuals {
+            guard let view = board.view(.server(record.name.text)),
+                let entry = view.entry(.tool, named: name), let composite = entry.composite,
+                let definition = try? ResolvedDefinition(json: record.definition)
+            else { continue }
+            let place = definition.use.firstIndex {
+                if case .composite(let tool) = $0 { tool.name == composite.tool.name } else { false }
+            }
+            let steps = composite.tool.steps.map { step in
+                "step \(step.id) calls \(step.tool) of \(report.nodes[step.server.owner])--\(step.server.name), \(report.state(of: step.server))"
+            }
+            let trace = EntryTrace(
+                name: entry.name, reasons: ["use[\(place ?? 0)] declares it, a composite"] + steps)
+            return .object([
+                ("kind", "composite"), ("entry", .string(composite.tool.name)),
+                ("server", .string(record.name.text)),
+                ("owner", .string(report.nodes[report.snapshot.me])),
+                ("state", .string(report.state(of: entry))),
+                ("endpoints", .array([trace.json(at: "/servers/\(record.name)/mcp")])),
+                ("replicas", .emptyArray),
+            ])
+        }
+        return nil
+    }
 
     private func address(
         of name: String, in report: CatalogReport, _ virtuals: [VirtualServerRecord], isNamed: Bool

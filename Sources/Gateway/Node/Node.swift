@@ -147,7 +147,9 @@ package final class Node: Sendable {
             actions: VirtualServers.Actions(
                 publish: { try await seat.publish($0) },
                 withdraw: { try await seat.withdrawVirtualServer($0) },
-                isOperator: { seat.roles.contains(.operator) }))
+                isOperator: { seat.roles.contains(.operator) },
+                greatestCounter: { try await virtualChronicle.greatestCounter(of: $0) },
+                wasRemoved: { virtualChronicle.hear($0) }))
         let ready = ready
         let service = NodeService.make(
             board: board, router: router, watchers: watchers, subscriptions: subscriptions, door: door,

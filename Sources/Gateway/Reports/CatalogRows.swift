@@ -25,10 +25,12 @@ struct CatalogRows: Sendable {
 
     private let facts: [ServerKey: Facts]
     private let now: Instant
+    private let report: CatalogReport
 
     /// - Complexity: O(servers)
     init(_ report: CatalogReport, now: Instant) {
         self.now = now
+        self.report = report
         facts = report.snapshot.servers.mapValues { known in
             let key = known.record.key
             return Facts(
@@ -41,12 +43,13 @@ struct CatalogRows: Sendable {
     func row(of listed: ListedEntry) -> CatalogRow? {
         let binding = listed.binding
         guard let facts = facts[binding.server] else { return nil }
+        let state = listed.composite == nil ? facts.state : report.state(of: listed)
         return CatalogRow(
             kind: binding.kind, name: binding.entry, definition: listed.definition, server: facts.server,
             node: facts.node, nodeName: facts.nodeName,
             moment: CatalogRow.Moment(
-                listed: listed.name, state: facts.state,
-                isCallable: facts.state == CatalogReport.available,
+                listed: listed.name, state: state,
+                isCallable: state == CatalogReport.available,
                 era: ProtocolRevision(rawValue: facts.server.revision)?.era.rawValue, now: now))
     }
 

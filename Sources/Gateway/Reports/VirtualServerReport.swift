@@ -38,8 +38,10 @@ struct VirtualServerReport {
     /// Nodes whose word was lost to one that had not seen it.
     private var overruled: [JSON] {
         let words = catalog.snapshot.virtualWords[record.name] ?? []
-        return zip(words, VirtualLineage.standings(of: words)).filter { $1 == .overruled }
-            .map { word, _ in .string("\(catalog.nodes[word.author]), version \(word.counter)") }
+        return zip(words, VirtualLineage.standings(of: words, standing: words.first)).filter {
+            $1 == .overruled
+        }
+        .map { word, _ in .string("\(catalog.nodes[word.author]), version \(word.counter)") }
     }
 
     /// A composite is where its caller is, and as available as the first of its steps that is not.

@@ -14,6 +14,10 @@ actor VirtualServers {
         var publish: @Sendable (VirtualServerRecord) async throws -> Void
         var withdraw: @Sendable (Label) async throws -> Void
         var isOperator: @Sendable () -> Bool
+        /// The greatest number under which anything was ever said of a name here, and the way to say that one is gone, where
+        /// the mesh does not say it.
+        var greatestCounter: @Sendable (Label) async throws -> UInt64 = { _ in 0 }
+        var wasRemoved: @Sendable (VirtualServerWord) -> Void = { _ in }
     }
 
     /// What became of one definition.
@@ -126,8 +130,11 @@ actor VirtualServers {
         if current?.definition == definition.json {
             return Applied(name: name, outcome: "unchanged", note: scopeNote)
         }
+        var counter = nextCounter(of: name)
+        // The mesh counts by what it has; here alone nothing else remembers what was removed.
+        if !actions.isOperator() { counter = max(counter, try await actions.greatestCounter(name) &+ 1) }
         let record = VirtualServerRecord(
-            name: name, author: board.me, counter: nextCounter(of: name), definition: definition.json)
+            name: name, author: board.me, counter: counter, definition: definition.json)
         // In this order: what the mesh refuses must not be stored, to be refused again at every start.
         try await define(record)
         try await shelf.save(name, definition: definition.json.text, counter: record.counter, at: .now())
@@ -153,6 +160,10 @@ actor VirtualServers {
         _ = try await shelf.remove(name)
         if assembly.keepsVirtualServer(name) {
             assembly.forgetVirtualServer(name)
+            actions.wasRemoved(
+                VirtualServerWord(
+                    name: name, author: board.me, counter: record.counter &+ 1,
+                    replaces: ContentHash(of: record.definition.bytes), definition: nil))
         } else {
             try await actions.withdraw(name)
         }
@@ -200,7 +211,11 @@ actor VirtualServers {
     /// After a join or a leave the same definitions are signed anew, or stay on this node.
     func restoreAfterMeshChange() async throws {
         for stored in try await shelf.all() { assembly.forgetVirtualServer(stored.name) }
-        for named in configured { assembly.forgetVirtualServer(named.name) }
+        for named in configured {
+            assembly.forgetVirtualServer(named.name)
+            // In another mesh nobody has said it yet.
+            try await published.remove(named.name)
+        }
         try await restore()
     }
 
@@ -230,9 +245,13 @@ actor VirtualServers {
                 if standing?.definition == record.definition, standing?.isConfigured == true { continue }
                 let hash = ContentHash(of: record.definition.bytes)
                 // The same file again is no news: what an operator said meanwhile counts.
-                if actions.isOperator(), published[named.name] == hash, isSaid(named.name) { continue }
+                if actions.isOperator(), published[named.name] == hash, isSaid(named.name) {
+                    waiting[named.name] =
+                        "an operator said something else since the file last changed; it is said again when it changes"
+                    continue
+                }
                 try await define(record)
-                try await self.published.save(named.name, hash)
+                if actions.isOperator() { try await self.published.save(named.name, hash) }
             } catch {
                 waiting[named.name] = "\(error)"
             }
@@ -250,6 +269,7 @@ actor VirtualServers {
             do {
                 try await actions.withdraw(name)
                 try await published.remove(name)
+                waiting[name] = nil
             } catch {
                 waiting[name] = "it is no more in the configuration, and could not be withdrawn: \(error)"
             }

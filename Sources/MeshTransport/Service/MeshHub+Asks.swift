@@ -32,26 +32,52 @@ extension MeshHub {
         let owner = call.owner
         guard !isStopping else { return call.noWay(.shuttingDown) }
         let limit = call.isAbandoned ? Self.pursuedForNobodyMax : Self.pursuedMax
-        guard pursued[owner]?.count ?? 0 < limit else {
+        var pursuit = pursued[owner] ?? Pursuit()
+        guard pursuit.calls.count < limit else {
             return call.noWay(.final("\(limit) calls wait for a way to that node already"))
         }
-        pursued[owner, default: []].append(call)
-        guard pursued[owner]?.count == 1 else { return }
-        loop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [weak self] in
-            self?.resumePursuit(of: owner)
-        }
+        pursuit.calls.append(PursuedCall(call: call, due: .now() + TimeAmount(pause)))
+        wait(pursuit, for: owner)
     }
 
-    /// A direct link to the node is up, or the time has come to try again.
+    /// Sees to it that the first of them that is due is tried again then.
+    private func wait(_ pursuit: Pursuit, for owner: NodeID) {
+        pursuit.timer?.cancel()
+        guard let due = pursuit.calls.map(\.due).min() else {
+            pursued[owner] = nil
+            return
+        }
+        var pursuit = pursuit
+        pursuit.timer = loop.assumeIsolated().scheduleTask(deadline: due) { [weak self] in
+            self?.resumeDue(of: owner)
+        }
+        pursued[owner] = pursuit
+    }
+
+    /// A direct link to the node is up.
     func resumePursuit(of owner: NodeID) {
-        guard let calls = pursued.removeValue(forKey: owner) else { return }
-        for call in calls { dispatch(call) }
+        guard let pursuit = pursued.removeValue(forKey: owner) else { return }
+        pursuit.timer?.cancel()
+        for pursued in pursuit.calls { dispatch(pursued.call) }
+    }
+
+    /// The time has come to try again for some of the calls.
+    private func resumeDue(of owner: NodeID) {
+        guard var pursuit = pursued[owner] else { return }
+        let now = NIODeadline.now()
+        let due = pursuit.calls.filter { $0.due <= now }
+        pursuit.calls.removeAll { $0.due <= now }
+        wait(pursuit, for: owner)
+        for pursued in due { dispatch(pursued.call) }
     }
 
     func endPursuits() {
-        let all = pursued.values.flatMap { $0 }
+        let all = pursued.values
         pursued = [:]
-        for call in all { call.noWay(.shuttingDown) }
+        for pursuit in all {
+            pursuit.timer?.cancel()
+            for pursued in pursuit.calls { pursued.call.noWay(.shuttingDown) }
+        }
     }
 
     // MARK: At the owner
@@ -129,6 +155,18 @@ extension MeshHub {
     func sweepJournal(at now: Instant) {
         for key in journal.sweep(at: now) { incoming[key]?.giveUpOnCaller() }
     }
+}
+
+/// Calls that wait between two attempts to reach their owner.
+struct Pursuit {
+    var calls: [PursuedCall] = []
+    /// Runs out when the first of them is due.
+    var timer: Scheduled<Void>?
+}
+
+struct PursuedCall {
+    let call: OutgoingCall
+    let due: NIODeadline
 }
 
 extension CallCourse.Obstacle {

@@ -63,7 +63,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         return known.sorted { ($0.failures, $0.address) < ($1.failures, $1.address) }.map(\.address)
     }
     /// Calls of ours whose owner is to be reached again, by owner.
-    var pursued: [NodeID: [OutgoingCall]] = [:]
+    var pursued: [NodeID: Pursuit] = [:]
     /// How many calls were sent to each owner so far.
     var callNumbers: [NodeID: UInt64] = [:]
     /// What other nodes called here, and those of their calls that run.
