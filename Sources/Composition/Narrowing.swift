@@ -14,7 +14,7 @@ package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible 
     /// The schema refers to itself as a whole, so that each of its arguments stands in it more than once.
     case refersToItself
     /// The value is not one that the argument's schema allows.
-    case wrongValue(String, expected: String)
+    case wrongValue(String, SchemaMismatch)
 
     package var description: String {
         switch self {
@@ -30,8 +30,8 @@ package enum NarrowingError: Error, Hashable, Sendable, CustomStringConvertible 
             "other parts of its inputSchema refer to the schema of \(name), so \(name) cannot be changed safely"
         case .refersToItself:
             "its inputSchema refers to itself as a whole, so single arguments cannot be changed safely"
-        case .wrongValue(let name, let expected):
-            "the value for \(name) does not fit: its schema wants \(expected)"
+        case .wrongValue(let name, let mismatch):
+            "the value for \(name) does not fit: \(mismatch)"
         }
     }
 }
@@ -115,8 +115,7 @@ package enum Narrowing {
         if let keyword = condition(on: argument.name, in: schema) {
             throw .mentioned(argument.name, in: keyword)
         }
-        if own.bool == false { throw .wrongValue(argument.name, expected: "no value at all") }
-        try check(argument, against: own)
+        try check(argument, against: own, in: schema)
         return (properties, own)
     }
 
@@ -130,30 +129,14 @@ package enum Narrowing {
         return rest.isEmpty ? schema.removing("required") : schema.setting("required", to: .array(rest))
     }
 
-    /// The plain part of validation, enough to catch a slip; the backend validates the rest.
-    private static func check(_ argument: Argument, against schema: JSON) throws(NarrowingError) {
-        if let type = schema["type"] {
-            let types = type.kind == .array ? type.elements.compactMap(\.string) : [type.string ?? ""]
-            guard types.contains(where: { fits(argument.value, $0) }) else {
-                throw .wrongValue(argument.name, expected: types.joined(separator: " or "))
-            }
-        }
-        if let choices = schema["enum"]?.elements, argument.value.kind == .string,
-            !choices.contains(where: { $0.string == argument.value.string })
-        {
-            let words = choices.compactMap(\.string).prefix(12).joined(separator: ", ")
-            throw .wrongValue(argument.name, expected: "one of \(words)")
-        }
-    }
-
-    private static func fits(_ value: JSON, _ type: String) -> Bool {
-        switch value.kind {
-        case .object: type == "object"
-        case .array: type == "array"
-        case .string: type == "string"
-        case .bool: type == "boolean"
-        case .null: type == "null"
-        case .number: type == "number" || (type == "integer" && value.int != nil)
+    /// Enough to catch a slip, wherever in the value it is; the backend validates in earnest.
+    ///
+    /// - Parameter root: the schema that references in the argument's schema lead into.
+    private static func check(
+        _ argument: Argument, against schema: JSON, in root: JSON
+    ) throws(NarrowingError) {
+        if let mismatch = SchemaCheck.mismatches(of: argument.value, with: schema, in: root).first {
+            throw .wrongValue(argument.name, mismatch)
         }
     }
 
@@ -169,7 +152,8 @@ package enum Narrowing {
         }
         // Arguments of prompts are texts (MCP 2026-07-28, server/prompts).
         for argument in fixed + defaults where argument.value.kind != .string {
-            throw .wrongValue(argument.name, expected: "string")
+            let words = "must be string, is \(JSONType.words(for: argument.value))"
+            throw .wrongValue(argument.name, SchemaMismatch(at: "", words))
         }
         arguments.removeAll { given in fixed.contains { $0.name == given["name"]?.string } }
         arguments = arguments.map { given in

@@ -17,9 +17,13 @@ package struct SchemaCheck {
     static let workMax = 16 * 1024 * 1024
 
     /// - Complexity: O(bytes of both · their depth) for schemas as tools have them; ``workMax`` bounds the rest.
-    package static func mismatches(of value: JSON, with schema: JSON) -> [SchemaMismatch] {
+    ///
+    /// - Parameter root: what references lead into, where the schema is a part of a larger one.
+    package static func mismatches(
+        of value: JSON, with schema: JSON, in root: JSON? = nil
+    ) -> [SchemaMismatch] {
         guard value.bytes.count <= valueBytesMax else { return [] }
-        var check = SchemaCheck(root: schema)
+        var check = SchemaCheck(root: root ?? schema)
         check.apply(schema, to: value, at: "", depth: 0)
         return Array(check.found.prefix(mismatchesMax))
     }

@@ -69,9 +69,26 @@ import Testing
             #"{"properties":{"repo":{}},"propertyNames":{"enum":["repo"]}}"#,
             .mentioned("repo", in: "propertyNames")
         ),
-        (#"{"properties":{"repo":false}}"#, .wrongValue("repo", expected: "no value at all")),
-        (#"{"properties":{"repo":{"type":"integer"}}}"#, .wrongValue("repo", expected: "integer")),
-        (#"{"properties":{"repo":{"enum":["b","c"]}}}"#, .wrongValue("repo", expected: "one of b, c")),
+        (
+            #"{"properties":{"repo":false}}"#,
+            .wrongValue("repo", SchemaMismatch(at: "", "is not allowed here"))
+        ),
+        (
+            #"{"properties":{"repo":{"type":"integer"}}}"#,
+            .wrongValue("repo", SchemaMismatch(at: "", #"must be integer, is "a""#))
+        ),
+        (
+            #"{"properties":{"repo":{"enum":["bb","cc"]}}}"#,
+            .wrongValue("repo", SchemaMismatch(at: "", #"must be one of "bb", "cc", is "a""#))
+        ),
+        (
+            #"{"properties":{"repo":{"anyOf":[{"type":"integer"},{"type":"null"}]}}}"#,
+            .wrongValue("repo", SchemaMismatch(at: "", #"must be integer or null, is "a""#))
+        ),
+        (
+            ##"{"properties":{"repo":{"$ref":"#/$defs/r"}},"$defs":{"r":{"const":"b"}}}"##,
+            .wrongValue("repo", SchemaMismatch(at: "", #"must be "b", is "a""#))
+        ),
     ])
     func `where a change would not be plainly right it is refused with the reason`(
         schema: String, error: NarrowingError
@@ -97,7 +114,7 @@ import Testing
     }
 
     @Test func `a default is refused where nothing is allowed`() {
-        #expect(throws: NarrowingError.wrongValue("repo", expected: "no value at all")) {
+        #expect(throws: NarrowingError.wrongValue("repo", SchemaMismatch(at: "", "is not allowed here"))) {
             try Self.narrowed(#"{"properties":{"repo":false}}"#, default: [Argument("repo", "a")])
         }
     }
@@ -111,7 +128,7 @@ import Testing
 
     @Test func `what is set in a prompt is a text`() {
         let prompt = #"{"name":"p","arguments":[{"name":"a"}]}"#.json
-        #expect(throws: NarrowingError.wrongValue("a", expected: "string")) {
+        #expect(throws: NarrowingError.wrongValue("a", SchemaMismatch(at: "", "must be string, is 1"))) {
             try Narrowing.narrow(prompt, of: .prompt, fixed: [Argument("a", 1)], defaults: [])
         }
     }

@@ -116,20 +116,17 @@ import Testing
         }
     }
 
-    @Test func `a value of another type than the argument's is refused`() {
-        let kinds: [String: JSON.Kind] = [
-            "string": .string, "integer": .number, "number": .number, "boolean": .bool, "array": .array,
-            "object": .object,
-        ]
-        for tool in RealTool.chosen where !tool.isClever {
+    @Test func `a value that the schema does not allow is refused`() {
+        for tool in RealTool.chosen where !tool.isClever && !tool.refersToItself {
             for value in tool.values {
-                guard let own = tool.schema["properties"]?[value.name]?["type"]?.string,
-                    let kind = kinds[own],
-                    let wrong = value.wrong, wrong.kind != kind
-                else { continue }
-                let error = NarrowingError.wrongValue(value.name, expected: own)
-                let result = Self.narrow(tool, set: [Argument(value.name, wrong)])
-                #expect(result == .failure(error), "\(tool)")
+                // What differs within one kind may do so by `pattern`, which nobody looks at here.
+                guard let wrong = value.wrong, wrong.kind != value.fitting.kind else { continue }
+                if case .failure(.wrongValue(value.name, _)) = Self.narrow(
+                    tool, set: [Argument(value.name, wrong)])
+                {
+                    continue
+                }
+                Issue.record("\(tool) takes \(wrong) for \(value.name)")
             }
         }
     }
