@@ -96,6 +96,11 @@ let package = Package(
             dependencies: ["Admin", "Gateway", "JSONSlice", "MCPTransport", log, arguments],
             swiftSettings: strict),
 
+        // What the mesh promises, measured in the simulator: `Benchmarks/mesh-simulated`.
+        .executableTarget(
+            name: "mesh-simulation", dependencies: ["Mesh", "Catalog", "MartletTestKit"],
+            path: "Benchmarks/mesh-simulation", swiftSettings: strict),
+
         // Tests.
         .target(
             name: "MartletTestKit",

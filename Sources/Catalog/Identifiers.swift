@@ -53,19 +53,43 @@ package typealias MeshID = Fingerprint<MeshSubject>
 
 /// 256 bits of SHA-256: names content (an entry's definition, a manifest) by what it says.
 package struct ContentHash: Hashable, Comparable, Sendable, CustomStringConvertible {
-    package let bytes: [UInt8]
+    /// Its bytes, most significant first, eight a word: a mesh holds and compares very many of these.
+    package let words: (UInt64, UInt64, UInt64, UInt64)
 
-    package init(of content: some Sequence<UInt8>) { bytes = Array(SHA256.hash(data: Array(content))) }
+    package init(of content: [UInt8]) {
+        words = SHA256.hash(data: content).withUnsafeBytes(Self.words)
+    }
+
+    package init(of content: some Sequence<UInt8>) { self.init(of: Array(content)) }
 
     /// - Returns: `nil` unless there are exactly 32 bytes.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
-        self.bytes = Array(bytes)
+        words = Array(bytes).withUnsafeBytes(Self.words)
+    }
+
+    package var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
+        }
     }
 
     package var description: String { Base32.encode(bytes.prefix(10)) }
 
-    package static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
+    package static func == (a: Self, b: Self) -> Bool { a.words == b.words }
+    package static func < (a: Self, b: Self) -> Bool { a.words < b.words }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+    }
+
+    private static func words(_ bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt64, UInt64) {
+        func word(_ place: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self))
+        }
+        return (word(0), word(1), word(2), word(3))
+    }
 }
 
 /// A name that people give to a node, a server, a segment or a virtual server: `[a-z0-9-]`, 1 to 32

@@ -26,8 +26,8 @@ package final class SimulatedMesh {
 
     private struct Node {
         var local: LocalNode
-        /// The networks it is attached to; two nodes can dial each other if they share one.
-        var segments: Set<String>
+        /// The networks it is attached to, a bit each; two nodes can dial each other if they share one.
+        var segments: UInt64
         var core: MeshCore?
         /// One more at each start, so that nothing planned for a former life reaches this one.
         var epoch = 0
@@ -35,7 +35,7 @@ package final class SimulatedMesh {
         var documents: [DocumentKey: Document] = [:]
         var revocations: [RevocationKey: Revocation] = [:]
         var scoped: [ServerKey: StoredScoped] = [:]
-        var watches: [LinkID: SilenceWatch] = [:]
+        var watches = LinkWatches()
         var pausedUntil: Instant?
         /// Between two ticks it gets no CPU: each comes up to so much too late.
         var lateness: Duration?
@@ -64,6 +64,8 @@ package final class SimulatedMesh {
         var ends: (NodeIndex, NodeIndex)
         /// Of a circuit: the relays between its ends, who carry what they cannot read.
         var relays: [NodeIndex]?
+        /// Whether both ends read deflated frames.
+        var inflates: Bool
         /// Which ends have not closed yet.
         var isOpen = (true, true)
         var arrivesAfter = (Instant.zero, Instant.zero)
@@ -71,6 +73,25 @@ package final class SimulatedMesh {
         var reached: (Instant, Instant)
         /// Sent while the two were cut off from each other.
         var stalled: [(from: NodeIndex, bytes: [UInt8])] = []
+    }
+
+    /// By their numbers, which go up from one.
+    private struct Links {
+        private var all: [Link?] = []
+
+        mutating func add(_ link: Link) -> LinkID {
+            all.append(link)
+            return LinkID(UInt64(all.count))
+        }
+
+        var inOrder: [(LinkID, Link)] {
+            all.enumerated().compactMap { place, link in link.map { (LinkID(UInt64(place + 1)), $0) } }
+        }
+
+        subscript(id: LinkID) -> Link? {
+            get { all.indices.contains(Int(id.number) - 1) ? all[Int(id.number) - 1] : nil }
+            _modify { yield &all[Int(id.number) - 1] }
+        }
     }
 
     private enum Event {
@@ -108,11 +129,15 @@ package final class SimulatedMesh {
     private let limits: MeshLimits
     private var random: SplitMix64
     private var nodes: [Node] = []
-    private var links: [LinkID: Link] = [:]
-    private var linkCount: UInt64 = 0
+    private var links = Links()
     private var queue = EventQueue<Event>()
     /// From the first to the second nothing gets through.
     private var cuts: Set<[NodeIndex]> = []
+    private var networks: [String: UInt64] = [:]
+    private var indices: [NodeID: NodeIndex] = [:]
+    private var addressed: [String: NodeIndex] = [:]
+    /// What was encoded last: a node mostly says the same on all its links.
+    private var lastEncoded: (frame: Frame, inflates: Bool, bytes: [UInt8])?
 
     package init(seed: UInt64, limits: MeshLimits = MeshLimits()) throws {
         mesh = try TestMesh(seed: seed, .hashed)
@@ -141,8 +166,25 @@ package final class SimulatedMesh {
                 grant: office.enrolment.grant, by: office.signer)
         }
         local.relays = relays
-        nodes.append(Node(local: local, segments: segments))
+        append(Node(local: local, segments: bits(of: segments)))
         return index
+    }
+
+    private func append(_ node: Node) {
+        indices[node.local.id] = indices[node.local.id] ?? nodes.count
+        addressed[address(nodes.count)] = nodes.count
+        nodes.append(node)
+    }
+
+    private func bits(of segments: Set<String>) -> UInt64 {
+        var bits: UInt64 = 0
+        for name in segments.sorted() {
+            precondition(networks[name] != nil || networks.count < 64, "a bit for each network")
+            let bit = networks[name] ?? 1 << UInt64(networks.count)
+            networks[name] = bit
+            bits |= bit
+        }
+        return bits
     }
 
     /// Copies a node's machine: key and disk as they are now, to run at an address of its own.
@@ -151,10 +193,10 @@ package final class SimulatedMesh {
         var copy = nodes[original]
         copy.core = nil
         copy.epoch = 0
-        copy.watches = [:]
+        copy.watches = LinkWatches()
         copy.pausedUntil = nil
         copy.local.addresses = ["node\(index):7331"]
-        nodes.append(copy)
+        append(copy)
         return index
     }
 
@@ -192,11 +234,10 @@ package final class SimulatedMesh {
     /// The process dies; its sockets are reset by its kernel.
     package func kill(_ index: NodeIndex) {
         stop(index)
-        for (id, link) in links.sorted(by: { $0.key < $1.key })
-        where link.ends.0 == index || link.ends.1 == index {
+        for (id, link) in links.inOrder where link.ends.0 == index || link.ends.1 == index {
             hangUp(id, by: index)
         }
-        for (id, link) in links.sorted(by: { $0.key < $1.key }) where link.relays?.contains(index) == true {
+        for (id, link) in links.inOrder where link.relays?.contains(index) == true {
             queue.plan(.closed(id, at: link.ends.0), at: now)
             queue.plan(.closed(id, at: link.ends.1), at: now)
         }
@@ -246,12 +287,11 @@ package final class SimulatedMesh {
 
     /// Sends bytes on all of a node's links, or every other one, past its core.
     package func inject(_ index: NodeIndex, _ bytes: [UInt8], everyOther: Bool = false) {
-        let open = links.keys.sorted().filter { id in
-            guard let link = links[id], link.relays == nil else { return false }
-            return (link.ends.0 == index || link.ends.1 == index) && isOpen(id, at: index)
-        }
+        let open = links.inOrder.filter { id, link in
+            link.relays == nil && (link.ends.0 == index || link.ends.1 == index) && isOpen(id, at: index)
+        }.map(\.0)
         for (number, id) in open.enumerated() where !everyOther || number.isMultiple(of: 2) {
-            nodes[index].watches[id]?.sent()
+            nodes[index].watches.sent(id)
             transmit(bytes, on: id, from: index)
         }
     }
@@ -307,8 +347,9 @@ package final class SimulatedMesh {
 
     package func heal() {
         cuts = []
-        for id in links.keys.sorted() {
-            guard let stalled = links[id]?.stalled, !stalled.isEmpty else { continue }
+        for (id, link) in links.inOrder {
+            let stalled = link.stalled
+            guard !stalled.isEmpty else { continue }
             links[id]?.stalled = []
             for (from, bytes) in stalled { transmit(bytes, on: id, from: from) }
         }
@@ -317,10 +358,10 @@ package final class SimulatedMesh {
     /// Breaks one link at both ends, at random.
     package func breakSomeLink() {
         guard
-            let id = links.filter({ $0.value.isOpen == (true, true) }).keys.sorted().randomElement(
-                using: &random),
-            let ends = links[id]?.ends
+            let (id, link) = links.inOrder.filter({ $0.1.isOpen == (true, true) }).randomElement(
+                using: &random)
         else { return }
+        let ends = link.ends
         queue.plan(.closed(id, at: ends.0), at: now)
         queue.plan(.closed(id, at: ends.1), at: now)
     }
@@ -426,7 +467,7 @@ package final class SimulatedMesh {
 
     private func stop(_ index: NodeIndex) {
         nodes[index].core = nil
-        nodes[index].watches = [:]
+        nodes[index].watches = LinkWatches()
         nodes[index].pausedUntil = nil
     }
 
@@ -439,8 +480,10 @@ package final class SimulatedMesh {
         }
         queue.plan(.tick(index, epoch: epoch), at: next + .nanoseconds(1))
         let reading = clock(index)
-        for link in nodes[index].watches.keys.sorted() {
-            switch nodes[index].watches[link]?.tick(at: reading) {
+        var place = 0
+        while place < nodes[index].watches.count {
+            let (link, verdict) = nodes[index].watches.tick(place, at: reading)
+            switch verdict {
             case .sendHeartbeat: send(.heartbeat, on: link, from: index)
             case .down:
                 if let link = links[link] {
@@ -448,17 +491,17 @@ package final class SimulatedMesh {
                 }
                 hangUp(link, by: index)
                 close(link, at: index)
-            case .quiet, nil: break
+            case .quiet: break
             }
+            // After one that is closed, the next one stands in its place.
+            if nodes[index].watches.holds(link, at: place) { place += 1 }
         }
         handle(.tick, at: index)
     }
 
     private func handle(_ event: MeshEvent, at index: NodeIndex) {
-        guard var core = nodes[index].core else { return }
-        nodes[index].core = nil  // so that the copy is the only one and changes in place
-        let effects = core.handle(event, at: clock(index), using: &random)
-        nodes[index].core = core
+        let reading = clock(index)
+        guard let effects = nodes[index].core?.handle(event, at: reading, using: &random) else { return }
         perform(effects, at: index)
         stepObserver?(index)
     }
@@ -510,8 +553,7 @@ package final class SimulatedMesh {
         func fail(_ problem: DialProblem) {
             handle(.dialFailed(address: address, expecting: expecting, problem), at: index)
         }
-        guard let other = nodes.indices.first(where: { self.address($0) == address }),
-            let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
+        guard let other = addressed[address], let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
             canPass(index, other), canPass(other, index)
         else { return fail(.unreachable("no answer")) }
         guard !nodes[index].hasWrongDate, !nodes[other].hasWrongDate else {
@@ -524,9 +566,8 @@ package final class SimulatedMesh {
             return fail(.refused(why))
         }
 
-        linkCount += 1
-        let link = LinkID(linkCount)
-        links[link] = Link(ends: (index, other), reached: (now, now))
+        let link = links.add(
+            Link(ends: (index, other), inflates: inflates(core.hello, peer.hello), reached: (now, now)))
         queue.plan(
             .linkUp(
                 link, at: other, epoch: nodes[other].epoch,
@@ -543,21 +584,22 @@ package final class SimulatedMesh {
         else {
             return
         }
-        let hops = path.compactMap { id in nodes.indices.first { self.id($0) == id } }
+        let hops = path.compactMap { indices[$0] }
         let isOpen = zip([index] + hops, hops).allSatisfy {
             canPass($0, $1) && canPass($1, $0) && nodes[$1].core?.link(to: self.id($0)) != nil
         }
         guard hops.count == path.count, isOpen, let other = hops.last, let peer = nodes[other].core,
             core.objection(to: id(other)) == nil, peer.objection(to: id(index)) == nil
         else { return }
-        let exists = links.values.contains {
-            $0.relays != nil && $0.isOpen == (true, true)
-                && ($0.ends == (index, other) || $0.ends == (other, index))
+        let exists = links.inOrder.contains { _, link in
+            link.relays != nil && link.isOpen == (true, true)
+                && (link.ends == (index, other) || link.ends == (other, index))
         }
         guard hops.count > 1, !exists else { return }
-        linkCount += 1
-        let link = LinkID(linkCount)
-        links[link] = Link(ends: (index, other), relays: Array(hops.dropLast()), reached: (now, now))
+        let link = links.add(
+            Link(
+                ends: (index, other), relays: Array(hops.dropLast()),
+                inflates: inflates(core.hello, peer.hello), reached: (now, now)))
         queue.plan(
             .linkUp(
                 link, at: other, epoch: nodes[other].epoch,
@@ -566,6 +608,12 @@ package final class SimulatedMesh {
             .linkUp(
                 link, at: index, epoch: epoch, LinkFacts(hello: peer.hello, openedByMe: true, address: nil)),
             at: now)
+    }
+
+    private func inflates(_ a: Hello, _ b: Hello) -> Bool {
+        var both = a
+        both.features &= b.features
+        return both.inflates
     }
 
     /// Whether bytes get through from one end of a link to the other now.
@@ -578,8 +626,7 @@ package final class SimulatedMesh {
     }
 
     private func canPass(_ a: NodeIndex, _ b: NodeIndex) -> Bool {
-        (a == b || !nodes[a].segments.isDisjoint(with: nodes[b].segments))
-            && !cuts.contains([a, b])
+        (a == b || nodes[a].segments & nodes[b].segments != 0) && (cuts.isEmpty || !cuts.contains([a, b]))
     }
 
     private func noteReached(_ id: LinkID, _ index: NodeIndex) {
@@ -594,8 +641,8 @@ package final class SimulatedMesh {
 
     private func send(_ frame: Frame, on link: LinkID, from index: NodeIndex) {
         guard isOpen(link, at: index), let ends = links[link]?.ends else { return }
-        nodes[index].watches[link]?.sent()
-        let bytes = nodes[index].core?.encode(frame, for: link) ?? frame.encoded
+        nodes[index].watches.sent(link)
+        let bytes = encoded(frame, inflates: links[link]?.inflates ?? false)
         frameObserver?(index, ends.0 == index ? ends.1 : ends.0, frame)
         bytesSent += bytes.count
         framesSent += 1
@@ -606,6 +653,15 @@ package final class SimulatedMesh {
         guard case .documents = frame else { return transmit(bytes, on: link, from: index) }
         transmit(bytes, on: link, from: index, isOvertaken: chance(network.reordering))
         if chance(network.duplication) { transmit(bytes, on: link, from: index) }
+    }
+
+    private func encoded(_ frame: Frame, inflates: Bool) -> [UInt8] {
+        if let lastEncoded, lastEncoded.inflates == inflates, lastEncoded.frame == frame {
+            return lastEncoded.bytes
+        }
+        let bytes = frame.encoded(inflates: inflates)
+        lastEncoded = (frame, inflates, bytes)
+        return bytes
     }
 
     private func transmit(
@@ -639,7 +695,7 @@ package final class SimulatedMesh {
 
     private func arrive(_ link: LinkID, _ index: NodeIndex, _ bytes: [UInt8]) {
         guard nodes[index].core != nil, isOpen(link, at: index) else { return }
-        nodes[index].watches[link]?.heard()
+        nodes[index].watches.heard(link)
         var decoder = FrameDecoder()
         decoder.append(bytes)
         do {

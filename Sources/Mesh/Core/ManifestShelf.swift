@@ -62,6 +62,9 @@ struct ManifestShelf: Sendable {
 
     init(limits: MeshLimits) { self.limits = limits }
 
+    /// Whether there is nothing to order.
+    var isIdle: Bool { fetches.isEmpty && waiting.isEmpty }
+
     subscript(hash: ContentHash) -> Held? { held[hash] }
 
     /// What a server is to be shown with: what its document names, else what it named before.

@@ -24,32 +24,24 @@ extension MeshCore {
             if isSettled, age < limits.chooseEvery { return wanted }
         }
         wantedFoundAt = now
-        let present = presentNodes
-        let ground = ground(of: me.id, among: present)
-        let found = StandingPeers.wanted(ground, limit: limits.standingLinks)
+        let found = StandingPeers.wanted(ground(of: me.id), limit: limits.standingLinks)
         wanted = found
-        neighbourhood.choose(found, of: present, at: now)
+        neighbourhood.choose(found, of: store.nodes, at: now)
         return found
     }
 
     /// What a node has to choose by: this one, or another as far as it can be seen from here.
-    private mutating func ground(of node: NodeID, among present: [NodeID: NodeBody]) -> StandingPeers.Ground {
+    private mutating func ground(of node: NodeID) -> StandingPeers.Ground {
         let isMe = node == me.id
-        let segments = present.mapValues { $0.enrolment.segment }
+        let segments = store.segments
         let segment = isMe ? me.enrolment.segment : segments[node] ?? me.enrolment.segment
         var others = segments
         others[node] = nil
         if !isMe { others[me.id] = me.enrolment.segment }
-        var bridges: [Label: Set<NodeID>] = [:]
-        for (holder, home) in segments.merging([me.id: me.enrolment.segment], uniquingKeysWith: { $1 })
-        where home == segment {
-            for peer in countedLinks(of: holder) {
-                if let other = peer == me.id ? me.enrolment.segment : segments[peer], other != segment {
-                    bridges[other, default: []].insert(holder)
-                }
-            }
-        }
-        let passedOver = Set(present.filter { $0.value.addresses.isEmpty }.keys)
+        var reached = reachedNodes
+        reached.insert(me.id)
+        reached.remove(node)
+        let bridges = bridges(of: segment)
         var inVain: Set<NodeID> = []
         var triers: [Label: Int] = [:]
         if isMe {
@@ -58,9 +50,32 @@ extension MeshCore {
         }
         return StandingPeers.Ground(
             me: node, segment: segment, segments: others,
-            reached: Set(routes.keys).union([me.id]).subtracting([node]),
-            linked: Set(countedLinks(of: node)), passedOver: passedOver, inVain: inVain, bridges: bridges,
+            reached: reached,
+            linked: Set(countedLinks(of: node)), passedOver: store.mute, inVain: inVain, bridges: bridges,
             triers: triers)
+    }
+
+    /// Nodes of a segment that hold a link to another one.
+    private mutating func bridges(of segment: Label) -> [Label: Set<NodeID>] {
+        var bridges: [Label: Set<NodeID>] = [:]
+        readLinks()
+        let mine = me.enrolment.segment
+        for (number, holder) in graph.ids.enumerated() where store.segments[holder] == segment {
+            for edge in graph.edges[number] {
+                if let other = store.segments[graph.ids[Int(edge.peer)]], other != segment {
+                    bridges[other, default: []].insert(holder)
+                }
+            }
+        }
+        for peer in neighbourhood.linkedPeers {
+            guard let theirs = store.segments[peer], theirs != mine else { continue }
+            if mine == segment { bridges[theirs, default: []].insert(me.id) }
+            // Their link to this node counts when they list it.
+            if theirs == segment, store.links[peer]?.links[me.id] != nil {
+                bridges[mine, default: []].insert(peer)
+            }
+        }
+        return bridges
     }
 
     /// The longer a pair of segments lacks links, the more nodes try.
@@ -87,7 +102,7 @@ extension MeshCore {
 
     /// A place is taken from who has other links, so that a node without any finds one.
     mutating func makeRoom() {
-        let over = neighbourhood.peers.count - limits.acceptedLinks
+        let over = neighbourhood.linkCount - limits.acceptedLinks
         guard over > 0 else { return }
         let wanted = wantedPeers()
         var crowd: [(links: Int, peer: NodeID, link: LinkID)] = []
@@ -106,7 +121,7 @@ extension MeshCore {
 
     /// Ends a link that this node once opened and neither end would choose now, if nobody is reached by it alone.
     mutating func trimLinks() {
-        guard now - trimmedAt >= limits.trimEvery, presentNodes.count - 1 > limits.standingLinks else {
+        guard now - trimmedAt >= limits.trimEvery, store.presentCount - 1 > limits.standingLinks else {
             return
         }
         trimmedAt = now
@@ -119,7 +134,7 @@ extension MeshCore {
             surplus[link] = surplusSince[link] ?? now
         }
         surplusSince = surplus
-        guard neighbourhood.peers.count > limits.standingLinks else { return }
+        guard neighbourhood.linkCount > limits.standingLinks else { return }
         let due = surplus.filter { now - $0.value >= limits.surplusFor }
         guard let link = due.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key,
             let peer = neighbourhood.peer(of: link)
@@ -131,17 +146,15 @@ extension MeshCore {
     }
 
     private mutating func isWanted(by peer: NodeID) -> Bool {
-        let ground = ground(of: peer, among: presentNodes)
+        let ground = ground(of: peer)
         return StandingPeers.wanted(ground, limit: limits.standingLinks).contains(me.id)
     }
 
     /// Whether anybody would be out of reach without the link to a peer.
     private func isNeeded(_ peer: NodeID) -> Bool {
-        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
-        let rest = LinkGraph(
-            me: me.id, direct: neighbourhood.listed(relays: me.relays), listed: listed,
-            masked: [NodePair(me.id, peer)])
-        return rest.routes.count < routes.count
+        let rest = RouteTable(
+            graph, direct: neighbourhood.listed(relays: me.relays), masked: [NodePair(me.id, peer)])
+        return rest.reachedCount < routes.count
     }
 
     // MARK: No place

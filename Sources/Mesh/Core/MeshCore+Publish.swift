@@ -191,15 +191,15 @@ extension MeshCore {
     }
 
     /// This node's links, without those that come and go, unless somebody is reached over one of these alone.
-    private func toldLinks() -> [NodeID: ListedLink] {
+    private mutating func toldLinks() -> [NodeID: ListedLink] {
         let all = neighbourhood.listed(relays: me.relays)
         let held = damping.held(at: now)
         let steady = all.filter { !held.contains($0.key) }
         guard steady.count < all.count else { return all }
-        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
-        let reached = LinkGraph(me: me.id, direct: all, listed: listed).routes
-        let without = LinkGraph(me: me.id, direct: steady, listed: listed).routes
-        return reached.keys.allSatisfy { without[$0] != nil } ? steady : all
+        readLinks()
+        let reached = RouteTable(graph, direct: all)
+        let without = RouteTable(graph, direct: steady)
+        return without.reachedCount == reached.reachedCount ? steady : all
     }
 
     mutating func publishLinksIfDue(using random: inout some RandomNumberGenerator) {

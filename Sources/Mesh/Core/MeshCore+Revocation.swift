@@ -281,7 +281,7 @@ extension MeshCore {
         unreachableSince[node] = nil
         heardAt[node] = nil
         departedAt[node] = nil
-        graphDirty = true
+        noteLinks(of: node)
         routesFoundAt = nil
         wanted = nil
         outbox.noteCatalogChange()

@@ -55,7 +55,7 @@ extension MeshCore {
         switch (key.kind, key.name) {
         case (.node, _):
             outbox.noteCatalogChange()
-            graphDirty = true
+            noteLinks(of: key.origin)
             wanted = nil
             guard key.origin != me.id else { return }
             noteScopedLink(to: key.origin)
@@ -71,7 +71,7 @@ extension MeshCore {
             departedAt[key.origin] = body?.standing == .left ? departedAt[key.origin] ?? now : nil
             neighbourhood.documented(key.origin, addresses, at: now, using: &random)
             tellClash(over: body?.enrolment.label)
-        case (.links, _): graphDirty = true
+        case (.links, _): noteLinks(of: key.origin)
         case (.server, let name?):
             outbox.noteCatalogChange()
             let server = ServerKey(owner: key.origin, name: name)
@@ -90,6 +90,11 @@ extension MeshCore {
     ) {
         var documents: [Document] = []
         for bytes in encoded {
+            // Most of what arrives in a large mesh has come another way before.
+            if let held = store.held(in: bytes), held.key.origin != me.id {
+                if held.isSame { noteArrival(of: held.key) }
+                continue
+            }
             do throws(WireError) {
                 if let document = try Document.decode(bytes) { documents.append(document) }
             } catch {

@@ -41,10 +41,18 @@ package struct MeshCore: Sendable {
     /// Since when each of these links is none that anybody chose.
     var surplusSince: [LinkID: Instant] = [:]
     var trimmedAt = Instant.zero
+    /// Whose word on its links, or on being of the mesh, ``graph`` has not taken over yet.
+    var unread: Set<NodeID> = []
+    var graph: LinkGraph
+    var table = RouteTable()
     var graphDirty = false
     /// When routes were last found; `nil`: they must be found now.
     var routesFoundAt: Instant?
     var routes: [NodeID: Route] = [:]
+    /// Whom ``routes`` lead to.
+    var reachedNodes: Set<NodeID> = []
+    /// Whether ``routes`` go around links that broke under a circuit.
+    var routesAreMasked = false
     var unreachableSince: [NodeID: Instant] = [:]
     /// Since when each node is reached on the path of its present route.
     var reachedSince: [NodeID: Instant] = [:]
@@ -83,6 +91,7 @@ package struct MeshCore: Sendable {
         neighbourhood = Neighbourhood(me: me.id, mesh: trust.mesh, limits: limits)
         shelf = ManifestShelf(limits: limits)
         floods = FloodWatch(limits: limits)
+        graph = LinkGraph(me: me.id)
     }
 
     /// What a link's handshake says of this node now.
@@ -141,7 +150,9 @@ package struct MeshCore: Sendable {
         publishLinksIfDue(using: &random)
         findRoutesIfDirty()
         syncScoped()
-        for (frame, link) in shelf.orders(active: spreading, at: now) { outbox.send(frame, link) }
+        if !shelf.isIdle {
+            for (frame, link) in shelf.orders(active: spreading, at: now) { outbox.send(frame, link) }
+        }
         return outbox.take(limits: limits)
     }
 
@@ -205,9 +216,9 @@ package struct MeshCore: Sendable {
         }
         closeLinksOfDeparted()
         lookWhetherAlone()
-        for link in pulls.keys {
-            pulls[link] = pulls[link]?.filter { now - $0.value.at < limits.pullTimeout }
-            if pulls[link]?.isEmpty == true { pulls[link] = nil }
+        for (link, pending) in pulls where pending.contains(where: { now - $0.value.at >= limits.pullTimeout }) {
+            let rest = pending.filter { now - $0.value.at < limits.pullTimeout }
+            pulls[link] = rest.isEmpty ? nil : rest
         }
         if damping.release(at: now) { linksDirty = true }
         if masks.contains(where: { $0.until <= now }) {
@@ -342,58 +353,4 @@ package struct MeshCore: Sendable {
     }
 
     var presentNodes: [NodeID: NodeBody] { store.nodes.filter { $0.value.standing == .present } }
-
-    // MARK: Routes
-
-    private mutating func mask(_ pair: NodePair, namedBy relay: NodeID) {
-        masks.removeAll { $0.pair == pair }
-        if masks.count >= limits.masks { masks.removeFirst() }
-        masks.append((pair, relay == me.id ? nil : relay, now + limits.maskFor))
-        graphDirty = true
-        routesFoundAt = nil
-    }
-
-    private mutating func findRoutesIfDirty() {
-        guard graphDirty, routesFoundAt.map({ now - $0 >= limits.routesEvery }) ?? true else { return }
-        graphDirty = false
-        routesFoundAt = now
-        let direct = neighbourhood.listed(relays: me.relays)
-        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
-        let masked = Set(masks.map(\.pair))
-        let avoided = Set(masks.compactMap(\.relay))
-        var found = LinkGraph(
-            me: me.id, direct: direct, listed: listed, masked: masked, avoided: avoided
-        ).routes
-        if !masked.isEmpty {
-            // Where no way is disjoint, the relay is trusted again, and a masked link is better than none at all.
-            for graph in [
-                LinkGraph(me: me.id, direct: direct, listed: listed, masked: masked),
-                LinkGraph(me: me.id, direct: direct, listed: listed),
-            ] { found.merge(graph.routes) { better, _ in better } }
-        }
-        guard found != routes else { return }
-        outbox.noteRouteChange()
-        outbox.noteCatalogChange()
-        wanted = nil
-        // What is held back may have become the only way to somebody.
-        if !damping.held(at: now).isEmpty { linksDirty = true }
-        // Whoever is reached again by way of others can mostly be dialled again too.
-        let regained = Set(found.keys).subtracting(routes.keys).subtracting(neighbourhood.peers)
-        if !regained.isEmpty { neighbourhood.encourage(regained, at: now) }
-        for (node, route) in found where routes[node]?.path != route.path { reachedSince[node] = now }
-        for node in routes.keys where found[node] == nil { reachedSince[node] = nil }
-        routes = found
-        noteUnreachable()
-    }
-
-    /// Since when each node is out of reach.
-    mutating func noteUnreachable() {
-        for node in store.nodes.keys where node != me.id {
-            if routes[node] != nil {
-                unreachableSince[node] = nil
-            } else if unreachableSince[node] == nil {
-                unreachableSince[node] = now
-            }
-        }
-    }
 }

@@ -78,7 +78,9 @@ package struct DocumentKey: Hashable, Comparable, Sendable, CustomStringConverti
     package var description: String { "\(kind) \(origin)\(name.map { "/\($0)" } ?? "")" }
 
     package static func < (a: Self, b: Self) -> Bool {
-        (a.kind, a.origin, a.name?.text ?? "") < (b.kind, b.origin, b.name?.text ?? "")
+        if a.kind != b.kind { return a.kind < b.kind }
+        if a.origin != b.origin { return a.origin < b.origin }
+        return (a.name?.text ?? "") < (b.name?.text ?? "")
     }
 
     func encode(to encoder: inout CanonicalEncoder) {
@@ -172,6 +174,19 @@ package struct Document: Hashable, Sendable {
         let signature = try decoder.value(Signature.self)
         try decoder.finish()
         return Document(key: key, version: version, body: body, signature: signature)
+    }
+
+    /// Reads no more than what names a document: enough to see that it is held already.
+    ///
+    /// - Returns: `nil` for what is none, or of a kind that a newer version of the protocol brought.
+    static func heading(_ bytes: [UInt8]) -> (key: DocumentKey, version: DocumentVersion)? {
+        do throws(WireError) {
+            var decoder = CanonicalDecoder(bytes[...])
+            guard let key = try DocumentKey.decode(from: &decoder) else { return nil }
+            return (key, try decoder.value(DocumentVersion.self))
+        } catch {
+            return nil
+        }
     }
 
     package var encoded: [UInt8] { Self.content(key, version, body) + signature.bytes }

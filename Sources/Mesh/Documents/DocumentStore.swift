@@ -37,13 +37,15 @@ package struct DocumentStore: Sendable {
 
     private var documents: [DocumentKey: Document] = [:]
     private var counts: [NodeID: Counts] = [:]
-    /// Everything in order, and its digest; made when asked for.
-    private var sorted: [DocumentRow]?
+    private var index = RowIndex()
     private var digestMade: Digest?
-    private var placesMade: [UInt16]?
 
     // What the documents say, decoded once.
     package private(set) var nodes: [NodeID: NodeBody] = [:]
+    /// Of the nodes that are present.
+    private(set) var segments: [NodeID: Label] = [:]
+    /// Those of them that have no address to dial.
+    private(set) var mute: Set<NodeID> = []
     package private(set) var links: [NodeID: LinksBody] = [:]
     package private(set) var servers: [ServerKey: ServerBody] = [:]
     package private(set) var virtualServers: [Label: [NodeID: VirtualServerBody]] = [:]
@@ -61,6 +63,7 @@ package struct DocumentStore: Sendable {
 
     package var signatureChecker: SignatureChecker { checker }
     package var count: Int { documents.count }
+    var presentCount: Int { segments.count }
     package var all: some Collection<Document> { documents.values }
     package subscript(key: DocumentKey) -> Document? { documents[key] }
 
@@ -71,6 +74,18 @@ package struct DocumentStore: Sendable {
             return row.beats(held.row) || equivocations[row.key.origin] == nil
         }
         return row.beats(held.row)
+    }
+
+    /// Whether bytes say nothing that is not held: told at a fraction of the cost of taking them in.
+    ///
+    /// - Returns: the key, and whether it is the very document, not an earlier version of it; `nil`: it must be looked at.
+    func held(in bytes: [UInt8]) -> (key: DocumentKey, isSame: Bool)? {
+        guard let (key, version) = Document.heading(bytes), let held = documents[key] else { return nil }
+        if held.version > version { return (key, false) }
+        guard held.version == version, held.encodedCount == bytes.count, held.encoded == bytes else {
+            return nil
+        }
+        return (key, true)
     }
 
     /// Takes a document in, from wherever it comes.
@@ -147,6 +162,8 @@ package struct DocumentStore: Sendable {
         let gone = documents.keys.filter { $0.origin == origin }.sorted()
         for key in gone { remove(key) }
         nodes[origin] = nil
+        segments[origin] = nil
+        mute.remove(origin)
         counts[origin] = nil
         equivocations[origin] = nil
         return gone
@@ -165,20 +182,10 @@ package struct DocumentStore: Sendable {
     }
 
     /// All rows in the order of their keys.
-    package mutating func rows() -> [DocumentRow] {
-        if let sorted { return sorted }
-        let rows = documents.values.map(\.row).sorted { $0.key < $1.key }
-        sorted = rows
-        return rows
-    }
+    package mutating func rows() -> [DocumentRow] { index.rows(of: documents) }
 
     /// Where each of ``rows()`` falls (``DocumentKey/place``).
-    mutating func places() -> [UInt16] {
-        if let placesMade { return placesMade }
-        let places = rows().map(\.key.place)
-        placesMade = places
-        return places
-    }
+    mutating func places() -> [UInt16] { index.places(of: documents) }
 
     // MARK: Parts
 
@@ -274,16 +281,22 @@ package struct DocumentStore: Sendable {
         count(key, live: isLive(key) ? -1 : 0)
         documents[key] = document
         switch (body, key.name) {
-        case (.node(let node), _): nodes[key.origin] = node
+        case (.node(let node), _):
+            nodes[key.origin] = node
+            segments[key.origin] = node.standing == .present ? node.enrolment.segment : nil
+            if node.standing == .present, node.addresses.isEmpty {
+                mute.insert(key.origin)
+            } else {
+                mute.remove(key.origin)
+            }
         case (.links(let body), _): links[key.origin] = body
         case (.server(let server), let name?): servers[ServerKey(owner: key.origin, name: name)] = server
         case (.virtualServer(let body), let name?): virtualServers[name, default: [:]][key.origin] = body
         case (.server, nil), (.virtualServer, nil): break  // a named kind's key always has its name
         }
         count(key, live: isLive(key) ? 1 : 0)
-        sorted = nil
+        index.note(key)
         digestMade = nil
-        placesMade = nil
     }
 
     private mutating func count(_ key: DocumentKey, live change: Int) {
@@ -314,8 +327,7 @@ package struct DocumentStore: Sendable {
             servers[ServerKey(owner: origin, name: name)] = nil
         }
         if key.kind == .links { links[origin] = nil }
-        sorted = nil
+        index.note(key)
         digestMade = nil
-        placesMade = nil
     }
 }

@@ -86,14 +86,19 @@ package struct LinkDamping: Sendable {
 
     /// - Returns: whether a link may be told since the last question.
     package mutating func release(at now: Instant) -> Bool {
-        let due = courses.filter { $0.value.heldUntil.map { $0 <= now } ?? false }.keys
-        for peer in due { courses[peer]?.heldUntil = nil }
-        return !due.isEmpty
+        var isDue = false
+        for (peer, course) in courses {
+            guard let until = course.heldUntil, until <= now else { continue }
+            courses[peer]?.heldUntil = nil
+            isDue = true
+        }
+        return isDue
     }
 
     package mutating func forget(_ peer: NodeID) { courses[peer] = nil }
 
     private mutating func forgive(at now: Instant) {
+        guard !courses.isEmpty else { return }
         courses = courses.filter { now - ($0.value.downs.last ?? now) < Self.forgiveAfter }
     }
 }

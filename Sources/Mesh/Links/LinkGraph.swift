@@ -11,125 +11,92 @@ package struct NodePair: Hashable, Sendable {
     }
 }
 
-/// A way to a node.
-package struct Route: Hashable, Sendable {
-    /// The ids to cross, the node itself last; at most ``CircuitHeader/pathMax``, none twice, never this node.
-    package var path: [NodeID]
-    /// Sum of the links' round-trip classes, in milliseconds.
-    package var cost: Int
-}
-
-/// Who is alive and how to get there, from everybody's links documents: one computation.
+/// Which links there are, from everybody's links documents: kept as each of these comes, since a mesh of a thousand nodes
+/// says something of its links at any time.
 ///
-/// A link counts when both ends list it; this node's own links count as they are. In the middle of a path a node
-/// relays only from and to links that it says it relays over.
+/// A link counts when both ends list it. This node is not in it: its own links count as they are (``RouteTable``), and no way to
+/// anybody leads back here. Nodes are numbered in the order in which they became known; a number is never another node's.
 package struct LinkGraph: Sendable {
-    package let routes: [NodeID: Route]
-
-    private struct Edge {
-        var to: Int
-        var cost: Int
+    /// One end's view of a link that counts.
+    struct Edge: Hashable, Sendable {
+        /// Number of the far end.
+        var peer: Int32
+        var cost: Int32
         /// Whether this end passes circuits on over it.
-        var relaysOut: Bool
-        /// Whether the far end passes on what comes in over it.
-        var relaysIn: Bool
+        var relaysHere: Bool
+        /// Whether the far end does.
+        var relaysThere: Bool
+
+        func seen(from other: Int) -> Edge {
+            Edge(peer: Int32(other), cost: cost, relaysHere: relaysThere, relaysThere: relaysHere)
+        }
     }
 
-    /// What the search knows of one node after some number of hops, once for arriving over a link that the node
-    /// relays from and once for any link.
-    private struct Arrival {
-        var cost = Int.max
-        var from = -1
-        /// Reached with fewer hops already.
-        var isCarried = false
+    let me: NodeID
+    private(set) var ids: [NodeID] = []
+    /// Of each node, in the order of the far ends' numbers.
+    private(set) var edges: [[Edge]] = []
+    /// Whether each node lists a link with this one, and relays over it.
+    private(set) var relaysToMe: [Bool] = []
+    private var numbers: [NodeID: Int] = [:]
+    private var listed: [LinksBody?] = []
+    private var touched: [Int] = []
+
+    package init(me: NodeID) { self.me = me }
+
+    func number(of node: NodeID) -> Int? { numbers[node] }
+
+    /// Numbers a node, so that there can be a way to it.
+    package mutating func admit(_ node: NodeID) {
+        guard node != me, numbers[node] == nil else { return }
+        numbers[node] = ids.count
+        ids.append(node)
+        edges.append([])
+        relaysToMe.append(false)
+        listed.append(nil)
     }
 
-    /// - Parameters:
-    ///   - direct: this node's links, as they are now.
-    ///   - listed: what every node lists, this one not needed.
-    ///   - masked: links to leave out.
-    ///   - avoided: nodes that are no way through, whatever they list; they can be an end still.
-    /// - Complexity: O(``CircuitHeader/pathMax`` × links). Paths that cost the same: fewest hops, then smallest ids.
-    package init(
-        me: NodeID, direct: [NodeID: ListedLink], listed: [NodeID: LinksBody], masked: Set<NodePair> = [],
-        avoided: Set<NodeID> = []
-    ) {
-        let ids = Set(listed.keys).union(direct.keys).subtracting([me]).sorted()
-        let index = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
-        var edges: [[Edge]] = Array(repeating: [], count: ids.count)
-        for (from, id) in ids.enumerated() {
-            for (peer, link) in listed[id]?.links ?? [:] {
-                guard let to = index[peer], let back = listed[peer]?.links[id],
-                    !masked.contains(NodePair(id, peer))
-                else { continue }
-                edges[from].append(
-                    Edge(
-                        to: to, cost: max(link.roundTrip, back.roundTrip).cost, relaysOut: link.relays,
-                        relaysIn: back.relays && !avoided.contains(peer)))
-            }
+    /// Takes over what a node lists now.
+    ///
+    /// - Parameter body: `nil`: nothing, since it is no more of the mesh.
+    /// - Complexity: O(links of the node), apart from finding each one's place among the far end's.
+    package mutating func list(_ node: NodeID, _ body: LinksBody?) {
+        guard node != me else { return }
+        if body != nil { admit(node) }
+        guard let at = numbers[node], listed[at] != body else { return }
+        listed[at] = body
+        relaysToMe[at] = body?.links[me]?.relays ?? false
+        touched.append(at)
+        let before = edges[at]
+        edges[at] = countedLinks(of: at)
+        for edge in before where !edges[at].contains(edge) {
+            let other = Int(edge.peer)
+            edges[other].removeAll { $0.peer == at }
+            touched.append(other)
         }
-
-        // Layer h holds the cheapest ways of at most h + 1 hops: Bellman and Ford's relaxation, one layer a hop.
-        typealias Layer = [(relayed: Arrival, any: Arrival)]
-        var layers: [Layer] = [Array(repeating: (Arrival(), Arrival()), count: ids.count)]
-        for (peer, link) in direct {
-            guard let at = index[peer], !masked.contains(NodePair(me, peer)) else { continue }
-            let arrival = Arrival(cost: link.roundTrip.cost)
-            layers[0][at].any = arrival
-            if listed[peer]?.links[me]?.relays == true, !avoided.contains(peer) {
-                layers[0][at].relayed = arrival
-            }
+        for edge in edges[at] where !before.contains(edge) {
+            let other = Int(edge.peer)
+            let place = edges[other].firstIndex { $0.peer > at } ?? edges[other].count
+            edges[other].insert(edge.seen(from: at), at: place)
+            touched.append(other)
         }
-        for _ in 1..<CircuitHeader.pathMax {
-            let before = layers[layers.count - 1]
-            var after: Layer = before.map { pair in
-                var pair = pair
-                pair.relayed.isCarried = true
-                pair.any.isCarried = true
-                return pair
-            }
-            var improved = false
-            for (from, reached) in before.enumerated() where reached.relayed.cost != .max {
-                for edge in edges[from] where edge.relaysOut {
-                    let arrival = Arrival(cost: reached.relayed.cost + edge.cost, from: from)
-                    if arrival.cost < after[edge.to].any.cost {
-                        after[edge.to].any = arrival
-                        improved = true
-                    }
-                    if edge.relaysIn, arrival.cost < after[edge.to].relayed.cost {
-                        after[edge.to].relayed = arrival
-                        improved = true
-                    }
-                }
-            }
-            guard improved else { break }
-            layers.append(after)
-        }
-
-        var routes: [NodeID: Route] = [:]
-        for (at, id) in ids.enumerated() {
-            let cost = layers[layers.count - 1][at].any.cost
-            guard cost != .max else { continue }
-            var path: [NodeID] = []
-            var node = at
-            var relayed = false
-            var layer = layers.count - 1
-            while node >= 0 {
-                let arrival = relayed ? layers[layer][node].relayed : layers[layer][node].any
-                if arrival.isCarried {
-                    layer -= 1
-                    continue
-                }
-                path.append(ids[node])
-                node = arrival.from
-                relayed = true
-                layer -= 1
-            }
-            routes[id] = Route(path: path.reversed(), cost: cost)
-        }
-        self.routes = routes
     }
 
-    /// Nothing reached.
-    package init() { routes = [:] }
+    /// The nodes whose links, or whose word on this node, have changed since the last question; some perhaps twice.
+    mutating func takeTouched() -> [Int] {
+        defer { touched = [] }
+        return touched
+    }
+
+    private func countedLinks(of at: Int) -> [Edge] {
+        var counted: [Edge] = []
+        for (peer, link) in listed[at]?.links ?? [:] {
+            guard let to = numbers[peer], to != at, let back = listed[to]?.links[ids[at]] else { continue }
+            counted.append(
+                Edge(
+                    peer: Int32(to), cost: Int32(max(link.roundTrip, back.roundTrip).cost),
+                    relaysHere: link.relays, relaysThere: back.relays))
+        }
+        return counted.sorted { $0.peer < $1.peer }
+    }
 }

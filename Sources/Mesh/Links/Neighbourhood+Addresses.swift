@@ -97,6 +97,7 @@ extension Neighbourhood {
         for key in candidates.keys where key.node == node { candidates[key] = nil }
         passed[node] = nil
         full[node] = nil
+        lookAgain()
     }
 
     package mutating func dialFailed(
@@ -132,7 +133,8 @@ extension Neighbourhood {
         for (key, known) in candidates where known.dialledAt == nil {
             guard let node = known.reaches, nodes.contains(node), known.failures > 1 else { continue }
             candidates[key]?.failures = 1
-            candidates[key]?.nextDial = min(known.nextDial, now + limits.dialBackoffFirst)
+            let soon = now + limits.dialBackoffFirst
+            candidates[key]?.nextDial = min(known.nextDial, soon)
         }
     }
 
@@ -145,10 +147,12 @@ extension Neighbourhood {
         wanted: Set<NodeID>, isKnown: (NodeID) -> Bool, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [(address: String, expecting: NodeID?)] {
-        let unanswered = candidates.filter { _, known in
-            known.dialledAt.map { now - $0 >= limits.dialTimeout } ?? false
+        if let quiet, now < quiet.until, quiet.wanted == wanted { return [] }
+        var unanswered: [Key] = []
+        for (key, known) in candidates {
+            if let dialled = known.dialledAt, now - dialled >= limits.dialTimeout { unanswered.append(key) }
         }
-        for key in unanswered.keys.sorted(by: Self.order) {
+        for key in unanswered.sorted(by: Self.order) {
             dialFailed(key.address, expecting: key.node, .unreachable("no answer"), at: now, using: &random)
         }
         let inFlight = candidates.filter { $0.value.dialledAt != nil }
@@ -156,16 +160,19 @@ extension Neighbourhood {
         var room = limits.dialsAtOnce - inFlight.count
         guard room > 0 else { return [] }
 
-        let due = candidates.filter { _, candidate in
-            guard candidate.nextDial <= now, candidate.dialledAt == nil, (candidate.mesh ?? mesh) == mesh
-            else {
-                return false
+        var until = Instant.last
+        var due: [(key: Key, value: KnownAddress)] = []
+        for (key, candidate) in candidates {
+            if let dialled = candidate.dialledAt {
+                until = min(until, dialled + limits.dialTimeout)
+            } else if candidate.nextDial > now {
+                until = min(until, candidate.nextDial)
+            } else if isDue(candidate, wanted: wanted, isKnown: isKnown) {
+                due.append((key, candidate))
             }
-            // An address that led back here may be another's by now; it is tried, but seldom.
-            guard let node = candidate.reaches, node != me else { return true }
-            return standing[node] == nil && (standing.isEmpty || wanted.contains(node) || !isKnown(node))
         }
-        .sorted { a, b in
+        if due.isEmpty { quiet = (until, wanted) }
+        due.sort { a, b in
             a.value.nextDial == b.value.nextDial
                 ? Self.order(a.key, b.key) : a.value.nextDial < b.value.nextDial
         }
@@ -178,6 +185,17 @@ extension Neighbourhood {
         }
         return dials
     }
+
+    /// Whether an address whose time has come is to be dialled.
+    private func isDue(_ candidate: KnownAddress, wanted: Set<NodeID>, isKnown: (NodeID) -> Bool) -> Bool {
+        guard (candidate.mesh ?? mesh) == mesh else { return false }
+        // An address that led back here may be another's by now; it is tried, but seldom.
+        guard let node = candidate.reaches, node != me else { return true }
+        return standing[node] == nil && (standing.isEmpty || wanted.contains(node) || !isKnown(node))
+    }
+
+    /// Which nodes are known has changed.
+    mutating func lookAgain() { quiet = nil }
 
     /// A lost link is tried again soon, unless it comes up and breaks again and again.
     ///
@@ -203,13 +221,14 @@ extension Neighbourhood {
         if facts.openedByMe { passed[facts.peer] = nil }
         full[facts.peer] = nil
         guard let address = facts.address else { return }
+        let soon = now + limits.dialBackoffFirst
         for key in candidates.keys where key.address == address && (key.node == nil || key.node == facts.peer)
         {
             candidates[key]?.dialledAt = nil
             // What failed before is forgotten once the link has stood for a while.
             candidates[key]?.lastProblem = nil
             candidates[key]?.leadsTo = facts.peer
-            candidates[key]?.nextDial = now + limits.dialBackoffFirst
+            candidates[key]?.nextDial = soon
         }
     }
 
@@ -245,4 +264,9 @@ extension Neighbourhood {
 extension NodeID {
     /// Sorts before every other; stands where none is known.
     fileprivate static let least = NodeID(high: 0, low: 0)
+}
+
+extension Instant {
+    /// After all that this process will see.
+    fileprivate static let last = Instant(nanoseconds: .max)
 }

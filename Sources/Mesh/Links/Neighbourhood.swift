@@ -44,7 +44,9 @@ package struct Neighbourhood: Sendable {
     let me: NodeID
     let mesh: MeshID
     let limits: MeshLimits
-    var candidates: [Key: KnownAddress] = [:]
+    var candidates: [Key: KnownAddress] = [:] { didSet { quiet = nil } }
+    /// Until when there is nobody to dial, as long as nothing else changes: what ``dials(wanted:isKnown:at:using:)`` found last.
+    var quiet: (until: Instant, wanted: Set<NodeID>)?
     /// Whose addresses are kept when there is no room for all.
     var chosen: Set<NodeID> = []
     /// Who is no choice until then: dialled in vain.
@@ -52,7 +54,7 @@ package struct Neighbourhood: Sendable {
     /// Who had no place for this node, and is not dialled until then.
     var full: [NodeID: Instant] = [:]
     package private(set) var links: [LinkID: Link] = [:]
-    var standing: [NodeID: LinkID] = [:]
+    var standing: [NodeID: LinkID] = [:] { didSet { quiet = nil } }
 
     package init(me: NodeID, mesh: MeshID, limits: MeshLimits) {
         self.me = me
@@ -67,6 +69,7 @@ package struct Neighbourhood: Sendable {
     /// The links that spread and carry calls, one a peer, in order.
     package var active: [LinkID] { standing.values.sorted() }
     package var linkedPeers: Set<NodeID> { Set(standing.keys) }
+    package var linkCount: Int { standing.count }
     package func link(to peer: NodeID) -> LinkID? { standing[peer] }
     package func peer(of link: LinkID) -> NodeID? { links[link]?.facts.peer }
     package var addresses: [KnownAddress] {
@@ -121,7 +124,11 @@ package struct Neighbourhood: Sendable {
 
     /// Links whose time to drain is over.
     package mutating func takeRetired(at now: Instant) -> [LinkID] {
-        let due = links.filter { $0.value.retiresAt.map { $0 <= now } ?? false }.keys.sorted()
+        var due: [LinkID] = []
+        for (id, link) in links {
+            if let retiresAt = link.retiresAt, retiresAt <= now { due.append(id) }
+        }
+        due.sort()
         for id in due { links[id] = nil }
         return due
     }

@@ -23,23 +23,22 @@ extension MeshCore {
     package func ways(to node: NodeID) -> [Way] {
         guard let best = routes[node] else { return [] }
         let direct = neighbourhood.listed(relays: me.relays)
-        let listed = store.links.filter { store.nodes[$0.key]?.standing == .present }
         let pairs = zip([me.id] + best.path, best.path).map { NodePair($0, $1) }
         let others = pairs.compactMap { pair in
-            LinkGraph(me: me.id, direct: direct, listed: listed, masked: [pair]).routes[node]
+            graph.number(of: node).flatMap {
+                RouteTable(graph, direct: direct, masked: [pair]).route(to: $0, in: graph)
+            }
         }
         let second = others.min { ($0.cost, $0.path.count) < ($1.cost, $1.path.count) }
-        return ([best] + [second].compactMap { $0 }).map { way(along: $0, direct: direct, listed: listed) }
+        return ([best] + [second].compactMap { $0 }).map { way(along: $0, direct: direct) }
     }
 
-    private func way(
-        along route: Route, direct: [NodeID: ListedLink], listed: [NodeID: LinksBody]
-    ) -> Way {
+    private func way(along route: Route, direct: [NodeID: ListedLink]) -> Way {
         var from = me.id
         let hops = route.path.map { node in
             defer { from = node }
-            let there = from == me.id ? direct[node]?.roundTrip : listed[from]?.links[node]?.roundTrip
-            let back = listed[node]?.links[from]?.roundTrip
+            let there = from == me.id ? direct[node]?.roundTrip : store.links[from]?.links[node]?.roundTrip
+            let back = store.links[node]?.links[from]?.roundTrip
             let own =
                 from == me.id
                 ? neighbourhood.link(to: node).flatMap { neighbourhood.links[$0]?.roundTrip } : nil

@@ -14,9 +14,9 @@ package struct BucketHash: Hashable, Sendable {
     }
 
     init(of bytes: [UInt8]) {
-        let hash = ContentHash(of: bytes).bytes
-        high = hash[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
-        low = hash[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
+        let hash = ContentHash(of: bytes)
+        high = hash.words.0
+        low = hash.words.1
     }
 }
 
@@ -95,8 +95,7 @@ extension DocumentKey {
     var place: UInt16 {
         var encoder = CanonicalEncoder(reserving: 64)
         encode(to: &encoder)
-        let hash = ContentHash(of: encoder.bytes).bytes
-        return UInt16(hash[0]) << 8 | UInt16(hash[1])
+        return UInt16(ContentHash(of: encoder.bytes).words.0 >> 48)
     }
 }
 

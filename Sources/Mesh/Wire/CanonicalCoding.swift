@@ -60,7 +60,12 @@ package struct CanonicalEncoder: Sendable {
     package mutating func put(_ value: Bool) { bytes.append(value ? 1 : 0) }
     package mutating func put(_ value: some Canonical) { value.encode(to: &self) }
     package mutating func put(_ value: Label) { put(text: value.text) }
-    package mutating func put(_ value: ContentHash) { put(fixed: value.bytes) }
+    package mutating func put(_ value: ContentHash) {
+        put(value.words.0)
+        put(value.words.1)
+        put(value.words.2)
+        put(value.words.3)
+    }
 
     package mutating func put<Subject>(_ value: Fingerprint<Subject>) {
         put(value.high)
@@ -85,11 +90,7 @@ package struct CanonicalEncoder: Sendable {
     package mutating func put(count: Int) { put(UInt32(clamping: count)) }
 
     private mutating func putInteger(_ value: some FixedWidthInteger & UnsignedInteger) {
-        var shift = value.bitWidth
-        while shift > 0 {
-            shift -= 8
-            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-        }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }
 
@@ -194,6 +195,6 @@ package struct CanonicalDecoder: Sendable {
         _ what: StaticString
     ) throws(WireError) -> Value {
         let part = try slice(fixed: Value.bitWidth / 8, what)
-        return part.reduce(Value(0)) { $0 << 8 | Value(truncatingIfNeeded: $1) }
+        return part.withUnsafeBytes { Value(bigEndian: $0.loadUnaligned(as: Value.self)) }
     }
 }
