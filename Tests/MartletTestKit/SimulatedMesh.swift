@@ -13,6 +13,9 @@ package final class SimulatedMesh {
         package var loss = 0.0
         /// … which takes so long, and holds up what follows.
         package var retransmission: Duration = .milliseconds(200)
+        /// Whether what is sent again may be lost again, as often as chance wills; each time costs as much (TCP on thin
+        /// streams does not double its time-out).
+        package var losesAgain = false
         /// Of documents to arrive twice.
         package var duplication = 0.0
         /// Of documents to be overtaken by what was sent after them (up to so much later).
@@ -649,7 +652,9 @@ package final class SimulatedMesh {
         fold(UInt64(bitPattern: now.nanoseconds))
         fold(link.number << 1 | (ends.0 == index ? 0 : 1))
         // Good within one process, which is all that is compared; a loop over the bytes is half of a debug run.
-        fold(UInt64(bitPattern: Int64(bytes.hashValue)))
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        fold(UInt64(bitPattern: Int64(hasher.finalize())))
         guard case .documents = frame else { return transmit(bytes, on: link, from: index) }
         transmit(bytes, on: link, from: index, isOvertaken: chance(network.reordering))
         if chance(network.duplication) { transmit(bytes, on: link, from: index) }
@@ -679,7 +684,9 @@ package final class SimulatedMesh {
             return
         }
         var arrival = now + delay()
-        if chance(network.loss) { arrival = arrival + network.retransmission }
+        if chance(network.loss) {
+            repeat { arrival = arrival + network.retransmission } while network.losesAgain && chance(network.loss)
+        }
         if isOvertaken {
             arrival = arrival + network.overtakenBy * Int.random(in: 0...1000, using: &random) / 1000
         } else if link.ends.0 == index {

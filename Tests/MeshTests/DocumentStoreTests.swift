@@ -145,6 +145,37 @@ struct DocumentStoreTests {
         #expect(store.count == 1)
     }
 
+    @Test func `digest and rows are the same whether asked for after each change or only once`() throws {
+        var random = SplitMix64(seed: 5)
+        let nodes = try (0..<12).map { try mesh.node(Label("n\($0)").orFail(), using: &random) }
+        var limits = MeshLimits()
+        limits.serversPerOrigin = 40
+        var asked = DocumentStore(trust: mesh.trust, checker: .real, limits: limits)
+        var plain = asked
+        func take(_ document: Document) {
+            _ = asked.take(document)
+            _ = plain.take(document)
+        }
+        for node in nodes { take(try nodeDocument(node)) }
+        for step in 0..<300 {
+            let node = try nodes.randomElement(using: &random).orFail()
+            let name = try Label("s\(Int.random(in: 0..<30, using: &random))").orFail()
+            if step % 90 == 89 {
+                _ = asked.dropAll(of: node.id)
+                _ = plain.dropAll(of: node.id)
+                take(try nodeDocument(node))
+            } else {
+                take(try server(node, name, sequence: UInt64(step) + 2))
+            }
+            _ = asked.bucketDigest(level: 3)
+            var once = plain
+            #expect(asked.rows() == once.rows(), "step \(step)")
+            #expect(asked.digest() == once.digest())
+            #expect(asked.bucketDigest(level: 3) == once.bucketDigest(level: 3))
+        }
+        #expect(asked.count > 150)
+    }
+
     @Test(arguments: [
         (held: 7, incoming: 8, learns: true),
         (held: 7, incoming: 7, learns: false),  // a duplicate

@@ -22,52 +22,57 @@ struct LinkGraphTests {
         return listed
     }
 
-    private func graph(_ listed: [NodeID: LinksBody], masked: Set<NodePair> = []) -> LinkGraph {
-        LinkGraph(me: ids[0], direct: listed[ids[0]]?.links ?? [:], listed: listed, masked: masked)
+    /// The ways from the first node.
+    private func routes(
+        _ listed: [NodeID: LinksBody], masked: Set<NodePair> = [], avoided: Set<NodeID> = []
+    ) -> [NodeID: Route] {
+        let graph = LinkGraph(me: ids[0], listed: listed)
+        return RouteTable(
+            graph, direct: listed[ids[0]]?.links ?? [:], masked: masked, avoided: avoided
+        ).routes(in: graph, to: ids)
     }
 
-    private func path(_ graph: LinkGraph, to index: Int) -> [Int]? {
-        graph.routes[ids[index]]?.path.compactMap { ids.firstIndex(of: $0) }
+    private func path(_ routes: [NodeID: Route], to index: Int) -> [Int]? {
+        routes[ids[index]]?.path.compactMap { ids.firstIndex(of: $0) }
     }
 
     @Test func `the cheapest path wins over the shortest`() {
-        let graph = graph(listed([(0, 1, 1), (1, 2, 1), (0, 2, 5)]))
-        #expect(path(graph, to: 2) == [1, 2])
+        let found = routes(listed([(0, 1, 1), (1, 2, 1), (0, 2, 5)]))
+        #expect(path(found, to: 2) == [1, 2])
     }
 
     @Test func `a link counts when both ends list it`() {
-        let graph = graph(listed([(0, 1, 1)], oneSided: [(1, 2), (3, 1)]))
-        #expect(path(graph, to: 1) == [1])
-        #expect(path(graph, to: 2) == nil)
-        #expect(path(graph, to: 3) == nil)
+        let found = routes(listed([(0, 1, 1)], oneSided: [(1, 2), (3, 1)]))
+        #expect(path(found, to: 1) == [1])
+        #expect(path(found, to: 2) == nil)
+        #expect(path(found, to: 3) == nil)
     }
 
     @Test func `a node that does not relay is an end, never a middle`() {
-        let around = graph(listed([(0, 1, 0), (1, 2, 0), (0, 3, 4), (3, 2, 4)], mute: [1]))
+        let around = routes(listed([(0, 1, 0), (1, 2, 0), (0, 3, 4), (3, 2, 4)], mute: [1]))
         #expect(path(around, to: 1) == [1])
         #expect(path(around, to: 2) == [3, 2])
     }
 
     @Test func `no path names more than eight nodes`() {
         let chain = listed((0..<11).map { ($0, $0 + 1, 0) })
-        let graph = graph(chain)
-        #expect(path(graph, to: 8) == Array(1...8))
-        #expect(path(graph, to: 9) == nil)
+        let found = routes(chain)
+        #expect(path(found, to: 8) == Array(1...8))
+        #expect(path(found, to: 9) == nil)
     }
 
     @Test func `a masked link is gone around`() {
         let square = listed([(0, 1, 0), (1, 2, 0), (0, 3, 2), (3, 2, 2)])
-        #expect(path(graph(square), to: 2) == [1, 2])
-        #expect(path(graph(square, masked: [NodePair(ids[1], ids[2])]), to: 2) == [3, 2])
-        #expect(path(graph(square, masked: [NodePair(ids[0], ids[1])]), to: 1) == [3, 2, 1])
+        #expect(path(routes(square), to: 2) == [1, 2])
+        #expect(path(routes(square, masked: [NodePair(ids[1], ids[2])]), to: 2) == [3, 2])
+        #expect(path(routes(square, masked: [NodePair(ids[0], ids[1])]), to: 1) == [3, 2, 1])
     }
 
     @Test func `an avoided node is an end, never a middle`() {
         let square = listed([(0, 1, 0), (1, 2, 0), (0, 3, 2), (3, 2, 2)])
-        let graph = LinkGraph(
-            me: ids[0], direct: square[ids[0]]?.links ?? [:], listed: square, avoided: [ids[1]])
-        #expect(path(graph, to: 1) == [1])
-        #expect(path(graph, to: 2) == [3, 2])
+        let around = routes(square, avoided: [ids[1]])
+        #expect(path(around, to: 1) == [1])
+        #expect(path(around, to: 2) == [3, 2])
     }
 
     @Test(arguments: UInt64(1)...100)
@@ -89,8 +94,8 @@ struct LinkGraphTests {
                 listed[b, default: LinksBody()].links[a] = link
             }
         }
-        let graph = graph(listed)
-        for (end, route) in graph.routes {
+        let found = routes(listed)
+        for (end, route) in found {
             #expect(route.path.last == end)
             #expect(route.path.count <= CircuitHeader.pathMax)
             #expect(Set(route.path + [ids[0]]).count == route.path.count + 1)

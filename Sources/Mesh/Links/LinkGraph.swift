@@ -44,7 +44,8 @@ package struct LinkGraph: Sendable {
 
     package init(me: NodeID) { self.me = me }
 
-    func number(of node: NodeID) -> Int? { numbers[node] }
+    package var nodeCount: Int { ids.count }
+    package func number(of node: NodeID) -> Int? { numbers[node] }
 
     /// Numbers a node, so that there can be a way to it.
     package mutating func admit(_ node: NodeID) {
@@ -83,7 +84,7 @@ package struct LinkGraph: Sendable {
     }
 
     /// The nodes whose links, or whose word on this node, have changed since the last question; some perhaps twice.
-    mutating func takeTouched() -> [Int] {
+    package mutating func takeTouched() -> [Int] {
         defer { touched = [] }
         return touched
     }

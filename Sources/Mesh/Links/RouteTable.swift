@@ -36,6 +36,8 @@ package struct RouteTable: Sendable {
     private var any: [Cell] = []
     /// What this node's own link to each costs.
     private var direct: [Int32] = []
+    /// Whom it has one to.
+    private var linked: [Int] = []
     /// Of links to leave out, both ends' numbers.
     private var masked: [(Int, Int)] = []
     /// Nodes that are no way through, whatever they list; they can be an end still.
@@ -71,7 +73,9 @@ package struct RouteTable: Sendable {
     /// - Parameter touched: ``LinkGraph/takeTouched()`` since the last call.
     /// - Returns: whether there is any other way than before.
     /// - Complexity: O(links) for the first time; then as much as there is to find anew.
-    mutating func update(_ graph: LinkGraph, direct links: [NodeID: ListedLink], touched: [Int]) -> Bool {
+    package mutating func update(
+        _ graph: LinkGraph, direct links: [NodeID: ListedLink], touched: [Int]
+    ) -> Bool {
         let added = graph.ids.count - direct.count
         direct += Array(repeating: Int32.max, count: added)
         any += Array(repeating: Cell(), count: added * Self.layers)
@@ -82,10 +86,15 @@ package struct RouteTable: Sendable {
         for (node, link) in links {
             if let at = graph.number(of: node) { costs[at] = Int32(link.roundTrip.cost) }
         }
-        for at in direct.indices where direct[at] != costs[at] ?? .max {
-            direct[at] = costs[at] ?? .max
+        for at in linked where costs[at] == nil {
+            direct[at] = .max
             due.append(at)
         }
+        for (at, cost) in costs where direct[at] != cost {
+            direct[at] = cost
+            due.append(at)
+        }
+        linked = Array(costs.keys)
         return due.isEmpty ? false : settle(graph, due)
     }
 
@@ -94,7 +103,7 @@ package struct RouteTable: Sendable {
     var reachedCount: Int { direct.indices.count(where: reaches) }
 
     /// The way to a node; `nil`: there is none.
-    func route(to at: Int, in graph: LinkGraph) -> Route? {
+    package func route(to at: Int, in graph: LinkGraph) -> Route? {
         guard at < direct.count else { return nil }
         var path: [NodeID] = []
         let cost = walk(to: at) { path.append(graph.ids[$0]) }
@@ -103,8 +112,9 @@ package struct RouteTable: Sendable {
     }
 
     /// Whether the way to a node is this one; saves making it.
-    func isSame(_ route: Route?, to at: Int, in graph: LinkGraph) -> Bool {
-        guard at < direct.count, let route else { return at >= direct.count || !reaches(at) ? route == nil : false }
+    package func isSame(_ route: Route?, to at: Int, in graph: LinkGraph) -> Bool {
+        guard at < direct.count else { return route == nil }
+        guard let route else { return !reaches(at) }
         var place = route.path.count
         var isSame = true
         let cost = walk(to: at) { node in
@@ -135,7 +145,8 @@ package struct RouteTable: Sendable {
     /// Computes the cells of these nodes, and of whom they matter to.
     private mutating func settle(_ graph: LinkGraph, _ touched: [Int]) -> Bool {
         var isDue = [Bool](repeating: false, count: direct.count)
-        var moved: [(node: Int, isWay: Bool)] = []
+        // Whose cells one layer below came out otherwise, and whether that matters to their neighbours.
+        var moved: [(node: Int, costsOther: Bool)] = []
         var hasChanged = false
         for layer in 0..<Self.layers {
             var due: [Int] = []
@@ -145,9 +156,9 @@ package struct RouteTable: Sendable {
                 due.append(node)
             }
             for node in touched { plan(node) }
-            for (node, isWay) in moved {
+            for (node, costsOther) in moved {
                 plan(node)
-                guard isWay else { continue }
+                guard costsOther else { continue }
                 for edge in graph.edges[node] { plan(Int(edge.peer)) }
             }
             moved = []
@@ -155,11 +166,11 @@ package struct RouteTable: Sendable {
                 isDue[node] = false
                 let place = node * Self.layers + layer
                 let (nextRelayed, nextAny) = cells(of: node, layer, graph)
-                let isWay = nextRelayed.cost != relayed[place].cost
-                guard isWay || nextRelayed != relayed[place] || nextAny != any[place] else { continue }
+                let costsOther = nextRelayed.cost != relayed[place].cost
+                guard costsOther || nextRelayed != relayed[place] || nextAny != any[place] else { continue }
                 relayed[place] = nextRelayed
                 any[place] = nextAny
-                moved.append((node, isWay))
+                moved.append((node, costsOther))
             }
             if !moved.isEmpty { hasChanged = true }
         }
