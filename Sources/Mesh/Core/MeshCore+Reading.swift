@@ -37,6 +37,9 @@ extension MeshCore {
     /// The ids to cross, the node itself last; `nil`: no way is known.
     package func route(to node: NodeID) -> [NodeID]? { routes[node]?.path }
 
+    /// How many nodes there is a way to.
+    package var reachedCount: Int { reachedNodes.count }
+
     package func reachability(of node: NodeID) -> NodeRecord.Reachability {
         if node == me.id { return .me }
         if let route = routes[node] { return .reachable(path: route.path) }
@@ -95,7 +98,7 @@ extension MeshCore {
 
     /// Which present node carries a label: what an issuer asks before it enrols.
     package func holder(of label: Label) -> NodeID? {
-        presentNodes.filter { $0.value.enrolment.label == label }.keys.min()
+        store.holders[label]?.min()
     }
 
     /// Labels as shown: two nodes enrolled under one (by issuers that were cut off from each other) both get a
@@ -116,13 +119,9 @@ extension MeshCore {
     }
 
     mutating func tellClash(over label: Label?) {
-        guard let label, !clashesTold.contains(label) else { return }
-        var sharing: [NodeID] = []
-        for (id, body) in store.nodes where body.standing == .present && body.enrolment.label == label {
-            sharing.append(id)
-        }
-        guard sharing.count > 1 else { return }
-        sharing.sort()
+        guard let label, let sharing = store.holders[label]?.sorted(), sharing.count > 1,
+            !clashesTold.contains(label)
+        else { return }
         clashesTold.insert(label)
         outbox.tell(.notice(.labelClash(label, sharing)))
     }

@@ -70,9 +70,7 @@ extension MeshCore {
         guard node != me.id, let body = store.nodes[node], body.standing == .present else { return nil }
         let own = body.enrolment.label
         // As shown: of two nodes under one label neither has it.
-        let isShared = store.nodes.contains { other, body in
-            other != node && body.standing == .present && body.enrolment.label == own
-        }
+        let isShared = store.holders[own, default: []].count > 1
         return ScopedShelf.Place(
             segment: body.enrolment.segment, label: isShared ? Self.distinct(own, node) : own)
     }

@@ -46,6 +46,8 @@ package struct DocumentStore: Sendable {
     private(set) var segments: [NodeID: Label] = [:]
     /// Those of them that have no address to dial.
     private(set) var mute: Set<NodeID> = []
+    /// They again, by the labels under which they are enrolled.
+    private(set) var holders: [Label: Set<NodeID>] = [:]
     package private(set) var links: [NodeID: LinksBody] = [:]
     package private(set) var servers: [ServerKey: ServerBody] = [:]
     package private(set) var virtualServers: [Label: [NodeID: VirtualServerBody]] = [:]
@@ -161,9 +163,7 @@ package struct DocumentStore: Sendable {
     package mutating func dropAll(of origin: NodeID) -> [DocumentKey] {
         let gone = documents.keys.filter { $0.origin == origin }.sorted()
         for key in gone { remove(key) }
-        nodes[origin] = nil
-        segments[origin] = nil
-        mute.remove(origin)
+        noteNode(origin, nil)
         counts[origin] = nil
         equivocations[origin] = nil
         return gone
@@ -282,13 +282,7 @@ package struct DocumentStore: Sendable {
         documents[key] = document
         switch (body, key.name) {
         case (.node(let node), _):
-            nodes[key.origin] = node
-            segments[key.origin] = node.standing == .present ? node.enrolment.segment : nil
-            if node.standing == .present, node.addresses.isEmpty {
-                mute.insert(key.origin)
-            } else {
-                mute.remove(key.origin)
-            }
+            noteNode(key.origin, node)
         case (.links(let body), _): links[key.origin] = body
         case (.server(let server), let name?): servers[ServerKey(owner: key.origin, name: name)] = server
         case (.virtualServer(let body), let name?): virtualServers[name, default: [:]][key.origin] = body
@@ -297,6 +291,18 @@ package struct DocumentStore: Sendable {
         count(key, live: isLive(key) ? 1 : 0)
         index.note(key)
         digestMade = nil
+    }
+
+    private mutating func noteNode(_ id: NodeID, _ body: NodeBody?) {
+        if let old = nodes[id]?.enrolment.label {
+            holders[old]?.remove(id)
+            if holders[old]?.isEmpty == true { holders[old] = nil }
+        }
+        nodes[id] = body
+        let present = body?.standing == .present ? body : nil
+        segments[id] = present?.enrolment.segment
+        if let label = present?.enrolment.label { holders[label, default: []].insert(id) }
+        if present?.addresses.isEmpty == true { mute.insert(id) } else { mute.remove(id) }
     }
 
     private mutating func count(_ key: DocumentKey, live change: Int) {

@@ -235,13 +235,14 @@ extension Neighbourhood {
     /// A full list loses the address that failed most; seeds stay, and who should be linked.
     private mutating func makeRoom() {
         guard candidates.count >= limits.candidates else { return }
-        let worst = candidates.filter { _, known in
-            known.sources.isDisjoint(with: [.seed, .dns]) && known.dialledAt == nil
-                && !(known.node.map(chosen.contains) ?? false)
-        }
-        .max { a, b in
-            a.value.failures == b.value.failures
-                ? Self.order(a.key, b.key) : a.value.failures < b.value.failures
+        var worst: (failures: Int, key: Key)?
+        for (key, known) in candidates {
+            if let worst, known.failures < worst.failures { continue }
+            guard known.dialledAt == nil, !(known.node.map(chosen.contains) ?? false),
+                !known.sources.contains(.seed), !known.sources.contains(.dns)
+            else { continue }
+            if let worst, known.failures == worst.failures, Self.order(key, worst.key) { continue }
+            worst = (known.failures, key)
         }
         if let worst { candidates[worst.key] = nil }
     }
