@@ -136,7 +136,7 @@ struct RouteTableTests {
 extension LinkGraph {
     init(me: NodeID, listed: [NodeID: LinksBody]) {
         self.init(me: me)
-        for (node, body) in listed { list(node, body) }
+        for (node, body) in listed.sorted(by: { $0.key < $1.key }) { list(node, body) }
     }
 }
 
