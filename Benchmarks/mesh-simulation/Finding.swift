@@ -32,6 +32,7 @@ extension Double {
         if digits == 0 { return String(Int(rounded)) }
         let parts = String(rounded).split(separator: ".")
         let fraction = parts.count > 1 ? String(parts[1]) : "0"
-        return "\(parts[0]).\(fraction.prefix(digits))" + String(repeating: "0", count: max(0, digits - fraction.count))
+        return "\(parts[0]).\(fraction.prefix(digits))"
+            + String(repeating: "0", count: max(0, digits - fraction.count))
     }
 }

@@ -19,7 +19,8 @@ struct MeshSimulation {
         let seed = UInt64(option("--seed", 1))
         let trials = option("--trials", count > 300 ? 10 : 30)
         let hours = option("--hours", 10)
-        let rows = arguments.first?.split(separator: ",").map(String.init) ?? ["peace", "change", "kill", "silence"]
+        let rows =
+            arguments.first?.split(separator: ",").map(String.init) ?? ["peace", "change", "kill", "silence"]
 
         let inOneMesh = ["peace", "change", "kill", "silence"].filter(rows.contains)
         if !inOneMesh.isEmpty {
@@ -45,6 +46,7 @@ struct MeshSimulation {
             case "cold": try Town.measureColdSync(count, seed: seed).say()
             case "false": try Town.measureFalseAlarms(count, seed: seed, hours: hours).say()
             case "pair": try Town.measureFalseAlarms(2, seed: seed, hours: hours).say()
+            case "pair-doubling": try Town.measureFalseAlarms(2, seed: seed, hours: hours, doubles: true).say()
             case "starved": try Town.measureStarved(count, seed: seed, hours: hours).say()
             default: break
             }

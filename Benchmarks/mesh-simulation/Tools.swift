@@ -21,13 +21,17 @@ struct Tools {
         tenant test text theme thread ticket time title token topic total trace track transfer translate trigger type unit update upload usage
         user validate value vendor verify version view visit volume wait warehouse watch weather week weight window word work write year zone
         """.split { $0 == " " || $0 == "\n" }.map(String.init)
-    private static let small = ["the", "of", "a", "to", "and", "in", "for", "by", "with", "from", "that is", "or", "on", "as", "each"]
+    private static let small = [
+        "the", "of", "a", "to", "and", "in", "for", "by", "with", "from", "that is", "or", "on", "as", "each",
+    ]
 
     private var random: SplitMix64
 
     init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
-    private mutating func word() -> String { Self.words[Int.random(in: 0..<Self.words.count, using: &random)] }
+    private mutating func word() -> String {
+        Self.words[Int.random(in: 0..<Self.words.count, using: &random)]
+    }
 
     private mutating func sentence(_ length: ClosedRange<Int>) -> String {
         (0..<Int.random(in: length, using: &random)).map { place in
@@ -48,7 +52,8 @@ struct Tools {
             return try Entry(kind: .tool, definition: definition).orFail("an entry")
         }
         return Manifest(
-            entries: entries, instructions: sentence(10...20), capabilities: try JSON(validating: #"{"tools":{}}"#),
+            entries: entries, instructions: sentence(10...20),
+            capabilities: try JSON(validating: #"{"tools":{}}"#),
             serverInfo: try JSON(validating: #"{"name":"sample","version":"1.0"}"#))
     }
 }

@@ -22,19 +22,25 @@ extension Town {
         let speed = span / cpu
         return [
             Finding(
-                key: "steady-\(nodes.count)", what: "steady state, nothing changing: sent by a node at IP level",
-                goal: "≤ \((goal / 1000).text(1)) kB/s at 8 links", measured: "\((rate / 1000).text()) kB/s at \(links.text(1)) links",
-                how: "N = \(nodes.count), \(span.inSeconds.text(0)) s, seed \(seed), no loss; frames counted, and 126 bytes for each: "
+                key: "steady-\(nodes.count)",
+                what: "steady state, nothing changing: sent by a node at IP level",
+                goal: "≤ \((goal / 1000).text(1)) kB/s at 8 links",
+                measured: "\((rate / 1000).text()) kB/s at \(links.text(1)) links",
+                how:
+                    "N = \(nodes.count), \(span.inSeconds.text(0)) s, seed \(seed), no loss; frames counted, and 126 bytes for each: "
                     + "TLS record, TCP and IP headers, and a pure acknowledgement",
                 isReached: rate <= goal * max(1, links / 8)),
             Finding(
-                key: "cpu-\(nodes.count)", what: "the same: processor time of a node's core", goal: "≤ 0.5 % of a core",
+                key: "cpu-\(nodes.count)", what: "the same: processor time of a node's core",
+                goal: "≤ 0.5 % of a core",
                 measured: "\((100 * cpu.inSeconds / seconds).text(4)) %",
                 how: "the same run; cores, codec and simulator together, without TLS and sockets",
                 isReached: cpu.inSeconds / seconds <= 0.005),
             Finding(
-                key: "speed-\(nodes.count)", what: "simulator speed", goal: "1,000 nodes at ≥ 10 × real time on one core",
-                measured: "\(speed.text(1)) ×", how: "the same run, processor time; signatures are stood in for by hashes",
+                key: "speed-\(nodes.count)", what: "simulator speed",
+                goal: "1,000 nodes at ≥ 10 × real time on one core",
+                measured: "\(speed.text(1)) ×",
+                how: "the same run, processor time; signatures are stood in for by hashes",
                 isReached: speed >= 10),
         ]
     }
@@ -61,11 +67,14 @@ extension Town {
         let spread = Spread(all)
         mesh.network.loss = 0
         return Finding(
-            key: "change-\(nodes.count)-\(loss)", what: "one tool changed, visible everywhere, \(loss) % loss",
+            key: "change-\(nodes.count)-\(loss)",
+            what: "one tool changed, visible everywhere, \(loss) % loss",
             goal: loss <= 5 ? "p99 ≤ \((goal / 1000).text(1)) s" : "none is set",
-            measured: "p50 \((spread.p50 / 1000).text()) s, p99 \((spread.p99 / 1000).text()) s; everybody: median "
+            measured:
+                "p50 \((spread.p50 / 1000).text()) s, p99 \((spread.p99 / 1000).text()) s; everybody: median "
                 + "\((Spread(last).p50 / 1000).text()) s, worst \((Spread(last).worst / 1000).text()) s",
-            how: "N = \(nodes.count), \(trials) changes, seed \(seed), 15 to 25 ms one way; document and list there, looked at every 10 ms",
+            how:
+                "N = \(nodes.count), \(trials) changes, seed \(seed), 15 to 25 ms one way; document and list there, looked at every 10 ms",
             isReached: loss > 5 || spread.p99 <= goal)
     }
 
@@ -85,18 +94,24 @@ extension Town {
             mesh.run(for: .milliseconds(20))
         }
         mesh.run(for: .seconds(20))
-        for (key, body) in try mesh.core(town.nodes[0]).servers where key.name == "own" { definitions += Int(body.manifestBytes) }
+        for (key, body) in try mesh.core(town.nodes[0]).servers where key.name == "own" {
+            definitions += Int(body.manifestBytes)
+        }
         let late = try mesh.addNode("late", segment: "s0", attachedTo: ["net0"])
         mesh.start(late)
         var received = 0
-        mesh.frameObserver = { _, to, frame in if to == late { received += frame.encoded(inflates: true).count } }
+        mesh.frameObserver = { _, to, frame in
+            if to == late { received += frame.encoded(inflates: true).count }
+        }
         mesh.sight(late, mesh.address(town.nodes[0]))
         let took = try mesh.run(atMost: .seconds(60)) { try mesh.agree([town.nodes[1], late]) }
         mesh.frameObserver = nil
         return Finding(
             key: "cold-\(count)", what: "cold sync of 10,000 tools of \(count) nodes", goal: "≤ 2.5 MB",
-            measured: "\((Double(received) / 1e6).text()) MB in \(took.map { $0.inSeconds.text(1) } ?? "over 60") s",
-            how: "N = \(count), seed \(seed), no loss; received by the new node in frames, deflated; the lists are "
+            measured:
+                "\((Double(received) / 1e6).text()) MB in \(took.map { $0.inSeconds.text(1) } ?? "over 60") s",
+            how:
+                "N = \(count), seed \(seed), no loss; received by the new node in frames, deflated; the lists are "
                 + "\((Double(definitions) / 1e6).text(1)) MB of sentences of made-up sense",
             isReached: took != nil && received <= 2_500_000)
     }
@@ -112,10 +127,13 @@ extension Town {
         mesh.run(for: .seconds(30))
         var changed = 0
         for round in 0..<(2 * changes / count) {
-            for owner in town.nodes { try mesh.publish(owner, Label("s\(round)").orFail(), tools: 1, tag: "r\(round)") }
+            for owner in town.nodes {
+                try mesh.publish(owner, Label("s\(round)").orFail(), tools: 1, tag: "r\(round)")
+            }
             mesh.run(for: .seconds(60))
         }
-        for body in try halves.map({ try mesh.core($0[0]).documents }).joined() where body.key.kind == .server {
+        for body in try halves.map({ try mesh.core($0[0]).documents }).joined() where body.key.kind == .server
+        {
             changed += body.encodedCount
         }
         // All but one pair stay cut off from each other.
@@ -144,22 +162,29 @@ extension Town {
         let healing = took.map { took in took - ((linkedAt ?? begin) - begin) }
         let most = received.filter { $0.key != pair.0 && $0.key != pair.1 }.values.max() ?? 0
         let half = Double(changed) / 2
-        let how = "N = \(count), halves of \(count / 2), \(changes) servers published in each over \(2 * changes / count) min, seed \(seed), "
+        let how =
+            "N = \(count), halves of \(count / 2), \(changes) servers published in each over \(2 * changes / count) min, seed \(seed), "
             + "no loss; one pair of nodes can dial across afterwards"
         return [
             Finding(
-                key: "heal-time-\(count)", what: "partition, 5,000 changes a side, healed: equal", goal: "≤ 5 s",
-                measured: healing.map { "\($0.inSeconds.text(1)) s after the first word across" } ?? "not within 120 s", how: how,
+                key: "heal-time-\(count)", what: "partition, 5,000 changes a side, healed: equal",
+                goal: "≤ 5 s",
+                measured: healing.map { "\($0.inSeconds.text(1)) s after the first word across" }
+                    ?? "not within 120 s", how: how,
                 isReached: healing.map { $0 <= .seconds(5) } ?? false),
             Finding(
-                key: "heal-link-\(count)", what: "the same: over the healing link", goal: "≤ 1.3 × what changed",
+                key: "heal-link-\(count)", what: "the same: over the healing link",
+                goal: "≤ 1.3 × what changed",
                 measured: "\((Double(across) / Double(changed)).text()) ×",
-                how: "the same run: frames of documents, their rows and pulls, deflated, against the documents as they are "
+                how:
+                    "the same run: frames of documents, their rows and pulls, deflated, against the documents as they are "
                     + "(\((Double(changed) / 1e6).text(1)) MB)",
                 isReached: Double(across) <= 1.3 * Double(changed)),
             Finding(
-                key: "heal-node-\(count)", what: "the same: received by any node", goal: "≤ 1.6 × what changed for it",
-                measured: "\((Double(most) / half).text()) × at most", how: "the same run: the two ends of that link not counted",
+                key: "heal-node-\(count)", what: "the same: received by any node",
+                goal: "≤ 1.6 × what changed for it",
+                measured: "\((Double(most) / half).text()) × at most",
+                how: "the same run: the two ends of that link not counted",
                 isReached: Double(most) <= 1.6 * half),
         ]
     }

@@ -14,8 +14,10 @@ package final class SimulatedMesh {
         /// … which takes so long, and holds up what follows.
         package var retransmission: Duration = .milliseconds(200)
         /// Whether what is sent again may be lost again, as often as chance wills; each time costs as much (TCP on thin
-        /// streams does not double its time-out).
+        /// streams does not double its time-out) …
         package var losesAgain = false
+        /// … or twice as much as the time before.
+        package var doublesRetransmission = false
         /// Of documents to arrive twice.
         package var duplication = 0.0
         /// Of documents to be overtaken by what was sent after them (up to so much later).
@@ -556,7 +558,8 @@ package final class SimulatedMesh {
         func fail(_ problem: DialProblem) {
             handle(.dialFailed(address: address, expecting: expecting, problem), at: index)
         }
-        guard let other = addressed[address], let peer = nodes[other].core, nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
+        guard let other = addressed[address], let peer = nodes[other].core,
+            nodes[other].pausedUntil.map({ $0 <= now }) ?? true,
             canPass(index, other), canPass(other, index)
         else { return fail(.unreachable("no answer")) }
         guard !nodes[index].hasWrongDate, !nodes[other].hasWrongDate else {
@@ -685,7 +688,11 @@ package final class SimulatedMesh {
         }
         var arrival = now + delay()
         if chance(network.loss) {
-            repeat { arrival = arrival + network.retransmission } while network.losesAgain && chance(network.loss)
+            var wait = network.retransmission
+            repeat {
+                arrival = arrival + wait
+                if network.doublesRetransmission { wait *= 2 }
+            } while network.losesAgain && chance(network.loss)
         }
         if isOvertaken {
             arrival = arrival + network.overtakenBy * Int.random(in: 0...1000, using: &random) / 1000

@@ -40,7 +40,8 @@ struct RouteTableTests {
             switch Int.random(in: 0..<20, using: &random) {
             case 0: listed[node] = nil
             case 1: listed[node] = LinksBody()
-            case 2: direct[node] = nil
+            case 2:
+                direct[node] = nil
                 return nil
             case 3, 4:
                 direct[node] = link()

@@ -216,7 +216,8 @@ package struct MeshCore: Sendable {
         }
         closeLinksOfDeparted()
         lookWhetherAlone()
-        for (link, pending) in pulls where pending.contains(where: { now - $0.value.at >= limits.pullTimeout }) {
+        for (link, pending) in pulls
+        where pending.contains(where: { now - $0.value.at >= limits.pullTimeout }) {
             let rest = pending.filter { now - $0.value.at < limits.pullTimeout }
             pulls[link] = rest.isEmpty ? nil : rest
         }

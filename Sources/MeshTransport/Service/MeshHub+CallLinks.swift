@@ -33,6 +33,7 @@ extension MeshHub {
         ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(LinkTimes.connectMax))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.thinLinearTimeouts), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try bound.value.outfit(channel, dialled: address, expecting: owner, circuit: [])

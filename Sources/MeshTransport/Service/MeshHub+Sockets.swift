@@ -21,6 +21,7 @@ extension MeshHub {
         ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(LinkTimes.connectMax))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.thinLinearTimeouts), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try bound.value.outfit(channel, dialled: address, expecting: expecting)
@@ -58,6 +59,7 @@ extension MeshHub {
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.thinLinearTimeouts), value: 1)
             .childChannelInitializer { channel in
                 // Parent and children share the mesh's loop.
                 channel.eventLoop.makeCompletedFuture { try hub.receive(channel) }
