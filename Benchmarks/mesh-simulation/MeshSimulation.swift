@@ -46,7 +46,8 @@ struct MeshSimulation {
             case "cold": try Town.measureColdSync(count, seed: seed).say()
             case "false": try Town.measureFalseAlarms(count, seed: seed, hours: hours).say()
             case "pair": try Town.measureFalseAlarms(2, seed: seed, hours: hours).say()
-            case "pair-doubling": try Town.measureFalseAlarms(2, seed: seed, hours: hours, doubles: true).say()
+            case "pair-doubling":
+                try Town.measureFalseAlarms(2, seed: seed, hours: hours, doubles: true).say()
             case "starved": try Town.measureStarved(count, seed: seed, hours: hours).say()
             default: break
             }
