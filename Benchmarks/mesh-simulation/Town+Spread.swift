@@ -126,7 +126,8 @@ extension Town {
         mesh.cut(halves[0], from: halves[1])
         mesh.run(for: .seconds(30))
         var changed = 0
-        for round in 0..<(2 * changes / count) {
+        let rounds = 2 * changes / count
+        for round in 0..<rounds {
             for owner in town.nodes {
                 try mesh.publish(owner, Label("s\(round)").orFail(), tools: 1, tag: "r\(round)")
             }
@@ -157,13 +158,18 @@ extension Town {
             }
         }
         let begin = mesh.now
-        let took = try mesh.run(atMost: .seconds(120)) { try mesh.agree(town.nodes) }
+        let took = try mesh.run(atMost: .seconds(120)) {
+            try town.nodes.allSatisfy { try mesh.core($0).servers.count == count * rounds }
+        }
         mesh.frameObserver = nil
+        guard try mesh.run(atMost: .seconds(30), until: { try mesh.agree(town.nodes) }) != nil else {
+            throw Missing(description: "all nodes to hold the same")
+        }
         let healing = took.map { took in took - ((linkedAt ?? begin) - begin) }
         let most = received.filter { $0.key != pair.0 && $0.key != pair.1 }.values.max() ?? 0
         let half = Double(changed) / 2
         let how =
-            "N = \(count), halves of \(count / 2), \(changes) servers published in each over \(2 * changes / count) min, seed \(seed), "
+            "N = \(count), halves of \(count / 2), \(changes) servers published in each over \(rounds) min, seed \(seed), "
             + "no loss; one pair of nodes can dial across afterwards"
         return [
             Finding(

@@ -401,10 +401,12 @@ package final class SimulatedMesh {
     /// Whether these nodes hold the same documents, manifests included.
     package func agree(_ indices: [NodeIndex]) throws -> Bool {
         guard let first = indices.first else { return true }
+        let counts = try indices.map { try core($0).documentCount }
+        guard counts.allSatisfy({ $0 == counts[0] }) else { return false }
         let rows = try core(first).documents.map(\.row)
         for index in indices {
             let core = try core(index)
-            guard core.documentCount == rows.count, core.documents.map(\.row) == rows else { return false }
+            guard rows.allSatisfy({ core.document($0.key)?.row == $0 }) else { return false }
             for body in core.servers.values {
                 if let hash = body.manifest, core.manifest(hash) == nil { return false }
             }
