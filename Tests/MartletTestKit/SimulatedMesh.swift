@@ -29,7 +29,8 @@ package final class SimulatedMesh {
 
     package typealias NodeIndex = Int
 
-    private struct Node {
+    /// An object, so that a look at one of its parts copies none of the others.
+    private final class Node {
         var local: LocalNode
         /// The networks it is attached to, a bit each; two nodes can dial each other if they share one.
         var segments: UInt64
@@ -47,6 +48,24 @@ package final class SimulatedMesh {
         var clock = Clock()
         /// Its certificate, or its view of others', fails by time.
         var hasWrongDate = false
+
+        init(_ local: LocalNode, attachedTo segments: UInt64) {
+            self.local = local
+            self.segments = segments
+        }
+
+        /// Another machine with the same key and disk, which does not run.
+        func clone() -> Node {
+            let clone = Node(local, attachedTo: segments)
+            clone.disk = disk
+            clone.documents = documents
+            clone.revocations = revocations
+            clone.scoped = scoped
+            clone.lateness = lateness
+            clone.clock = clock
+            clone.hasWrongDate = hasWrongDate
+            return clone
+        }
     }
 
     /// A host's monotonic clock: where it began, and how fast it goes.
@@ -171,7 +190,7 @@ package final class SimulatedMesh {
                 grant: office.enrolment.grant, by: office.signer)
         }
         local.relays = relays
-        append(Node(local: local, segments: bits(of: segments)))
+        append(Node(local, attachedTo: bits(of: segments)))
         return index
     }
 
@@ -195,11 +214,7 @@ package final class SimulatedMesh {
     /// Copies a node's machine: key and disk as they are now, to run at an address of its own.
     package func addClone(of original: NodeIndex) -> NodeIndex {
         let index = nodes.count
-        var copy = nodes[original]
-        copy.core = nil
-        copy.epoch = 0
-        copy.watches = LinkWatches()
-        copy.pausedUntil = nil
+        let copy = nodes[original].clone()
         copy.local.addresses = ["node\(index):7331"]
         append(copy)
         return index
