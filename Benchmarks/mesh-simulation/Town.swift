@@ -60,17 +60,18 @@ struct Town {
         return Double(links) / Double(nodes.count)
     }
 
-    /// Looks at each of these every 10 ms until all are done.
+    /// Looks at each of these again and again until all are done.
     ///
     /// - Returns: when each was, in milliseconds from now; whoever was not within the time counts as that long.
     func times(
-        of watched: [Int], atMost longest: Duration = .seconds(20), _ isDone: (Int) throws -> Bool
+        of watched: [Int], every step: Duration = .milliseconds(10), atMost longest: Duration = .seconds(20),
+        _ isDone: (Int) throws -> Bool
     ) throws -> [Double] {
         let begin = mesh.now
         var open = watched
         var times: [Double] = []
         while !open.isEmpty, mesh.now - begin < longest {
-            mesh.run(for: .milliseconds(10))
+            mesh.run(for: step)
             let before = open.count
             try open.removeAll(where: isDone)
             times += Array(repeating: (mesh.now - begin).milliseconds, count: before - open.count)

@@ -130,8 +130,13 @@ package struct MeshLimits: Hashable, Sendable {
 
     /// Pages of one manifest asked for at a time.
     package var manifestWindow = 16
-    /// Manifests fetched at a time.
+    /// Manifests fetched at a time …
     package var manifestFetches = 8
+    /// … and so many while they are small: what changed in a long absence is mostly many small ones, each of which would
+    /// wait for the round trips of those before …
+    package var smallManifestFetches = 128
+    /// … together: what a link carries in some tenths of a second.
+    package var smallManifestBytes = 1024 * 1024
     /// A fetch without a page for so long turns to another neighbour.
     package var manifestTimeout: Duration = .seconds(3)
     /// All manifests of one origin together.

@@ -153,10 +153,22 @@ struct ManifestShelf: Sendable {
 
     /// Begins what there is room for, and turns from neighbours that keep silent. Call after each event.
     mutating func orders(active: [LinkID], at now: Instant) -> [(Frame, LinkID)] {
-        while fetches.count < limits.manifestFetches, !waiting.isEmpty {
-            let hash = waiting.removeFirst()
-            guard let order = waitingFrom.removeValue(forKey: hash) else { continue }
-            fetches[hash] = Fetch(size: order.size, source: order.link, lastPageAt: now)
+        if !waiting.isEmpty {
+            var bytes = fetches.values.reduce(0) { $0 + $1.size }
+            var begun = 0
+            for hash in waiting {
+                let size = waitingFrom[hash]?.size ?? 0
+                guard
+                    fetches.count < limits.manifestFetches
+                        || fetches.count < limits.smallManifestFetches
+                            && bytes + size <= limits.smallManifestBytes
+                else { break }
+                begun += 1
+                guard let order = waitingFrom.removeValue(forKey: hash) else { continue }
+                bytes += size
+                fetches[hash] = Fetch(size: order.size, source: order.link, lastPageAt: now)
+            }
+            waiting.removeFirst(begun)
         }
         var sends: [(Frame, LinkID)] = []
         for hash in fetches.keys.sorted() {
