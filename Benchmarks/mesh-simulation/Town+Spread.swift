@@ -173,7 +173,7 @@ extension Town {
             "N = \(count), halves of \(count / 2), \(changes) servers published in each over \(rounds) min, seed \(seed), "
             + "no loss; \(bridgesEach) nodes of each half are on one backbone"
         let what = "partition, 5,000 changes a side, healed: equal"
-        guard let linkedAt else {
+        guard let firstWord = linkedAt else {
             return [
                 Finding(
                     key: "heal-time-\(count)", what: what, goal: "≤ 5 s",
@@ -181,7 +181,7 @@ extension Town {
                     isReached: false)
             ]
         }
-        let linking = (linkedAt - begin).milliseconds
+        let linking = (firstWord - begin).milliseconds
         let toDocuments = ((documents.max() ?? .infinity) - linking) / 1000
         let toLists = toDocuments + (lists.max() ?? .infinity) / 1000
         let most = received.values.max() ?? 0
