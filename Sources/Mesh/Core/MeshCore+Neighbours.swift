@@ -58,8 +58,9 @@ extension MeshCore {
     /// Nodes of a segment that hold a link to another one.
     private mutating func bridges(of segment: Label) -> [Label: Set<NodeID>] {
         var bridges: [Label: Set<NodeID>] = [:]
-        readLinks()
         let mine = me.enrolment.segment
+        guard mine != segment || store.segments.values.contains(where: { $0 != segment }) else { return [:] }
+        readLinks()
         for (number, holder) in graph.ids.enumerated() where store.segments[holder] == segment {
             for edge in graph.edges[number] {
                 if let other = store.segments[graph.ids[Int(edge.peer)]], other != segment {
