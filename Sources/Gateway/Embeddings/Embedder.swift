@@ -69,7 +69,12 @@ final class Embedder: Sendable {
     ///
     /// - Parameter number: of the space in which the vector is wanted.
     func vector(_ key: ContentHash, in number: Int, text: @autoclosure () -> String) -> [Float]? {
-        agenda.withLock { $0.vector(key, in: number) { EmbeddingWire.clip(text()) } }?.unpacked
+        let (known, hasRoom) = agenda.withLock { ($0.vector(key, in: number), $0.hasRoom(for: key)) }
+        if known == nil, hasRoom {
+            let text = EmbeddingWire.clip(text())
+            agenda.withLock { $0.want(key, text) }
+        }
+        return known?.unpacked
     }
 
     /// Embeds what is wanted, one request after the other, until cancelled.

@@ -75,19 +75,21 @@ struct EmbeddingAgenda {
 
     // MARK: Documents
 
-    /// What is known of a document's text; one that is not known is put in line.
+    /// What is known of a document's text.
     ///
     /// - Parameter number: of the space in which the vector is wanted; `nil` for any other.
-    mutating func vector(
-        _ key: ContentHash, in number: Int, text: () -> String
-    ) -> PackedVector? {
-        guard number == mark.space else { return nil }
-        if let vector = vectors.value(key) { return vector }
-        if waiting.count < Self.waitingMax, texts[key] == nil {
-            texts[key] = text()
-            waiting.append(key)
-        }
-        return nil
+    mutating func vector(_ key: ContentHash, in number: Int) -> PackedVector? {
+        number == mark.space ? vectors.value(key) : nil
+    }
+
+    /// Whether a text would be put in line: there is room, and it is not in it.
+    func hasRoom(for key: ContentHash) -> Bool { waiting.count < Self.waitingMax && texts[key] == nil }
+
+    /// Puts a text in line, where there is room.
+    mutating func want(_ key: ContentHash, _ text: String) {
+        guard hasRoom(for: key) else { return }
+        texts[key] = text
+        waiting.append(key)
     }
 
     func next(at now: Instant) -> Step {

@@ -42,7 +42,8 @@ struct EmbeddingTrouble: Error, Hashable, Sendable, CustomStringConvertible {
             )
         case 401, 403:
             self.init(
-                .endpoint, "it wants a credential, or another one (HTTP \(status)); see search.embeddings.auth")
+                .endpoint,
+                "it wants a credential, or another one (HTTP \(status)); see search.embeddings.auth")
         case 404:
             self.init(
                 .endpoint, "there is nothing at the URL, or no such model (HTTP 404); see search.embeddings")

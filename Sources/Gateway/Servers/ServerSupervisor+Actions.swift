@@ -44,7 +44,8 @@ extension ServerSupervisor.Actions {
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
-                    secrets: Node.opener(of: secrets, for: definition.audience), seal: seal, memory: tasks.memory(of: definition), log: log,
+                    secrets: Node.opener(of: secrets, for: definition.audience), seal: seal,
+                    memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             })
