@@ -43,7 +43,8 @@ extension EndToEnd.OneNode {
         let stored = try await node.martlet("secret", "set", "models-key", input: key + "\n")
         #expect(stored.output.contains("setting search.embeddings"), "\(stored.output)\(stored.errors)")
         try await eventually("the catalog is known to it", within: .seconds(30)) {
-            try await check()?["verdict"]?.string == "ok" && search("abacus").1 == nil
+            guard try await check()?["verdict"]?.string == "ok" else { return false }
+            return try await search("abacus").1 == nil
         }
         #expect(try await search("abacus").0 == "sample__add")
         #expect(try await search("parrot").0 == "sample__echo")
