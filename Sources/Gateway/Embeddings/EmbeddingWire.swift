@@ -21,6 +21,8 @@ enum EmbeddingWire {
     static let textLengthMax = 2_000
     /// Components of one vector as it comes; known models have 4,096 at most.
     static let lengthMax = 16_384
+    /// Commas beside those of a vector's components, in its object and around all.
+    private static let commasMax = 64
     /// Characters of the model's name that are held against the last one.
     private static let modelLengthMax = 256
 
@@ -45,6 +47,11 @@ enum EmbeddingWire {
     static func answer(
         _ body: [UInt8], count: Int, dimensions: Int
     ) throws(EmbeddingTrouble) -> EmbeddingAnswer {
+        // Each comma may be an element, and an element takes more here than its two bytes there.
+        guard body.count(where: { $0 == UInt8(ascii: ",") }) <= count * (lengthMax + commasMax) + commasMax
+        else {
+            throw EmbeddingTrouble(.content, "its answer has far more elements than \(count) vectors have")
+        }
         guard let answer = try? JSON(validating: body) else {
             throw EmbeddingTrouble(.content, "its answer is no JSON")
         }

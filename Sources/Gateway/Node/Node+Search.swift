@@ -52,7 +52,7 @@ extension Node {
             return Finding(
                 "search", .warning, "\(settings.model) at \(origin): \(trouble)",
                 mend:
-                    "until then searches go by words, as far as vectors are missing; see search.embeddings (docs/reference/embeddings.md)"
+                    "searches go by words meanwhile, as far as vectors are missing; see search.embeddings in the configuration"
             )
         }
         var found = "by meaning of \(settings.model) at \(origin): \(standing.vectors) texts known"

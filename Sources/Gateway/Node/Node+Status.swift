@@ -99,7 +99,7 @@ extension Node {
         }
         if let line = unattendedJoin?.line { lines.append(line) }
         if let trouble = embedder?.standing.trouble {
-            lines.append("the search goes by words alone: \(trouble) (martlet doctor)")
+            lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
         }
         lines += floodReports().map(\.line)
         lines += seat.certificateLines

@@ -30,7 +30,7 @@ package struct JSONPost: Sendable {
         }
 
         package var kind: Kind
-        /// A sentence for an operator.
+        /// A sentence for an operator, without a word of the other side's.
         package var text: String
     }
 
@@ -111,6 +111,9 @@ package struct JSONPost: Sendable {
         switch error.cause {
         case .cancelled, .shutDown: Failure(kind: .cancelled, text: "\(error)")
         case .answerTooLarge: Failure(kind: .answerTooLarge, text: "\(error)")
+        case .badResponse:
+            // What is wrong with it may be said in its own words, and those may hold what it was sent.
+            Failure(kind: .unreachable, text: "\(error.origin): it answered something that is no HTTP/1.1")
         default: Failure(kind: .unreachable, text: "\(error)")
         }
     }

@@ -56,6 +56,14 @@ struct EmbeddingWireTests {
         #expect(throws: EmbeddingTrouble.self) { try answer(text) }
     }
 
+    @Test func `an answer of nothing but elements is refused before they are taken apart`() {
+        let many = String(repeating: "1,", count: 2_000_000)
+        for text in [#"{"data":[\#(many)1]}"#, #"{"data":[{"embedding":[\#(many)1]}]}"#] {
+            let trouble = #expect(throws: EmbeddingTrouble.self) { try answer(text) }
+            #expect(trouble?.description.contains("elements") == true)
+        }
+    }
+
     @Test func `a vector of no sane length is refused`() {
         let long = Array(repeating: "1", count: EmbeddingWire.lengthMax + 1).joined(separator: ",")
         #expect(throws: EmbeddingTrouble.self) {
