@@ -9,6 +9,7 @@ import NIOPosix
 import Search
 import Synchronization
 import Testing
+import Vault
 
 @testable import Gateway
 
@@ -190,6 +191,15 @@ struct EmbedderTests {
         await other.stop()
     }
 
+    @Test func `the credential is for this setting and this address alone`() throws {
+        let settings = EmbeddingSettings(url: "https://models.example.net/v1", model: "m")
+        let audience = try #require(settings.audience)
+        #expect(audience.description == "setting search.embeddings at https://models.example.net/v1")
+        let moved = EmbeddingSettings(url: "https://models.example.net/v2", model: "m")
+        #expect(moved.audience != audience)
+        #expect(Label(audience.server) == nil, "no server can have its name")
+    }
+
     @Test func `when the endpoint has another model, all is embedded anew and nothing mixed`() async throws {
         try await Self.with { rig in
             try await eventually("both are known") { rig.isKnown() }
@@ -206,7 +216,8 @@ struct EmbedderTests {
     @Test func `search_tools goes by the endpoint, says when it does not, and waits for nobody else's query`()
         async throws
     {
-        try await Self.with { rig in
+        // Long enough that only cancelling ends a query, however busy the machine.
+        try await Self.with(timeout: .seconds(300)) { rig in
             try await eventually("both are known") { rig.isKnown() }
             let router = CallRouter(
                 board: rig.board, local: LocalServers(),
