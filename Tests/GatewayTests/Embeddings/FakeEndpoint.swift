@@ -27,6 +27,8 @@ final class FakeEndpoint: Sendable {
 
     private let reply: Mutex<Reply>
     private let heard = Mutex<[Asked]>([])
+    /// Held, since one that nobody holds is answered by the listener.
+    private let unanswered = Mutex<[HTTPExchange]>([])
     private let listener = Mutex<HTTPListener?>(nil)
 
     var asked: [Asked] { heard.withLock { $0 } }
@@ -59,7 +61,7 @@ final class FakeEndpoint: Sendable {
         case .of(let model): exchange.respond(status: 200, body: Self.vectors(texts, model: model))
         case .status(let status, let headers): exchange.respond(status: status, headers: headers)
         case .body(let text): exchange.respond(status: 200, body: Array(text.utf8))
-        case .silence: break
+        case .silence: unanswered.withLock { $0.append(exchange) }
         }
     }
 
