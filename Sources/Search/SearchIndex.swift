@@ -40,7 +40,7 @@ package struct SearchIndex: Sendable {
     /// Whether more than half of what is held was removed.
     package var isSparse: Bool { holes > count }
 
-    /// - Parameter vector: that of ``SearchDocument/textOfMeaning``.
+    /// - Parameter vector: that of ``SearchDocument/textOfMeaning``; empty while it is not known, and then words alone find it.
     /// - Returns: the document's number; `nil` when the index is full.
     /// - Complexity: O(characters of the document)
     package mutating func insert(_ document: SearchDocument, vector: [Float]) -> Int? {
@@ -51,6 +51,12 @@ package struct SearchIndex: Sendable {
         words.insert(document, as: number)
         names.append([document.name] + document.aliases)
         return number
+    }
+
+    /// Gives a document its vector, or takes it away, where it is empty.
+    package mutating func setVector(_ vector: [Float], of number: Int) {
+        guard isRemoved.indices.contains(number) else { return }
+        vectors.put(vector, at: number)
     }
 
     /// - Parameter document: as it was inserted under this number.

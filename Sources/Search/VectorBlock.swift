@@ -15,12 +15,22 @@ package struct VectorBlock: Sendable {
 
     package var count: Int { scales.count }
 
-    /// Adds a vector, of at least as many components; its number is ``count`` before.
+    /// Adds a vector; its number is ``count`` before. Components past ``dimensions`` are left out, missing ones are 0.
     package mutating func append(_ vector: [Float]) {
+        components += [Int8](repeating: 0, count: dimensions)
+        scales.append(0)
+        put(vector, at: count - 1)
+    }
+
+    /// Puts a vector in the place of one that is there.
+    package mutating func put(_ vector: [Float], at place: Int) {
         let (quantized, scale) = Self.quantize(vector.prefix(dimensions), to: 127)
-        components += quantized.map { Int8(truncatingIfNeeded: $0) }
-        components += [Int8](repeating: 0, count: dimensions - quantized.count)
-        scales.append(scale)
+        scales[place] = scale
+        let start = place * dimensions
+        for offset in 0..<dimensions {
+            components[start + offset] =
+                offset < quantized.count ? Int8(truncatingIfNeeded: quantized[offset]) : 0
+        }
     }
 
     /// Puts the vector of one number in the place of another's.

@@ -26,6 +26,13 @@ package struct SecretAudience: Hashable, Sendable {
         self.init(server: server, origin: parts.origin, resource: parts.resource, issuer: issuer)
     }
 
+    /// A service that a setting of this node names.
+    ///
+    /// - Parameter path: the setting's, such as `search.embeddings`; its dot is in no server's name.
+    package init(setting path: String, url: String) throws(BackendURLError) {
+        try self.init(server: path, url: url)
+    }
+
     /// A backend that is a child process. Arguments count: `npx A` and `npx B` are two programs.
     package init(server: String, command: String, arguments: [String]) {
         let line = ([command] + arguments).map(Self.spell).joined(separator: " ")
@@ -61,6 +68,6 @@ extension SecretAudience: CustomStringConvertible {
         if isUnbound { return "nothing yet" }
         if self == .node { return "this node" }
         if origin == "process:" { return "server \(server), its command" }
-        return "server \(server) at \(origin)\(resource)"
+        return "\(server.contains(".") ? "setting" : "server") \(server) at \(origin)\(resource)"
     }
 }

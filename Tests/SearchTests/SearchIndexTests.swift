@@ -147,4 +147,26 @@ extension SearchIndex {
         let query = String(repeating: "issue ", count: 20_000)
         #expect(names(index().search(query)).contains("create_issue"))
     }
+
+    @Test
+    func
+        `a document is found by words until it has a vector, by meaning from then on, and not when it loses it`()
+    {
+        var index = SearchIndex(dimensions: 3)
+        let document = SearchDocument(name: "stamp", description: "Puts a seal.")
+        let (number, other) = (0, 1)
+        #expect(index.insert(document, vector: []) == number)
+        #expect(index.insert(SearchDocument(name: "fold"), vector: [0, 1, 0]) == other)
+        let meant = { (index: SearchIndex) in
+            index.search("letter", vector: [1, 0, 0], limit: 9).hits.map(\.number)
+        }
+        #expect(index.search("seal", vector: [], limit: 9).hits.map(\.number) == [number])
+        #expect(meant(index).isEmpty)
+        index.setVector([1, 0, 0, 9], of: number)
+        #expect(meant(index) == [number])
+        #expect(index.search("x", vector: [0, 1, 0], limit: 9).hits.map(\.number) == [other])
+        index.setVector([], of: number)
+        #expect(meant(index).isEmpty)
+        index.setVector([1, 0, 0], of: 7)  // there is none
+    }
 }

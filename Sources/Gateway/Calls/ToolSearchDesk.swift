@@ -17,16 +17,20 @@ final class ToolSearchDesk: Sendable {
     private let board: CatalogBoard
     /// Of `/mcp`, shared with everybody else who searches the catalog.
     private let whole: CatalogSearch
+    private let embedder: Embedder?
     private let now: @Sendable () -> Instant
     private let thread = DispatchQueue(label: "martlet.tool-search")
     private let open = Mutex(0)
     private let indexes = Mutex<[EndpointName: CatalogSearch]>([:])
 
+    /// - Parameter embedder: says what queries mean, as it does for `whole`; `nil`: the compiled-in model.
     init(
-        board: CatalogBoard, whole: CatalogSearch = CatalogSearch(), now: @escaping @Sendable () -> Instant
+        board: CatalogBoard, whole: CatalogSearch = CatalogSearch(), embedder: Embedder? = nil,
+        now: @escaping @Sendable () -> Instant
     ) {
         self.board = board
         self.whole = whole
+        self.embedder = embedder
         self.now = now
     }
 
@@ -55,17 +59,28 @@ final class ToolSearchDesk: Sendable {
             return .finished
         }
         let sign = GivenUp()
-        thread.async { [self] in
-            defer { open.withLock { $0 -= 1 } }
-            guard !sign.isSet else {
-                return sink(.failure(CallFailure(.cancelled, "the client cancelled the search")))
+        let search = { @Sendable [self] (meaning: QueryMeaning) in
+            thread.async { [self] in
+                defer { open.withLock { $0 -= 1 } }
+                guard !sign.isSet else {
+                    return sink(.failure(CallFailure(.cancelled, "the client cancelled the search")))
+                }
+                sink(.result(answer(query, meaning, at: call.endpoint.asDefined)))
             }
-            sink(.result(answer(query, at: call.endpoint.asDefined)))
         }
-        return CallHandle { sign.set() }
+        // Nobody waits on the thread for an endpoint: it has others to answer.
+        guard let embedder, query.hasWords else {
+            search(.ofModel)
+            return CallHandle { sign.set() }
+        }
+        let asked = embedder.meaning(of: query.query, search)
+        return CallHandle {
+            sign.set()
+            asked?.cancel()
+        }
     }
 
-    private func answer(_ query: ToolQuery, at endpoint: EndpointName) -> JSON {
+    private func answer(_ query: ToolQuery, _ meaning: QueryMeaning, at endpoint: EndpointName) -> JSON {
         // Before the view: an index that is newer than its version is only looked at again.
         let version = board.version
         guard let view = board.view(endpoint) else {
@@ -77,25 +92,25 @@ final class ToolSearchDesk: Sendable {
             guard entry.binding.kind == .tool else { return false }
             return rows.map { $1.chooses($0, entry) } ?? true
         }
-        let (tools, total) = best(
-            query, of: report, with: index(of: endpoint), version: version, isChosen: isChosen)
-        return Self.result(tools.dropFirst(query.offset), query, total: total, report)
+        let (tools, total, remark) = best(
+            query, meaning, of: report, with: index(of: endpoint), version: version, isChosen: isChosen)
+        return Self.result(tools.dropFirst(query.offset), query, total: total, remark, report)
     }
 
     /// The first of all that fit, best first; in the order of the list for a query without words.
     private func best(
-        _ query: ToolQuery, of report: CatalogReport, with index: CatalogSearch, version: UInt64,
-        isChosen: @escaping (ListedEntry) -> Bool
-    ) -> (tools: [ListedEntry], total: Int) {
+        _ query: ToolQuery, _ meaning: QueryMeaning, of report: CatalogReport, with index: CatalogSearch,
+        version: UInt64, isChosen: @escaping (ListedEntry) -> Bool
+    ) -> (tools: [ListedEntry], total: Int, remark: MeaningRemark?) {
         let limit = query.offset + query.limit
-        guard query.query.contains(where: { !$0.isWhitespace }) else {
+        guard query.hasWords else {
             let all = report.view.list(.tool).filter(isChosen)
-            return (Array(all.prefix(limit)), all.count)
+            return (Array(all.prefix(limit)), all.count, nil)
         }
-        let (found, total) = index.search(
-            query.query, among: report.entries, version: version, limit: limit, isChosen: isChosen,
-            describe: report.document)
-        return (found.map(\.entry), total)
+        let answer = index.search(
+            query.query, meaning: meaning, among: report.entries, version: version, limit: limit,
+            isChosen: isChosen, describe: report.document)
+        return (answer.found.map(\.entry), answer.total, answer.remark)
     }
 
     private func index(of endpoint: EndpointName) -> CatalogSearch {
@@ -103,14 +118,15 @@ final class ToolSearchDesk: Sendable {
         return indexes.withLock { indexes in
             if let known = indexes[endpoint] { return known }
             if indexes.count >= Self.indexesMax { indexes = [:] }
-            let fresh = CatalogSearch()
+            let fresh = CatalogSearch(embedder: embedder)
             indexes[endpoint] = fresh
             return fresh
         }
     }
 
     private static func result(
-        _ tools: ArraySlice<ListedEntry>, _ query: ToolQuery, total: Int, _ report: CatalogReport
+        _ tools: ArraySlice<ListedEntry>, _ query: ToolQuery, total: Int, _ remark: MeaningRemark?,
+        _ report: CatalogReport
     ) -> JSON {
         var definitions: [JSON] = []
         var unavailable: [(String, JSON)] = []
@@ -128,6 +144,7 @@ final class ToolSearchDesk: Sendable {
             members.append(("nextCursor", .string(cursor)))
         }
         if !unavailable.isEmpty { members.append(("unavailable", .object(unavailable))) }
+        if let remark { members.append(("meaning", .string(remark.brief))) }
         let found = JSON.object(members)
         return [
             "resultType": "complete", "content": [["type": "text", "text": .string(found.text)]],
@@ -141,4 +158,8 @@ final class ToolSearchDesk: Sendable {
         var isSet: Bool { state.load(ordering: .relaxed) }
         func set() { state.store(true, ordering: .relaxed) }
     }
+}
+
+extension ToolQuery {
+    fileprivate var hasWords: Bool { query.contains { !$0.isWhitespace } }
 }

@@ -22,6 +22,7 @@ extension NodeConfiguration {
             ("names", ["max": .number(nameLengthMax)]),
             ("mesh", mesh.json),
             ("limits", limits.json),
+            ("search", search.json),
             ("servers", .object(servers.map { ($0.name.text, $0.json) })),
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ])

@@ -13,6 +13,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var nameLengthMax: Int
     package var mesh: MeshSettings
     package var limits: LimitSettings
+    package var search: SearchSettings
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -32,6 +33,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         }
         mesh = section.settings("mesh", MeshSettings.init(reading:))
         limits = section.settings("limits", LimitSettings.init(reading:))
+        search = section.settings("search", SearchSettings.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }

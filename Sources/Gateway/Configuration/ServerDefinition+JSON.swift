@@ -252,7 +252,7 @@ enum HeaderName {
 }
 
 extension ServerDefinition.Auth {
-    fileprivate init?(reading section: inout ConfigSection) {
+    init?(reading section: inout ConfigSection) {
         let bearer = section.section("bearer") { $0.secret("secret") } ?? nil
         let basic = section.section("basic") { ($0.required("user"), $0.secret("secret")) }
         let header = section.section("header") { part in
@@ -290,7 +290,7 @@ extension ServerDefinition.Auth {
         }
     }
 
-    fileprivate var json: JSON {
+    var json: JSON {
         switch self {
         case .bearer(let secret): ["bearer": ["secret": .string(secret.text)]]
         case .basic(let user, let secret): ["basic": ["user": .string(user), "secret": .string(secret.text)]]
@@ -338,7 +338,7 @@ extension ConfigSection {
         required(key) { Label($0) }
     }
 
-    fileprivate mutating func required(_ key: String) -> String? {
+    mutating func required(_ key: String) -> String? {
         required(key) { $0.isEmpty ? nil : $0 }
     }
 

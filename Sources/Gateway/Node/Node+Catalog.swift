@@ -9,12 +9,13 @@ extension Node {
     /// - Parameter selection: what of the catalog is searched, as `where` says it; empty: all.
     package func searchCatalog(query: String, where selection: String, limit: Int) async throws -> JSON {
         let chosen = try Self.selection(selection)
+        let meaning = await embedder?.meaning(of: query) ?? .ofModel
         // Before the view: one that is newer than its version is only looked at again.
         let version = board.version
         guard let report = catalogReport() else { return .object([("total", 0), ("entries", [])]) }
         let rows = CatalogRows(report, now: seat.now())
         return report.search(
-            query, limit: limit, with: catalogSearch, version: version,
+            query, meaning: meaning, limit: limit, with: catalogSearch, version: version,
             isChosen: chosen.map { selection in { rows.chooses(selection, $0) } })
     }
 

@@ -27,6 +27,7 @@ extension Node {
             members.append(("audience", .string(bound.description)))
         }
         await supervisor.secretChanged(name.text)
+        if embeddingSecret?.name == name { embedder?.askAgain() }
         return .object(members)
     }
 
@@ -46,8 +47,10 @@ extension Node {
         var bytes = Array(value.utf8)
         let secret = Secret(moving: &bytes)
         let user = await supervisor.books.first { $0.definition.secrets.contains { $0.text == name.text } }
+        let embeddings = embeddingSecret.flatMap { $0.name == name ? $0.audience : nil }
         do {
-            try await secrets.set(name, to: secret, for: user?.definition.audience ?? .unbound, at: .now())
+            try await secrets.set(
+                name, to: secret, for: user?.definition.audience ?? embeddings ?? .unbound, at: .now())
         } catch let error as SecretStoreError {
             throw Refusal(.unavailable, "\(error)")
         }

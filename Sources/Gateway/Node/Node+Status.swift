@@ -98,6 +98,9 @@ extension Node {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
         if let line = unattendedJoin?.line { lines.append(line) }
+        if let trouble = embedder?.standing.trouble {
+            lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
+        }
         lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices
@@ -117,6 +120,7 @@ extension Node {
                     ? nil : "martlet token create NAME, before the listener is opened to others"),
         ]
         findings += seat.findings()
+        if let finding = searchFinding() { findings.append(finding) }
         let books = await supervisor.books
         if books.isEmpty {
             findings.append(

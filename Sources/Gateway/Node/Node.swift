@@ -27,7 +27,9 @@ package final class Node: Sendable {
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
     let http: HTTPClient
-    let catalogSearch = CatalogSearch()
+    /// `nil`: the compiled-in model says what texts mean.
+    let embedder: Embedder?
+    let catalogSearch: CatalogSearch
     let toolSearch: ToolSearchDesk
     let queries = QueryDesk()
     let chronicle: CatalogChronicle
@@ -108,7 +110,17 @@ package final class Node: Sendable {
         let local = LocalServers()
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
-        toolSearch = ToolSearchDesk(board: board, whole: catalogSearch, now: { MeshClock.now() })
+        let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
+        let embedder = configuration.search.embeddings.map {
+            Embedder(
+                $0, http: http, secrets: Self.opener(of: secrets, for: $0.audience),
+                now: { MeshClock.now() }, log: log)
+        }
+        self.embedder = embedder
+        let catalogSearch = CatalogSearch(embedder: embedder)
+        self.catalogSearch = catalogSearch
+        toolSearch = ToolSearchDesk(
+            board: board, whole: catalogSearch, embedder: embedder, now: { MeshClock.now() })
         let router = CallRouter(
             board: board, local: local, search: toolSearch, callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
@@ -122,7 +134,6 @@ package final class Node: Sendable {
                 return (server.name, rule)
             }, log: log, now: { MeshClock.now() })
         unattendedJoin = configuration.mesh.joinTokenFile.map { UnattendedJoin(tokenFile: $0, log: log) }
-        let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
         self.board = board
         self.watchers = watchers
         self.assembly = assembly
@@ -179,6 +190,14 @@ package final class Node: Sendable {
                     try await unattended.run(
                         isAlone: { try await self.seat.isAlone() },
                         join: { _ = try await self.join(token: $0) })
+                }
+            }
+            if let embedder = self.embedder {
+                group.addTask {
+                    try await self.ready.wait()
+                    await self.bindEmbeddingSecret()
+                    await embedder.run(
+                        refresh: { self.refreshSearch() }, settle: { self.catalogSearch.settle() })
                 }
             }
             group.addTask { await self.tasks.run() }

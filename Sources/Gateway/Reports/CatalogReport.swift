@@ -20,10 +20,13 @@ struct CatalogReport {
 
     /// What is listed, best first for the query; all of it, in the order of the lists, for a query without words.
     ///
-    /// - Parameter isChosen: what else there is does not influence the ranking either.
+    /// - Parameters:
+    ///   - meaning: of the query.
+    ///   - isChosen: what else there is does not influence the ranking either.
     /// - Complexity: O(entries), and O(bytes of their texts) for those that are new since the last search
     func search(
-        _ query: String, limit: Int, with search: CatalogSearch, version: UInt64,
+        _ query: String, meaning: QueryMeaning = .ofModel, limit: Int, with search: CatalogSearch,
+        version: UInt64,
         isChosen: ((ListedEntry) -> Bool)? = nil
     ) -> JSON {
         let entries = self.entries
@@ -34,15 +37,18 @@ struct CatalogReport {
                 ("entries", .array(chosen.prefix(limit).map(summary))),
             ])
         }
-        let (found, total) = search.search(
-            query, among: entries, version: version, limit: limit, isChosen: isChosen, describe: document)
-        return .object([
-            ("total", .number(total)),
+        let answer = search.search(
+            query, meaning: meaning, among: entries, version: version, limit: limit, isChosen: isChosen,
+            describe: document)
+        var members: [(String, JSON)] = [
+            ("total", .number(answer.total)),
             (
                 "entries",
-                .array(found.map { .object(facts($0.entry) + [description($0.entry)] + why($0.hit)) })
+                .array(answer.found.map { .object(facts($0.entry) + [description($0.entry)] + why($0.hit)) })
             ),
-        ])
+        ]
+        if let remark = answer.remark { members.append(("meaning", .string(remark.text))) }
+        return .object(members)
     }
 
     /// All that is listed, in the order of the lists.

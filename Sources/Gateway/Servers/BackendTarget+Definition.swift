@@ -15,16 +15,22 @@ extension BackendTarget {
                 env: environment.map { ($0.name, SecretText($0.value)) }, directory: directory)
         case .http(let url, let headers, let kind):
             var all = headers.map { ($0.name, SecretText($0.value)) }
-            switch definition.auth {
-            case .bearer(let secret):
-                all.append(("Authorization", SecretText(parts: [.text("Bearer "), .secret(secret.text)])))
-            case .basic(let user, let secret):
-                all.append(("Authorization", SecretText(parts: [.basic(user: user, secret: secret.text)])))
-            case .header(let name, let secret):
-                all.append((name, SecretText(parts: [.secret(secret.text)])))
-            case nil: break
-            }
+            if let auth = definition.auth { all.append(auth.header) }
             self = .http(url: url, headers: all, startsWithEvents: kind == .sse)
+        }
+    }
+}
+
+extension ServerDefinition.Auth {
+    /// As it is sent; the secret is opened for each request.
+    var header: (String, SecretText) {
+        switch self {
+        case .bearer(let secret):
+            ("Authorization", SecretText(parts: [.text("Bearer "), .secret(secret.text)]))
+        case .basic(let user, let secret):
+            ("Authorization", SecretText(parts: [.basic(user: user, secret: secret.text)]))
+        case .header(let name, let secret):
+            (name, SecretText(parts: [.secret(secret.text)]))
         }
     }
 }

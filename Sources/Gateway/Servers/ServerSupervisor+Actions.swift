@@ -41,16 +41,11 @@ extension ServerSupervisor.Actions {
                 tasks.forget(name)
             },
             makeBackend: { definition, events in
-                let audience = definition.audience
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
-                    secrets: { text in
-                        guard let name = SecretName(text), let audience else {
-                            throw SecretUseError.badName(text)
-                        }
-                        return try secrets.open(name, for: audience).copied()
-                    }, seal: seal, memory: tasks.memory(of: definition), log: log,
+                    secrets: Node.opener(of: secrets, for: definition.audience), seal: seal,
+                    memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             })

@@ -12,7 +12,7 @@ extension HTTPClient {
         let collector = AnswerCollector(bodyBytesMax: bodyBytesMax, origin: request.url.origin)
         let answer = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                collector.begin(continuation)
+                collector.begin { continuation.resume(returning: $0) }
                 collector.hold(send(request) { collector.take($0) })
             }
         } onCancel: {
@@ -20,6 +20,19 @@ extension HTTPClient {
         }
         let (head, body) = try answer.get()
         return (head, body)
+    }
+
+    /// The same for those who have no task to wait in.
+    ///
+    /// - Parameter answered: called once, on the connection's loop; must not block.
+    package func collect(
+        _ request: HTTPClientRequest, bodyBytesMax: Int,
+        _ answered: @escaping @Sendable (Result<(HTTPResponseHead, [UInt8]), HTTPClientError>) -> Void
+    ) -> HTTPClientHandle {
+        let collector = AnswerCollector(bodyBytesMax: bodyBytesMax, origin: request.url.origin)
+        collector.begin(answered)
+        collector.hold(send(request) { collector.take($0) })
+        return HTTPClientHandle { collector.cancel() }
     }
 }
 
@@ -30,7 +43,7 @@ private final class AnswerCollector: Sendable {
     private struct State {
         var head: HTTPResponseHead?
         var body: [UInt8] = []
-        var continuation: CheckedContinuation<Answer, Never>?
+        var answered: (@Sendable (Answer) -> Void)?
         var handle: HTTPClientHandle?
         /// Nothing more is wanted of the request.
         var isCancelled = false
@@ -45,8 +58,8 @@ private final class AnswerCollector: Sendable {
         self.origin = origin
     }
 
-    func begin(_ continuation: CheckedContinuation<Answer, Never>) {
-        state.withLock { $0.continuation = continuation }
+    func begin(_ answered: @escaping @Sendable (Answer) -> Void) {
+        state.withLock { $0.answered = answered }
     }
 
     func hold(_ handle: HTTPClientHandle) {
@@ -88,10 +101,10 @@ private final class AnswerCollector: Sendable {
     }
 
     private func finish(_ answer: Answer) {
-        let continuation = state.withLock { state in
-            defer { state.continuation = nil }
-            return state.continuation
+        let answered = state.withLock { state in
+            defer { state.answered = nil }
+            return state.answered
         }
-        continuation?.resume(returning: answer)
+        answered?(answer)
     }
 }

@@ -41,6 +41,9 @@ struct CatalogCommand: AsyncParsableCommand {
                             table.add(name, entry.words("kind"), owner, state, entry.words("description"))
                         }
                     }
+                    if let remark = answer["meaning"]?.string {
+                        Terminal.say(Terminal.singleLine("By meaning: \(remark)"))
+                    }
                     if table.isEmpty {
                         Terminal.say(
                             "Nothing found; `martlet catalog search` without words and --where lists everything."

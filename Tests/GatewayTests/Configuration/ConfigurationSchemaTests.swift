@@ -30,6 +30,11 @@ import Testing
         #expect(try Self.keys("/properties/mesh/properties") == Self.known { _ = MeshSettings(reading: &$0) })
         #expect(
             try Self.keys("/properties/limits/properties") == Self.known { _ = LimitSettings(reading: &$0) })
+        #expect(
+            try Self.keys("/properties/search/properties") == Self.known { _ = SearchSettings(reading: &$0) })
+        #expect(
+            try Self.keys("/properties/search/properties/embeddings/properties")
+                == Self.known { _ = EmbeddingSettings(reading: &$0) })
     }
 
     @Test func `a server has the keys of its decoder`() throws {
