@@ -162,6 +162,25 @@ struct StandingPeersTests {
         #expect(wanted() == [far[9]])
     }
 
+    @Test func `of a segment out of reach everybody is tried in time, a few at once`() throws {
+        let world = World(100, segments: ["a", "b"])
+        let me = world.ids[0]
+        let far = Set(world.ids.filter { world.segments[$0] == "b" })
+        var others = world.segments
+        others[me] = nil
+        var ground = StandingPeers.Ground(
+            me: me, segment: "a", segments: others, reached: Set(world.ids).subtracting(far).subtracting([me])
+        )
+        var tried: Set<NodeID> = []
+        for turn in UInt64(0)..<300 {
+            ground.turn = turn
+            let wanted = StandingPeers.wanted(ground, limit: 8).intersection(far)
+            #expect((1...6).contains(wanted.count))
+            tried.formUnion(wanted)
+        }
+        #expect(tried == far)
+    }
+
     @Test func `who is out of reach is tried as well`() throws {
         let world = World(100, segments: ["a", "b"])
         let me = world.ids[0]

@@ -71,6 +71,20 @@ struct NeighbourTests {
         #expect((3...60).contains(across), "of six pairs of segments")
     }
 
+    @Test(arguments: UInt64(1)...6)
+    func `two segments that one node of each can cross find one another again after a cut`(seed: UInt64)
+        throws
+    {
+        let mesh = try SimulatedMesh(seed: seed)
+        let nodes = try segmented(mesh, segments: 2, of: 12, bridges: 1)
+        #expect(try untilAllReach(mesh, within: 60))
+        mesh.cut(Array(nodes.prefix(12)), from: Array(nodes.suffix(12)))
+        mesh.run(for: .seconds(60))
+        #expect(try !mesh.allReach(nodes))
+        mesh.heal()
+        #expect(try untilAllReach(mesh, within: 300), "seed \(seed)")
+    }
+
     @Test func `a full node sends newcomers on, and they go there`() throws {
         var limits = MeshLimits()
         limits.standingLinks = 3

@@ -53,6 +53,8 @@ package struct MeshLimits: Hashable, Sendable {
     package var triersDoubleEvery: Duration = .seconds(2)
     /// Neighbours are chosen anew at least that often, for what changes without a route changing.
     package var chooseEvery: Duration = .seconds(10)
+    /// Of a segment that nothing is reached of others are tried after so long: time for each to be dialled at its longest back-off.
+    package var lostTurnEvery: Duration = .seconds(10)
     /// A link that this node opened and nobody wants any more ends after so long: choices of a moment undo themselves.
     package var surplusFor: Duration = .seconds(30)
     /// … one at a time, at most that often, so that everybody has seen the last one go.

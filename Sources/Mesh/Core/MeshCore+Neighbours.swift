@@ -52,7 +52,7 @@ extension MeshCore {
             me: node, segment: segment, segments: others,
             reached: reached,
             linked: Set(countedLinks(of: node)), passedOver: store.mute, inVain: inVain, bridges: bridges,
-            triers: triers)
+            triers: triers, turn: UInt64(max(0, (now - .zero) / limits.lostTurnEvery)))
     }
 
     /// Nodes of a segment that hold a link to another one.

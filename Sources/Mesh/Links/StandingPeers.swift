@@ -19,7 +19,8 @@ package enum StandingPeers {
     private static let segmentsMax = 8
     /// Links across that one node holds for its segment.
     private static let bridgesPerNode = 8
-    /// So many nodes of a segment that nothing is reached of are tried by everybody.
+    /// So many nodes of a segment that nothing is reached of are tried by everybody, others in each turn: where few nodes can cross,
+    /// two that can must come to try one another.
     private static let lostPerSegment = 2
 
     /// After so many nodes of another segment that are alive and could not be dialled, it is taken that none can.
@@ -43,12 +44,14 @@ package enum StandingPeers {
         /// So many nodes of this segment try for a link to another one, of which ``bridges`` are too few; not
         /// named: as many as lack.
         package var triers: [Label: Int]
+        /// Grows as time goes on: what is chosen among those out of reach changes with it.
+        package var turn: UInt64
 
         package init(
             me: NodeID, segment: Label, segments: [NodeID: Label], reached: Set<NodeID>,
             linked: Set<NodeID> = [], passedOver: Set<NodeID> = [], inVain: Set<NodeID> = [],
             bridges: [Label: Set<NodeID>] = [:],
-            triers: [Label: Int] = [:]
+            triers: [Label: Int] = [:], turn: UInt64 = 0
         ) {
             self.me = me
             self.segment = segment
@@ -59,6 +62,7 @@ package enum StandingPeers {
             self.inVain = inVain
             self.bridges = bridges
             self.triers = triers
+            self.turn = turn
         }
     }
 
@@ -91,7 +95,8 @@ package enum StandingPeers {
             var tried = neighbours(of: me, among: all)
             tried.formUnion(best(randomPeers, of: others) { rank(NodePair(me, $0)) })
             for nodes in far.values where ground.reached.isDisjoint(with: nodes) {
-                tried.formUnion(best(lostPerSegment, of: nodes) { rank(NodePair(me, $0)) })
+                tried.formUnion(
+                    best(lostPerSegment, of: nodes) { stir(rank(NodePair(me, $0)) ^ ground.turn) })
             }
             wanted.formUnion(tried.filter { !ground.reached.contains($0) })
         }
