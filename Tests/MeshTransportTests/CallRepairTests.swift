@@ -310,10 +310,18 @@ extension TestNode {
         }
     }
 
-    func untilAsking() async throws {
-        try await untilSo("a ping waits for its answer") { hub in
-            hub.links.values.contains { !$0.pings.isEmpty }
+    /// Whether a ping of this node comes to wait for its answer.
+    func isAsking(within limit: Duration) async throws -> Bool {
+        let hub = service.hub
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end {
+            let isAsking = try await service.loop.submit {
+                hub.links.values.contains { !$0.pings.isEmpty }
+            }.get()
+            if isAsking { return true }
+            try await Task.sleep(for: .milliseconds(5))  // a condition with a deadline
         }
+        return false
     }
 
     func untilSent() async throws {

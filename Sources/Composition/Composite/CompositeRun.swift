@@ -54,8 +54,7 @@ package struct CompositeRun: Sendable {
     private var lastNumber = 0
     private var failed: (place: StepPlace, failure: StepFailure)?
     private var unknown: (place: StepPlace, failure: CallFailure)?
-    private var log: StepLog
-    private var progress: CompositeProgress
+    private var (log, progress): (StepLog, CompositeProgress)
 
     /// - Parameters:
     ///   - input: the arguments of the call.

@@ -64,7 +64,7 @@ actor VirtualChronicle {
     /// - Parameter snapshot: what authors are called is taken from it.
     func note(_ snapshot: CatalogSnapshot) async throws {
         let before = writing
-        let task = Task {
+        let task = Task {  // owned: by whoever awaits it, here and in the next note
             _ = await before?.result
             try await write(snapshot)
         }
