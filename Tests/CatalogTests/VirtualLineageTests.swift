@@ -72,6 +72,19 @@ import Testing
         #expect(VirtualLineage.standings(of: words, standing: nil).allSatisfy { $0 == .replaced })
     }
 
+    @Test func `going back leads to what was replaced, not to what was lost beside it`() throws {
+        let words = [Self.second, Self.other, Self.first].sorted { $0.wins(over: $1) }
+        let standings = Self.standings(words)
+        let place = try #require(VirtualLineage.before(words[0], among: words, standings))
+        #expect(words[place] == Self.first)
+        // Nor where what was replaced is not at hand.
+        let later = Self.word("9", by: Self.b, after: Self.word("8", after: Self.third))
+        let known = [later, Self.third, Self.first]
+        let back = VirtualLineage.before(later, among: known, Self.standings(known))
+        #expect(back.map { known[$0] } == Self.third)
+        #expect(VirtualLineage.before(Self.first, among: [Self.first], [.stands]) == nil)
+    }
+
     @Test func `the greatest numbers there are do no harm`() {
         let greatest = ["a", "b", "c"].map { text in
             VirtualServerWord(

@@ -132,6 +132,10 @@ extension EndToEnd.TwoNodes {
         #expect(data?["steps"]?.elements.map { $0["outcome"]?.string } == ["done", "unknown", "not_run"])
         #expect(!desk.lines.contains("never") && desk.lines.last == "maybe")
 
+        let why = try await desk.office.martlet("catalog", "why", "book", "--in", "desk")
+        #expect(why.output.contains("use[0] declares it, a composite"), "\(why.output)\(why.errors)")
+        #expect(why.output.contains("step sum calls add of office--sample, available"), "\(why.output)")
+
         // A pointer that leads nowhere, and a tool that is not there.
         for (mistake, word) in [
             ("/steps/nobody", "there is no step nobody"), ("/input/a?}${/x", "expected a JSON Pointer"),

@@ -25,6 +25,27 @@ package enum VirtualStanding: String, Hashable, Sendable {
 
 /// Who replaced whom among the words of one virtual server.
 package enum VirtualLineage {
+    /// What a definition goes back to from the word that counts: what that replaced; where this is not at hand, or was a removal, the
+    /// last one before it that was not lost to another.
+    ///
+    /// - Parameters:
+    ///   - words: the greatest first.
+    ///   - standings: of each of `words`.
+    /// - Returns: its place in `words`.
+    package static func before(
+        _ standing: VirtualServerWord, among words: [VirtualServerWord], _ standings: [VirtualStanding]
+    ) -> Int? {
+        words.indices.first { index in
+            let word = words[index]
+            return word.hash == standing.replaces && word.counter < standing.counter && word.definition != nil
+        }
+            ?? words.indices.first { index in
+                let word = words[index]
+                return standings[index] == .replaced && word.definition != nil && standing.wins(over: word)
+                    && word.hash != standing.hash
+            }
+    }
+
     /// - Parameters:
     ///   - words: of one name, in any order; some between them may be unknown.
     ///   - standing: the one that counts, which need not be the greatest: whoever said a greater one may be of the mesh no more.

@@ -71,21 +71,14 @@ extension Node {
         if let to {
             target = try Self.version(to, of: name, among: history)
         } else {
-            // What it replaced; where that is not known, or was a removal, the last before it that was not lost to another.
-            let replaced = history.first {
-                $0.word.hash == current.replaces && $0.word.counter < current.counter
-                    && $0.word.definition != nil
-            }
-            let earlier = all.first {
-                $0.standing == .replaced && $0.version.word.definition != nil
-                    && current.wins(over: $0.version.word) && $0.version.word.hash != current.hash
-            }
-            guard let before = replaced ?? earlier?.version else {
+            guard
+                let place = VirtualLineage.before(current, among: history.map(\.word), all.map(\.standing))
+            else {
                 throw Refusal(
                     .notFound, "this node knows no earlier version of \(name)",
                     hint: "`martlet virtual history \(name)` shows what it knows")
             }
-            target = before
+            target = history[place]
         }
         guard let definition = target.word.definition else {
             throw Refusal(

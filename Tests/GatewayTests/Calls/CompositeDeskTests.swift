@@ -299,6 +299,18 @@ struct CompositeDeskTests {
         #expect(try last.isCancelled)
     }
 
+    @Test func `a client that gives up ends a run that waits at a server which cannot be told`() throws {
+        // Often enough that runs which went on waiting would leave no room.
+        for _ in 0...CompositeDesk.waitingPerCallerMax {
+            let asked = call().heard
+            try last.done()
+            try last.ask("its server's own state")
+            #expect(asked.result != nil)
+            call(["id": "7"], [("requestState", asked.result?["requestState"] ?? .null)]).handle.cancel()
+            #expect(call(["id": "7"], retry(asked)).heard.failure?.reason == .invalidArguments)
+        }
+    }
+
     @Test func `a run whose caller does not come back is given up, and its step with it`() throws {
         let asked = call().heard
         try last.done()

@@ -151,8 +151,10 @@ struct VirtualServersTests {
         let theirs: JSON = ["use": [["from": .string("\(NodeID.here)/press")]]]
         snapshot.say(VirtualServerRecord(name: "ops", author: .there, counter: 7, definition: theirs))
         assembly.meshChanged(snapshot)
-        try await servers(shelf, published: published, configured: yaml).restore()
+        let again = try servers(shelf, published: published, configured: yaml)
+        try await again.restore()
         #expect(board.snapshot.virtualServers["ops"]?.author == .there)
+        #expect(await again.waiting["ops"]?.contains("an operator said something else") == true)
 
         let changed = "virtualServers: {ops: {use: [{tool: press/fold}]}}"
         try await servers(shelf, published: published, configured: changed).restore()
@@ -161,6 +163,20 @@ struct VirtualServersTests {
 
         try await servers(shelf, published: published).restore()
         #expect(board.snapshot.virtualServers["ops"] == nil)
+        #expect(try await published.all().isEmpty)
+    }
+
+    @Test func `without the role a file is taken up at every start, and after a change of mesh`() async throws
+    {
+        let database = try scratch.start().database
+        let (shelf, published) = (VirtualShelf(database), ConfiguredVirtualShelf(database))
+        let servers = try servers(shelf, published: published, isOperator: false, configured: yaml)
+        try await servers.restore()
+        #expect(assembly.keepsVirtualServer("ops"))
+        #expect(try await published.all().isEmpty, "nothing was said to the mesh")
+        try await published.save("ops", ContentHash(of: [1]))
+        try await servers.restoreAfterMeshChange()
+        #expect(assembly.keepsVirtualServer("ops"))
         #expect(try await published.all().isEmpty)
     }
 
