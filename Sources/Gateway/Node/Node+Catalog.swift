@@ -84,8 +84,9 @@ extension Node {
     private func callPath(to server: ServerKey?) -> [String] {
         let snapshot = board.snapshot
         let names = NodeNames(snapshot)
-        guard let owner = server?.owner, case .reachable(let path)? = snapshot.nodes[owner]?.reachability
+        guard let owner = server?.owner, case .reachable(let route)? = snapshot.nodes[owner]?.reachability
         else { return [names[snapshot.me]] }
+        let path = seat.service?.wayOfCalls(to: owner) ?? route
         return [names[snapshot.me]] + path.map { names[$0] }
     }
 }

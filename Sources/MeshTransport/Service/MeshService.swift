@@ -249,6 +249,13 @@ package actor MeshService {
     package nonisolated var snapshot: CatalogSnapshot { board.snapshot }
     /// Links that are up, circuits included, by peer.
     package nonisolated var linkStatus: [LinkStatus] { board.links }
+    /// The ids that a call to a node crosses now, the node itself last; `nil`: no link or circuit to it is up.
+    ///
+    /// Not ``ways(to:)``, which are those over standing links: a link for calls is none of these.
+    package nonisolated func wayOfCalls(to node: NodeID) -> [NodeID]? {
+        board.links.filter { $0.peer == node && ($0.via.isEmpty || $0.openedByMe) }
+            .min { $0.via.count < $1.via.count }.map { $0.via + [node] }
+    }
     /// Addresses known and what came of each; refreshed about once a second.
     package nonisolated var candidates: [Neighbourhood.KnownAddress] { board.candidates }
     /// Who says more than this node takes in; refreshed about once a second.
