@@ -46,6 +46,8 @@ struct CallLinkTests {
             #expect(try await b.circuitsRelayed() == 0)
             // What is known of the mesh did not change: it would be told to everybody.
             #expect(a.service.snapshot.nodes[c.id]?.reachability == path)
+            // What a caller is shown is the way of its call.
+            #expect(a.service.wayOfCalls(to: c.id) == [c.id])
         }
     }
 
@@ -60,6 +62,7 @@ struct CallLinkTests {
             #expect(try await a.service.loop.submit { hub.callLinkSought[c.id] != nil }.get(), "it was tried")
             #expect(try await b.circuitsRelayed() == 1)
             #expect(!a.hasCallLink(with: c, isOpener: true))
+            #expect(a.service.wayOfCalls(to: c.id) == [b.id, c.id])
         }
     }
 }
