@@ -44,6 +44,11 @@ package struct VirtualServerWord: Hashable, Sendable {
     /// Of the definition; of nothing for a removal.
     package var hash: ContentHash { ContentHash(of: definition.map { Array($0.bytes) } ?? []) }
 
+    /// The number of the next word, after the greatest of all before; the last number there is follows itself.
+    package static func counter(after greatest: UInt64) -> UInt64 {
+        greatest == .max ? .max : greatest + 1
+    }
+
     package func wins(over other: VirtualServerWord) -> Bool {
         (counter, hash) > (other.counter, other.hash)
     }

@@ -120,13 +120,16 @@ package struct EndpointView: Sendable {
             defined = definition.mode
             listedTools = definition.listedTools ?? listedTools
         }
-        var view = self
-        view.isSearched =
+        let isSearched =
             switch mode ?? defined {
             case .full: false
             case .search: true
             case .auto: list(.tool).count > listedTools
             }
+        // Asked for with every request.
+        guard isSearched != self.isSearched else { return self }
+        var view = self
+        view.isSearched = isSearched
         return view
     }
 

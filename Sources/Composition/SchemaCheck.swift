@@ -74,6 +74,14 @@ package struct SchemaCheck {
         return aim
     }
 
+    /// A suggestion compares letter by letter, and `anyOf` may ask for one in each of its forms.
+    private mutating func nearestName(to word: String, among names: [String]) -> String? {
+        guard !isDone else { return nil }
+        let letters = min(word.utf8.count, NearestName.lengthMax)
+        work += min(names.count, NearestName.candidatesMax) * letters * letters
+        return NearestName.to(word, among: names)
+    }
+
     // MARK: Any value
 
     private mutating func checkType(_ schema: JSON, _ value: JSON, _ place: String) -> Bool {
@@ -95,7 +103,7 @@ package struct SchemaCheck {
         guard !all.contains(where: { $0.isSameValue(as: value) }) else { return }
         let shown = all.prefix(12).map(JSONType.show).joined(separator: ", ")
         let rest = all.count > 12 ? ", …" : ""
-        let nearest = value.string.flatMap { NearestName.to($0, among: all.compactMap(\.string)) }
+        let nearest = value.string.flatMap { nearestName(to: $0, among: all.compactMap(\.string)) }
         let advice = nearest.map { "; did you mean \"\($0)\"?" } ?? ""
         report(place, "must be one of \(shown)\(rest), is \(JSONType.show(value))\(advice)")
     }
@@ -183,7 +191,7 @@ package struct SchemaCheck {
                 if rest.bool == false {
                     let names = properties.map(\.key)
                     let advice =
-                        NearestName.to(key, among: names).map { "did you mean \($0)?" }
+                        nearestName(to: key, among: names).map { "did you mean \($0)?" }
                         ?? (names.isEmpty
                             ? "it takes none" : "it takes \(names.prefix(24).joined(separator: ", "))")
                     report(place, "has no \(key); \(advice)")

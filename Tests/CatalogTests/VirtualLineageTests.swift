@@ -83,6 +83,8 @@ import Testing
         let back = VirtualLineage.before(later, among: known, Self.standings(known))
         #expect(back.map { known[$0] } == Self.third)
         #expect(VirtualLineage.before(Self.first, among: [Self.first], [.stands]) == nil)
+        // Whoever said the last one is of the mesh no more.
+        #expect(VirtualLineage.before(nil, among: [Self.second, Self.first], [.replaced, .replaced]) == 0)
     }
 
     @Test func `the greatest numbers there are do no harm`() {

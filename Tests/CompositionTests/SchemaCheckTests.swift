@@ -97,6 +97,17 @@ import Testing
         #expect(SchemaCheck.mismatches(of: ["x": 1], with: schema.json).isEmpty)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `forms that would all be told with a suggestion are left in time`() {
+        let names = (0..<1_500).map { #""property_number_\#($0)":{}"# }.joined(separator: ",")
+        let forms = [String](repeating: ##"{"$ref":"#/$defs/a"}"##, count: 3_000).joined(separator: ",")
+        let schema =
+            ##"{"$defs":{"a":{"properties":{\##(names)},"additionalProperties":false}},"anyOf":[\##(forms)]}"##
+        let value = JSON.object((0..<8).map { ("property_nomber_\($0)", 1) })
+        let start = ContinuousClock.now
+        _ = SchemaCheck.mismatches(of: value, with: schema.json)
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
     @Test func `a condition governs its branch`() {
         let schema = #"""
             {"if":{"properties":{"how":{"const":"mail"}},"required":["how"]},"then":{"required":["address"]}}

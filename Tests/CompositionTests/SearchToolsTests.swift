@@ -90,7 +90,7 @@ import Testing
         throws
     {
         let view = try view(["use": [["from": "erp"]], "mode": "search"])
-        let complaint = #expect(throws: ToolQuery.Complaint.self) {
+        let complaint = #expect(throws: SearchTools.Complaint.self) {
             try view.called(through: ["name": "call_tool", "arguments": arguments.json])
         }
         #expect(complaint?.result["isError"]?.bool == true)
@@ -112,7 +112,19 @@ import Testing
         #"{"query":"x","cursor":"after-1000"}"#, #"{"query":"x","where":"kind ="}"#, "[]", "7",
     ])
     func `one that makes no sense is answered with what is wrong`(arguments: String) {
-        #expect(throws: ToolQuery.Complaint.self) { try ToolQuery(arguments: arguments.json) }
+        #expect(throws: SearchTools.Complaint.self) { try ToolQuery(arguments: arguments.json) }
+    }
+
+    @Test(arguments: ["1e99", "-1e99", "9223372036854775808", "1.5", "\"x\""])
+    func `arguments too large to be checked are refused, or read without harm`(limit: String) throws {
+        let long = String(repeating: "x", count: SchemaCheck.valueBytesMax)
+        let large = #"{"query":"\#(long)","limit":\#(limit)}"#.json
+        let complaint = #expect(throws: SearchTools.Complaint.self) { try ToolQuery(arguments: large) }
+        #expect(complaint?.result["content"]?[0]?["text"]?.string?.contains("Ask in fewer words") == true)
+        let view = try view(["use": [["from": "erp"]], "mode": "search"])
+        let nameless: JSON = ["name": "call_tool", "arguments": ["arguments": ["x": .string(long)]]]
+        let lack = #expect(throws: SearchTools.Complaint.self) { try view.called(through: nameless) }
+        #expect(lack?.result["content"]?[0]?["text"]?.string?.contains("lacks name") == true)
     }
 
     @Test func `the two definitions are tools as MCP wants them`() throws {

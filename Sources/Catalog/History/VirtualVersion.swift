@@ -28,14 +28,17 @@ package enum VirtualLineage {
     /// What a definition goes back to from the word that counts: what that replaced; where this is not at hand, or was a removal, the
     /// last one before it that was not lost to another.
     ///
+    /// Where none counts any more, to the last definition there was.
+    ///
     /// - Parameters:
     ///   - words: the greatest first.
     ///   - standings: of each of `words`.
     /// - Returns: its place in `words`.
     package static func before(
-        _ standing: VirtualServerWord, among words: [VirtualServerWord], _ standings: [VirtualStanding]
+        _ standing: VirtualServerWord?, among words: [VirtualServerWord], _ standings: [VirtualStanding]
     ) -> Int? {
-        words.indices.first { index in
+        guard let standing else { return words.firstIndex { $0.definition != nil } }
+        return words.indices.first { index in
             let word = words[index]
             return word.hash == standing.replaces && word.counter < standing.counter && word.definition != nil
         }

@@ -22,21 +22,6 @@ package struct CompositeRun: Sendable {
 
     private enum Phase: Sendable { case running, suspended, over }
 
-    /// A call that has not ended: it runs, or it waits for its caller.
-    private struct OpenCall: Sendable {
-        struct Wait: Sendable {
-            var requests: [(key: String, value: JSON)]
-            var state: JSON?
-            var bytes: Int
-            /// Whether the caller has been told of it.
-            var isAsked = false
-        }
-
-        let place: StepPlace
-        let params: JSON
-        var wait: Wait?
-    }
-
     private let composite: BoundComposite
     private let steps: [CompositeStep<ServerKey>]
     private let input: JSON
@@ -50,11 +35,12 @@ package struct CompositeRun: Sendable {
     private var stage = 0
     private var lanes: [StepLane] = []
     private var firstOfStage = 0
-    private var calls: [Int: OpenCall] = [:]
+    private var calls: [Int: OpenStepCall] = [:]
     private var lastNumber = 0
     private var failed: (place: StepPlace, failure: StepFailure)?
     private var unknown: (place: StepPlace, failure: CallFailure)?
-    private var (log, progress): (StepLog, CompositeProgress)
+    private var log: StepLog
+    private var progress: CompositeProgress
 
     /// - Parameters:
     ///   - input: the arguments of the call.
@@ -101,7 +87,7 @@ package struct CompositeRun: Sendable {
         where result["resultType"]?.string == "input_required"
             && (result["requestState"] != nil || result["inputRequests"]?.members.isEmpty == false):
             let fits = result.bytes.count <= bytesLeft
-            calls[number]?.wait = OpenCall.Wait(
+            calls[number]?.wait = OpenStepCall.Wait(
                 requests: result["inputRequests"]?.detached.members ?? [],
                 state: result["requestState"]?.detached, bytes: result.bytes.count)
             guard fits else {
@@ -239,7 +225,7 @@ package struct CompositeRun: Sendable {
             }
             lastNumber += 1
             let params: JSON = ["name": .string(step.tool), "arguments": arguments]
-            calls[lastNumber] = OpenCall(place: place, params: params)
+            calls[lastNumber] = OpenStepCall(place: place, params: params)
             let call = stepCall(lastNumber, place, params, using: &random)
             effects += told(progress.started(place, of: lanes[lane].count))
             effects.append(.send(call))

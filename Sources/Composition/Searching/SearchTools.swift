@@ -1,4 +1,4 @@
-package import Catalog
+import Catalog
 package import JSONSlice
 
 /// The two tools through which clients find and call the others, where tools are searched instead of listed (``ListingMode``).
@@ -83,6 +83,9 @@ package enum SearchTools {
         .openworld, .callable,
     ]
 
+    /// Why a call of one of the two calls nothing: the result that says it.
+    package struct Complaint: Error, Hashable, Sendable { package let result: JSON }
+
     /// An answer that the model reads and can act upon, where a protocol error would end its attempt (MCP, server/tools, error
     /// handling).
     package static func complaint(_ text: String) -> JSON {
@@ -95,87 +98,5 @@ package enum SearchTools {
     package static func complaint(_ mismatches: [SchemaMismatch], tool: String) -> JSON {
         let lines = mismatches.map { "- \($0)" }.joined(separator: "\n")
         return complaint("The arguments do not fit the inputSchema of \(tool); nothing was called:\n\(lines)")
-    }
-}
-
-/// What `search_tools` is asked for.
-package struct ToolQuery: Hashable, Sendable {
-    package var query: String
-    package var selection: Selection?
-    package var limit: Int
-    /// How many of the best were answered before.
-    package var offset: Int
-
-    /// Why arguments are no query, in words for whoever sent them.
-    package struct Complaint: Error, Hashable, Sendable { package let result: JSON }
-
-    package init(arguments: JSON) throws(Complaint) {
-        let tool = SearchTools.Name.search.rawValue
-        let schema = SearchTools.definition(named: tool)?["inputSchema"] ?? .emptyObject
-        let mismatches = SchemaCheck.mismatches(of: arguments, with: schema)
-        guard mismatches.isEmpty else {
-            throw Complaint(result: SearchTools.complaint(mismatches, tool: tool))
-        }
-        query = arguments["query"]?.string ?? ""
-        limit = arguments["limit"]?.double.map { Int($0) } ?? SearchTools.limitDefault
-        offset = 0
-        if let cursor = arguments["cursor"]?.string {
-            guard let start = Self.offset(of: cursor) else {
-                throw Complaint(
-                    result: SearchTools.complaint(
-                        "The cursor is none that search_tools gave; ask without one to begin anew."))
-            }
-            offset = start
-        }
-        if let text = arguments["where"]?.string, text.contains(where: { !$0.isWhitespace }) {
-            do {
-                selection = try Selection(text)
-            } catch {
-                throw Complaint(result: SearchTools.complaint("where: \(error.detail)"))
-            }
-        }
-    }
-
-    /// Leads to what comes after the first `count`; `nil` beyond ``SearchTools/depthMax``.
-    package static func cursor(after count: Int) -> String? {
-        count < SearchTools.depthMax ? "after-\(count)" : nil
-    }
-
-    private static func offset(of cursor: String) -> Int? {
-        guard cursor.hasPrefix("after-"), let count = Int(cursor.dropFirst(6)),
-            (1..<SearchTools.depthMax).contains(count)
-        else { return nil }
-        return count
-    }
-}
-
-extension EndpointView {
-    /// A call as its client means it: of the tool that `call_tool` names, in that tool's own arguments.
-    ///
-    /// - Parameter params: of a `tools/call` of `call_tool`; all members but `name` and `arguments` stay.
-    /// - Throws: a result for the client, when the tool is not there or the arguments do not fit.
-    /// - Complexity: O(bytes of params and of the tool's schema)
-    package func called(through params: JSON) throws(ToolQuery.Complaint) -> JSON {
-        let own = SearchTools.Name.call.rawValue
-        let given = params["arguments"] ?? .emptyObject
-        let schema = SearchTools.definition(named: own)?["inputSchema"] ?? .emptyObject
-        let mismatches = SchemaCheck.mismatches(of: given, with: schema)
-        guard mismatches.isEmpty, let name = given["name"]?.string else {
-            throw ToolQuery.Complaint(result: SearchTools.complaint(mismatches, tool: own))
-        }
-        guard let tool = entry(.tool, named: name) else {
-            let nearest = NearestName.to(name, among: list(.tool).lazy.map(\.name))
-            let advice = nearest.map { "Did you mean \($0)? " } ?? ""
-            throw ToolQuery.Complaint(
-                result: SearchTools.complaint(
-                    "There is no tool \(name) here. \(advice)search_tools finds tools."))
-        }
-        let arguments = given["arguments"] ?? .emptyObject
-        let wrong = SchemaCheck.mismatches(
-            of: arguments, with: tool.definition["inputSchema"] ?? .emptyObject)
-        guard wrong.isEmpty else {
-            throw ToolQuery.Complaint(result: SearchTools.complaint(wrong, tool: name))
-        }
-        return params.setting("name", to: .string(name)).setting("arguments", to: arguments)
     }
 }

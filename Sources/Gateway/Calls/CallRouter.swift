@@ -92,7 +92,7 @@ final class CallRouter: Sendable {
                     if case .failure(let failure) = event { _ = refuse(failure) } else { sink(event) }
                 }
             case .call:
-                do throws(ToolQuery.Complaint) {
+                do throws(SearchTools.Complaint) {
                     params = try view.called(through: params)
                 } catch {
                     sink(.result(error.result))
@@ -262,19 +262,6 @@ private struct ListenCount: Sendable {
         total -= 1
         let own = byCaller[caller] ?? 0
         byCaller[caller] = own > 1 ? own - 1 : nil
-    }
-}
-
-/// Raised once.
-private final class Flag: Sendable {
-    private let state = Mutex(false)
-
-    /// - Returns: whether this raised it.
-    func raise() -> Bool {
-        state.withLock { isRaised in
-            defer { isRaised = true }
-            return !isRaised
-        }
     }
 }
 

@@ -39,7 +39,7 @@ final class ToolSearchDesk: Sendable {
     ///   - sink: called on another thread, later; at once when there is no room.
     func answer(_ call: EndpointCall, _ sink: @escaping CallSink) -> CallHandle {
         let query: ToolQuery
-        do throws(ToolQuery.Complaint) {
+        do throws(SearchTools.Complaint) {
             query = try ToolQuery(arguments: call.params["arguments"] ?? .emptyObject)
         } catch {
             sink(.result(error.result))
@@ -58,11 +58,11 @@ final class ToolSearchDesk: Sendable {
                         hint: "ask again in a second")))
             return .finished
         }
-        let sign = GivenUp()
+        let isGivenUp = Flag()
         let search = { @Sendable [self] (meaning: QueryMeaning) in
             thread.async { [self] in
                 defer { open.withLock { $0 -= 1 } }
-                guard !sign.isSet else {
+                guard !isGivenUp.isRaised else {
                     return sink(.failure(CallFailure(.cancelled, "the client cancelled the search")))
                 }
                 sink(.result(answer(query, meaning, at: call.endpoint.asDefined)))
@@ -71,11 +71,11 @@ final class ToolSearchDesk: Sendable {
         // Nobody waits on the thread for an endpoint: it has others to answer.
         guard let embedder, query.hasWords else {
             search(.ofModel)
-            return CallHandle { sign.set() }
+            return CallHandle { isGivenUp.raise() }
         }
         let asked = embedder.meaning(of: query.query, search)
         return CallHandle {
-            sign.set()
+            isGivenUp.raise()
             asked?.cancel()
         }
     }
@@ -150,13 +150,6 @@ final class ToolSearchDesk: Sendable {
             "resultType": "complete", "content": [["type": "text", "text": .string(found.text)]],
             "structuredContent": found,
         ]
-    }
-
-    /// Set once, when nobody waits for the answer any more.
-    private final class GivenUp: Sendable {
-        private let state = Atomic(false)
-        var isSet: Bool { state.load(ordering: .relaxed) }
-        func set() { state.store(true, ordering: .relaxed) }
     }
 }
 

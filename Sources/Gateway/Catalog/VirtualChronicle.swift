@@ -20,6 +20,8 @@ actor VirtualChronicle {
     private struct Heard {
         var words: [Label: [VirtualServerWord]] = [:]
         var fresh: [VirtualServerWord] = []
+        /// Whether anything came since the last note.
+        var isNews = false
     }
 
     /// Words that wait to be written down; of more, what was said in between is not noted.
@@ -42,6 +44,7 @@ actor VirtualChronicle {
     nonisolated func hear(_ word: VirtualServerWord) {
         heard.withLock { heard in
             if heard.fresh.count < Self.freshMax { heard.fresh.append(word) }
+            heard.isNews = true
         }
     }
 
@@ -56,6 +59,7 @@ actor VirtualChronicle {
                 heard.fresh += words.filter { !known.contains($0) }.prefix(Self.freshMax - heard.fresh.count)
             }
             heard.words = snapshot.virtualWords
+            heard.isNews = true
         }
     }
 
@@ -74,10 +78,13 @@ actor VirtualChronicle {
 
     private func write(_ snapshot: CatalogSnapshot) async throws {
         hear(snapshot)
-        let (fresh, current) = heard.withLock { heard in
-            defer { heard.fresh = [] }
-            return (heard.fresh, heard.words.values.joined())
+        // It is looked at every second, and words are hashed.
+        let news = heard.withLock { heard -> (fresh: [VirtualServerWord], current: [VirtualServerWord])? in
+            guard heard.isNews else { return nil }
+            defer { (heard.fresh, heard.isNews) = ([], false) }
+            return (heard.fresh, Array(heard.words.values.joined()))
         }
+        guard let (fresh, current) = news else { return }
         // What stands is noted in any case, also where more came at once than waits.
         var seen = noted
         let new = (fresh + current).filter { seen.insert(Noted($0)).inserted }
@@ -87,7 +94,10 @@ actor VirtualChronicle {
         do {
             try await shelf.note(new.map { VirtualVersion($0, author: nodes[$0.author], learnt: now) })
         } catch {
-            heard.withLock { $0.fresh = Array((fresh + $0.fresh).prefix(Self.freshMax)) }
+            heard.withLock { heard in
+                heard.fresh = Array((fresh + heard.fresh).prefix(Self.freshMax))
+                heard.isNews = true
+            }
             throw error
         }
         noted = Set(current.map(Noted.init))

@@ -66,7 +66,7 @@ extension Node {
         let label = try Self.virtualLabel(name)
         let all = try await history(of: label)
         let history = all.map(\.version)
-        let current = history[0].word
+        let current = all.first { $0.standing == .stands }?.version.word
         let target: VirtualVersion
         if let to {
             target = try Self.version(to, of: name, among: history)

@@ -65,14 +65,15 @@ extension Node {
                 let entry = view.entry(.tool, named: name), let composite = entry.composite,
                 let definition = try? ResolvedDefinition(json: record.definition)
             else { continue }
-            let place = definition.use.firstIndex {
+            let declared = definition.use.firstIndex {
                 if case .composite(let tool) = $0 { tool.name == composite.tool.name } else { false }
             }
+            guard let place = declared else { continue }
             let steps = composite.tool.steps.map { step in
                 "step \(step.id) calls \(step.tool) of \(report.nodes[step.server.owner])--\(step.server.name), \(report.state(of: step.server))"
             }
             let trace = EntryTrace(
-                name: entry.name, reasons: ["use[\(place ?? 0)] declares it, a composite"] + steps)
+                name: entry.name, reasons: ["use[\(place)] declares it, a composite"] + steps)
             return .object([
                 ("kind", "composite"), ("entry", .string(composite.tool.name)),
                 ("server", .string(record.name.text)),

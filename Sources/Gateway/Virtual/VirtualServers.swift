@@ -40,6 +40,8 @@ actor VirtualServers {
     private let configFile: String?
     /// Of the configuration, those that cannot be resolved yet, with the reason.
     private(set) var waiting: [Label: String] = [:]
+    /// The catalog of which the configuration was last resolved: against the same one it comes out the same.
+    private var resolvedVersion: UInt64?
     /// Of those stored, what cannot be served as it is, with the reason.
     private(set) var unreadable: [Label: String] = [:]
 
@@ -81,7 +83,7 @@ actor VirtualServers {
 
     /// To be called when the catalog has changed: what waited may be resolvable now.
     func catalogChanged() async {
-        if !waiting.isEmpty { await resolveConfigured() }
+        if !waiting.isEmpty, resolvedVersion != board.version { await resolveConfigured() }
     }
 
     func apply(yaml: String, source: String) async throws -> [Applied] {
@@ -132,7 +134,9 @@ actor VirtualServers {
         }
         var counter = nextCounter(of: name)
         // The mesh counts by what it has; here alone nothing else remembers what was removed.
-        if !actions.isOperator() { counter = max(counter, try await actions.greatestCounter(name) &+ 1) }
+        if !actions.isOperator() {
+            counter = max(counter, VirtualServerWord.counter(after: try await actions.greatestCounter(name)))
+        }
         let record = VirtualServerRecord(
             name: name, author: board.me, counter: counter, definition: definition.json)
         // In this order: what the mesh refuses must not be stored, to be refused again at every start.
@@ -162,7 +166,7 @@ actor VirtualServers {
             assembly.forgetVirtualServer(name)
             actions.wasRemoved(
                 VirtualServerWord(
-                    name: name, author: board.me, counter: record.counter &+ 1,
+                    name: name, author: board.me, counter: VirtualServerWord.counter(after: record.counter),
                     replaces: ContentHash(of: record.definition.bytes), definition: nil))
         } else {
             try await actions.withdraw(name)
@@ -230,8 +234,18 @@ actor VirtualServers {
     }
 
     private func resolveConfigured() async {
+        // Before the snapshot: one that is newer than its version is only looked at again.
+        resolvedVersion = board.version
         let snapshot = board.snapshot
-        let published = (try? await self.published.all()) ?? [:]
+        let published: [Label: ContentHash]
+        do {
+            published = try await self.published.all()
+        } catch {
+            // Without it nobody can tell what is news.
+            for named in configured { waiting[named.name] = "\(error)" }
+            resolvedVersion = nil
+            return
+        }
         for named in configured {
             do {
                 try checkName(named.name, in: snapshot)
@@ -254,6 +268,8 @@ actor VirtualServers {
                 if actions.isOperator() { try await self.published.save(named.name, hash) }
             } catch {
                 waiting[named.name] = "\(error)"
+                // What the mesh or the disk refused may succeed without a change of the catalog.
+                if !(error is DefinitionError) { resolvedVersion = nil }
             }
         }
         await withdrawUnconfigured(snapshot)
@@ -272,6 +288,7 @@ actor VirtualServers {
                 waiting[name] = nil
             } catch {
                 waiting[name] = "it is no more in the configuration, and could not be withdrawn: \(error)"
+                resolvedVersion = nil
             }
         }
     }
@@ -283,7 +300,7 @@ actor VirtualServers {
 
     private func nextCounter(of name: Label) -> UInt64 {
         let highest = board.snapshot.virtualWords[name]?.map(\.counter).max() ?? 0
-        return highest == .max ? .max : highest + 1
+        return VirtualServerWord.counter(after: highest)
     }
 
     /// What another node's file defines is read-only here.

@@ -287,7 +287,7 @@ extension MeshCore {
         // Above all that was ever said of the name, also by who is not believed now.
         let highest = (store.virtualServers[name] ?? [:]).values.map(\.counter).max() ?? 0
         let body = VirtualServerBody(
-            counter: highest == .max ? .max : highest + 1, replaces: standing?.definitionHash,
+            counter: VirtualServerWord.counter(after: highest), replaces: standing?.definitionHash,
             isConfigured: isConfigured, definition: definition)
         let key = DocumentKey.virtualServer(me.id, name)
         if let failure = publish(key, body: body.canonicalBytes, using: &random) { throw .signing(failure) }
