@@ -123,7 +123,7 @@ package struct MeshCore: Sendable {
         case .circuitDown(let link): circuitDown(link)
         case .received(let frame, let link): receive(frame, from: link, using: &random)
         case .measured(let link, let roundTrip):
-            if neighbourhood.measured(link, roundTrip, at: now) {
+            if neighbourhood.measured(link, roundTrip) {
                 linksDirty = true
                 graphDirty = true
             }

@@ -5,10 +5,9 @@ package struct Neighbourhood: Sendable {
     package struct Link: Hashable, Sendable {
         package var facts: LinkFacts
         package var since: Instant
-        /// As it was measured last.
+        /// As it was measured last: the least of the last minutes, see `KernelRoundTrip`.
         package var roundTrip: Duration?
         /// What others are told of goes by this.
-        package var leastRoundTrip: LeastRoundTrip?
         package var roundTripClass: RoundTripClass
         /// A better link to the same peer stands: this one only drains, until then.
         package var retiresAt: Instant?
@@ -137,16 +136,12 @@ package struct Neighbourhood: Sendable {
     }
 
     /// - Returns: whether the link's class, and with it what others should know, changed.
-    package mutating func measured(_ id: LinkID, _ roundTrip: Duration, at now: Instant) -> Bool {
+    package mutating func measured(_ id: LinkID, _ roundTrip: Duration) -> Bool {
         guard var link = links[id] else { return false }
-        let first = link.leastRoundTrip == nil
-        var least = link.leastRoundTrip ?? LeastRoundTrip(roundTrip, at: now)
-        least.add(roundTrip, at: now)
-        let moved =
-            first ? RoundTripClass(roundTrip) : link.roundTripClass.moved(to: least.least)
+        let first = link.roundTrip == nil
+        let moved = first ? RoundTripClass(roundTrip) : link.roundTripClass.moved(to: roundTrip)
         defer { links[id] = link }
         link.roundTrip = roundTrip
-        link.leastRoundTrip = least
         guard moved != link.roundTripClass else { return false }
         link.roundTripClass = moved
         return true

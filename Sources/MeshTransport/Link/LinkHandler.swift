@@ -281,13 +281,11 @@ final class LinkHandler: ChannelDuplexHandler {
         if ticks % Self.measureEveryTicks == 1 { measure(context) }
     }
 
-    /// The kernel's smoothed round trip: measured on every segment it sends, at no cost to us. A circuit has
-    /// no socket of its own, and is not weighed.
+    /// A circuit has no socket of its own, and is not weighed.
     private func measure(_ context: ChannelHandlerContext) {
         guard let socket = context.channel as? any SocketOptionProvider else { return }
-        socket.getTCPInfo().assumeIsolated().whenSuccess { [weak self] info in
-            guard let self, info.tcpi_rtt > 0 else { return }
-            let roundTrip = Duration.microseconds(Int64(info.tcpi_rtt))
+        KernelRoundTrip.read(socket).assumeIsolated().whenSuccess { [weak self] measured in
+            guard let self, let roundTrip = measured.roundTrip else { return }
             self.roundTrip = roundTrip
             owner?.measured(roundTrip, on: self)
         }
