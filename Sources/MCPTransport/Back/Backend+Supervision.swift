@@ -279,6 +279,7 @@ extension Backend {
     ) async -> BackendFault {
         var (greeting, listing) = (first, listed)
         var (listedAt, slack) = (ContinuousClock.now, chance())
+        var pace = RelistPace(every: limits.relistMin, at: listedAt)
         while true {
             let listDue = listedAt + pollInterval(greeting, slack)
             let due = state.withLock { $0.health.probeDue }.map { min($0, listDue) } ?? listDue
@@ -299,8 +300,7 @@ extension Backend {
             }
             if news.isChanged || news.isSuspect {
                 // What changes together is listed once.
-                let rest = limits.relistMin - listedAt.duration(to: .now)
-                try? await Task.sleep(for: max(limits.changeWindow, rest))
+                try? await Task.sleep(for: max(limits.changeWindow, pace.take(at: .now)))
                 let more = inbox.take()
                 if let lost = more.lost { return lost }
                 if more.isRestart { return restarted() }

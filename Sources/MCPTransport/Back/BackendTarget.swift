@@ -95,8 +95,7 @@ package struct BackendLimits: Hashable, Sendable {
     package var pollMin: Duration = .seconds(5)
     /// Changes that come close together are one.
     package var changeWindow: Duration = .milliseconds(100)
-    /// The shortest time between two listings for which the backend itself is the reason: one that always
-    /// claims changes must not keep us listing.
+    /// The shortest time between two listings for which the backend itself is the reason, in the long run (``RelistPace``).
     package var relistMin: Duration = .seconds(1)
     /// Pages of one list: a cursor that leads nowhere must end.
     package var pagesMax = 1_000
