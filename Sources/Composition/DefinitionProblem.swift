@@ -14,6 +14,8 @@ package enum DefinitionProblem: Hashable, Sendable {
     case reservedName(at: ConfigPath, String, prefix: String)
     /// The sides as `NODE--SERVER/ENTRY`.
     case clash(EntryKind, name: String, sides: [String])
+    /// With `uris: own`: other servers of the definition could mean the URI too.
+    case contestedURI(EntryKind, String, of: String, others: [String])
 }
 
 extension DefinitionProblem: CustomStringConvertible {
@@ -41,6 +43,9 @@ extension DefinitionProblem: CustomStringConvertible {
             "\(sides.count) \(kind)s would be called \(name): \(sides.prefix(4).joined(separator: " and "))"
                 + (sides.count > 4 ? " and more; " : "; ")
                 + "give all but one another name with as:, or hide them"
+        case .contestedURI(let kind, let uri, let server, let others):
+            "uris: \(kind) \(uri) of \(server) can be matched by \(others.prefix(4).joined(separator: " and ")) too, and its URI "
+                + "would not say which; hide one of them, or leave out uris: own"
         }
     }
 }

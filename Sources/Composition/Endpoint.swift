@@ -19,9 +19,18 @@ package enum Endpoint: Hashable, Sendable {
         case .oneServer: ResourceSpace(authority: nil)
         case .all where server.owner == me:
             ResourceSpace(authority: EntryNaming.authority(node: nil, server: server.name))
-        case .all, .virtual:
+        case .all:
             ResourceSpace(authority: EntryNaming.authority(node: nodes[server.owner], server: server.name))
+        case .virtual(let definition):
+            ResourceSpace(
+                authority: EntryNaming.authority(node: nodes[server.owner], server: server.name),
+                keepsURIs: definition.uris == .own)
         }
+    }
+
+    /// The URI space of a server that only steps call: nothing of it can be read here, so its URIs must not look like those that can.
+    func space(ofStepServer server: ServerKey, nodes: NodeNames) -> ResourceSpace {
+        ResourceSpace(authority: EntryNaming.authority(node: nodes[server.owner], server: server.name))
     }
 
     /// The servers that only steps of composites call, or steps too.
@@ -68,6 +77,8 @@ package enum ViewNote: Hashable, Sendable {
     case incomplete(composite: String, step: String, ServerKey, String)
     /// The server lists two entries under one name; the first counts.
     case repeated(ServerKey, EntryKind, String)
+    /// With `uris: own`: another server of the definition could mean the URI too, so it is shown of neither.
+    case contestedURI(ServerKey, EntryKind, String, others: [ServerKey])
     /// Entries would carry one name. Nobody takes a name from another: they are told apart as said.
     case clash(EntryKind, name: String, Clashing, shownAs: String)
 
@@ -97,6 +108,9 @@ extension ViewNote: CustomStringConvertible {
             "composite \(composite) is left out: step \(step) calls \(tool) of server \(server), which is not there"
         case .repeated(let server, let kind, let name):
             "server \(server) lists \(kind) \(name) twice; the first counts"
+        case .contestedURI(let server, let kind, let uri, let others):
+            "\(kind) \(uri) of server \(server) is left out: \(others.map(\.description).joined(separator: " and ")) could mean it too; "
+                + "hide one of them in the definition, or leave out uris: own"
         case .clash(let kind, let name, let side, let shownAs):
             "more than one \(kind) would be called \(name); "
                 + (side.isComposite

@@ -26,8 +26,12 @@ package struct EndpointView: Sendable {
     private let places: [EntryKind: [[UInt8]: Int]]
     private let spaces: [ServerKey: ResourceSpace]
     private let authorities: [String: ServerKey]
-    /// URIs, outward, of resources that a definition leaves out.
-    private let hiddenURIs: Set<String>
+    /// Resources that a definition leaves out.
+    private let hiddenResources: Set<ServerResource>
+    /// Where a definition shows URIs as they are: whose they are.
+    private let ownURIs: OwnURIs?
+    /// The one server behind the endpoint that has resources, if it is one.
+    private let soleResourceServer: ServerKey?
     /// Of tools whose definition does not say it, at the servers that have tasks at all.
     private let taskSupport: [ServerKey: TaskSupport]
     /// Servers that tell of updates of their resources.
@@ -54,7 +58,7 @@ package struct EndpointView: Sendable {
         for server in servers where server.owner == catalog.me { authorities[server.name.text] = server }
         // What comes of steps is shown under its own server's name, though nothing else there can be reached.
         for server in endpoint.stepServers where spaces[server] == nil {
-            spaces[server] = endpoint.space(of: server, me: catalog.me, nodes: nodes)
+            spaces[server] = endpoint.space(ofStepServer: server, nodes: nodes)
         }
 
         var lists: [EntryKind: [ListedEntry]] = [:]
@@ -84,7 +88,12 @@ package struct EndpointView: Sendable {
             uniqueKeysWithValues: known.filter(\.hasTasks).map {
                 ($0.record.key, $0.isModern ? TaskSupport.optional : .forbidden)
             })
-        self.hiddenURIs = Self.hiddenURIs(of: known, spaces: spaces, shown: lists[.resource] ?? [])
+        self.hiddenResources = Self.hiddenResources(of: known, shown: lists[.resource] ?? [])
+        self.ownURIs = draft.ownURIs
+        let withResources = known.filter {
+            $0.record.state != .disabled && $0.manifest?.capabilities["resources"] != nil
+        }
+        self.soleResourceServer = withResources.count == 1 ? withResources.first?.record.key : nil
         self.telling = Set(
             known.lazy.filter { server in
                 server.record.state != .disabled
@@ -176,10 +185,20 @@ package struct EndpointView: Sendable {
     /// templates and links lead to many. `nil` when it leads nowhere, or a definition leaves this resource out.
     package func resource(at uri: String) -> (server: ServerKey, uri: String)? {
         if case .oneServer(let server) = endpoint { return (server, uri) }
+        if let ownURIs {
+            // A link may lead to what is in no list; where several servers have resources it does not say whose.
+            guard let server = ownURIs.server(of: uri) ?? soleResourceServer, !isHidden(uri, of: server)
+            else { return nil }
+            return (server, uri)
+        }
         guard let (authority, original) = ResourceSpace.inward(uri), let server = authorities[authority],
-            let space = spaces[server], !hiddenURIs.contains(space.outward(original))
+            spaces[server] != nil, !isHidden(original, of: server)
         else { return nil }
         return (server, original)
+    }
+
+    private func isHidden(_ uri: String, of server: ServerKey) -> Bool {
+        hiddenResources.contains(ServerResource(server: server, uri: uri))
     }
 
     /// The server that a task of this endpoint runs at, and what it is called there; `nil` when it leads nowhere.
@@ -225,15 +244,22 @@ package struct EndpointView: Sendable {
         return all.filter(part.contains)
     }
 
-    private static func hiddenURIs(
-        of servers: [CatalogSnapshot.KnownServer], spaces: [ServerKey: ResourceSpace], shown: [ListedEntry]
-    ) -> Set<String> {
+    private static func hiddenResources(
+        of servers: [CatalogSnapshot.KnownServer], shown: [ListedEntry]
+    ) -> Set<ServerResource> {
         let all = servers.flatMap { server in
             (server.manifest?.entries ?? []).filter { $0.kind == .resource }
-                .map { spaces[server.record.key]?.outward($0.name) ?? $0.name }
+                .map { ServerResource(server: server.record.key, uri: $0.name) }
         }
-        return Set(all).subtracting(shown.map(\.name))
+        return Set(all).subtracting(
+            shown.map { ServerResource(server: $0.binding.server, uri: $0.binding.entry) })
     }
+}
+
+/// One resource by its server's own URI.
+private struct ServerResource: Hashable, Sendable {
+    let server: ServerKey
+    let uri: String
 }
 
 extension CatalogSnapshot.KnownServer {

@@ -151,7 +151,8 @@ extension ViewNote {
     func concerns(_ address: EntryAddress) -> Bool {
         switch self {
         case .missingEntry(let server, let kind, let name), .repeated(let server, let kind, let name),
-            .withheld(let server, let kind, let name, _):
+            .withheld(let server, let kind, let name, _),
+            .contestedURI(let server, let kind, let name, _):
             server == address.server && kind == address.kind && name == address.name
         case .clash(let kind, _, let side, _):
             side.server == address.server && kind == address.kind && side.entry == address.name

@@ -6,17 +6,22 @@ package import JSONSlice
 /// to clients (MCP Apps), as `ui://SERVER/ORIGINAL`. The original stands in it as it is, so that a template's
 /// expressions keep working and the way back is exact.
 package struct ResourceSpace: Hashable, Sendable {
-    /// `SERVER` or `NODE--SERVER`; `nil`: an endpoint of one server, where every URI stays itself.
+    /// `SERVER` or `NODE--SERVER`; `nil`: an endpoint of one server, where every URI and task id stays itself.
     package let authority: String?
+    /// Where a definition says so, URIs stay themselves all the same (``ShownURIs/own``); task ids do not.
+    package let keepsURIs: Bool
 
     private static let scheme = "martlet://"
     private static let interfaceScheme = "ui://"
 
-    package init(authority: String?) { self.authority = authority }
+    package init(authority: String?, keepsURIs: Bool = false) {
+        self.authority = authority
+        self.keepsURIs = keepsURIs || authority == nil
+    }
 
     /// The URI, or URI template, that clients see.
     package func outward(_ uri: String) -> String {
-        guard let authority else { return uri }
+        guard let authority, !keepsURIs else { return uri }
         return uri.hasPrefix(Self.interfaceScheme)
             ? "\(Self.interfaceScheme)\(authority)/\(uri.dropFirst(Self.interfaceScheme.count))"
             : "\(Self.scheme)\(authority)/\(uri)"
@@ -42,7 +47,7 @@ package struct ResourceSpace: Hashable, Sendable {
     /// embedded resources (in tool results and prompt messages), contents that were read, `_meta` references.
     /// Everything else stays to the byte.
     package func outward(result: JSON) -> JSON {
-        guard authority != nil else { return result }
+        guard !keepsURIs else { return result }
         var result = rewritingMeta(result)
         result = rewriting("content", of: result) { block(in: $0) }
         result = rewriting("contents", of: result) { uri(in: $0) }
@@ -73,7 +78,7 @@ package struct ResourceSpace: Hashable, Sendable {
 
     /// MCP Apps name a tool's interface as `_meta.ui.resourceUri`; earlier drafts and one vendor with a flat key.
     private func rewritingMeta(_ object: JSON) -> JSON {
-        guard authority != nil else { return object }
+        guard !keepsURIs else { return object }
         return replacing("_meta", of: object) { meta in
             var meta = replacing("ui", of: meta) { replacing("resourceUri", of: $0, outwardText) }
             for key in ["ui/resourceUri", "openai/outputTemplate"] {

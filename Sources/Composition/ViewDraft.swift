@@ -44,6 +44,8 @@ struct ViewDraft {
     private(set) var rows: [Row] = []
     private(set) var notes: [ViewNote] = []
     private(set) var clashes: [Clash] = []
+    /// Where URIs are shown as they are.
+    private(set) var ownURIs: OwnURIs?
     private let catalog: CatalogSnapshot
     private let endpoint: Endpoint
     private let nodes: NodeNames
@@ -60,6 +62,7 @@ struct ViewDraft {
         }
         choose()
         if case .oneServer = endpoint { return }
+        if case .virtual(let definition) = endpoint, definition.uris == .own { settleURIs() }
         tellApart()
     }
 
@@ -190,6 +193,24 @@ struct ViewDraft {
 
     private mutating func note(_ note: ViewNote) {
         if notes.count < Self.notesMax, !notes.contains(note) { notes.append(note) }
+    }
+
+    /// Of a URI that two servers could mean, neither is shown.
+    private mutating func settleURIs() {
+        let settled = OwnURIs(
+            rows.filter(\.isRead).map {
+                OwnURIs.Row(server: $0.server, kind: $0.entry.kind, uri: $0.entry.name)
+            })
+        for contest in settled.contests {
+            note(.contestedURI(contest.row.server, contest.row.kind, contest.row.uri, others: contest.others))
+        }
+        let contested = Set(settled.contests.map(\.row))
+        rows = rows.filter { row in
+            !row.isRead
+                || !contested.contains(
+                    OwnURIs.Row(server: row.server, kind: row.entry.kind, uri: row.entry.name))
+        }
+        ownURIs = settled
     }
 
     // MARK: Naming

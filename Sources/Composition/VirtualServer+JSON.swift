@@ -20,6 +20,7 @@ extension VirtualServer {
         description = section.text("description")
         instructions = section.text("instructions")
         use = section.items("use", atMost: DefinitionLimits.usesMax, Use.init(reading:)).compactMap { $0 }
+        uris = section.choice("uris", default: .prefixed)
         mode = section.choice("mode", default: .full)
         always = section.list("always", of: "a pattern", atMost: DefinitionLimits.globsMax) { Glob($0) }
         listedTools =
@@ -32,7 +33,6 @@ extension VirtualServer {
             section.report("listedTools", "goes with mode: auto")
         }
         isAdvertised = section.flag("advertise", default: false)
-        section.later("uris")
         section.later("access")
         if !section.has("use") {
             section.report("chooses nothing; add use: with an item such as {from: SERVER}")
@@ -52,6 +52,7 @@ extension VirtualServer {
         members.add("description", description)
         members.add("instructions", instructions)
         members.add("use", .array(use.map(\.json)))
+        if uris != .prefixed { members.add("uris", uris.rawValue) }
         if mode != .full { members.add("mode", .string(mode.rawValue)) }
         members.add("always", always.map(\.pattern))
         if let listedTools { members.add("listedTools", .number(listedTools)) }

@@ -64,7 +64,8 @@ extension VirtualServer where Server == ServerName {
             }
         }
         let resolved = ResolvedDefinition(
-            title: title, description: description, instructions: instructions, use: uses, mode: mode,
+            title: title, description: description, instructions: instructions, use: uses, uris: uris,
+            mode: mode,
             always: always, listedTools: listedTools, isAdvertised: isAdvertised)
         problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
@@ -140,7 +141,7 @@ extension VirtualServer where Server == ServerKey {
                             title: single.title, description: single.description,
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
-            }, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised)
+            }, uris: uris, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised)
     }
 
     /// Names given to single entries that are kept for those chosen by `where`.
@@ -167,14 +168,21 @@ extension VirtualServer where Server == ServerKey {
         in catalog: CatalogSnapshot, nodes: NodeNames, nameLengthMax: Int
     ) -> [DefinitionProblem] {
         let draft = ViewDraft(of: .virtual(self), in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
-        return draft.clashes.map { clash in
-            let sides = clash.sides.map { side in
-                if side.isComposite { return "the composite \(side.entry)" }
-                let server = EntryNaming.authority(node: nodes[side.server.owner], server: side.server.name)
-                return "\(server)/\(side.entry)"
-            }
-            return .clash(clash.kind, name: clash.name, sides: sides)
+        let spelled = { (server: ServerKey) in
+            EntryNaming.authority(node: nodes[server.owner], server: server.name)
         }
+        let names = draft.clashes.map { clash in
+            let sides = clash.sides.map { side in
+                side.isComposite ? "the composite \(side.entry)" : "\(spelled(side.server))/\(side.entry)"
+            }
+            return DefinitionProblem.clash(clash.kind, name: clash.name, sides: sides)
+        }
+        return names
+            + (draft.ownURIs?.contests ?? []).map { contest in
+                .contestedURI(
+                    contest.row.kind, contest.row.uri, of: spelled(contest.row.server),
+                    others: contest.others.map(spelled))
+            }
     }
 }
 

@@ -20,6 +20,8 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
     package var instructions: String?
     /// In the order in which clients see it.
     package var use: [Use]
+    /// How the URIs of its sources are shown.
+    package var uris: ShownURIs
     /// How tools are shown to clients that do not say how they want them.
     package var mode: ListingMode
     /// Tools, by the names that clients see, that are listed even where the others are searched.
@@ -31,17 +33,27 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
 
     package init(
         title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use],
-        mode: ListingMode = .full, always: [Glob] = [], listedTools: Int? = nil, isAdvertised: Bool = false
+        uris: ShownURIs = .prefixed, mode: ListingMode = .full, always: [Glob] = [], listedTools: Int? = nil,
+        isAdvertised: Bool = false
     ) {
         self.title = title
         self.description = description
         self.instructions = instructions
         self.use = use
+        self.uris = uris
         self.mode = mode
         self.always = always
         self.listedTools = listedTools
         self.isAdvertised = isAdvertised
     }
+}
+
+/// How a virtual server shows URIs and URI templates of resources.
+package enum ShownURIs: String, Hashable, Sendable, CaseIterable {
+    /// As `martlet://NODE--SERVER/ORIGINAL`: no two sources can have one.
+    case prefixed
+    /// As the servers have them.
+    case own
 }
 
 /// As written in a file or a request.
