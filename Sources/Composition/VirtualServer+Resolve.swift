@@ -65,8 +65,7 @@ extension VirtualServer where Server == ServerName {
         }
         let resolved = ResolvedDefinition(
             title: title, description: description, instructions: instructions, use: uses, uris: uris,
-            mode: mode,
-            always: always, listedTools: listedTools, isAdvertised: isAdvertised)
+            mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised, access: access)
         problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
@@ -141,7 +140,8 @@ extension VirtualServer where Server == ServerKey {
                             title: single.title, description: single.description,
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
-            }, uris: uris, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised)
+            }, uris: uris, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised,
+            access: access)
     }
 
     /// Names given to single entries that are kept for those chosen by `where`.

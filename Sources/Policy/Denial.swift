@@ -14,6 +14,9 @@ package struct Denial: Hashable, Sendable {
         case methodStaysHome = "method_stays_home"
         case outcomeNotKnown = "outcome_not_known"
         case definitionChanged = "definition_changed"
+        case wordNotTaken = "word_not_taken"
+        case hiddenByRules = "hidden_by_rules"
+        case deniedByRules = "denied_by_rules"
     }
 
     package var rule: Rule
@@ -34,11 +37,11 @@ package struct Denial: Hashable, Sendable {
     /// The word that callers of a call see (docs/reference/errors.md).
     package var reason: Reason {
         switch rule {
-        case .serverNotShared: .unknownEntry
+        case .serverNotShared, .hiddenByRules: .unknownEntry
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
         case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
-            .methodStaysHome:
+            .methodStaysHome, .wordNotTaken, .deniedByRules:
             .denied
         }
     }
@@ -46,6 +49,6 @@ package struct Denial: Hashable, Sendable {
 
 /// What was decided about a request, and as whom it enters.
 package enum Decision: Hashable, Sendable {
-    case allowed(Caller)
+    case allowed(Principal)
     case refused(Denial)
 }

@@ -44,6 +44,8 @@ final class CallerDoor: Sendable {
     var policy: ListenerPolicy { state.withLock { $0.policy } }
     /// Whether every caller needs a key: from the first that is made on.
     var needsKey: Bool { policy.needsKey }
+    /// Callers need a key from now on, whether one was made or not.
+    func needKey() { state.withLock { $0.policy.keyWasMade() } }
 
     // MARK: The request path
 
@@ -68,8 +70,8 @@ final class CallerDoor: Sendable {
             case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
             }
         switch decision {
-        case .allowed(let caller):
-            return .allowed(caller)
+        case .allowed(let principal):
+            return .allowed(principal)
         case .refused(let denial):
             return .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: denial.text)
         }

@@ -9,7 +9,7 @@ extension NodeConfiguration {
         if let name = self.node.name { node.append(("name", .string(name.text))) }
         if let segment = self.node.segment { node.append(("segment", .string(segment.text))) }
         if let data = self.node.data { node.append(("data", .string(data))) }
-        return .object([
+        var all: [(String, JSON)] = [
             ("node", .object(node)),
             (
                 "listen",
@@ -25,7 +25,9 @@ extension NodeConfiguration {
             ("search", search.json),
             ("servers", .object(servers.map { ($0.name.text, $0.json) })),
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
-        ])
+        ]
+        if !access.isEmpty { all.append(("access", access.json)) }
+        return .object(all)
     }
 }
 
