@@ -72,6 +72,50 @@ struct IssuerTests {
         }
     }
 
+    @Test func `the root names an enrolment later that was dropped, and its node is let in again`()
+        async throws
+    {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        let root = mesh.founder.root
+        try await running([a]) { runner in
+            let b = try await second(beside: a)
+            try await runner.start(b)
+            let joined = try await TestNode.join(
+                JoinAttempt(
+                    token: try await a.service.makeToken(), nodeKey: .init(),
+                    label: #require(Label("dropped"))))
+            var limits = MeshLimits()
+            limits.dialWhileRevoked = .milliseconds(200)
+            let dropped = try TestNode(
+                joined.credentials, joined.enrolment, listen: true, seeds: [try await b.address()],
+                limits: limits)
+            try await runner.start(dropped)
+            try await b.untilReaches(dropped)
+            try await dropped.untilReaches(b)
+            let chain = dropped.service.credentials.chain
+            let ended = await b.service.enrolments(by: a.id, of: [dropped.id])
+            #expect(ended == [KeptEnrolment(node: dropped.id, serial: dropped.enrolment.serial)])
+            _ = try await b.service.revoke(a.id, reason: "stolen", dropping: [dropped.id], by: root.signer)
+            try await b.until("dropped forgotten") { [id = dropped.id] in $0.nodes[id] == nil }
+            try await dropped.untilNotice { if case .revoked = $0 { true } else { false } }
+
+            try await b.service.correct(revocationOf: a.id, keeping: ended, by: root.signer)
+            // Its leaf is of the issuer that fell: another one gives it one of its own.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await LeafKeeper(of: dropped.service, lookEvery: .milliseconds(20)) { _ in }.run()
+                }
+                try await b.untilReaches(dropped)
+                try await dropped.untilReaches(b)
+                group.cancelAll()
+            }
+            #expect(dropped.service.ownRevocation == nil)
+            #expect(await dropped.service.isDistrusted(chain))
+            #expect(b.service.revocations.rootTerms(of: a.id)?.counter == 2)
+        }
+    }
+
     @Test func `the root ends the first issuer; the second renews whom it had admitted`() async throws {
         let mesh = try TestMesh()
         let a = try mesh.first(withRoot: true)
