@@ -5,6 +5,7 @@ import JSONSlice
 import Mesh
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import MeshTransport
@@ -68,6 +69,55 @@ struct IssuerTests {
             guard case .refused(.needsRoot, _)? = failure else {
                 Issue.record("refused as \(String(describing: failure))")
                 return
+            }
+        }
+    }
+
+    @Test func `whoever is in, but not yet an issuer, asks again while only the way fails`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        try await running([a]) { runner in
+            let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
+            let joined = try await TestNode.join(
+                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+            // All places for guests are taken just when it comes for the second time.
+            let (hub, loop) = (a.service.hub, a.service.loop)
+            try await loop.submit { hub.guestsHere = MeshHub.guestsMax }.get()
+            let whys = Mutex<[String]>([])
+            let new = try await NewIssuer(
+                joined: joined, retryEvery: .milliseconds(50), group: MultiThreadedEventLoopGroup.singleton
+            ) { why in
+                let count = whys.withLock {
+                    $0.append(why)
+                    return $0.count
+                }
+                if count == 2 { loop.execute { hub.guestsHere = 0 } }
+            }
+            #expect(new.enrolment.isIssuerByRoot)
+            let told = whys.withLock { $0 }
+            #expect(told.count >= 2 && told.allSatisfy { $0 == JoinRefusal.busy.description }, "\(told)")
+        }
+    }
+
+    @Test func `its patience ends, and the issuer's own no is final`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
+            let joined = try await TestNode.join(
+                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+            let whys = Mutex(0)
+            await #expect(throws: JoinError.self) {
+                _ = try await NewIssuer(joined: joined, group: MultiThreadedEventLoopGroup.singleton) { _ in
+                    whys.withLock { $0 += 1 }
+                }
+            }
+            #expect(whys.withLock { $0 } == 0)
+            let hub = a.service.hub
+            try await a.service.loop.submit { hub.guestsHere = MeshHub.guestsMax }.get()
+            await #expect(throws: (any Error).self) {
+                _ = try await NewIssuer(
+                    joined: joined, patience: .milliseconds(200), retryEvery: .milliseconds(50),
+                    group: MultiThreadedEventLoopGroup.singleton)
             }
         }
     }
