@@ -135,6 +135,8 @@ package struct MeshCore: Sendable {
         case .pathBroke(let a, let b): mask(NodePair(a, b), namedBy: a)
         case .addressesChanged(let addresses):
             me.addresses = addresses
+            // On another network others may be in reach.
+            neighbourhood.hurry(at: self.now, using: &random)
             publishNode(using: &random)
         case .enrolmentChanged(let enrolment):
             me.enrolment = enrolment
