@@ -240,6 +240,27 @@ struct MeshCoreTests {
         return LinkID(number)
     }
 
+    @Test mutating func `rows that were not asked for are not looked at, nor are any twice`() throws {
+        _ = begin()
+        func row(_ number: UInt64) -> DocumentRow {
+            DocumentRow(
+                key: .links(NodeID(high: 1, low: number)),
+                version: DocumentVersion(incarnation: 1, life: 1, sequence: 1), hash: ContentHash(of: []))
+        }
+        let first = Frame.digestRows(DigestPage(after: nil, rows: [row(1)], isLast: false))
+        let last = Frame.digestRows(DigestPage(after: row(1).key, rows: [row(2)], isLast: true))
+        #expect(receive(first).isEmpty)
+        // The beat on which it compares itself with a neighbour.
+        now = now + MeshLimits().repairEvery * 2
+        let asked = frames(core.handle(.tick, at: now, using: &random))
+        #expect(asked.contains { if case .digest = $0 { true } else { false } })
+        #expect(frames(receive(last)).isEmpty)
+        #expect(frames(receive(first)).contains(.pull([row(1).key])))
+        #expect(receive(first).isEmpty)
+        #expect(frames(receive(last)).contains(.pull([row(2).key])))
+        #expect(receive(first).isEmpty)
+    }
+
     @Test
     mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
         throws
