@@ -68,7 +68,8 @@ struct AdminRoute: Sendable {
         AdminRoute("POST", "/v1/mesh/revoke") { node, request in
             try await node.revoke(
                 node: try request.text("node"), reason: request.body["reason"]?.string ?? "",
-                dropping: (request.body["drop"]?.elements ?? []).compactMap(\.string))
+                dropping: (request.body["drop"]?.elements ?? []).compactMap(\.string),
+                keeping: (request.body["keep"]?.elements ?? []).compactMap(\.string))
         },
         AdminRoute("GET", "/v1/mesh/issuers") { node, _ in try await node.issuers() },
         // Not GET: what it answers is a secret, and nothing may keep or repeat it.

@@ -50,6 +50,16 @@ extension SimulatedMesh {
         }
     }
 
+    /// … and lets enrolments by it stand after all.
+    package func correctByRoot(_ index: NodeIndex, _ target: NodeIndex, keeping: [NodeIndex]) throws {
+        let (target, root) = (id(target), mesh.root)
+        let kept = keeping.map { KeptEnrolment(node: id($0), serial: enrolment($0).serial) }
+        try act(index) { core, now, random throws(RevokeProblem) in
+            try core.correct(
+                revocationOf: target, keeping: Set(kept), by: root, at: now, using: &random)
+        }
+    }
+
     package func withdraw(_ index: NodeIndex, _ name: Label) throws {
         try act(index) { core, now, random throws(PublishProblem) in
             try core.withdraw(server: name, at: now, using: &random)

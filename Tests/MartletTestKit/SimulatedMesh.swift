@@ -45,6 +45,9 @@ package final class SimulatedMesh {
         var pausedUntil: Instant?
         /// Between two ticks it gets no CPU: each comes up to so much too late.
         var lateness: Duration?
+        /// It has the processor, but for whole stretches not at all.
+        var stalls: Stalls?
+        var nextStall = Instant.zero
         var clock = Clock()
         /// Its certificate, or its view of others', fails by time.
         var hasWrongDate = false
@@ -62,9 +65,21 @@ package final class SimulatedMesh {
             clone.revocations = revocations
             clone.scoped = scoped
             clone.lateness = lateness
+            clone.stalls = stalls
             clone.clock = clock
             clone.hasWrongDate = hasWrongDate
             return clone
+        }
+    }
+
+    /// How an overloaded host lets a process starve: it runs for a while, and then not at all for a while.
+    package struct Stalls: Sendable {
+        package var lasting: ClosedRange<Duration>
+        package var apart: ClosedRange<Duration>
+
+        package init(lasting: ClosedRange<Duration>, apart: ClosedRange<Duration>) {
+            self.lasting = lasting
+            self.apart = apart
         }
     }
 
@@ -231,6 +246,7 @@ package final class SimulatedMesh {
     }
 
     package func id(_ index: NodeIndex) -> NodeID { nodes[index].local.id }
+    package func index(of node: NodeID) -> NodeIndex? { indices[node] }
     package func address(_ index: NodeIndex) -> String { "node\(index):7331" }
     package func isRunning(_ index: NodeIndex) -> Bool { nodes[index].core != nil }
     package var running: [NodeIndex] { nodes.indices.filter(isRunning) }
@@ -290,6 +306,12 @@ package final class SimulatedMesh {
 
     /// From now on the node's timers come up to so much too late, with no CPU in between; `nil`: on time again.
     package func starve(_ index: NodeIndex, upTo lateness: Duration?) { nodes[index].lateness = lateness }
+
+    /// From now on the node gets no CPU again and again; `nil`: no more.
+    package func stall(_ index: NodeIndex, _ stalls: Stalls?) {
+        nodes[index].stalls = stalls
+        nodes[index].nextStall = now + (stalls.map { drawn($0.apart) } ?? .zero)
+    }
 
     package func setClock(_ index: NodeIndex, _ clock: Clock) { nodes[index].clock = clock }
 
@@ -499,6 +521,10 @@ package final class SimulatedMesh {
         if let lateness = nodes[index].lateness {
             next = next + lateness * Int.random(in: 0...1000, using: &random) / 1000
             nodes[index].pausedUntil = next
+        } else if let stalls = nodes[index].stalls, nodes[index].nextStall <= now {
+            next = now + drawn(stalls.lasting)
+            nodes[index].pausedUntil = next
+            nodes[index].nextStall = next + drawn(stalls.apart)
         }
         queue.plan(.tick(index, epoch: epoch), at: next + .nanoseconds(1))
         let reading = clock(index)
@@ -766,9 +792,11 @@ package final class SimulatedMesh {
         handle(link.relays == nil ? .linkDown(id) : .circuitDown(id), at: index)
     }
 
-    private func delay() -> Duration {
-        let span = network.delay.upperBound - network.delay.lowerBound
-        return network.delay.lowerBound + span * Int.random(in: 0...1000, using: &random) / 1000
+    private func delay() -> Duration { drawn(network.delay) }
+
+    private func drawn(_ range: ClosedRange<Duration>) -> Duration {
+        let span = range.upperBound - range.lowerBound
+        return range.lowerBound + span * Int.random(in: 0...1000, using: &random) / 1000
     }
 
     private func chance(_ probability: Double) -> Bool {

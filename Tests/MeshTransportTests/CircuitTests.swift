@@ -41,7 +41,9 @@ struct CircuitTests {
 
             // The detector is not blind: without TLS inside, the same way shows everything.
             try await a.sendBare(Array(canary.utf8), along: [b.id, c.id])
-            try await b.until("the bare bytes") { _ in seen.withLock { $0.contains(canary: canary) } }
+            try await b.untilSo("the bare bytes were relayed") { _ in
+                seen.withLock { $0.contains(canary: canary) }
+            }
         }
     }
 
@@ -58,6 +60,34 @@ struct CircuitTests {
                 }
                 for try await isRight in group { #expect(isRight) }
             }
+        }
+    }
+
+    @Test func `what a relay carries is counted for each who brings it, whatever source it names`()
+        async throws
+    {
+        let mesh = try TestMesh(founder: "b")
+        let b = try mesh.first()
+        try await running([b]) { runner in
+            let (a, c) = try await mesh.farEnds(around: b, in: runner)
+            let d = try mesh.node("d", listen: false, seeds: [await b.address()])
+            try await runner.start(d)
+            try await d.untilReaches(c)
+            try await b.limitRelayed(to: 2)
+            // d says that its circuits are a's, and uses up what may be brought by d.
+            for _ in 0..<2 { try await d.openKept(along: [b.id, c.id], as: a.id) }
+            try await b.untilSo("d's circuits are carried") { $0.relayed.count == 2 }
+            guard case .reset(.limited, _)? = try await d.openBare(along: [b.id, c.id], as: a.id) else {
+                Issue.record("a third one of d's was let through")
+                return
+            }
+            // a has all of its own.
+            #expect(try await a.call(c, params: .emptyObject).result != nil)
+            #expect(try await b.circuitsRelayed() == 3)
+            let held = try await b.service.loop.submit { [hub = b.service.hub, a = a.id, d = d.id] in
+                (hub.relayed.values.count { $0.bringer == a }, hub.relayed.values.count { $0.bringer == d })
+            }.get()
+            #expect(held == (1, 2))
         }
     }
 
@@ -125,12 +155,29 @@ extension TestNode {
         }.get()
     }
 
+    /// Lets a relay carry so many circuits for each source.
+    func limitRelayed(to count: Int) async throws {
+        let hub = service.hub
+        try await service.loop.submit { hub.relayLimits.circuitsPerSource = count }.get()
+    }
+
+    /// Opens a circuit of any source, and leaves it open.
+    func openKept(along path: [NodeID], as source: NodeID) async throws {
+        let hub = service.hub
+        try await service.loop.submit {
+            let stream = try hub.openCircuitStream(.link, path: path, as: source)
+            stream.reader = StreamReader()
+        }.get()
+    }
+
     /// Opens a circuit and waits for how it ends.
-    func openBare(along path: [NodeID]) async throws -> StreamBreak? {
+    ///
+    /// - Parameter source: whose it is said to be; `nil`: this node's, as it is.
+    func openBare(along path: [NodeID], as source: NodeID? = nil) async throws -> StreamBreak? {
         let hub = service.hub
         let (ends, continuation) = AsyncStream<StreamBreak>.makeStream()
         try await service.loop.submit {
-            let stream = try hub.openCircuitStream(.link, path: path)
+            let stream = try hub.openCircuitStream(.link, path: path, as: source)
             stream.reader = StreamReader(broken: { continuation.yield($0) })
         }.get()
         for await end in ends { return end }

@@ -5,6 +5,7 @@ import JSONSlice
 import Mesh
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import MeshTransport
@@ -69,6 +70,99 @@ struct IssuerTests {
                 Issue.record("refused as \(String(describing: failure))")
                 return
             }
+        }
+    }
+
+    @Test func `whoever is in, but not yet an issuer, asks again while only the way fails`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        try await running([a]) { runner in
+            let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
+            let joined = try await TestNode.join(
+                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+            // All places for guests are taken just when it comes for the second time.
+            let (hub, loop) = (a.service.hub, a.service.loop)
+            try await loop.submit { hub.guestsHere = MeshHub.guestsMax }.get()
+            let whys = Mutex<[String]>([])
+            let new = try await NewIssuer(
+                joined: joined, retryEvery: .milliseconds(50), group: MultiThreadedEventLoopGroup.singleton
+            ) { why in
+                let count = whys.withLock {
+                    $0.append(why)
+                    return $0.count
+                }
+                if count == 2 { loop.execute { hub.guestsHere = 0 } }
+            }
+            #expect(new.enrolment.isIssuerByRoot)
+            let told = whys.withLock { $0 }
+            #expect(told.count >= 2 && told.allSatisfy { $0 == JoinRefusal.busy.description }, "\(told)")
+        }
+    }
+
+    @Test func `its patience ends, and the issuer's own no is final`() async throws {
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
+            let joined = try await TestNode.join(
+                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+            let whys = Mutex(0)
+            await #expect(throws: JoinError.self) {
+                _ = try await NewIssuer(joined: joined, group: MultiThreadedEventLoopGroup.singleton) { _ in
+                    whys.withLock { $0 += 1 }
+                }
+            }
+            #expect(whys.withLock { $0 } == 0)
+            let hub = a.service.hub
+            try await a.service.loop.submit { hub.guestsHere = MeshHub.guestsMax }.get()
+            await #expect(throws: (any Error).self) {
+                _ = try await NewIssuer(
+                    joined: joined, patience: .milliseconds(200), retryEvery: .milliseconds(50),
+                    group: MultiThreadedEventLoopGroup.singleton)
+            }
+        }
+    }
+
+    @Test func `the root names an enrolment later that was dropped, and its node is let in again`()
+        async throws
+    {
+        let mesh = try TestMesh()
+        let a = try mesh.first(withRoot: true)
+        let root = mesh.founder.root
+        try await running([a]) { runner in
+            let b = try await second(beside: a)
+            try await runner.start(b)
+            let joined = try await TestNode.join(
+                JoinAttempt(
+                    token: try await a.service.makeToken(), nodeKey: .init(),
+                    label: #require(Label("dropped"))))
+            var limits = MeshLimits()
+            limits.dialWhileRevoked = .milliseconds(200)
+            let dropped = try TestNode(
+                joined.credentials, joined.enrolment, listen: true, seeds: [try await b.address()],
+                limits: limits)
+            try await runner.start(dropped)
+            try await b.untilReaches(dropped)
+            try await dropped.untilReaches(b)
+            let chain = dropped.service.credentials.chain
+            let ended = await b.service.enrolments(by: a.id, of: [dropped.id])
+            #expect(ended == [KeptEnrolment(node: dropped.id, serial: dropped.enrolment.serial)])
+            _ = try await b.service.revoke(a.id, reason: "stolen", dropping: [dropped.id], by: root.signer)
+            try await b.until("dropped forgotten") { [id = dropped.id] in $0.nodes[id] == nil }
+            try await dropped.untilNotice { if case .revoked = $0 { true } else { false } }
+
+            try await b.service.correct(revocationOf: a.id, keeping: ended, by: root.signer)
+            // Its leaf is of the issuer that fell: another one gives it one of its own.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await LeafKeeper(of: dropped.service, lookEvery: .milliseconds(20)) { _ in }.run()
+                }
+                try await b.untilReaches(dropped)
+                try await dropped.untilReaches(b)
+                group.cancelAll()
+            }
+            #expect(dropped.service.ownRevocation == nil)
+            #expect(await dropped.service.isDistrusted(chain))
+            #expect(b.service.revocations.rootTerms(of: a.id)?.counter == 2)
         }
     }
 

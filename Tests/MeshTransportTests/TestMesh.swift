@@ -94,11 +94,11 @@ final class TestNode: Sendable {
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
         listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], advertise: [String] = [],
         incarnation: UInt64 = 1, storage: MeshStorage = .none,
-        redialWithin: Duration = MeshLimits().redialWithin,
+        redialWithin: Duration = MeshLimits().redialWithin, limits: MeshLimits = MeshLimits(),
         versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
         serve: @escaping Serve = TestNode.echo
     ) throws {
-        var limits = MeshLimits()
+        var limits = limits
         limits.redialWithin = redialWithin
         let changes = ChangeFeed()
         self.changes = changes

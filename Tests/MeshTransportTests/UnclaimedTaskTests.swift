@@ -77,6 +77,24 @@ struct UnclaimedTaskTests {
         }
     }
 
+    @Test func `a call that nobody waits for any more keeps nothing of what was called`() async throws {
+        try await pair { a, b, desk in
+            let call = try b.outgoing(
+                a, params: ["blob": .string(String(repeating: "x", count: 1024 * 1024))], client: Self.able)
+            let there = try await desk.next()
+            try await a.breakLinks {}
+            try await b.untilPursuing { call.handle.cancel() }
+            #expect(await call.events().failure?.reason == .cancelled)
+            let bytes = try await b.service.loop.submit { [hub = b.service.hub] in
+                hub.pursued.values.flatMap(\.calls).reduce(0) { $0 + $1.call.call.request.params.bytes.count }
+            }.get()
+            #expect(bytes < 16)
+            // And its owner is told all the same.
+            there.sink(.result(Self.task))
+            try await expectCancelled(desk, of: b)
+        }
+    }
+
     @Test func `so does an entry node that went with its callers, when it is back`() async throws {
         let mesh = try TestMesh()
         let desk = CallDesk()

@@ -97,6 +97,27 @@ struct ReachabilityTests {
         for other in nodes where other != nodes[2] { #expect(starved.route(to: mesh.id(other)) != nil) }
     }
 
+    @Test(arguments: UInt64(1)...4)
+    func `starved nodes cost nobody the sight of a healthy one`(seed: UInt64) throws {
+        let mesh = try SimulatedMesh(seed: seed)
+        mesh.network.loss = 0.05
+        mesh.network.losesAgain = true
+        let nodes = try mesh.addNodes(20)
+        #expect(try mesh.run(atMost: .seconds(20)) { try mesh.allReach(nodes) } != nil)
+        mesh.run(for: .seconds(20))
+        let starved = nodes.filter { $0 % 10 == 3 }
+        let stalls = SimulatedMesh.Stalls(
+            lasting: .milliseconds(300)...(.seconds(5)), apart: .milliseconds(500)...(.seconds(5)))
+        for index in starved { mesh.stall(index, stalls) }
+        var downs = 0
+        mesh.silenceObserver = { _, _ in downs += 1 }
+        let sight = LostFromSight(in: mesh, starved: starved)
+        sight.run(for: .seconds(60))
+        #expect(sight.wrongly == 0, "\(sight.first); replay with seed \(seed)")
+        // They were starved enough for their own links to be given up.
+        #expect(downs > 0)
+    }
+
     @Test func `healthy nodes never call one another unreachable`() throws {
         let mesh = try SimulatedMesh(seed: 9)
         mesh.network.loss = 0.05

@@ -126,6 +126,53 @@ struct RevocationTests {
         #expect(try mesh.core(chief).objection(to: mesh.id(wronged)) == nil)
     }
 
+    @Test(arguments: UInt64(1)...5)
+    func `whom the root names later is back, though it was dropped or not known at the time`(seed: UInt64)
+        throws
+    {
+        let mesh = try SimulatedMesh(seed: seed)
+        mesh.network.loss = 0.05
+        let nodes = try mesh.addNodes(2, roles: .all)
+        let (chief, rogue) = (nodes[0], nodes[1])
+        let members = try (["dropped", "unknown", "gone"] as [Label]).map { name in
+            let index = try mesh.addNode(name, by: rogue)
+            if name != "unknown" { mesh.start(index) }
+            mesh.sight(index, mesh.address(chief))
+            return index
+        }
+        let (dropped, unknown, gone) = (members[0], members[1], members[2])
+        mesh.configure(dropped, servers: ["files"])
+        try mesh.publish(dropped, "files", tools: 2)
+        #expect(try mesh.run(atMost: .seconds(10)) { try mesh.agree([chief, dropped, gone]) } != nil)
+        try mesh.revokeByRoot(chief, rogue, dropping: [mesh.id(dropped), mesh.id(gone)])
+        mesh.start(unknown)
+        mesh.sight(unknown, mesh.address(chief))
+        mesh.run(for: .seconds(10))
+        #expect(try Set(mesh.core(chief).nodes.keys) == [mesh.id(chief)])
+        for index in members { #expect(try mesh.core(index).ownRevocation != nil) }
+
+        try mesh.correctByRoot(chief, rogue, keeping: [dropped, unknown])
+        let present = [chief, dropped, unknown]
+        let took = try mesh.run(atMost: .seconds(90)) {
+            try mesh.agree(present) && mesh.agreeOnRevocations(present)
+                && mesh.core(chief).nodes.count == present.count
+        }
+        #expect(took != nil, "replay with seed \(seed)")
+        #expect(try mesh.core(chief).servers.keys.map(\.owner) == [mesh.id(dropped)])
+        #expect(try mesh.core(gone).ownRevocation != nil)
+        // One revocation stands, the later one; the first no longer does anything.
+        #expect(try mesh.core(unknown).revocations.rootTerms(of: mesh.id(rogue))?.counter == 2)
+    }
+
+    @Test func `only what the root has said can be corrected`() throws {
+        let mesh = try SimulatedMesh(seed: 8)
+        let nodes = try mesh.addNodes(3, roles: .all)
+        mesh.run(for: .seconds(5))
+        #expect(throws: RevokeProblem.notRevokedByRoot(mesh.id(nodes[1]))) {
+            try mesh.correctByRoot(nodes[0], nodes[1], keeping: [nodes[2]])
+        }
+    }
+
     /// Enrolments, revocations by issuers and by the root, cuts and restarts at random: whoever is left agrees, and nobody who
     /// heard of a revocation has its target.
     private func mixed(seed: UInt64) throws {
@@ -159,6 +206,11 @@ struct RevocationTests {
             case 3 where mesh.isRunning(issuers[0]):
                 let dropping = Set(nodes.filter { _ in Bool.random(using: &random) }.map { mesh.id($0) })
                 try? mesh.revokeByRoot(issuers[0], issuers[1], dropping: dropping)
+                // Nothing to correct, or one that comes back.
+                if Bool.random(using: &random) {
+                    mesh.run(for: .milliseconds(Int64.random(in: 0...2500, using: &random)))
+                    try? mesh.correctByRoot(issuers[0], issuers[1], keeping: [some])
+                }
             case 4 where nodes.count < 7: try enrol(by: issuer)
             case 5 where mesh.isRunning(some): try? mesh.publish(some, "files", tools: 1)  // unless revoked
             case 6: if mesh.isRunning(some) { mesh.kill(some) } else { start(some) }

@@ -179,8 +179,7 @@ extension MeshSeat {
 
     /// Asks the token's issuer to be let in; changes nothing here.
     private func ask(with token: JoinToken) async throws -> Entry {
-        let attempt = try JoinAttempt(
-            token: token, nodeKey: state.withLock { $0.identity.nodeKey }, label: settings.ownLabel)
+        let attempt = try attempt(with: token)
         return try await search(for: token) { found in
             do {
                 let joined = try await MeshJoin.join(
@@ -189,7 +188,11 @@ extension MeshSeat {
                 guard joined.enrolment.roles.contains(.issuer) else { return Entry(joined: joined) }
                 // The enrolment is the ticket to what makes an issuer.
                 let issuer = try await NewIssuer(
-                    joined: joined, floor: SoftwareVersion.date, group: EventLoops.shared)
+                    joined: joined, floor: SoftwareVersion.date, group: EventLoops.shared
+                ) { why in
+                    self.log.notice(
+                        "Let in, but not yet as issuer; asking again.", metadata: ["reason": "\(why)"])
+                }
                 return Entry(joined: joined, issuer: issuer)
             } catch let failure as JoinError {
                 throw Refusal(
@@ -204,9 +207,20 @@ extension MeshSeat {
             } catch {
                 throw Refusal(
                     .failed, "this node was let in, and then the way broke: \(error)",
-                    hint: "`martlet mesh token` on a node of the mesh makes another token")
+                    hint: "the token is good for this node still, while it runs: try again with it")
             }
         }
+    }
+
+    /// What is asked with a token; the same when the same is asked again.
+    private func attempt(with token: JoinToken) throws -> JoinAttempt {
+        let (last, nodeKey) = state.withLock { ($0.attempt, $0.identity.nodeKey) }
+        if let last, last.token == token, last.nodeKey.rawRepresentation == nodeKey.rawRepresentation {
+            return last
+        }
+        let attempt = try JoinAttempt(token: token, nodeKey: nodeKey, label: settings.ownLabel)
+        state.withLock { $0.attempt = attempt }
+        return attempt
     }
 
     /// What a join gave.
@@ -230,6 +244,7 @@ extension MeshSeat {
                 to: issuer.authority.key.rawRepresentation.secret(), kind: .own, at: WallTime.now())
         }
         try await change(to: membership, joinedAt: joined.address)
+        state.withLock { $0.attempt = nil }
         if let segment = settings.configuration.node.segment, segment != joined.enrolment.segment {
             log.warning(
                 "The token puts this node on another segment than its configuration.",

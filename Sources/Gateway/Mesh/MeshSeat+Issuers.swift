@@ -15,6 +15,8 @@ extension MeshSeat {
         var node: NodeID
         /// Of an issuer: the nodes enrolled by it that stay.
         var keeps: [NodeID]
+        /// … and those whose enrolments ended with it.
+        var ends: [KeptEnrolment] = []
         var byRoot: Bool
     }
 
@@ -28,12 +30,27 @@ extension MeshSeat {
                 try await service.revoke(node, reason: reason)
                 return Revoked(node: node, keeps: [], byRoot: false)
             }
-            let kept = try await service.revoke(
-                node, reason: reason, dropping: dropping, by: root(for: "revokes issuers").signer)
-            return Revoked(node: node, keeps: kept.map(\.node).sorted(), byRoot: true)
+            let signer = try root(for: "revokes issuers").signer
+            let ended = await service.enrolments(by: node, of: dropping)
+            let kept = try await service.revoke(node, reason: reason, dropping: dropping, by: signer)
+            return Revoked(
+                node: node, keeps: kept.map(\.node).sorted(), ends: ended.sorted(), byRoot: true)
         } catch let problem as RevokeProblem {
             throw Refusal(.forbidden, "\(problem)")
         }
+    }
+
+    /// Lets more enrolments by an issuer stand that the root has revoked.
+    func correct(revocationOf node: NodeID, keeping: Set<KeptEnrolment>) async throws -> Revoked {
+        let service = try running()
+        do {
+            try await service.correct(
+                revocationOf: node, keeping: keeping, by: root(for: "revokes issuers").signer)
+        } catch let problem as RevokeProblem {
+            throw Refusal(.forbidden, "\(problem)")
+        }
+        let terms = service.revocations.rootTerms(of: node)
+        return Revoked(node: node, keeps: (terms?.enrolments ?? []).map(\.node).sorted(), byRoot: true)
     }
 
     // MARK: The root's key
@@ -225,6 +242,12 @@ extension MeshSeat {
                         "this node's certificate ends in \(left) days and was not renewed: \(problem)")
                 }
             }
+        }
+        if let word = service.ownRevocation, word.target != id {
+            let enrolment = KeptEnrolment(node: id, serial: self.enrolment.serial)
+            lines.append(
+                "this node's enrolment ended with its issuer, which the root revoked; if that was a mistake: `martlet mesh revoke \(word.target) --keep \(enrolment)` where the root's key is"
+            )
         }
         if let end = authorityEnd {
             let left = WallSeconds(end) - wall

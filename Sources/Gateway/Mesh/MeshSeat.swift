@@ -26,6 +26,9 @@ final class MeshSeat: Sendable {
         var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
         /// Whether the first service has started.
         var isStarted = false
+        /// The join that was tried last, until one has brought this node into a mesh: tried again with the same token it is the same
+        /// request, to which the issuer gives the answer that it gave before, if it did, for the one use.
+        var attempt: JoinAttempt?
         /// Whether a join or a leave is under way: one at a time.
         var isChanging = false
         /// Whether the next service must wait, because the membership is just being replaced.

@@ -48,7 +48,12 @@ extension Node {
     }
 
     /// Ends a node; an issuer only where the root's key is.
-    package func revoke(node name: String, reason: String, dropping: [String]) async throws -> JSON {
+    ///
+    /// - Parameter keeping: of an issuer that the root has revoked: enrolments by it, as ``KeptEnrolment`` writes them, that stand
+    ///   after all.
+    package func revoke(
+        node name: String, reason: String, dropping: [String], keeping: [String] = []
+    ) async throws -> JSON {
         let names = NodeNames(board.snapshot)
         func find(_ name: String) throws(Refusal) -> NodeID {
             guard let node = names.node(name) else {
@@ -61,13 +66,37 @@ extension Node {
             return node
         }
         let target = try find(name)
-        let revoked = try await seat.revoke(
-            target, reason: reason, dropping: Set(try dropping.map { name throws(Refusal) in try find(name) })
-        )
+        let revoked: MeshSeat.Revoked
+        if keeping.isEmpty {
+            revoked = try await seat.revoke(
+                target, reason: reason,
+                dropping: Set(try dropping.map { name throws(Refusal) in try find(name) }))
+        } else {
+            guard dropping.isEmpty, reason.isEmpty else {
+                throw Refusal(
+                    .invalid,
+                    "--keep corrects what was said before; --drop and --reason belong to the revocation itself",
+                    hint: "a node that should go all the same is revoked by itself: martlet mesh revoke NODE")
+            }
+            let kept = try keeping.map { text throws(Refusal) in
+                guard let kept = KeptEnrolment(text) else {
+                    throw Refusal(
+                        .invalid,
+                        "--keep: \"\(text)\" is not NODE:SERIAL, a node's id of 26 characters and its enrolment's number",
+                        hint:
+                            "`martlet status` on the node that was dropped says them, as did the command that revoked its issuer"
+                    )
+                }
+                return kept
+            }
+            revoked = try await seat.correct(revocationOf: target, keeping: Set(kept))
+        }
         return .object([
             ("node", .string(target.description)), ("label", .string(names[target])),
             ("by", .string(revoked.byRoot ? "the root" : seat.label.text)),
+            ("isCorrection", .bool(!keeping.isEmpty)),
             ("keeps", .array(revoked.keeps.map { .string(names[$0]) })),
+            ("ends", .array(revoked.ends.map { .string($0.description) })),
         ])
     }
 
@@ -96,7 +125,26 @@ extension Node {
             }
             return .object(members)
         }
-        return .object([("issuers", .array(list))])
+        let book = try seat.running().revocations
+        let revoked = book.all.values.filter { $0.signer == nil }.sorted { $0.target < $1.target }
+        return .object([
+            ("issuers", .array(list)),
+            (
+                "revoked",
+                .array(
+                    revoked.map { word in
+                        .object([
+                            ("node", .string(word.target.description)), ("reason", .string(word.reason)),
+                            (
+                                "keeps",
+                                .array(
+                                    (book.rootTerms(of: word.target)?.enrolments ?? []).sorted()
+                                        .map { .string($0.description) })
+                            ),
+                        ])
+                    })
+            ),
+        ])
     }
 
     /// The root's key as one line of text. Whoever has it owns the mesh.

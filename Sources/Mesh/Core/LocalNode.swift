@@ -53,7 +53,7 @@ package struct MeshLimits: Hashable, Sendable {
     package var triersDoubleEvery: Duration = .seconds(2)
     /// Neighbours are chosen anew at least that often, for what changes without a route changing.
     package var chooseEvery: Duration = .seconds(10)
-    /// Of a segment that nothing is reached of others are tried after so long: time for each to be dialled at its longest back-off.
+    /// Of a segment that nothing is reached of others are tried after so long: time for each to be dialled, unless it was in vain for long.
     package var lostTurnEvery: Duration = .seconds(10)
     /// A link that this node opened and nobody wants any more ends after so long: choices of a moment undo themselves.
     package var surplusFor: Duration = .seconds(30)
@@ -66,8 +66,13 @@ package struct MeshLimits: Hashable, Sendable {
     package var dialBackoffFirst: Duration = .milliseconds(500)
     /// A link that broke sooner does not count as success: the next dial waits longer.
     package var linkSteadyAfter: Duration = .seconds(5)
-    /// Short enough for a healed network to be found soon, long enough for an address that never answers.
+    /// Short enough for a healed network to be found soon.
     package var dialBackoffMax: Duration = .seconds(8)
+    /// An address that was dialled in vain for long waits longer: this part of the time for which it was, so that an outage lasts a
+    /// hundredth longer for it …
+    package var dialBackoffShare = 120
+    /// … and never longer than that: hosts that are gone for good, and never said so, are most of what such a wait is for.
+    package var dialBackoffLongest: Duration = .seconds(300)
     /// A dial that nobody answered for is given up, so that a lost answer of the shell blocks no address.
     package var dialTimeout: Duration = .seconds(30)
     /// A peer whose certificate fails only by time is dialled at most that often: clocks do not mend in seconds.
@@ -92,8 +97,11 @@ package struct MeshLimits: Hashable, Sendable {
     package var repairEvery: Duration = .seconds(10)
     /// Documents up to this size go out unasked.
     package var smallDocumentBytes = 512
-    /// … and at most so many at a time to one neighbour; the rest is announced.
+    /// … and at most so many at a time to one neighbour; the rest is announced …
     package var unaskedDocuments = 100
+    /// … until it has had this pause for each. Where much changed, as after a long absence, all neighbours have the same to say: what
+    /// each of them says unasked comes in as often as there are neighbours, what they announce once.
+    package var unaskedDocumentsPerSecond = 100
     /// A pull that brought nothing in this time may be asked of another.
     package var pullTimeout: Duration = .seconds(2)
     /// Documents asked of one neighbour and not yet here, so that its announcements cannot fill memory.

@@ -8,6 +8,8 @@ package enum RevokeProblem: Error, Hashable, Sendable, CustomStringConvertible {
     case needsRoot(NodeID)
     case lastIssuer(NodeID)
     case revokedBefore(NodeID)
+    /// There is no word of the root on it that could be corrected.
+    case notRevokedByRoot(NodeID)
     case tooManyKept(Int, max: Int)
     case refused(RevocationRefusal)
     case signing(SigningFailure)
@@ -24,6 +26,8 @@ package enum RevokeProblem: Error, Hashable, Sendable, CustomStringConvertible {
             "\(node) is the last issuer: without one nobody joins, and certificates run out; name a successor first, "
                 + "with `martlet mesh root import` or a token of role issuer"
         case .revokedBefore(let node): "\(node) is revoked already"
+        case .notRevokedByRoot(let node):
+            "the root has not revoked \(node), so there is nothing to correct; `martlet mesh issuers` lists whom it has"
         case .tooManyKept(let count, let max):
             "\(count) enrolments by that issuer would stay valid, at most \(max) can be named; name nodes to drop"
         case .refused(let refusal): "\(refusal)"
@@ -84,7 +88,31 @@ extension MeshCore {
         guard node != me.id else { throw .oneself }
         let isIssuer = store.nodes[node]?.enrolment.roles.contains(.issuer) ?? false
         if isIssuer, !issuers.contains(where: { $0 != node }) { throw .lastIssuer(node) }
-        let terms = rootTerms(revoking: node, dropping: dropping)
+        return try say(
+            rootTerms(revoking: node, dropping: dropping), revoking: node, reason: reason, by: root,
+            using: &random)
+    }
+
+    /// Lets more enrolments by a revoked issuer stand than the root's word on it did: a later word of the root takes its place.
+    ///
+    /// - Parameter keeping: of nodes that were dropped by mistake, or that were not known here then.
+    package mutating func correct(
+        revocationOf node: NodeID, keeping: Set<KeptEnrolment>, by root: RootSigner, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) throws(RevokeProblem) -> [MeshEffect] {
+        self.now = max(now, self.now)
+        guard let word = store.revocations.all[RevocationKey(target: node, signer: nil)],
+            case .root(var terms) = word.authority
+        else { throw .notRevokedByRoot(node) }
+        terms.counter = terms.counter == .max ? .max : terms.counter + 1
+        terms.enrolments.formUnion(keeping)
+        return try say(terms, revoking: node, reason: word.reason, by: root, using: &random)
+    }
+
+    private mutating func say(
+        _ terms: RootTerms, revoking node: NodeID, reason: String, by root: RootSigner,
+        using random: inout some RandomNumberGenerator
+    ) throws(RevokeProblem) -> [MeshEffect] {
         guard terms.enrolments.count <= RootTerms.enrolmentsMax else {
             throw .tooManyKept(terms.enrolments.count, max: RootTerms.enrolmentsMax)
         }

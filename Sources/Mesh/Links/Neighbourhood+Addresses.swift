@@ -19,6 +19,8 @@ extension Neighbourhood {
             let isNews = known.sources.insert(candidate.source).inserted
             known.mesh = candidate.mesh ?? known.mesh
             if isNews { known.nextDial = min(known.nextDial, soon) }
+            // Its host has just said that it is there.
+            if isNews, candidate.source == .sighting { known.forgetFailures() }
             candidates[key] = known
             return
         }
@@ -108,6 +110,7 @@ extension Neighbourhood {
         guard var known = candidates[key] else { return }
         known.dialledAt = nil
         known.failures += 1
+        known.failingSince = known.failingSince ?? now
         known.lastProblem = problem
         switch problem {
         case .otherNode(let other): known.leadsTo = other
@@ -120,7 +123,7 @@ extension Neighbourhood {
         if let node, known.failures >= Self.failuresToPassOver {
             passed[node] = now + limits.passOverFor
         }
-        known.nextDial = now + backoff(after: known.failures, using: &random)
+        known.nextDial = now + backoff(of: known, at: now, using: &random)
         if case .outsideItsTime = problem {
             known.nextDial = max(known.nextDial, now + limits.dialAfterWrongTime)
         }
@@ -132,10 +135,28 @@ extension Neighbourhood {
         for node in nodes { passed[node] = nil }
         for (key, known) in candidates where known.dialledAt == nil {
             guard let node = known.reaches, nodes.contains(node), known.failures > 1 else { continue }
-            candidates[key]?.failures = 1
+            candidates[key]?.forgetFailures()
             let soon = now + limits.dialBackoffFirst
             candidates[key]?.nextDial = min(known.nextDial, soon)
         }
+    }
+
+    /// Something changed that lets addresses answer which did not before: none waits longer than it had to at first.
+    package mutating func hurry(at now: Instant, using random: inout some RandomNumberGenerator) {
+        for key in candidates.keys.sorted(by: Self.order) {
+            guard var known = candidates[key], known.failingSince != nil,
+                known.nextDial - now > limits.dialBackoffMax, !isHeldBack(known, at: now)
+            else { continue }
+            known.failingSince = now
+            known.nextDial = now + Self.jitter(limits.dialBackoffMax, using: &random)
+            candidates[key] = known
+        }
+    }
+
+    /// Whether an address waits for something else than to be in reach.
+    private func isHeldBack(_ known: KnownAddress, at now: Instant) -> Bool {
+        if case .outsideItsTime? = known.lastProblem { return true }
+        return known.reaches.flatMap { full[$0] }.map { $0 > now } ?? false
     }
 
     /// Whom to dial now. Nobody who is linked, nobody of another mesh, a few at a time.
@@ -207,11 +228,13 @@ extension Neighbourhood {
         for key in candidates.keys.sorted(by: Self.order) {
             guard var known = candidates[key], known.reaches == peer else { continue }
             known.failures = wasSteady ? 0 : known.failures + 1
+            // It was there: what it takes to come up and stay is another matter.
+            known.failingSince = nil
             known.nextDial =
                 now
                 + (known.failures <= 1
                     ? Self.jitter(limits.dialBackoffFirst, using: &random)
-                    : backoff(after: known.failures, using: &random))
+                    : backoff(of: known, at: now, using: &random))
             if let until = full[peer] { known.nextDial = max(known.nextDial, until) }
             candidates[key] = known
         }
@@ -247,9 +270,16 @@ extension Neighbourhood {
         if let worst { candidates[worst.key] = nil }
     }
 
-    private func backoff(after failures: Int, using random: inout some RandomNumberGenerator) -> Duration {
-        let doubled = limits.dialBackoffFirst * (1 << min(failures - 1, 16))
-        let longest = min(doubled, limits.dialBackoffMax)
+    /// How long an address waits that was dialled in vain. A node without any link is the only one that could end that, and goes on as
+    /// at first.
+    private func backoff(
+        of known: KnownAddress, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> Duration {
+        let doubled = limits.dialBackoffFirst * (1 << min(max(known.failures - 1, 0), 16))
+        var longest = min(doubled, limits.dialBackoffMax)
+        if let since = known.failingSince, !standing.isEmpty {
+            longest = max(longest, min((now - since) / limits.dialBackoffShare, limits.dialBackoffLongest))
+        }
         return longest / 2 + Self.jitter(longest / 2, using: &random)
     }
 
@@ -259,6 +289,14 @@ extension Neighbourhood {
 
     static func order(_ a: Key, _ b: Key) -> Bool {
         a.address == b.address ? (a.node ?? .least) < (b.node ?? .least) : a.address < b.address
+    }
+}
+
+extension Neighbourhood.KnownAddress {
+    /// There is a reason to think that it answers now.
+    fileprivate mutating func forgetFailures() {
+        failures = min(failures, 1)
+        failingSince = nil
     }
 }
 

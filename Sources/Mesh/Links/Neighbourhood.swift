@@ -26,6 +26,8 @@ package struct Neighbourhood: Sendable {
         package var mesh: MeshID?
         package var sources: Set<CandidateSource>
         package var failures = 0
+        /// Of these the first.
+        package var failingSince: Instant?
         package var lastProblem: DialProblem?
         package var nextDial: Instant
         package var dialledAt: Instant?
@@ -121,6 +123,7 @@ package struct Neighbourhood: Sendable {
             return nil
         }
         retry(peer, after: now - link.since, at: now, using: &random)
+        if standing.isEmpty { hurry(at: now, using: &random) }
         return peer
     }
 

@@ -2,8 +2,10 @@ import Catalog
 
 /// What is under way on one link to find out what differs.
 struct RepairState: Sendable {
-    /// A digest went out: buckets may come, once.
+    /// A digest went out: buckets may come, once, or rows until their last page.
     var asked = false
+    /// Of such rows, the last that came; the next page goes on there.
+    var rowsTo: DocumentKey?
     /// Buckets went out: rows of some of them may come, until their last page.
     var offered: UInt8?
     /// When the peer's digest was last answered.
@@ -18,6 +20,7 @@ extension MeshCore {
     /// Asks a neighbour whether it holds the same.
     mutating func compare(with link: LinkID) {
         repairs[link, default: RepairState()].asked = true
+        repairs[link]?.rowsTo = nil
         outbox.send(.digest(store.digest()), link)
     }
 
@@ -51,6 +54,10 @@ extension MeshCore {
     }
 
     mutating func take(_ page: DigestPage, from link: LinkID, _ peer: NodeID) {
+        // Only as an answer, and each row once.
+        guard repairs[link]?.asked == true, page.after == repairs[link]?.rowsTo else { return }
+        repairs[link]?.rowsTo = page.rows.last?.key
+        if page.isLast || page.rows.isEmpty { repairs[link]?.asked = false }
         settle(store.compare(page), with: link, peer)
     }
 

@@ -48,6 +48,19 @@ package struct KeptEnrolment: Hashable, Comparable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { (a.node, a.serial) < (b.node, b.serial) }
 }
 
+extension KeptEnrolment: CustomStringConvertible {
+    /// `NODE:SERIAL`, as `martlet mesh revoke --keep` takes it.
+    package var description: String { "\(node):\(serial)" }
+
+    package init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let node = NodeID(String(parts[0])), let serial = UInt64(parts[1]) else {
+            return nil
+        }
+        self.init(node: node, serial: serial)
+    }
+}
+
 /// What the root says beside a revocation: what of the target's own signing stands. Nothing else does.
 package struct RootTerms: Hashable, Sendable {
     /// So many enrolments may stay: with all else they fit one frame.

@@ -95,6 +95,9 @@ package struct RevocationBook: Sendable {
         signers[node]?.min().flatMap { all[RevocationKey(target: node, signer: $0)] }
     }
 
+    /// What of a node's signing stands, if the root has revoked it.
+    package func rootTerms(of node: NodeID) -> RootTerms? { terms(of: node) }
+
     private func terms(of issuer: NodeID) -> RootTerms? {
         guard case .root(let terms)? = all[RevocationKey(target: issuer, signer: nil)]?.authority else {
             return nil

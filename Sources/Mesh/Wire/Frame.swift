@@ -290,3 +290,27 @@ package enum Frame: Hashable, Sendable {
         }
     }
 }
+
+extension Frame {
+    /// About what a frame for the core holds of memory while it waits, inflated.
+    ///
+    /// - Complexity: O(parts of it).
+    package var bytesHeld: Int {
+        switch self {
+        case .documents(let parts), .statements(let parts, _), .scopedDocuments(let parts, _):
+            parts.reduce(Self.bytesOfAny) { $0 + $1.count + Self.bytesOfAny }
+        case .announce(let rows): Self.bytesOfAny + rows.count * Self.bytesOfRow
+        case .digestRows(let page): Self.bytesOfAny + page.rows.count * Self.bytesOfRow
+        case .bucketRows(let rows): Self.bytesOfAny + rows.page.rows.count * Self.bytesOfRow
+        case .pull(let keys): Self.bytesOfAny + keys.count * Self.bytesOfRow
+        case .bucketDigest(let digest): Self.bytesOfAny + digest.hashes.count * MemoryLayout<UInt64>.size * 2
+        case .manifestPage(let page): Self.bytesOfAny + page.bytes.count
+        default: Self.bytesOfAny
+        }
+    }
+
+    /// Of the frame itself, and of each array in it.
+    private static let bytesOfAny = 64
+    /// A row's key with its name, version and hash.
+    private static let bytesOfRow = 160
+}

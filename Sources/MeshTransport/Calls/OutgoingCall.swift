@@ -36,12 +36,12 @@ final class OutgoingCall {
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
-    let call: OutgoingMeshCall
+    private(set) var call: OutgoingMeshCall
     var owner: NodeID { call.server.owner }
     private let loop: any EventLoop
     private let ownerName: String
     private let started: NIODeadline
-    private let sink: CallSink
+    private var sink: CallSink
     private weak var hub: MeshHub?
     private var course: CallCourse
     private var stream: LinkStream?
@@ -117,6 +117,9 @@ final class OutgoingCall {
             }
         }
         guard isDone else { return }
+        // Its owner may have to be told for minutes yet that nobody waits, for which neither is needed: they may be large, and many.
+        call.request.params = .emptyObject
+        sink = { _ in }
         deadline?.cancel()
         deadline = nil
         // From version 2 on, the end of this direction says that the answer is here.

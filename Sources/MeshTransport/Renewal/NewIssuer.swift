@@ -47,21 +47,45 @@ package struct NewIssuer: Sendable {
             enrolment, nodeKey: nodeKey, root: root.certificate.bytes, key: key, granted: granted, at: now)
     }
 
-    /// Turns the ticket of a join into an issuer: asks the node that made the token for grant and certificate.
+    /// Between two times that the node with the root's key is asked.
+    private static let retryEvery = Duration.seconds(1)
+
+    /// Turns the ticket of a join into an issuer: asks the node that made the token for grant and certificate, again and again while
+    /// only the way to it fails, since the token's use is spent by now.
+    ///
+    /// - Parameters:
+    ///   - patience: how long to go on when no answer comes.
+    ///   - failed: told each time why.
+    /// - Throws: `JoinError`: the issuer's own word. Anything else: the last thing that went wrong on the way.
     package init(
-        joined: JoinedCredentials, floor: Date = .distantPast, group: any EventLoopGroup
+        joined: JoinedCredentials, floor: Date = .distantPast, patience: Duration = .seconds(30),
+        retryEvery: Duration = retryEvery, group: any EventLoopGroup,
+        failed: @Sendable (_ why: String) -> Void = { _ in }
     ) async throws {
         let key = P256.Signing.PrivateKey()
         let credentials = joined.credentials
         let clock = VerificationClock(floor: floor)
         let verifier = PeerVerifier(
             anchor: .root(try DERCertificate(credentials.root)), me: credentials.id, clock: clock)
-        let grant = try await MeshDoor.ask(
-            RenewalRequest(
-                enrolment: joined.enrolment, lastChain: credentials.chain,
-                authorityRequest: try CertificateRequest(key: key).bytes),
-            of: joined.enrolment.issuer, at: joined.address, by: credentials.signer, verifier: verifier,
-            loop: group.next())
+        let request = RenewalRequest(
+            enrolment: joined.enrolment, lastChain: credentials.chain,
+            authorityRequest: try CertificateRequest(key: key).bytes)
+        let deadline = ContinuousClock.now + patience
+        var answer: RenewalGrant?
+        while answer == nil {
+            do {
+                answer = try await MeshDoor.ask(
+                    request, of: joined.enrolment.issuer, at: joined.address, by: credentials.signer,
+                    verifier: verifier, loop: group.next())
+            } catch {
+                guard case .elsewhere(let why) = MeshJoin.problem(error),
+                    ContinuousClock.now + retryEvery < deadline
+                else { throw error }
+                failed(why)
+                try await Task.sleep(for: retryEvery)
+            }
+        }
+        guard let grant = answer else { throw JoinError.notAsPromised("no grant") }
         guard let granted = grant.authority else { throw JoinError.notAsPromised("no grant") }
         try self.init(
             joined.enrolment, nodeKey: credentials.nodeKey, root: credentials.root, key: key,

@@ -18,9 +18,13 @@ extension MeshHub {
     }
 
     /// Opens a stream to the first node of a path and asks it to lead on.
-    func openCircuitStream(_ purpose: CircuitPurpose, path: [NodeID]) throws(LinkError) -> LinkStream {
+    ///
+    /// - Parameter source: whose circuit it is said to be; only tests name another node than this one.
+    func openCircuitStream(
+        _ purpose: CircuitPurpose, path: [NodeID], as source: NodeID? = nil
+    ) throws(LinkError) -> LinkStream {
         guard let first = path.first,
-            let header = CircuitHeader(purpose: purpose, source: setup.me, path: path)
+            let header = CircuitHeader(purpose: purpose, source: source ?? setup.me, path: path)
         else { throw .circuitBroken("the path is no path") }
         guard let carrier = directLink(to: first), let streams = carrier.streams else {
             throw .circuitBroken(first.description)

@@ -292,7 +292,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
         // A link inside a circuit carries calls, and what its other end tells this node alone; documents spread over
         // standing links only.
         guard link.isStanding || frame.isForCircuits else { return true }
-        link.backlog?.add()
+        link.backlog?.add(frame.bytesHeld)
         return offer(.frame(frame, from: link.setup.id, backlog: link.backlog))
     }
 

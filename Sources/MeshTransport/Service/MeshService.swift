@@ -207,7 +207,7 @@ package actor MeshService {
             if case .tick = event { tick() }
         case .frame(let frame, let link, let backlog):
             handle(.received(frame, from: link))
-            backlog?.take()
+            backlog?.take(frame.bytesHeld)
         case .guest(let id, let event):
             try await serveGuest(id, event)
         case .effectsWaiting, .stop:

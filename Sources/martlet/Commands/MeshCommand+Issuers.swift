@@ -7,26 +7,41 @@ extension MeshCommand {
             abstract: "End a node for good: its links close, its entries go, its key is refused.",
             discussion: """
                 Runs on an issuer. An issuer is revoked where the root's key is; the nodes that it admitted stay, unless they
-                are named with --drop.
+                are named with --drop. If one was dropped by mistake, or was not known there at the time, the same command with
+                --keep corrects the root's word: `martlet status` on that node says what to type.
                 """)
 
         @Argument(help: "The node's name or id.") var node: String
         @Option(help: "Why; every node shows it.") var reason = ""
         @Option(help: "Of an issuer: a node admitted by it that ends with it; may be repeated.")
         var drop: [String] = []
+        @Option(
+            help: ArgumentHelp(
+                "Of an issuer that was revoked: an enrolment by it that stays after all; may be repeated.",
+                valueName: "node:serial"))
+        var keep: [String] = []
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             try await options.withNode { connection in
                 let body: [(String, JSON)] = [
                     ("node", .string(node)), ("reason", .string(reason)),
-                    ("drop", .array(drop.map(JSON.string))),
+                    ("drop", .array(drop.map(JSON.string))), ("keep", .array(keep.map(JSON.string))),
                 ]
                 options.show(try await connection.post("/v1/mesh/revoke", .object(body))) { answer in
-                    Terminal.say("\(answer.words("label")) is revoked, by \(answer.words("by")).")
+                    let isCorrection = answer["isCorrection"]?.bool == true
+                    Terminal.say(
+                        isCorrection
+                            ? "The root's word on \(answer.words("label")) is corrected; who is back is back within a minute."
+                            : "\(answer.words("label")) is revoked, by \(answer.words("by")).")
                     let keeps = answer.list("keeps").compactMap(\.string)
                     if !keeps.isEmpty {
                         Terminal.say("Admitted by it, and still valid: \(keeps.joined(separator: ", "))")
+                    }
+                    let ends = answer.list("ends").compactMap(\.string)
+                    if !ends.isEmpty {
+                        Terminal.say(
+                            "Ended with it, for --keep if that was a mistake: \(ends.joined(separator: " "))")
                     }
                 }
             }
@@ -50,6 +65,13 @@ extension MeshCommand {
                             item["certificateDaysLeft"]?.int.map { "\($0) days left" } ?? "?")
                     }
                     Terminal.say(table.rendered())
+                    for item in answer.list("revoked") {
+                        let keeps = item.list("keeps").compactMap(\.string)
+                        Terminal.say(
+                            Terminal.wrapped(
+                                "Revoked by the root: \(item.words("node")); enrolments by it that stay: \(keeps.isEmpty ? "none" : keeps.joined(separator: " "))"
+                            ))
+                    }
                 }
             }
         }
