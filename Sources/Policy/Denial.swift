@@ -46,6 +46,6 @@ package struct Denial: Hashable, Sendable {
 
 /// What was decided about a request, and as whom it enters.
 package enum Decision: Hashable, Sendable {
-    case allowed(Caller)
+    case allowed(Principal)
     case refused(Denial)
 }

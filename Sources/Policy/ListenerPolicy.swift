@@ -28,7 +28,7 @@ package struct ListenerPolicy: Hashable, Sendable {
         case .otherScheme:
             .refused(Denial(.schemeNotRead, "send the key as `Authorization: Bearer KEY`"))
         case .adminToken:
-            .allowed(Caller(issuer: "local", subject: "admin"))
+            .allowed(.administrator)
         case .notAKey:
             .refused(Denial(.notAKey, "that is no key of this node"))
         case .unknownKey:
@@ -36,7 +36,7 @@ package struct ListenerPolicy: Hashable, Sendable {
         case .key(_, let expires?) where expires <= now:
             .refused(Self.useless(.keyExpired))
         case .key(let label, _):
-            .allowed(Caller(issuer: "key", subject: label))
+            .allowed(Principal(Caller(issuer: "key", subject: label)))
         }
     }
 

@@ -27,10 +27,11 @@ struct ListenerPolicyTests {
     @Test(arguments: [open, closed], [here, elsewhere])
     func `a key says who is calling, wherever from`(policy: ListenerPolicy, origin: CallOrigin) {
         #expect(
-            policy.decide(.key(label: "agent", expires: nil), from: origin, at: .max) == .allowed(Self.agent))
+            policy.decide(.key(label: "agent", expires: nil), from: origin, at: .max)
+                == .allowed(Principal(Self.agent)))
         #expect(
             policy.decide(.adminToken, from: origin, at: 0)
-                == .allowed(Caller(issuer: "local", subject: "admin")))
+                == .allowed(.administrator))
     }
 
     @Test(arguments: [
@@ -41,7 +42,7 @@ struct ListenerPolicyTests {
         let decision = Self.closed.decide(
             .key(label: "agent", expires: expires), from: Self.elsewhere, at: now)
         if admitted {
-            #expect(decision == .allowed(Self.agent))
+            #expect(decision == .allowed(Principal(Self.agent)))
         } else {
             #expect(decision.denial?.rule == .keyExpired)
         }

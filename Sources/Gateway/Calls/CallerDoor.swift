@@ -68,8 +68,8 @@ final class CallerDoor: Sendable {
             case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
             }
         switch decision {
-        case .allowed(let caller):
-            return .allowed(caller)
+        case .allowed(let principal):
+            return .allowed(principal)
         case .refused(let denial):
             return .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: denial.text)
         }

@@ -40,7 +40,7 @@ extension Node {
         let id = CallID.random()
         let served = Mutex<ServerKey?>(nil)
         let call = EndpointCall(
-            endpoint: endpoint, caller: Caller(issuer: "local", subject: "admin"), method: Method.toolsCall,
+            endpoint: endpoint, principal: .administrator, method: Method.toolsCall,
             params: .object([("name", .string(name)), ("arguments", arguments)]),
             client: ClientFacts(wantsProgress: true))
         let start = ContinuousClock.now

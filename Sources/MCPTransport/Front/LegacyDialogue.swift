@@ -25,8 +25,9 @@ final class LegacyDialogue: Sendable {
     let revision: ProtocolRevision
     let service: MCPService
     let endpoint: EndpointName
-    let caller: Caller
     let limits: FrontLimits
+    /// As the client's last request proved it: a token is renewed, and its claims with it, while the session lasts.
+    private let sender: Mutex<Principal>
     let tasks: Mutex<SessionTasks>
     let taskEars: TaskEars
     let subscriptions: SessionSubscriptions
@@ -34,22 +35,27 @@ final class LegacyDialogue: Sendable {
     let state: Mutex<State>
 
     init(
-        session: LegacySession, service: MCPService, endpoint: EndpointName, caller: Caller,
+        session: LegacySession, service: MCPService, endpoint: EndpointName, principal: Principal,
         limits: FrontLimits
     ) {
         self.revision = session.revision
         self.service = service
         self.endpoint = endpoint
-        self.caller = caller
+        sender = Mutex(principal)
         self.limits = limits
         self.tasks = Mutex(SessionTasks(limits))
         taskEars = TaskEars(countMax: limits.sessionTasksHeardMax)
         self.subscriptions = SessionSubscriptions(
-            service: service, endpoint: endpoint, caller: caller, countMax: limits.subscriptionsMax,
+            service: service, endpoint: endpoint, countMax: limits.subscriptionsMax,
             revision: session.revision)
-        voice = SessionVoice(updatesMax: limits.subscriptionsMax) { service.watch(endpoint, caller, $0) }
+        voice = SessionVoice(updatesMax: limits.subscriptionsMax) { service.watch(endpoint, principal, $0) }
         self.state = Mutex(State(session: session))
     }
+
+    var principal: Principal { sender.withLock { $0 } }
+
+    /// The next message is this one's; the same caller, perhaps with another credential.
+    func hear(from principal: Principal) { sender.withLock { $0 = principal } }
 
     /// Whether something runs or listens in this session, so that it must not be taken for idle.
     var isBusy: Bool { state.withLock { !$0.open.isEmpty } || voice.isHeard }
@@ -85,7 +91,7 @@ final class LegacyDialogue: Sendable {
                         : RPCMessage.refusal(
                             id, .invalidParams("no such log level; there are debug to emergency"))))
         case Method.resourcesSubscribe, Method.resourcesUnsubscribe:
-            subscriptions.serve(id, method, params ?? .emptyObject) { [voice] in
+            subscriptions.serve(id, method, params ?? .emptyObject, as: principal) { [voice] in
                 voice.updated($0, $1)
             } reply: {
                 reply(.answer($0))
@@ -106,7 +112,7 @@ final class LegacyDialogue: Sendable {
     }
 
     private func list(_ id: RPCID, _ kind: EntryListKind, _ params: JSON?) -> JSON {
-        switch service.list(endpoint, caller, kind, params?["cursor"]?.string) {
+        switch service.list(endpoint, principal, kind, params?["cursor"]?.string) {
         case .success(let page):
             let result = EraBridge.legacyResult(
                 fromModern: ModernDialogue.result(of: shown(page, kind), kind), method: kind.method,
@@ -168,7 +174,7 @@ final class LegacyDialogue: Sendable {
             handle = errand(params, sink)
         } else {
             let call = EndpointCall(
-                endpoint: endpoint, caller: caller, method: issued.method, params: params,
+                endpoint: endpoint, principal: principal, method: issued.method, params: params,
                 client: issued.facts)
             handle = service.call(call, sink)
         }
@@ -296,7 +302,7 @@ final class LegacyDialogue: Sendable {
         call.handle?.cancel()
         guard let params = call.rounds.withdrawal else { return }
         let retry = EndpointCall(
-            endpoint: endpoint, caller: caller, method: call.method, params: params, client: call.facts)
+            endpoint: endpoint, principal: principal, method: call.method, params: params, client: call.facts)
         service.call(retry) { _ in }.cancel()
     }
 

@@ -9,13 +9,13 @@ extension MCPFront {
     static let lastEventHeader = "Last-Event-ID"
 
     func legacy(
-        _ exchange: HTTPExchange, _ message: RPCMessage, _ scope: SessionScope,
+        _ exchange: HTTPExchange, _ message: RPCMessage, _ visit: Visit,
         _ description: EndpointDescription
     ) {
         if case .request(let id, Method.initialize, let params) = message {
-            return initialize(exchange, id, params, scope, description)
+            return initialize(exchange, id, params, visit, description)
         }
-        guard let session = session(of: exchange, scope) else { return }
+        guard let session = session(of: exchange, visit) else { return }
         let answer = SessionAnswer(exchange, session.streams)
         guard case .request = message else {
             session.dialogue.receive(message) { _ in }
@@ -33,12 +33,12 @@ extension MCPFront {
     }
 
     private func initialize(
-        _ exchange: HTTPExchange, _ id: RPCID, _ params: JSON?, _ scope: SessionScope,
+        _ exchange: HTTPExchange, _ id: RPCID, _ params: JSON?, _ visit: Visit,
         _ description: EndpointDescription
     ) {
         let session = LegacySession(initialize: params)
         let dialogue = LegacyDialogue(
-            session: session, service: service, endpoint: scope.endpoint, caller: scope.caller,
+            session: session, service: service, endpoint: visit.endpoint, principal: visit.principal,
             limits: limits)
         let name = SessionName.fresh()
         let evicted = sessions.withLock { table in
@@ -46,7 +46,7 @@ extension MCPFront {
                 StreamableSession(
                     dialogue: dialogue,
                     streams: SessionStreams(session.revision, limits, streams, replayTotal)),
-                id: name, scope: scope, at: .now
+                id: name, scope: visit.scope, at: .now
             ) { $0.dialogue.isBusy }
         }
         guard let evicted else {
@@ -58,7 +58,7 @@ extension MCPFront {
     }
 
     /// - Returns: `nil` when the request was answered already.
-    private func session(of exchange: HTTPExchange, _ scope: SessionScope) -> StreamableSession? {
+    private func session(of exchange: HTTPExchange, _ visit: Visit) -> StreamableSession? {
         guard let name = exchange.headers.first(Self.sessionHeader) else {
             exchange.refuse(
                 400,
@@ -67,7 +67,7 @@ extension MCPFront {
             )
             return nil
         }
-        guard let session = sessions.withLock({ $0.use(name, scope: scope, at: .now) }) else {
+        guard let session = sessions.withLock({ $0.use(name, scope: visit.scope, at: .now) }) else {
             exchange.refuse(404, "no such session; begin a new one with `initialize`")
             return nil
         }
@@ -80,15 +80,16 @@ extension MCPFront {
             )
             return nil
         }
+        session.dialogue.hear(from: visit.principal)
         return session
     }
 
-    func openSessionStream(_ exchange: HTTPExchange, _ scope: SessionScope) {
+    func openSessionStream(_ exchange: HTTPExchange, _ visit: Visit) {
         guard exchange.headers.first(Self.sessionHeader) != nil else {
             return exchange.refuse(
                 405, "GET opens the stream of a session; begin one by POST", headers: [("Allow", "POST")])
         }
-        guard let session = session(of: exchange, scope) else { return }
+        guard let session = session(of: exchange, visit) else { return }
         guard AcceptedTypes(exchange.headers).events else {
             return exchange.refuse(406, "this stream needs a client that accepts text/event-stream")
         }
@@ -114,11 +115,11 @@ extension MCPFront {
         exchange.onClose { [dialogue = session.dialogue] in dialogue.detach(number) }
     }
 
-    func endSession(_ exchange: HTTPExchange, _ scope: SessionScope) {
+    func endSession(_ exchange: HTTPExchange, _ visit: Visit) {
         guard let name = exchange.headers.first(Self.sessionHeader) else {
             return exchange.refuse(405, "DELETE ends a session", headers: [("Allow", "POST")])
         }
-        guard let session = sessions.withLock({ $0.remove(name, scope: scope) }) else {
+        guard let session = sessions.withLock({ $0.remove(name, scope: visit.scope) }) else {
             return exchange.refuse(404, "no such session")
         }
         session.close()
@@ -127,8 +128,8 @@ extension MCPFront {
 
     /// A batch: of 2025-03-26 alone. Its requests run side by side; the answers come as one array, or, once
     /// anything else has to be said, one by one on a stream.
-    func batch(_ exchange: HTTPExchange, _ document: JSON, _ scope: SessionScope) {
-        guard let session = session(of: exchange, scope) else { return }
+    func batch(_ exchange: HTTPExchange, _ document: JSON, _ visit: Visit) {
+        guard let session = session(of: exchange, visit) else { return }
         let (dialogue, answer) = (session.dialogue, SessionAnswer(exchange, session.streams))
         let items = document.elements
         guard dialogue.revision == .v2025_03_26, (1...limits.batchMax).contains(items.count) else {

@@ -83,57 +83,56 @@ package final class MCPFront: Sendable {
         case .health: exchange.say(200, "ok")
         case .ready: isReady() ? exchange.say(200, "ready") : exchange.say(503, "not ready")
         case .streamable(let endpoint):
-            guard let (caller, description) = admit(exchange, endpoint) else { return }
-            let scope = SessionScope(endpoint: endpoint, caller: caller)
+            guard let (visit, description) = admit(exchange, endpoint) else { return }
             switch exchange.method {
-            case "POST": post(exchange, scope, description)
-            case "GET": openSessionStream(exchange, scope)
-            case "DELETE": endSession(exchange, scope)
+            case "POST": post(exchange, visit, description)
+            case "GET": openSessionStream(exchange, visit)
+            case "DELETE": endSession(exchange, visit)
             default: exchange.refuse(405, "use POST", headers: [("Allow", "POST, GET, DELETE")])
             }
         case .events(let endpoint):
-            guard let (caller, _) = admit(exchange, endpoint) else { return }
+            guard let (visit, _) = admit(exchange, endpoint) else { return }
             guard exchange.method == "GET" else {
                 return exchange.refuse(405, "use GET", headers: [("Allow", "GET")])
             }
-            openEvents(exchange, SessionScope(endpoint: endpoint, caller: caller))
+            openEvents(exchange, visit)
         case .messages(let endpoint):
-            guard let (caller, description) = admit(exchange, endpoint) else { return }
+            guard let (visit, description) = admit(exchange, endpoint) else { return }
             guard exchange.method == "POST" else {
                 return exchange.refuse(405, "use POST", headers: [("Allow", "POST")])
             }
-            postMessage(exchange, SessionScope(endpoint: endpoint, caller: caller), description)
+            postMessage(exchange, visit, description)
         }
     }
 
-    private func admit(_ exchange: HTTPExchange, _ endpoint: EndpointName) -> (Caller, EndpointDescription)? {
+    private func admit(_ exchange: HTTPExchange, _ endpoint: EndpointName) -> (Visit, EndpointDescription)? {
         switch service.authorize(exchange) {
         case .refused(let status, let challenge, let message):
             exchange.refuse(status, message, headers: challenge.map { [("WWW-Authenticate", $0)] } ?? [])
             return nil
-        case .allowed(let caller):
-            guard let description = service.describe(endpoint, caller) else {
+        case .allowed(let principal):
+            guard let description = service.describe(endpoint, principal) else {
                 exchange.refuse(
                     404, "no server of this name is known here; `martlet servers list` shows them")
                 return nil
             }
-            return (caller, description)
+            return (Visit(endpoint: endpoint, principal: principal), description)
         }
     }
 
     // MARK: POST
 
-    private func post(_ exchange: HTTPExchange, _ scope: SessionScope, _ description: EndpointDescription) {
+    private func post(_ exchange: HTTPExchange, _ visit: Visit, _ description: EndpointDescription) {
         guard let document = parse(exchange) else { return }
         let version = exchange.headers.first(MirroredHeaders.protocolVersion)
         // To a revision that never had batches an array is no message.
         let knowsBatches = version.map { ProtocolRevision(rawValue: $0)?.era == .legacy } ?? true
-        if document.kind == .array, knowsBatches { return batch(exchange, document, scope) }
+        if document.kind == .array, knowsBatches { return batch(exchange, document, visit) }
         do throws(RPCError) {
             let message = try RPCMessage(document)
             switch ModernRequest.era(of: message, versionHeader: version) {
-            case .modern: modern(exchange, message, scope, description)
-            case .legacy: legacy(exchange, message, scope, description)
+            case .modern: modern(exchange, message, visit, description)
+            case .legacy: legacy(exchange, message, visit, description)
             }
         } catch {
             HTTPAnswer(exchange, streams: streams)
@@ -160,7 +159,7 @@ package final class MCPFront: Sendable {
     }
 
     private func modern(
-        _ exchange: HTTPExchange, _ message: RPCMessage, _ scope: SessionScope,
+        _ exchange: HTTPExchange, _ message: RPCMessage, _ visit: Visit,
         _ description: EndpointDescription
     ) {
         let answer = HTTPAnswer(exchange, streams: streams)
@@ -170,7 +169,7 @@ package final class MCPFront: Sendable {
         let request: ModernRequest
         do throws(ModernRefusal) {
             request = try ModernRequest(message) { exchange.headers.all($0) }
-            try checkParameters(of: request, exchange.headers, scope)
+            try checkParameters(of: request, exchange.headers, visit)
         } catch {
             return answer.finish(RPCMessage.refusal(message.id, error.error), status: error.status)
         }
@@ -183,7 +182,7 @@ package final class MCPFront: Sendable {
             }
         }
         let dialogue = ModernDialogue(
-            service: service, endpoint: scope.endpoint, caller: scope.caller,
+            service: service, endpoint: visit.endpoint, principal: visit.principal,
             limits: limits)
         let running = dialogue.serve(request, description: description) { output in
             switch output {
@@ -204,10 +203,10 @@ package final class MCPFront: Sendable {
 
     /// Compares `Mcp-Param-*` with the arguments, where the tool's schema asks for such headers.
     private func checkParameters(
-        of request: ModernRequest, _ headers: HTTPHeaders, _ scope: SessionScope
+        of request: ModernRequest, _ headers: HTTPHeaders, _ visit: Visit
     ) throws(ModernRefusal) {
         guard request.method == Method.toolsCall, let name = request.params["name"]?.string,
-            let definition = service.definition(scope.endpoint, scope.caller, .tools, name),
+            let definition = service.definition(visit.endpoint, visit.principal, .tools, name),
             let tool = ToolDefinition(definition), let parameters = try? tool.parameterHeaders()
         else { return }
         do throws(RPCError) {

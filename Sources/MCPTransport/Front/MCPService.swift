@@ -8,42 +8,44 @@ package struct MCPService: Sendable {
     /// Whether the sender of this request may speak here, and as whom. Asked once for each HTTP request.
     package var authorize: @Sendable (_ request: HTTPExchange) -> Authorization
     /// What stands at an endpoint for this caller; `nil`: nothing does (HTTP 404).
-    package var describe: @Sendable (EndpointName, Caller) -> EndpointDescription?
+    package var describe: @Sendable (EndpointName, Principal) -> EndpointDescription?
     /// One page of a list, in final names. A cursor is whatever an earlier page's `nextCursor` said, or
     /// hostile.
     package var list:
-        @Sendable (EndpointName, Caller, EntryListKind, _ cursor: String?) -> Result<ListPage, RPCError>
+        @Sendable (EndpointName, Principal, EntryListKind, _ cursor: String?) -> Result<ListPage, RPCError>
     /// Starts a call. The sink may be called before this returns, and on any thread.
     package var call: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
     /// Tells of every later change of a list at this endpoint as this caller sees it, until cancelled.
     package var watch:
-        @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken
+        @Sendable (EndpointName, Principal, @escaping @Sendable (ListChange) -> Void) -> WatchToken
     /// Tells of updates of one resource, until cancelled.
     package var subscribe: @Sendable (ResourceInterest) -> WatchToken
     /// The definition behind one name of a list, for checks of a request against it (`Mcp-Param-*`); `nil`:
     /// unknown.
-    package var definition: @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON?
+    package var definition: @Sendable (EndpointName, Principal, EntryListKind, _ name: String) -> JSON?
     /// Whether a tool may be called as a task, in the terms of 2025-11-25.
-    package var taskSupport: @Sendable (EndpointName, Caller, _ tool: String) -> TaskSupport
+    package var taskSupport: @Sendable (EndpointName, Principal, _ tool: String) -> TaskSupport
 
     package init(
         authorize: @escaping @Sendable (_ request: HTTPExchange) -> Authorization,
-        describe: @escaping @Sendable (EndpointName, Caller) -> EndpointDescription?,
+        describe: @escaping @Sendable (EndpointName, Principal) -> EndpointDescription?,
         list:
-            @escaping @Sendable (EndpointName, Caller, EntryListKind, _ cursor: String?) -> Result<
+            @escaping @Sendable (EndpointName, Principal, EntryListKind, _ cursor: String?) -> Result<
                 ListPage, RPCError
             >,
         call: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle,
         watch:
-            @escaping @Sendable (EndpointName, Caller, @escaping @Sendable (ListChange) -> Void) -> WatchToken,
+            @escaping @Sendable (EndpointName, Principal, @escaping @Sendable (ListChange) -> Void) ->
+            WatchToken,
         subscribe: @escaping @Sendable (ResourceInterest) -> WatchToken = { interest in
             interest.settled(.methodNotFound(Method.resourcesSubscribe))
             return .none
         },
-        definition: @escaping @Sendable (EndpointName, Caller, EntryListKind, _ name: String) -> JSON? = {
+        definition: @escaping @Sendable (EndpointName, Principal, EntryListKind, _ name: String) -> JSON? = {
             _, _, _, _ in nil
         },
-        taskSupport: @escaping @Sendable (EndpointName, Caller, _ tool: String) -> TaskSupport = { _, _, _ in
+        taskSupport: @escaping @Sendable (EndpointName, Principal, _ tool: String) -> TaskSupport = {
+            _, _, _ in
             .forbidden
         }
     ) {
@@ -60,7 +62,7 @@ package struct MCPService: Sendable {
 
 /// The answer to "may the sender of this request speak here?".
 package enum Authorization: Hashable, Sendable {
-    case allowed(Caller)
+    case allowed(Principal)
     /// `status` 401 or 403; `challenge` becomes `WWW-Authenticate`; `message` is for a person.
     case refused(status: Int, challenge: String?, message: String)
 }
@@ -155,7 +157,7 @@ package struct ListPage: Hashable, Sendable {
 /// One request of a client to something behind an endpoint.
 package struct EndpointCall: Sendable {
     package var endpoint: EndpointName
-    package var caller: Caller
+    package var principal: Principal
     /// `tools/call`, `resources/read`, `prompts/get`, `completion/complete`, `tasks/get`, `tasks/update` or
     /// `tasks/cancel`.
     package var method: String
@@ -165,14 +167,16 @@ package struct EndpointCall: Sendable {
     package var client: ClientFacts
 
     package init(
-        endpoint: EndpointName, caller: Caller, method: String, params: JSON, client: ClientFacts
+        endpoint: EndpointName, principal: Principal, method: String, params: JSON, client: ClientFacts
     ) {
         self.endpoint = endpoint
-        self.caller = caller
+        self.principal = principal
         self.method = method
         self.params = params
         self.client = client
     }
+
+    package var caller: Caller { principal.caller }
 }
 
 /// Which list of an endpoint has changed; resources and their templates change together.

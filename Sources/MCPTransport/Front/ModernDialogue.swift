@@ -13,7 +13,7 @@ struct ModernDialogue: Sendable {
 
     let service: MCPService
     let endpoint: EndpointName
-    let caller: Caller
+    let principal: Principal
     var limits = FrontLimits.standard
 
     /// Serves one request.
@@ -41,7 +41,7 @@ struct ModernDialogue: Sendable {
                 reply(.answer(RPCMessage.refusal(id, .methodNotFound(request.method)), status: 404))
                 return .finished
             }
-            switch service.list(endpoint, caller, kind, params["cursor"]?.string) {
+            switch service.list(endpoint, principal, kind, params["cursor"]?.string) {
             case .success(let page):
                 reply(.answer(respond(id, Self.result(of: page, kind), description), status: 200))
             case .failure(let error):
@@ -59,7 +59,7 @@ struct ModernDialogue: Sendable {
         let (id, meta) = (request.id, request.meta)
         let client = meta.client
         let call = EndpointCall(
-            endpoint: endpoint, caller: caller, method: request.method,
+            endpoint: endpoint, principal: principal, method: request.method,
             params: RequestMeta.stripped(request.params), client: client)
         return service.callMindingTasks(call) { event in
             switch event {

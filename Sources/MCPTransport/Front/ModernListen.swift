@@ -67,11 +67,11 @@ final class ModernListen: Sendable {
     }
 
     private func begin(_ dialogue: ModernDialogue, _ client: ClientFacts) {
-        let (endpoint, caller) = (dialogue.endpoint, dialogue.caller)
+        let (endpoint, principal) = (dialogue.endpoint, dialogue.principal)
         // Watches begin before the acknowledgement goes out, so that no change falls between them.
         if !lists.isEmpty {
             hold(
-                dialogue.service.watch(endpoint, caller) { [weak self] change in
+                dialogue.service.watch(endpoint, principal) { [weak self] change in
                     guard let self, lists.contains(change) else { return }
                     tell(change.method, .emptyObject)
                 })
@@ -80,13 +80,13 @@ final class ModernListen: Sendable {
             hold(
                 dialogue.service.subscribe(
                     ResourceInterest(
-                        endpoint: endpoint, caller: caller, uri: uri,
+                        endpoint: endpoint, principal: principal, uri: uri,
                         settled: { [weak self] in self?.settled(uri, $0) },
                         updated: { [weak self] in self?.tell(Method.resourcesUpdated, $0) })))
         }
         let ask: TaskPursuit.Ask = { method, params, sink in
             let call = EndpointCall(
-                endpoint: endpoint, caller: caller, method: method, params: params, client: client)
+                endpoint: endpoint, principal: principal, method: method, params: params, client: client)
             return dialogue.service.call(call, sink)
         }
         for task in tasks {

@@ -31,19 +31,17 @@ final class SessionSubscriptions: Sendable {
 
     private let service: MCPService
     private let endpoint: EndpointName
-    private let caller: Caller
     private let countMax: Int
     private let revision: ProtocolRevision
     private let state = Mutex(State())
 
     /// - Parameter countMax: resources at once.
     init(
-        service: MCPService, endpoint: EndpointName, caller: Caller, countMax: Int,
+        service: MCPService, endpoint: EndpointName, countMax: Int,
         revision: ProtocolRevision
     ) {
         self.service = service
         self.endpoint = endpoint
-        self.caller = caller
         self.countMax = countMax
         self.revision = revision
     }
@@ -54,7 +52,7 @@ final class SessionSubscriptions: Sendable {
     ///
     /// - Parameter tell: takes the notifications of this resource, with the URI that each is about.
     func serve(
-        _ id: RPCID, _ method: String, _ params: JSON,
+        _ id: RPCID, _ method: String, _ params: JSON, as principal: Principal,
         tell: @escaping @Sendable (_ uri: String, _ message: JSON) -> Void,
         reply: @escaping @Sendable (JSON) -> Void
     ) {
@@ -63,12 +61,12 @@ final class SessionSubscriptions: Sendable {
             let legacy = EraBridge.legacyError(fromModern: error.json, method: method)
             reply(RPCMessage.errorResponse(id: id, error: legacy).json)
         }
-        guard service.describe(endpoint, caller)?.tellsOfUpdates == true else {
+        guard service.describe(endpoint, principal)?.tellsOfUpdates == true else {
             return answer(.methodNotFound(method))
         }
         guard let uri = params["uri"]?.string else { return answer(.invalidParams("uri is missing")) }
         if method == Method.resourcesSubscribe {
-            subscribe(uri, tell, answer)
+            subscribe(uri, as: principal, tell, answer)
         } else {
             unsubscribe(uri)
             answer(nil)
@@ -76,7 +74,7 @@ final class SessionSubscriptions: Sendable {
     }
 
     private func subscribe(
-        _ uri: String, _ tell: @escaping @Sendable (String, JSON) -> Void,
+        _ uri: String, as principal: Principal, _ tell: @escaping @Sendable (String, JSON) -> Void,
         _ answer: @escaping @Sendable (RPCError?) -> Void
     ) {
         enum Admission { case ask(Int), known, waits, refused(RPCError) }
@@ -110,7 +108,7 @@ final class SessionSubscriptions: Sendable {
             let revision = revision
             let token = service.subscribe(
                 ResourceInterest(
-                    endpoint: endpoint, caller: caller, uri: uri,
+                    endpoint: endpoint, principal: principal, uri: uri,
                     settled: { [weak self] in self?.settled(uri, number, $0) },
                     updated: { params in
                         let known = EraBridge.legacyNotification(

@@ -12,6 +12,14 @@ package struct SessionScope: Hashable, Sendable {
     }
 }
 
+/// One request, once its sender may speak: where it came in, and as whom.
+struct Visit: Sendable {
+    let endpoint: EndpointName
+    let principal: Principal
+
+    var scope: SessionScope { SessionScope(endpoint: endpoint, caller: principal.caller) }
+}
+
 /// Who holds which legacy session: bounded, forgetting first what was silent longest.
 package struct SessionTable<Session: Sendable>: Sendable {
     private struct Slot: Sendable {

@@ -9,24 +9,24 @@ import Synchronization
 package struct StdioFront: Sendable {
     private let service: MCPService
     private let endpoint: EndpointName
-    private let caller: Caller
+    private let principal: Principal
     private let limits: FrontLimits
 
-    /// - Parameter caller: whoever started this process; stdio has no other credential.
+    /// - Parameter principal: whoever started this process; stdio has no other credential.
     package init(
-        service: MCPService, endpoint: EndpointName = .all, caller: Caller = .anonymous,
+        service: MCPService, endpoint: EndpointName = .all, principal: Principal = .anonymous,
         limits: FrontLimits = .standard
     ) {
         self.service = service
         self.endpoint = endpoint
-        self.caller = caller
+        self.principal = principal
         self.limits = limits
     }
 
     /// Serves until the input ends, then cancels what still runs. Takes both descriptors over; they must be
     /// pipes, sockets or terminals (a regular file cannot be waited for).
     package func serve(input: CInt, output: CInt, on group: any EventLoopGroup) async throws {
-        let conversation = StdioConversation(service, endpoint, caller, limits)
+        let conversation = StdioConversation(service, endpoint, principal, limits)
         let pipe = try await LinePipe.open(
             input: input, output: output, on: group.next(), lineBytesMax: limits.message.bytesMax,
             backlogMax: limits.pipeBacklogMax, readsOn: .whileWritesGoOut,
@@ -72,14 +72,14 @@ final class StdioConversation: Sendable {
 
     private let service: MCPService
     private let endpoint: EndpointName
-    private let caller: Caller
+    private let principal: Principal
     private let limits: FrontLimits
     private let state = Mutex(State())
 
-    init(_ service: MCPService, _ endpoint: EndpointName, _ caller: Caller, _ limits: FrontLimits) {
+    init(_ service: MCPService, _ endpoint: EndpointName, _ principal: Principal, _ limits: FrontLimits) {
         self.service = service
         self.endpoint = endpoint
-        self.caller = caller
+        self.principal = principal
         self.limits = limits
     }
 
@@ -132,10 +132,10 @@ final class StdioConversation: Sendable {
     }
 
     private func initialize(_ id: RPCID, _ params: JSON?) {
-        guard let description = service.describe(endpoint, caller) else { return refuseEndpoint(id) }
+        guard let description = service.describe(endpoint, principal) else { return refuseEndpoint(id) }
         let session = LegacySession(initialize: params)
         let dialogue = LegacyDialogue(
-            session: session, service: service, endpoint: endpoint, caller: caller, limits: limits)
+            session: session, service: service, endpoint: endpoint, principal: principal, limits: limits)
         let isFirst = state.withLock { state in
             guard state.session == nil, !state.isClosed else { return false }
             state.session = dialogue
@@ -149,7 +149,7 @@ final class StdioConversation: Sendable {
     }
 
     private func modern(_ message: RPCMessage, _ id: RPCID) {
-        guard let description = service.describe(endpoint, caller) else { return refuseEndpoint(id) }
+        guard let description = service.describe(endpoint, principal) else { return refuseEndpoint(id) }
         let request: ModernRequest
         do throws(ModernRefusal) {
             request = try ModernRequest(message, headers: nil)
@@ -171,7 +171,7 @@ final class StdioConversation: Sendable {
                     id, .invalidRequest("the id is in use, or too many requests are running already")))
         }
         let dialogue = ModernDialogue(
-            service: service, endpoint: endpoint, caller: caller, limits: limits)
+            service: service, endpoint: endpoint, principal: principal, limits: limits)
         let handle = dialogue.serve(request, description: description) { [weak self] output in
             self?.relay(output, of: id, issue)
         }

@@ -4,7 +4,7 @@ package import MCPModel
 /// A client's wish to hear of the updates of one resource.
 package struct ResourceInterest: Sendable {
     package var endpoint: EndpointName
-    package var caller: Caller
+    package var principal: Principal
     /// In the endpoint's terms.
     package var uri: String
     /// Called once, perhaps at once: `nil` when updates will be told; an error, in modern terms, when they will not.
@@ -13,11 +13,11 @@ package struct ResourceInterest: Sendable {
     package var updated: @Sendable (JSON) -> Void
 
     package init(
-        endpoint: EndpointName, caller: Caller, uri: String,
+        endpoint: EndpointName, principal: Principal, uri: String,
         settled: @escaping @Sendable (RPCError?) -> Void, updated: @escaping @Sendable (JSON) -> Void
     ) {
         self.endpoint = endpoint
-        self.caller = caller
+        self.principal = principal
         self.uri = uri
         self.settled = settled
         self.updated = updated

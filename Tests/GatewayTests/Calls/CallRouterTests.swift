@@ -32,7 +32,8 @@ struct CallRouterTests {
         let heard = Heard()
         _ = router.call(
             EndpointCall(
-                endpoint: endpoint, caller: Caller(issuer: "key", subject: "agent"), method: method,
+                endpoint: endpoint, principal: Principal(Caller(issuer: "key", subject: "agent")),
+                method: method,
                 params: params, client: ClientFacts()), id: id, heard.sink)
         return heard
     }

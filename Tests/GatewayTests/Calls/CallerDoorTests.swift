@@ -45,12 +45,12 @@ struct CallerDoorTests {
         let door = try await door(try scratch.start().database)
         let key = try await make("agent", door)
         let caller = Caller(issuer: "key", subject: "agent")
-        #expect(door.authorize(header: scheme + key, isLoopback: false) == .allowed(caller))
+        #expect(door.authorize(header: scheme + key, isLoopback: false) == .allowed(Principal(caller)))
     }
 
     @Test func `the admin token opens the door, too`() async throws {
         let door = try await door(try scratch.start().database)
-        let admin = Authorization.allowed(Caller(issuer: "local", subject: "admin"))
+        let admin = Authorization.allowed(.administrator)
         #expect(door.authorize(header: "Bearer \(adminToken)", isLoopback: true) == admin)
         _ = try await make("agent", door)
         #expect(door.authorize(header: "Bearer \(adminToken)", isLoopback: false) == admin)

@@ -84,7 +84,8 @@ struct CompositeDeskTests {
         let params = JSON.object([("name", "close_ticket"), ("arguments", arguments)] + more)
         let handle = router.call(
             EndpointCall(
-                endpoint: .server("ops"), caller: caller, method: Method.toolsCall, params: params,
+                endpoint: .server("ops"), principal: Principal(caller), method: Method.toolsCall,
+                params: params,
                 client: client), id: CallID(high: 1, low: 2), heard.sink)
         return (heard, handle)
     }

@@ -52,7 +52,7 @@ struct ReplicaDeskTests {
         let params = params.setting("name", to: .string(name)).setting("arguments", to: [:])
         _ = router.call(
             EndpointCall(
-                endpoint: .all, caller: .anonymous, method: method, params: params, client: client),
+                endpoint: .all, principal: .anonymous, method: method, params: params, client: client),
             heard.sink)
         return heard
     }
@@ -229,7 +229,7 @@ struct ReplicaDeskTests {
             let heard = Box<Token>()
             _ = router.call(
                 EndpointCall(
-                    endpoint: .all, caller: .anonymous, method: Method.toolsCall,
+                    endpoint: .all, principal: .anonymous, method: Method.toolsCall,
                     params: ["name": "there--git__clone", "arguments": [:]], client: ClientFacts())
             ) { [token] event in if event.isFinal { heard.add(token) } }
             ways.values.first?.sink(.result(["resultType": "complete", "content": []]))
@@ -338,7 +338,7 @@ struct ReplicaDeskTests {
         let heard = Heard()
         let handle = router.call(
             EndpointCall(
-                endpoint: .all, caller: .anonymous, method: Method.toolsCall,
+                endpoint: .all, principal: .anonymous, method: Method.toolsCall,
                 params: ["name": "there--git__clone", "arguments": [:]], client: ClientFacts()), heard.sink)
         handle.cancel()
         #expect(cancelled.withLock { $0 } == 1)

@@ -89,7 +89,7 @@ struct ResourceSubscriptionsTests {
             self.words = words
             token = subscriptions.watch(
                 ResourceInterest(
-                    endpoint: endpoint, caller: .anonymous, uri: uri,
+                    endpoint: endpoint, principal: .anonymous, uri: uri,
                     settled: { say.yield($0.map { "refused \($0.code)" } ?? "honoured") },
                     updated: { say.yield($0["uri"]?.string ?? "?") }))
         }

@@ -70,7 +70,7 @@ struct TaskRoutingTests {
     ) async -> CallEvent {
         await withCheckedContinuation { continuation in
             let call = EndpointCall(
-                endpoint: endpoint, caller: caller, method: method, params: params,
+                endpoint: endpoint, principal: Principal(caller), method: method, params: params,
                 client: ClientFacts(capabilities: capabilities))
             _ = router.call(call) { event in if event.isFinal { continuation.resume(returning: event) } }
         }
@@ -114,7 +114,7 @@ struct TaskRoutingTests {
             _ = await call(nodes.there, Method.toolsCall, ["name": "here--jobs__job"])
             let told = Box<JSON>()
             let listen = EndpointCall(
-                endpoint: .all, caller: Self.me, method: Method.subscriptionsListen,
+                endpoint: .all, principal: Principal(Self.me), method: Method.subscriptionsListen,
                 params: TaskSubscription.params(taskID: "here--jobs/t/1"),
                 client: ClientFacts(capabilities: TasksExtension.required))
             let handle = nodes.there.call(listen) { event in
@@ -141,7 +141,7 @@ struct TaskRoutingTests {
             let failed = Box<Reason>()
             let handle = router.call(
                 EndpointCall(
-                    endpoint: .all, caller: Caller(issuer: "key", subject: "c\(number)"),
+                    endpoint: .all, principal: Principal(Caller(issuer: "key", subject: "c\(number)")),
                     method: Method.subscriptionsListen,
                     params: TaskSubscription.params(taskID: "here--jobs/t/1"),
                     client: ClientFacts(capabilities: TasksExtension.required))

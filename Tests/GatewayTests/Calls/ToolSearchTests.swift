@@ -35,7 +35,8 @@ struct ToolSearchTests {
         let heard = Heard()
         _ = router.call(
             EndpointCall(
-                endpoint: endpoint, caller: Caller(issuer: "key", subject: "agent"), method: Method.toolsCall,
+                endpoint: endpoint, principal: Principal(Caller(issuer: "key", subject: "agent")),
+                method: Method.toolsCall,
                 params: ["name": .string(name), "arguments": arguments], client: ClientFacts()), heard.sink)
         let deadline = ContinuousClock.now + .seconds(20)
         while heard.count == 0, ContinuousClock.now < deadline {
@@ -108,7 +109,8 @@ struct ToolSearchTests {
         let heard = Heard()
         _ = router.call(
             EndpointCall(
-                endpoint: .all, caller: Caller(issuer: "key", subject: "agent"), method: Method.toolsCall,
+                endpoint: .all, principal: Principal(Caller(issuer: "key", subject: "agent")),
+                method: Method.toolsCall,
                 params: ["name": "search_tools", "arguments": ["query": "x"]], client: ClientFacts()),
             heard.sink)
         #expect(heard.failure?.reason == .unknownEntry)

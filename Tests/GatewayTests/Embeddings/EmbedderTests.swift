@@ -232,7 +232,8 @@ struct EmbedderTests {
                 let handle = router.call(
                     EndpointCall(
                         endpoint: EndpointName(.all, mode: .search),
-                        caller: Caller(issuer: "key", subject: "agent"), method: Method.toolsCall,
+                        principal: Principal(Caller(issuer: "key", subject: "agent")),
+                        method: Method.toolsCall,
                         params: ["name": "search_tools", "arguments": arguments], client: ClientFacts()),
                     heard.sink)
                 return (heard, handle)

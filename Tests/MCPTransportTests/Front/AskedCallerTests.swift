@@ -22,7 +22,8 @@ struct AskedCallerTests {
             backends.take(.listed(try await back.listing()))
             var service = backends.service { back.backend.call($0, $1) }
             service.authorize = { exchange in
-                .allowed(Caller(issuer: "key", subject: exchange.headers.first("x-caller") ?? "ada"))
+                .allowed(
+                    Principal(Caller(issuer: "key", subject: exchange.headers.first("x-caller") ?? "ada")))
             }
             try await FrontRig.with(service) { try await body($0, back) }
         }

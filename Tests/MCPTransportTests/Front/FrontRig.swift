@@ -216,7 +216,7 @@ final class ServiceProbe: Sendable {
                 switch request.headers.first("authorization") {
                 case "Bearer wrong":
                     .refused(status: 401, challenge: "Bearer realm=\"test\"", message: "a key, please")
-                case let key?: .allowed(Caller(issuer: "key", subject: key))
+                case let key?: .allowed(Principal(Caller(issuer: "key", subject: key)))
                 case nil: .allowed(.anonymous)
                 }
             },

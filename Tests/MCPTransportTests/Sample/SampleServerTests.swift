@@ -38,7 +38,7 @@ struct SampleServerTests {
     private func answer(_ method: String, _ params: JSON) async -> JSON? {
         await withCheckedContinuation { continuation in
             let call = EndpointCall(
-                endpoint: .all, caller: .anonymous, method: method, params: params, client: ClientFacts())
+                endpoint: .all, principal: .anonymous, method: method, params: params, client: ClientFacts())
             _ = FrontRig.sample.call(call) { event in
                 switch event {
                 case .notification: break

@@ -26,7 +26,7 @@ extension LegacyDialogue {
     /// Whether clients of this session may speak of tasks.
     var hasTasks: Bool {
         revision == .v2025_11_25
-            && TasksExtension.isDeclared(in: service.describe(endpoint, caller)?.capabilities)
+            && TasksExtension.isDeclared(in: service.describe(endpoint, principal)?.capabilities)
     }
 
     /// What a `tools/call` wants.
@@ -34,7 +34,7 @@ extension LegacyDialogue {
         // Where nobody offers tasks, the wish for one means nothing.
         guard let task = params["task"], task.kind == .object, hasTasks else { return .success(.none) }
         let name = params["name"]?.string ?? ""
-        guard service.taskSupport(endpoint, caller, name) != .forbidden else {
+        guard service.taskSupport(endpoint, principal, name) != .forbidden else {
             return .failure(
                 RPCError(
                     code: RPCError.Code.methodNotFound, message: "tool \(name) cannot be called as a task"))
@@ -48,7 +48,7 @@ extension LegacyDialogue {
         var page = page
         page.items = page.items.map { tool in
             let name = tool["name"]?.string ?? ""
-            return EraBridge.legacyTool(tool, taskSupport: service.taskSupport(endpoint, caller, name))
+            return EraBridge.legacyTool(tool, taskSupport: service.taskSupport(endpoint, principal, name))
         }
         return page
     }
@@ -113,10 +113,11 @@ extension LegacyDialogue {
         var client = client
         client.capabilities = TasksExtension.declared(in: client.capabilities)
         client.wantsProgress = false
-        return { [service, endpoint, caller, client] method, params, sink in
+        return { [service, endpoint, principal, client] method, params, sink in
             service.call(
                 EndpointCall(
-                    endpoint: endpoint, caller: caller, method: method, params: params, client: client), sink)
+                    endpoint: endpoint, principal: principal, method: method, params: params, client: client),
+                sink)
         }
     }
 
@@ -127,7 +128,7 @@ extension LegacyDialogue {
         let taskID = task["taskId"]?.string ?? ""
         guard let call = state.withLock({ $0.open[id] }), call.issue == number else {
             // The client took it back just then. Nobody will ever ask after the task.
-            return service.abandon(task, at: endpoint, of: caller)
+            return service.abandon(task, at: endpoint, of: principal)
         }
         guard case .wait = call.wish else { return follow(.finish(task), id) }
         let pursuit = pursuit(of: taskID, isOwned: true, call.facts)

@@ -16,21 +16,21 @@ extension MCPService {
             guard case .result(let task) = event, task["resultType"]?.string == TasksExtension.resultType,
                 !handover.begin(task)
             else { return sink(event) }
-            abandon(task, at: call.endpoint, of: call.caller)
+            abandon(task, at: call.endpoint, of: call.principal)
         }
         return CallHandle {
             let lost = handover.clientGone()
             handle.cancel()
-            if let lost { abandon(lost, at: call.endpoint, of: call.caller) }
+            if let lost { abandon(lost, at: call.endpoint, of: call.principal) }
         }
     }
 
     /// Cancels a task that its client has not heard of; nobody waits for the server's word on that.
-    func abandon(_ task: JSON, at endpoint: EndpointName, of caller: Caller) {
+    func abandon(_ task: JSON, at endpoint: EndpointName, of principal: Principal) {
         guard let id = task["taskId"]?.string else { return }
         _ = self.call(
             EndpointCall(
-                endpoint: endpoint, caller: caller, method: Method.tasksCancel,
+                endpoint: endpoint, principal: principal, method: Method.tasksCancel,
                 params: ["taskId": .string(id)], client: ClientFacts(capabilities: TasksExtension.required))
         ) { _ in }
     }

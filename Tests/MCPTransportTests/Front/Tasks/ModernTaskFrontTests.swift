@@ -76,7 +76,7 @@ struct ModernTaskFrontTests {
 
     @Test func `so is one that was handed on, and did not reach the client whole`() {
         let call = EndpointCall(
-            endpoint: .all, caller: .anonymous, method: Method.toolsCall,
+            endpoint: .all, principal: .anonymous, method: Method.toolsCall,
             params: ["name": "job", "arguments": [:]],
             client: ClientFacts(capabilities: TasksExtension.required))
         let heard = Mutex(0)
