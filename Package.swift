@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "CProcess"),
         .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv", .when(platforms: [.linux]))]),
         target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
-        target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
+        target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, x509, log] + nio),
         target(
             "MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
         target(
@@ -138,9 +138,9 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Composition", "Catalog", "Discovery", "JSONSlice", "MCPModel", "MCPTransport",
+                "Gateway", "Composition", "Catalog", "Discovery", "HTTPWire", "JSONSlice", "MCPModel", "MCPTransport",
                 "Mesh",
-                "MeshTransport", "Storage", "Vault", "MartletTestKit", log,
+                "MeshTransport", "Policy", "Storage", "Tokens", "Vault", "MartletTestKit", log,
             ]),
         tests(
             "AdminTests",

@@ -1,3 +1,5 @@
+package import MCPModel
+
 /// What an `Authorization` header holds (RFC 9110 §11.6.2, RFC 6750 §2.1), before anybody looks whose it is.
 package enum PresentedCredential: Hashable, Sendable {
     case none
@@ -27,8 +29,10 @@ package enum Credential: Hashable, Sendable {
     case notAKey
     /// In the form of a key, but not, or no longer, among those kept.
     case unknownKey
-    /// - Parameter expires: milliseconds since 1970-01-01T00:00:00Z; `nil`: it does not.
-    case key(label: String, expires: Int64?)
+    /// - Parameters:
+    ///   - expires: milliseconds since 1970-01-01T00:00:00Z; `nil`: it does not.
+    ///   - narrowing: what it was made for; `nil`: for everything.
+    case key(label: String, expires: Int64?, narrowing: CredentialNarrowing? = nil)
 }
 
 /// Where a request comes from, as far as an HTTP listener sees it.

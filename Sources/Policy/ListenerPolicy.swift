@@ -33,10 +33,10 @@ package struct ListenerPolicy: Hashable, Sendable {
             .refused(Denial(.notAKey, "that is no key of this node"))
         case .unknownKey:
             .refused(Self.useless(.keyUnknown))
-        case .key(_, let expires?) where expires <= now:
+        case .key(_, let expires?, _) where expires <= now:
             .refused(Self.useless(.keyExpired))
-        case .key(let label, _):
-            .allowed(Principal(Caller(issuer: "key", subject: label)))
+        case .key(let label, _, let narrowing):
+            .allowed(Principal(Caller(issuer: "key", subject: label), narrowing: narrowing))
         }
     }
 

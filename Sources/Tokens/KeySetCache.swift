@@ -35,8 +35,8 @@ package struct KeySetCache: Sendable {
     private var failures = 0
     /// Before this time nothing is asked for.
     private var restsUntil: Seconds = .min
-    /// When an unknown key last had the keys asked for.
-    private var askedForUnknownAt: Seconds?
+    /// When the keys were last asked for with an answer, or an unknown key had them asked for.
+    private var askedAt: Seconds?
 
     package init() {}
 
@@ -49,9 +49,9 @@ package struct KeySetCache: Sendable {
         guard let keys else { return ask(at: now) }
         guard !keys.candidates(for: token).isEmpty else {
             if isFetching { return .wait }
-            let isTooEarly = askedForUnknownAt.map { now - $0 < Self.unknownKeyPause } ?? false
+            let isTooEarly = askedAt.map { now - $0 < Self.unknownKeyPause } ?? false
             guard !isTooEarly, now >= restsUntil else { return .use(keys) }
-            askedForUnknownAt = now
+            askedAt = now
             isFetching = true
             return .fetch
         }
@@ -70,6 +70,7 @@ package struct KeySetCache: Sendable {
     package mutating func fetched(_ keys: WebKeySet, at now: Seconds) {
         self.keys = keys
         fetchedAt = now
+        askedAt = now
         isFetching = false
         failures = 0
         restsUntil = .min

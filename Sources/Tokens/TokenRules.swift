@@ -53,12 +53,12 @@ package struct TokenRules: Hashable, Sendable {
         guard let expires else { throw .missingClaim("exp") }
         let slack = Int64(slack)
         // Good until, not at, the moment (RFC 7519 §4.1.4).
-        guard now < expires.addingClamped(slack) else { throw .expired(secondsAgo: Int(now - expires)) }
+        guard now < expires.addingClamped(slack) else { throw .expired(secondsAgo: now.secondsClamped(since: expires)) }
         if let start = try time("nbf", in: claims), now.addingClamped(slack) < start {
-            throw .notYetValid(inSeconds: Int(start - now))
+            throw .notYetValid(inSeconds: start.secondsClamped(since: now))
         }
         if let issued = try time("iat", in: claims), now.addingClamped(slack) < issued {
-            throw .fromTheFuture(bySeconds: Int(issued - now))
+            throw .fromTheFuture(bySeconds: issued.secondsClamped(since: now))
         }
         let named = try Self.audiences(in: claims)
         guard named.contains(where: audiences.contains) else { throw .otherAudience }
@@ -124,5 +124,10 @@ extension Int64 {
     fileprivate func addingClamped(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
+    }
+
+    fileprivate func secondsClamped(since other: Int64) -> Int {
+        let (difference, overflow) = subtractingReportingOverflow(other)
+        return overflow ? .max : Int(clamping: difference)
     }
 }

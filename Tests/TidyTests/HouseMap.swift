@@ -45,7 +45,7 @@ struct HouseMap {
         "HTTPWire": Target(storey: .edge, ours: [], others: ["NIOCore"]),
         "MCPTransport": Target(
             storey: .edge, ours: ["MCPModel", "JSONSlice", "HTTPWire"],
-            others: nio.union(["NIOSSL", "Logging"])),
+            others: nio.union(["NIOSSL", "X509", "Logging"])),
         "MeshTransport": Target(
             storey: .edge, ours: ["Mesh", "Catalog", "JSONSlice", "MCPModel"],
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),

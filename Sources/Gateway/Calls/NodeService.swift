@@ -13,11 +13,11 @@ enum NodeService {
 
     static func make(
         board: CatalogBoard, router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
-        door: CallerDoor,
+        door: FrontDoor,
         label: @escaping @Sendable () -> String
     ) -> MCPService {
         MCPService(
-            authorize: { door.authorize($0) },
+            door: door,
             describe: { endpoint, _ in
                 board.view(endpoint).map { view in
                     EndpointDescription(

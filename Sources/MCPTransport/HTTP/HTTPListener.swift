@@ -47,7 +47,7 @@ package final class HTTPListener: Sendable {
                     }
                     try channel.pipeline.syncOperations.addHandler(
                         HTTPServerConnection(
-                            limits: limits, hosts: hosts, budget: budget,
+                            limits: limits, hosts: hosts, budget: budget, isSecure: tls != nil,
                             refusedAtOnce: admission == .admitted ? nil : .tooManyConnections,
                             log: log, handler: handler))
                 }

@@ -1,6 +1,8 @@
 import HTTPWire
 import Logging
 import NIOCore
+import NIOSSL
+import NIOTLS
 
 /// The server's end of one connection: reads requests one after another and writes their answers.
 ///
@@ -28,6 +30,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private let log: Logger
     private let refusedAtOnce: HTTPRefusal?
     private let budget: BodyBudget
+    private let isSecure: Bool
+    private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
     private var phase = Phase.head
@@ -53,13 +57,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(
-        limits: HTTPLimits, hosts: HostPolicy, budget: BodyBudget, refusedAtOnce: HTTPRefusal? = nil,
+        limits: HTTPLimits, hosts: HostPolicy, budget: BodyBudget, isSecure: Bool = false,
+        refusedAtOnce: HTTPRefusal? = nil,
         log: Logger,
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) {
         self.limits = limits
         self.hosts = hosts
         self.budget = budget
+        self.isSecure = isSecure
         self.refusedAtOnce = refusedAtOnce
         self.log = log
         self.handler = handler
@@ -117,6 +123,10 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent {
+            let shown = try? context.channel.pipeline.syncOperations.nioSSL_peerCertificate()
+            peer = (try? shown?.toDERBytes()).flatMap { PeerCertificate(der: $0) }
+        }
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
             if case .head = phase, decoder.isBetweenRequests { closeAfter(ByteBuffer()) }
@@ -191,7 +201,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         self.body = []
         handler(
             HTTPExchange(
-                head, target, body: body, serial: serial, connection: self, channel: context.channel))
+                head, target, body: body, serial: serial, connection: self, channel: context.channel,
+                isSecure: isSecure, peer: peer))
     }
 
     /// Deadline and reading as the phase now wants them.
