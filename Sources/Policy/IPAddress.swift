@@ -73,11 +73,20 @@ package struct IPAddress: Hashable, Sendable {
 }
 
 extension IPAddress: CustomStringConvertible {
-    /// IPv6 without the abbreviation of zeros, but for leading ones.
+    /// RFC 5952: lower case, the longest run of zeros left out.
     package var description: String {
         guard bytes.count == 16 else { return bytes.map { String($0) }.joined(separator: ".") }
-        return stride(from: 0, to: 16, by: 2)
-            .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }.joined(separator: ":")
+        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        var gap = 0..<0
+        var start = 0
+        while start < groups.count {
+            let end = groups[start...].firstIndex { $0 != 0 } ?? groups.count
+            if end - start > max(gap.count, 1) { gap = start..<end }
+            start = end + 1
+        }
+        let spell = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":") }
+        guard !gap.isEmpty else { return spell(groups[...]) }
+        return "\(spell(groups[..<gap.lowerBound]))::\(spell(groups[gap.upperBound...]))"
     }
 }
 

