@@ -37,6 +37,19 @@ package struct ListenerPolicy: Hashable, Sendable {
             .refused(Self.useless(.keyExpired))
         case .key(let label, _, let narrowing):
             .allowed(Principal(Caller(issuer: "key", subject: label), narrowing: narrowing))
+        case .password(let user):
+            .allowed(Principal(Caller(issuer: "basic", subject: user)))
+        case .wrongPassword:
+            .refused(Denial(.passwordWrong, "the user's name or the password is wrong"))
+        case .certificate(let names):
+            if let caller = names.caller {
+                .allowed(Principal(caller))
+            } else {
+                .refused(
+                    Denial(
+                        .certificateUnnamed, "the certificate names nobody, or more than one",
+                        hint: "it wants one URI or one DNS name as subject alternative name, or else a subject"))
+            }
         }
     }
 

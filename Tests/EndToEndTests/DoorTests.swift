@@ -63,4 +63,78 @@ extension EndToEnd.Doors {
         }
         try await node.stop()
     }
+
+    /// A key, and a certificate that `signer` has signed; `nil`: it signs itself, and may sign others.
+    private static func certificate(
+        _ name: String, names: String, signer: String?, in scratch: Scratch
+    ) async throws {
+        let subject = ["-subj", "/CN=\(name)", "-days", "2"]
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "\(name).key"]
+        let signing = signer.map { ["-CA", "\($0).pem", "-CAkey", "\($0).key"] } ?? []
+        let extensions = ["-addext", signer == nil ? "basicConstraints=critical,CA:TRUE" : "subjectAltName=\(names)"]
+        let outcome = try await Program.run(
+            ["openssl", "req", "-x509", "-out", "\(name).pem"] + subject + key + signing + extensions, folder: scratch.path)
+        guard outcome.status == 0 else { throw TestFailure("openssl: \(outcome.errors)") }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `over TLS a client's certificate opens the door, and a renewed one of the node's is taken while it runs`()
+        async throws
+    {
+        let scratch = try Scratch()
+        try await Self.certificate("ca", names: "", signer: nil, in: scratch)
+        try await Self.certificate("gw", names: "DNS:localhost,IP:127.0.0.1", signer: "ca", in: scratch)
+        try await Self.certificate("agent", names: "URI:spiffe://plant/agent", signer: "ca", in: scratch)
+        try await Self.certificate("others", names: "", signer: nil, in: scratch)
+        try await Self.certificate("stranger", names: "URI:spiffe://plant/agent", signer: "others", in: scratch)
+        let path = scratch.path
+        let yaml = """
+            node: {name: tls, segment: here}
+            listen:
+              mcp: {address: "127.0.0.1:0", tls: {certificate: \(path)/gw.pem, key: \(path)/gw.key, clientCA: \(path)/ca.pem}}
+              admin: "127.0.0.1:0"
+              mesh: none
+            mesh: {mdns: off}
+            """
+        let node = try await TestNode("tls", in: scratch, yaml: yaml)
+        let mcp = try await node.mcpAddress()
+        func ask(_ options: String..., root: String = "ca") async throws -> String {
+            let outcome = try await Program.run(
+                [
+                    "curl", "--silent", "--max-time", "10", "--cacert", "\(path)/\(root).pem", "--output", "/dev/null", "--write-out",
+                    "%{http_code}", "--header", "Content-Type: application/json", "--header",
+                    "Accept: application/json, text/event-stream", "--data",
+                    #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
+                    "https://\(mcp)/mcp",
+                ] + options, folder: path)
+            return outcome.output
+        }
+        #expect(try await ask("--cert", "agent.pem", "--key", "agent.key") == "200")
+        #expect(try await ask() == "401", "TLS alone lets nobody in")
+        #expect(try await ask("--cert", "stranger.pem", "--key", "stranger.key") != "200")
+
+        try await Self.certificate("gw", names: "DNS:localhost,IP:127.0.0.1", signer: "others", in: scratch)
+        try await eventually("the new certificate is served") {
+            try await ask("--cert", "agent.pem", "--key", "agent.key", root: "others") == "200"
+        }
+        try await node.stop()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a key is made for some servers and entries for a time, and the list says so`() async throws {
+        let scratch = try Scratch()
+        let node = try await TestNode("keys", in: scratch, yaml: quiet("keys"))
+        _ = try await node.json(
+            "token", "create", "agent", "--server", "ops", "--entry", "github/*", "--entry", "*/get_*", "--ttl", "30d")
+        let listed = try #require(try await node.json("token", "list")["tokens"]?[0])
+        #expect(listed["scopes"]?["servers"]?.elements.compactMap(\.string) == ["ops"])
+        #expect(listed["scopes"]?["entries"]?.elements.compactMap(\.string) == ["github/*", "*/get_*"])
+        let shown = try await node.martlet("token", "list")
+        #expect(shown.output.contains("github/* */get_* at ops"), "\(shown.output)")
+        #expect(try await node.martlet("token", "create", "bad", "--server", "No Name").status != 0)
+
+        let hash = try await node.martlet(["token", "hash"], input: "a password\n")
+        #expect(hash.status == 0 && hash.output.hasPrefix("$scrypt$"))
+        try await node.stop()
+    }
 }

@@ -63,11 +63,16 @@ final class CallerDoor: Sendable {
         let now = WallTime.now()
         return switch presented {
         case .none: policy.decide(.none, from: origin, at: now.milliseconds)
-        case .otherScheme: policy.decide(.otherScheme, from: origin, at: now.milliseconds)
+        case .otherScheme, .basic: policy.decide(.otherScheme, from: origin, at: now.milliseconds)
         case .bearer(let text) where constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)):
             policy.decide(.adminToken, from: origin, at: now.milliseconds)
         case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
         }
+    }
+
+    /// Decides about what another door has found out.
+    func decide(_ credential: Credential, from origin: CallOrigin) -> Decision {
+        policy.decide(credential, from: origin, at: WallTime.now().milliseconds)
     }
 
     /// - Parameter digest: `nil` of what this node cannot have made.

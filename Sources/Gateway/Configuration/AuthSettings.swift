@@ -2,6 +2,7 @@ package import Composition
 import JSONSlice
 package import Policy
 package import Tokens
+package import Vault
 
 /// `auth`: who is let in at the MCP listener besides the holders of API keys (docs/reference/doors.md).
 package struct AuthSettings: Hashable, Sendable {
@@ -10,10 +11,12 @@ package struct AuthSettings: Hashable, Sendable {
     package static let issuersMax = 16
     package static let rangesMax = 64
     package static let rootsMax = 16
+    package static let usersMax = 256
 
     /// `https://HOST[:PORT]` by which clients reach the MCP listener; `nil`: as each request names it.
     package var url: String?
     package var issuers: [TokenIssuer]
+    package var users: [BasicUser]
     /// Blocks of private addresses that keys may be fetched from.
     package var fetchAllowed: [AddressRange]
     /// Files with roots to trust besides the system's, for fetching.
@@ -22,6 +25,7 @@ package struct AuthSettings: Hashable, Sendable {
     package init(reading section: inout ConfigSection) {
         url = section.parsed("url", expecting: "https://HOST or https://HOST:PORT, without a path", Self.origin)
         issuers = section.items("jwt", atMost: Self.issuersMax) { TokenIssuer(reading: &$0) }.compactMap { $0 }
+        users = section.items("basic", atMost: Self.usersMax) { BasicUser(reading: &$0) }.compactMap { $0 }
         (fetchAllowed, fetchRoots) =
             section.section("fetch") { part in
                 (
@@ -29,6 +33,11 @@ package struct AuthSettings: Hashable, Sendable {
                     part.list("roots", of: "the path of a file", atMost: Self.rootsMax) { $0.isEmpty ? nil : $0 }
                 )
             } ?? ([], [])
+        var names: Set<String> = []
+        for (index, user) in users.enumerated() where !names.insert(user.name).inserted {
+            section.report(
+                at: section.path.key("basic").index(index).key("user"), "there is another of the same name above")
+        }
         var known: Set<String> = []
         for (index, issuer) in issuers.enumerated() where !known.insert(issuer.rules.issuer).inserted {
             section.report(
@@ -37,7 +46,7 @@ package struct AuthSettings: Hashable, Sendable {
     }
 
     /// Whether anybody is let in by it; then nobody comes in without a credential.
-    package var isOpenToSome: Bool { !issuers.isEmpty }
+    package var isOpenToSome: Bool { !issuers.isEmpty || !users.isEmpty }
 
     /// Lower case, no port that is the scheme's own: one address has one spelling, for audiences are compared byte for byte.
     private static func origin(_ text: String) -> String? {
@@ -54,12 +63,37 @@ package struct AuthSettings: Hashable, Sendable {
     var json: JSON? {
         var members: [(String, JSON)] = url.map { [("url", .string($0))] } ?? []
         if !issuers.isEmpty { members.append(("jwt", .array(issuers.map(\.json)))) }
+        if !users.isEmpty { members.append(("basic", .array(users.map(\.json)))) }
         var fetch: [(String, JSON)] = []
         if !fetchAllowed.isEmpty { fetch.append(("allow", .array(fetchAllowed.map { .string($0.description) }))) }
         if !fetchRoots.isEmpty { fetch.append(("roots", .array(fetchRoots.map(JSON.string)))) }
         if !fetch.isEmpty { members.append(("fetch", .object(fetch))) }
         return members.isEmpty ? nil : .object(members)
     }
+}
+
+/// One user with a password (RFC 7617).
+package struct BasicUser: Hashable, Sendable {
+    package var name: String
+    package var hash: PasswordHash
+
+    package init(name: String, hash: PasswordHash) {
+        (self.name, self.hash) = (name, hash)
+    }
+
+    /// - Returns: `nil` when something is missing; the section then has a problem.
+    package init?(reading section: inout ConfigSection) {
+        if !section.has("user") { section.report("user", "is missing") }
+        if !section.has("hash") { section.report("hash", "is missing: what `martlet token hash` prints") }
+        let name = section.parsed("user", expecting: "a name without a colon") { text in
+            (1...PasswordDoor.nameBytesMax).contains(text.utf8.count) && !text.contains(":") ? text : nil
+        }
+        let hash = section.parsed("hash", expecting: PasswordHash.form) { PasswordHash($0) }
+        guard let name, let hash else { return nil }
+        self.init(name: name, hash: hash)
+    }
+
+    var json: JSON { ["user": .string(name), "hash": .string(hash.text)] }
 }
 
 /// One issuer whose tokens are believed.

@@ -13,9 +13,11 @@ import Tokens
 final class FrontDoorKeeper: Sendable {
     private let keys: CallerDoor
     private let tokens: TokenDoor?
+    private let passwords: PasswordDoor?
     private let settings: AuthSettings
 
     init(keys: CallerDoor, tokens: TokenDoor?, settings: AuthSettings) {
+        passwords = settings.users.isEmpty ? nil : PasswordDoor(settings.users)
         self.keys = keys
         self.tokens = tokens
         self.settings = settings
@@ -45,11 +47,37 @@ final class FrontDoorKeeper: Sendable {
                 decided(decide(finding, resource))
             }
         }
-        switch keys.decide(presented, from: CallOrigin(exchange)) {
-        case .allowed(let principal): decided(.allowed(principal))
-        case .refused(let denial):
-            let isBearer = if case .bearer = presented { true } else { false }
-            decided(refusal(401, resource, fault: isBearer ? .invalidToken : nil, message: denial.text))
+        if let passwords, case .basic(let encoded) = presented {
+            return passwords.examine(encoded) { [self] finding in
+                switch finding {
+                case .user(let name): decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
+                case .wrong: decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
+                case .busy:
+                    decided(
+                        .refused(
+                            status: 503, challenge: nil, message: "too many passwords are being looked at; try again later"))
+                }
+            }
+        }
+        let decision =
+            if case .none = presented, let peer = exchange.peer {
+                keys.decide(
+                    .certificate(
+                        CertificateNames(uris: peer.uris, dnsNames: peer.dnsNames, subject: peer.subject)),
+                    from: CallOrigin(exchange))
+            } else {
+                keys.decide(presented, from: CallOrigin(exchange))
+            }
+        let isBearer = if case .bearer = presented { true } else { false }
+        decided(answer(decision, resource, fault: isBearer ? .invalidToken : nil))
+    }
+
+    private func answer(
+        _ decision: Decision, _ resource: ProtectedResource?, fault: BearerChallenge.Fault? = nil
+    ) -> Authorization {
+        switch decision {
+        case .allowed(let principal): .allowed(principal)
+        case .refused(let denial): refusal(401, resource, fault: fault, message: denial.text)
         }
     }
 
@@ -113,7 +141,8 @@ final class FrontDoorKeeper: Sendable {
                 metadataURL: resource?.metadataURL, scopes: scopes ?? tokens.scopesToEnter, fault: fault,
                 description: description)
         }
-        return .refused(status: status, challenge: challenge.text, message: message)
+        let basic = passwords != nil && status == 401 ? #", Basic realm="martlet", charset="UTF-8""# : ""
+        return .refused(status: status, challenge: challenge.text + basic, message: message)
     }
 }
 

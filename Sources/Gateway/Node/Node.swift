@@ -80,7 +80,8 @@ package final class Node: Sendable {
             segment: settings.configuration.node.segment ?? .defaultSegment)
         let door = try await CallerDoor(
             shelf: CallerKeyShelf(database), adminToken: adminToken,
-            hasOtherDoors: settings.configuration.auth.isOpenToSome)
+            hasOtherDoors: settings.configuration.auth.isOpenToSome
+                || settings.configuration.listen.mcpTLS?.clientCA != nil)
         try Self.checkDoor(door, settings: settings)
         let seat = try await MeshSeat.take(
             identity: identity, settings: settings, folder: folder, database: database, secrets: secrets,

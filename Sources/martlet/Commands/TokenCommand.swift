@@ -1,11 +1,12 @@
 import Admin
 import ArgumentParser
+import Gateway
 import JSONSlice
 
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Callers' API keys for this node's MCP listener.",
-        subcommands: [Create.self, List.self, Revoke.self], defaultSubcommand: List.self)
+        subcommands: [Create.self, List.self, Revoke.self, Hash.self], defaultSubcommand: List.self)
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; shown once, stored hashed.")
@@ -84,6 +85,17 @@ struct TokenCommand: AsyncParsableCommand {
                     Terminal.say("\(key) revoked.")
                 }
             }
+        }
+    }
+
+    struct Hash: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the hash of a password, for auth.basic of the configuration; needs no running node.")
+
+        func run() async throws {
+            var password = try InputFile.standardInput(bytesMax: 4 * 1024, prompt: "Password: ")
+            while password.last?.isNewline == true { password.removeLast() }
+            Terminal.say(try PasswordMaker.hash(of: password))
         }
     }
 }

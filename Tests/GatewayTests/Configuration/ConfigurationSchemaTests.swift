@@ -41,6 +41,8 @@ import Testing
         #expect(try Self.keys(issuer) == Self.known { _ = TokenIssuer(reading: &$0) })
         #expect(try Self.keys("\(issuer)/scopes/properties") == Self.known { _ = ScopeSettings(reading: &$0) })
         #expect(
+            try Self.keys("\(auth)/basic/items/properties") == Self.known { _ = BasicUser(reading: &$0) })
+        #expect(
             try Self.keys("/$defs/listener/anyOf/1/properties/tls/properties")
                 == Self.known { _ = TLSSettings(reading: &$0) })
     }
