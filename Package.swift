@@ -138,7 +138,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Composition", "Catalog", "Discovery", "HTTPWire", "JSONSlice", "MCPModel", "MCPTransport",
+                "Gateway", "Composition", "Catalog", "Discovery", "HTTPWire", "JSONSlice", "MCPModel",
+                "MCPTransport",
                 "Mesh",
                 "MeshTransport", "Policy", "Storage", "Tokens", "Vault", "MartletTestKit", log,
             ]),

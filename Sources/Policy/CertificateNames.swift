@@ -27,7 +27,9 @@ package struct CertificateNames: Hashable, Sendable {
             name = uris.count == 1 && Self.startsWithScheme(uris[0]) ? uris[0] : nil
         } else if !dnsNames.isEmpty {
             // Names of hosts know no case.
-            name = dnsNames.count == 1 && !dnsNames[0].contains(where: { "=:".contains($0) }) ? dnsNames[0].lowercased() : nil
+            name =
+                dnsNames.count == 1 && !dnsNames[0].contains(where: { "=:".contains($0) })
+                ? dnsNames[0].lowercased() : nil
         } else {
             name = subject
         }

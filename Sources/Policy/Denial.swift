@@ -43,7 +43,8 @@ package struct Denial: Hashable, Sendable {
         case .serverNotShared: .unknownEntry
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
-        case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback, .tokenNotBelieved,
+        case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
+            .tokenNotBelieved,
             .issuerKeysMissing, .passwordWrong, .certificateUnnamed, .scopeMissing, .addressNotAllowed,
             .methodStaysHome:
             .denied

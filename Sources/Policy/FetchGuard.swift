@@ -68,7 +68,8 @@ package struct FetchGuard: Hashable, Sendable {
                 nil
             }
         // ::1 and :: lie in the block of the compatible ones and are their own.
-        if compatible.contains(address), address.bytes[..<15].allSatisfy({ $0 == 0 }), address.bytes[15] <= 1 {
+        if compatible.contains(address), address.bytes[..<15].allSatisfy({ $0 == 0 }), address.bytes[15] <= 1
+        {
             return address
         }
         return inner.flatMap { IPAddress(bytes: Array($0)) } ?? address
@@ -81,27 +82,34 @@ package struct FetchGuard: Hashable, Sendable {
 
     private static let metadata: Set<IPAddress> = Set(
         [
-            "169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200",
+            "169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd20:ce::254",
+            "100.100.100.200",
             "192.0.0.192", "168.63.129.16",
         ].compactMap { IPAddress($0) })
 
     private static let version4: [(AddressRange, Kind)] = [
-        (range("127.0.0.0/8"), .thisHost), (range("0.0.0.0/8"), .thisHost), (range("10.0.0.0/8"), .privateNetwork),
+        (range("127.0.0.0/8"), .thisHost), (range("0.0.0.0/8"), .thisHost),
+        (range("10.0.0.0/8"), .privateNetwork),
         (range("172.16.0.0/12"), .privateNetwork), (range("192.168.0.0/16"), .privateNetwork),
         (range("100.64.0.0/10"), .privateNetwork), (range("169.254.0.0/16"), .linkLocal),
-        (range("192.0.0.0/24"), .special), (range("192.0.2.0/24"), .special), (range("192.88.99.0/24"), .special),
-        (range("198.18.0.0/15"), .special), (range("198.51.100.0/24"), .special), (range("203.0.113.0/24"), .special),
+        (range("192.0.0.0/24"), .special), (range("192.0.2.0/24"), .special),
+        (range("192.88.99.0/24"), .special),
+        (range("198.18.0.0/15"), .special), (range("198.51.100.0/24"), .special),
+        (range("203.0.113.0/24"), .special),
         (range("224.0.0.0/3"), .special),
     ]
 
     private static let version6: [(AddressRange, Kind)] = [
         (range("::1"), .thisHost), (range("::"), .thisHost), (range("fe80::/10"), .linkLocal),
-        (range("fc00::/7"), .privateNetwork), (range("fec0::/10"), .privateNetwork), (range("2001::/23"), .special),
+        (range("fc00::/7"), .privateNetwork), (range("fec0::/10"), .privateNetwork),
+        (range("2001::/23"), .special),
         (range("2001:db8::/32"), .special), (range("3fff::/20"), .special),
     ]
 
     private static func range(_ text: StaticString) -> AddressRange {
-        guard let range = AddressRange("\(text)") else { preconditionFailure("\(text) is a block of addresses") }
+        guard let range = AddressRange("\(text)") else {
+            preconditionFailure("\(text) is a block of addresses")
+        }
         return range
     }
 }

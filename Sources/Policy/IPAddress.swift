@@ -26,7 +26,8 @@ package struct IPAddress: Hashable, Sendable {
         guard parts.count == 4 else { return nil }
         var bytes: [UInt8] = []
         for part in parts {
-            guard part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), part.utf8.count == 1 || part.first != "0",
+            guard part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                part.utf8.count == 1 || part.first != "0",
                 let byte = UInt8(part)
             else { return nil }
             bytes.append(byte)
@@ -40,7 +41,8 @@ package struct IPAddress: Hashable, Sendable {
         guard text.utf8.count <= 45 else { return nil }
         if let gap = text.firstRange(of: "::") {
             let rest = text[gap.upperBound...]
-            guard !rest.contains("::"), !rest.hasPrefix(":"), let front = groups(text[..<gap.lowerBound], isLast: false),
+            guard !rest.contains("::"), !rest.hasPrefix(":"),
+                let front = groups(text[..<gap.lowerBound], isLast: false),
                 let back = groups(rest, isLast: true), front.count + back.count <= 14
             else { return nil }
             return front + [UInt8](repeating: 0, count: 16 - front.count - back.count) + back
@@ -84,7 +86,8 @@ extension IPAddress: CustomStringConvertible {
             if end - start > max(gap.count, 1) { gap = start..<end }
             start = end + 1
         }
-        let spell = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":") }
+        let spell = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":")
+        }
         guard !gap.isEmpty else { return spell(groups[...]) }
         return "\(spell(groups[..<gap.lowerBound]))::\(spell(groups[gap.upperBound...]))"
     }
@@ -105,7 +108,8 @@ package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
         guard (1...2).contains(parts.count), let address = IPAddress(parts[0]) else { return nil }
         let width = address.bytes.count * 8
         if parts.count == 2 {
-            guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            guard (1...3).contains(parts[1].utf8.count),
+                parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
                 let prefix = Int(parts[1]), (0...width).contains(prefix)
             else { return nil }
             self.prefix = prefix

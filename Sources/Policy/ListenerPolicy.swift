@@ -48,7 +48,9 @@ package struct ListenerPolicy: Hashable, Sendable {
                 .refused(
                     Denial(
                         .certificateUnnamed, "the certificate names nobody, or more than one",
-                        hint: "it wants one URI or one DNS name as subject alternative name, or else a subject"))
+                        hint:
+                            "it wants one URI or one DNS name as subject alternative name, or else a subject")
+                )
             }
         }
     }

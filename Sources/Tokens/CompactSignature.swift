@@ -55,7 +55,9 @@ package struct CompactSignature: Sendable {
     static func object(_ bytes: [UInt8]) -> JSON? {
         var limits = JSONLimits()
         limits.depthMax = depthMax
-        guard let json = try? JSON(validating: bytes, limits: limits), json.kind == .object else { return nil }
+        guard let json = try? JSON(validating: bytes, limits: limits), json.kind == .object else {
+            return nil
+        }
         return json
     }
 

@@ -67,7 +67,9 @@ extension TokenFault: CustomStringConvertible {
 
     /// What a token says is quoted short, and without what a terminal or a header would act on.
     private static func quoted(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(80).map { $0.isASCII && $0.value >= 0x20 && $0 != "\"" ? Character($0) : "?" }
+        let shown = text.unicodeScalars.prefix(80).map {
+            $0.isASCII && $0.value >= 0x20 && $0 != "\"" ? Character($0) : "?"
+        }
         return "'\(String(shown))'"
     }
 }

@@ -53,7 +53,9 @@ package struct TokenRules: Hashable, Sendable {
         guard let expires else { throw .missingClaim("exp") }
         let slack = Int64(slack)
         // Good until, not at, the moment (RFC 7519 §4.1.4).
-        guard now < expires.addingClamped(slack) else { throw .expired(secondsAgo: now.secondsClamped(since: expires)) }
+        guard now < expires.addingClamped(slack) else {
+            throw .expired(secondsAgo: now.secondsClamped(since: expires))
+        }
         if let start = try time("nbf", in: claims), now.addingClamped(slack) < start {
             throw .notYetValid(inSeconds: start.secondsClamped(since: now))
         }

@@ -63,7 +63,8 @@ extension WebKeySet.Fault: CustomStringConvertible {
         switch self {
         case .notJSON(let error): "it is no JSON that is taken here: \(error.reason)"
         case .notASet: "it has no list named keys (RFC 7517 §5)"
-        case .tooManyKeys(let count): "it has \(count) keys, more than the \(WebKeySet.keysMax) that are taken"
+        case .tooManyKeys(let count):
+            "it has \(count) keys, more than the \(WebKeySet.keysMax) that are taken"
         case .noUsableKey(let flaws):
             flaws.isEmpty ? "it has no key" : "it has no key of use: \(flaws[0])"
         }

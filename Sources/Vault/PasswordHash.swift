@@ -22,9 +22,13 @@ package struct PasswordHash: Hashable, Sendable {
     /// - Returns: `nil` for what is no such hash, or costs too much or too little.
     package init?(_ text: String) {
         let parts = text.split(separator: "$", omittingEmptySubsequences: false)
-        guard text.utf8.count <= Self.textMax, parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt" else { return nil }
+        guard text.utf8.count <= Self.textMax, parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt" else {
+            return nil
+        }
         var numbers: [UInt8] = []
-        for (field, name) in zip(parts[2].split(separator: ",", omittingEmptySubsequences: false), ["ln=", "r=", "p="]) {
+        for (field, name) in zip(
+            parts[2].split(separator: ",", omittingEmptySubsequences: false), ["ln=", "r=", "p="])
+        {
             guard field.hasPrefix(name), let number = UInt8(field.dropFirst(name.count)) else { return nil }
             numbers.append(number)
         }
@@ -32,7 +36,8 @@ package struct PasswordHash: Hashable, Sendable {
             parts[2].filter({ $0 == "," }).count == 2
         else { return nil }
         cost = ScryptCost(roundsLog2: numbers[0], blocks: numbers[1], lanes: numbers[2])
-        guard cost.isAcceptable, cost.memoryBytes <= Self.memoryBytesMax, cost.roundsLog2 >= Self.roundsLog2Min,
+        guard cost.isAcceptable, cost.memoryBytes <= Self.memoryBytesMax,
+            cost.roundsLog2 >= Self.roundsLog2Min,
             Self.saltBytesRange.contains(salt.count), hash.count == Self.hashBytes
         else { return nil }
         self.salt = salt
@@ -62,7 +67,8 @@ package struct PasswordHash: Hashable, Sendable {
 
     // MARK: Base64 without padding
 
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     private static func spell(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []

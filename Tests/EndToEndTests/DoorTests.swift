@@ -48,7 +48,8 @@ extension EndToEnd.Doors {
         for (path, tool) in [("/mcp", "sample__add"), ("/servers/sample/mcp", "add")] {
             let before = try await issuer.asked().count
             let outcome = try await Program.run(
-                PythonClient.script("oauth_client.py", on: release, "http://\(mcp)\(path)", tool, #"{"a": 40, "b": 2}"#))
+                PythonClient.script(
+                    "oauth_client.py", on: release, "http://\(mcp)\(path)", tool, #"{"a": 40, "b": 2}"#))
             #expect(outcome.status == 0, "\(outcome.errors)")
             let said = try JSON(validating: outcome.output)
             #expect(said["tools"]?.elements.contains { $0.string == tool } == true)
@@ -69,16 +70,22 @@ extension EndToEnd.Doors {
         _ name: String, names: String, signer: String?, in scratch: Scratch
     ) async throws {
         let subject = ["-subj", "/CN=\(name)", "-days", "2"]
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "\(name).key"]
+        let key = [
+            "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "\(name).key",
+        ]
         let signing = signer.map { ["-CA", "\($0).pem", "-CAkey", "\($0).key"] } ?? []
-        let extensions = ["-addext", signer == nil ? "basicConstraints=critical,CA:TRUE" : "subjectAltName=\(names)"]
+        let extensions = [
+            "-addext", signer == nil ? "basicConstraints=critical,CA:TRUE" : "subjectAltName=\(names)",
+        ]
         let outcome = try await Program.run(
-            ["openssl", "req", "-x509", "-out", "\(name).pem"] + subject + key + signing + extensions, folder: scratch.path)
+            ["openssl", "req", "-x509", "-out", "\(name).pem"] + subject + key + signing + extensions,
+            folder: scratch.path)
         guard outcome.status == 0 else { throw TestFailure("openssl: \(outcome.errors)") }
     }
 
     @Test(.timeLimit(.minutes(3)))
-    func `over TLS a client's certificate opens the door, and a renewed one of the node's is taken while it runs`()
+    func
+        `over TLS a client's certificate opens the door, and a renewed one of the node's is taken while it runs`()
         async throws
     {
         let scratch = try Scratch()
@@ -86,7 +93,8 @@ extension EndToEnd.Doors {
         try await Self.certificate("gw", names: "DNS:localhost,IP:127.0.0.1", signer: "ca", in: scratch)
         try await Self.certificate("agent", names: "URI:spiffe://plant/agent", signer: "ca", in: scratch)
         try await Self.certificate("others", names: "", signer: nil, in: scratch)
-        try await Self.certificate("stranger", names: "URI:spiffe://plant/agent", signer: "others", in: scratch)
+        try await Self.certificate(
+            "stranger", names: "URI:spiffe://plant/agent", signer: "others", in: scratch)
         let path = scratch.path
         let yaml = """
             node: {name: tls, segment: here}
@@ -101,7 +109,8 @@ extension EndToEnd.Doors {
         func ask(_ options: String..., root: String = "ca") async throws -> String {
             let outcome = try await Program.run(
                 [
-                    "curl", "--silent", "--max-time", "10", "--cacert", "\(path)/\(root).pem", "--output", "/dev/null", "--write-out",
+                    "curl", "--silent", "--max-time", "10", "--cacert", "\(path)/\(root).pem", "--output",
+                    "/dev/null", "--write-out",
                     "%{http_code}", "--header", "Content-Type: application/json", "--header",
                     "Accept: application/json, text/event-stream", "--data",
                     #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
@@ -125,7 +134,8 @@ extension EndToEnd.Doors {
         let scratch = try Scratch()
         let node = try await TestNode("keys", in: scratch, yaml: quiet("keys"))
         _ = try await node.json(
-            "token", "create", "agent", "--server", "ops", "--entry", "github/*", "--entry", "*/get_*", "--ttl", "30d")
+            "token", "create", "agent", "--server", "ops", "--entry", "github/*", "--entry", "*/get_*",
+            "--ttl", "30d")
         let listed = try #require(try await node.json("token", "list")["tokens"]?[0])
         #expect(listed["scopes"]?["servers"]?.elements.compactMap(\.string) == ["ops"])
         #expect(listed["scopes"]?["entries"]?.elements.compactMap(\.string) == ["github/*", "*/get_*"])

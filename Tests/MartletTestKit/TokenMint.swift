@@ -52,12 +52,14 @@ package struct TokenMint: Sendable {
         case .p256(let key):
             let point = Array(key.publicKey.rawRepresentation)
             members += [
-                ("kty", "EC"), ("crv", "P-256"), ("x", Self.text(point[..<32])), ("y", Self.text(point[32...])),
+                ("kty", "EC"), ("crv", "P-256"), ("x", Self.text(point[..<32])),
+                ("y", Self.text(point[32...])),
             ]
         case .p384(let key):
             let point = Array(key.publicKey.rawRepresentation)
             members += [
-                ("kty", "EC"), ("crv", "P-384"), ("x", Self.text(point[..<48])), ("y", Self.text(point[48...])),
+                ("kty", "EC"), ("crv", "P-384"), ("x", Self.text(point[..<48])),
+                ("y", Self.text(point[48...])),
             ]
         case .ed25519(let key):
             members += [

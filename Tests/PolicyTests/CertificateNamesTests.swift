@@ -17,15 +17,19 @@ struct CertificateNamesTests {
     ]
 
     @Test(arguments: named)
-    func `a certificate names one caller or none`(uris: [String], dns: [String], subject: String?, name: String?) {
+    func `a certificate names one caller or none`(
+        uris: [String], dns: [String], subject: String?, name: String?
+    ) {
         let names = CertificateNames(uris: uris, dnsNames: dns, subject: subject)
         #expect(names.caller == name.map { Caller(issuer: "certificate", subject: $0) })
     }
 
-    @Test func `one that names nobody is refused with what would help, and lets nobody in on loopback either`() {
+    @Test
+    func `one that names nobody is refused with what would help, and lets nobody in on loopback either`() {
         let policy = ListenerPolicy(needsKey: false)
         let decision = policy.decide(
-            .certificate(CertificateNames(uris: [], dnsNames: [], subject: nil)), from: CallOrigin(isLocal: true), at: 0)
+            .certificate(CertificateNames(uris: [], dnsNames: [], subject: nil)),
+            from: CallOrigin(isLocal: true), at: 0)
         guard case .refused(let denial) = decision else {
             Issue.record("\(decision)")
             return

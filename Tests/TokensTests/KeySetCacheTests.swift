@@ -64,7 +64,9 @@ struct KeySetCacheTests {
         #expect(keys.candidates(for: token).isEmpty)
     }
 
-    @Test func `an unknown key has the keys fetched at once, but an inventor of keys does not set the pace`() throws {
+    @Test func `an unknown key has the keys fetched at once, but an inventor of keys does not set the pace`()
+        throws
+    {
         var cache = KeySetCache()
         cache.fetched(try Self.set(Self.old), at: 0)
         let unknown = try Self.token(of: Self.new)
@@ -99,7 +101,9 @@ struct KeySetCacheTests {
         let floor = (KeySetCache.keptMax - KeySetCache.freshFor) / KeySetCache.failurePauses.upperBound
         #expect((Int(floor)...Int(floor) + 10).contains(fetches))
         var step = cache.next(for: token, at: now)
-        if case .noKeys = step { step = cache.next(for: token, at: now + KeySetCache.failurePauses.upperBound) }
+        if case .noKeys = step {
+            step = cache.next(for: token, at: now + KeySetCache.failurePauses.upperBound)
+        }
         #expect(Self.word(step) == .fetch)
         #expect(!cache.hasKeys)
     }

@@ -12,11 +12,15 @@ struct TokenRulesTests {
     /// Made once: RSA keys take a while.
     private static let mints: [String: TokenMint] = {
         var mints: [String: TokenMint] = [:]
-        for name in SignatureAlgorithm.allCases.map(\.rawValue) { mints[name] = try? TokenMint(name, keyID: "k-\(name)") }
+        for name in SignatureAlgorithm.allCases.map(\.rawValue) {
+            mints[name] = try? TokenMint(name, keyID: "k-\(name)")
+        }
         return mints
     }()
 
-    private static func mint(_ algorithm: String = "ES256") throws -> TokenMint { try #require(mints[algorithm]) }
+    private static func mint(_ algorithm: String = "ES256") throws -> TokenMint {
+        try #require(mints[algorithm])
+    }
 
     private static func claims(_ changes: [(String, JSON?)] = []) -> JSON {
         var members: [(String, JSON)] = [
@@ -31,7 +35,8 @@ struct TokenRulesTests {
     }
 
     private static func fault(
-        _ text: String, keys: [TokenMint], algorithms: Set<SignatureAlgorithm> = Set(SignatureAlgorithm.allCases),
+        _ text: String, keys: [TokenMint],
+        algorithms: Set<SignatureAlgorithm> = Set(SignatureAlgorithm.allCases),
         audiences: Set<String> = [audience], at now: Int64 = now
     ) throws -> TokenFault? {
         let set = try WebKeySet(document: TokenMint.keySet(keys), allowsShared: true)
@@ -49,7 +54,8 @@ struct TokenRulesTests {
         let mint = try Self.mint(algorithm.rawValue)
         let keys = try WebKeySet(document: TokenMint.keySet(Array(Self.mints.values)), allowsShared: true)
         let rules = TokenRules(issuer: Self.issuer, algorithms: [algorithm])
-        let token = try SignedToken(try mint.token(Self.claims([("groups", ["ops", "dev"]), ("azp", "cli")])))
+        let token = try SignedToken(
+            try mint.token(Self.claims([("groups", ["ops", "dev"]), ("azp", "cli")])))
         let claims = try rules.check(token, keys: keys, audiences: [Self.audience], at: Self.now)
         #expect(claims.subject == "user-1" && claims.issuer == Self.issuer && claims.client == "cli")
         #expect(claims.scopes == ["mcp:read", "mcp:call"])
@@ -59,7 +65,9 @@ struct TokenRulesTests {
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `an algorithm that is not allowed is refused, however good the token`(algorithm: SignatureAlgorithm) throws {
+    func `an algorithm that is not allowed is refused, however good the token`(algorithm: SignatureAlgorithm)
+        throws
+    {
         let mint = try Self.mint(algorithm.rawValue)
         let others = Set(SignatureAlgorithm.allCases).subtracting([algorithm])
         #expect(
@@ -67,13 +75,16 @@ struct TokenRulesTests {
                 == .algorithmNotAllowed(algorithm.rawValue))
     }
 
-    @Test(arguments: ["none", "None", "NONE", "nOnE", "", "HS384", "HS512", "PS256", "ES512", "ES256K", "hs256", " HS256"])
+    @Test(arguments: [
+        "none", "None", "NONE", "nOnE", "", "HS384", "HS512", "PS256", "ES512", "ES256K", "hs256", " HS256",
+    ])
     func `no other algorithm is known, none least of all`(name: String) throws {
         let header: JSON = ["alg": .string(name), "kid": "k-ES256"]
         let body = TokenMint.spell(header.bytes) + "." + TokenMint.spell(Self.claims().bytes)
         for signature in ["", "AAAA"] {
             #expect(
-                try Self.fault("\(body).\(signature)", keys: Array(Self.mints.values)) == .algorithmNotAllowed(name))
+                try Self.fault("\(body).\(signature)", keys: Array(Self.mints.values))
+                    == .algorithmNotAllowed(name))
         }
     }
 
@@ -103,7 +114,8 @@ struct TokenRulesTests {
         let other = TokenMint(mint, algorithm: "RS512", keyID: mint.keyID)
         let token = try SignedToken(try other.token(Self.claims()))
         #expect(throws: TokenFault.unknownKey("k-RS256")) {
-            try TokenRules(issuer: Self.issuer).check(token, keys: set, audiences: [Self.audience], at: Self.now)
+            try TokenRules(issuer: Self.issuer).check(
+                token, keys: set, audiences: [Self.audience], at: Self.now)
         }
     }
 
@@ -131,19 +143,22 @@ struct TokenRulesTests {
     }
 
     @Test(arguments: [
-        (type: "JWT", isTaken: true), ("jwt", true), ("at+jwt", true), ("AT+JWT", true), ("application/at+jwt", true),
+        (type: "JWT", isTaken: true), ("jwt", true), ("at+jwt", true), ("AT+JWT", true),
+        ("application/at+jwt", true),
         ("dpop+jwt", false), ("logout+jwt", false), ("secevent+jwt", false), ("oauth-id-jag+jwt", false),
         ("entity-statement+jwt", false), ("", false),
     ])
     func `only tokens that give access are taken for one`(type: String, isTaken: Bool) throws {
         let mint = try Self.mint()
         let text = try mint.sign(
-            header: ["alg": "ES256", "kid": "k-ES256", "typ": .string(type)], payload: Array(Self.claims().bytes))
+            header: ["alg": "ES256", "kid": "k-ES256", "typ": .string(type)],
+            payload: Array(Self.claims().bytes))
         #expect(try Self.fault(text, keys: [mint]) == (isTaken ? nil : .otherType(type)))
     }
 
     @Test(arguments: [
-        "https://idp.example.com/", "https://IDP.example.com", "http://idp.example.com", "https://idp.example.com:443",
+        "https://idp.example.com/", "https://IDP.example.com", "http://idp.example.com",
+        "https://idp.example.com:443",
         "https://idp.example.com.evil.example", "https://idp.example.co", "", " https://idp.example.com",
         "https://idp.example.c\u{043E}m",
     ])
@@ -172,18 +187,23 @@ struct TokenRulesTests {
 
     private static let badClaims: [(String, JSON?, TokenFault)] = [
         ("iss", nil, .missingClaim("iss")), ("iss", 7, .missingClaim("iss")),
-        ("aud", nil, .missingClaim("aud")), ("aud", 7, .badClaim("aud")), ("aud", ["a", 7], .badClaim("aud")),
-        ("exp", nil, .missingClaim("exp")), ("exp", "1900000000", .badClaim("exp")), ("exp", -1, .badClaim("exp")),
+        ("aud", nil, .missingClaim("aud")), ("aud", 7, .badClaim("aud")),
+        ("aud", ["a", 7], .badClaim("aud")),
+        ("exp", nil, .missingClaim("exp")), ("exp", "1900000000", .badClaim("exp")),
+        ("exp", -1, .badClaim("exp")),
         ("exp", 1_800_000_300_000, .badClaim("exp")), ("exp", 1e300, .badClaim("exp")),
         ("nbf", "soon", .badClaim("nbf")), ("iat", true, .badClaim("iat")),
         ("sub", nil, .missingClaim("sub")), ("sub", "", .badClaim("sub")), ("sub", 7, .badClaim("sub")),
-        ("sub", "a\nb", .badClaim("sub")), ("sub", .string(String(repeating: "s", count: 513)), .badClaim("sub")),
+        ("sub", "a\nb", .badClaim("sub")),
+        ("sub", .string(String(repeating: "s", count: 513)), .badClaim("sub")),
         ("scope", 7, .badClaim("scope")), ("scp", ["a": 1], .badClaim("scp")),
         ("cnf", ["x5t#S256": "abc"], .boundToAKey), ("cnf", ["jkt": "abc"], .boundToAKey),
     ]
 
     @Test(arguments: badClaims)
-    func `a claim that is missing or wrong refuses the token`(name: String, value: JSON?, fault: TokenFault) throws {
+    func `a claim that is missing or wrong refuses the token`(name: String, value: JSON?, fault: TokenFault)
+        throws
+    {
         let mint = try Self.mint()
         #expect(try Self.fault(mint.token(Self.claims([(name, value)])), keys: [mint]) == fault)
     }
@@ -227,8 +247,10 @@ struct TokenRulesTests {
     }
 
     @Test(arguments: [
-        #"{"alg":"ES256","alg":"none"}"#, #"{"alg":"none","alg":"ES256"}"#, #"{"kid":"a","kid":"b","alg":"ES256"}"#,
-        #"["ES256"]"#, #"{"alg":["ES256"]}"#, #"{"alg":null}"#, #"{}"#, #"{"alg":"ES256"}x"#, "\u{FEFF}{\"alg\":\"ES256\"}",
+        #"{"alg":"ES256","alg":"none"}"#, #"{"alg":"none","alg":"ES256"}"#,
+        #"{"kid":"a","kid":"b","alg":"ES256"}"#,
+        #"["ES256"]"#, #"{"alg":["ES256"]}"#, #"{"alg":null}"#, #"{}"#, #"{"alg":"ES256"}x"#,
+        "\u{FEFF}{\"alg\":\"ES256\"}",
         #"{"alg":"ES256","kid":7}"#, #"{"alg":"ES256","typ":7}"#, "",
     ])
     func `a header that two readers might read in two ways is none`(header: String) throws {
@@ -239,7 +261,8 @@ struct TokenRulesTests {
     }
 
     @Test(arguments: [
-        #"{"iss":"https://idp.example.com","iss":"https://evil.example"}"#, "null", "[]", "7", #""iss""#, "", "{",
+        #"{"iss":"https://idp.example.com","iss":"https://evil.example"}"#, "null", "[]", "7", #""iss""#, "",
+        "{",
     ])
     func `claims that are signed but no single object are none`(payload: String) throws {
         let mint = try Self.mint()
@@ -268,7 +291,9 @@ struct TokenRulesTests {
                 #expect(try Self.fault(other.joined(separator: "."), keys: [mint]) != nil)
             }
         }
-        for text in ["\(good).", ".\(good)", "\(good).\(parts[2])", "\(parts[0]).\(parts[1])", "..", "a.b.c", ""] {
+        for text in [
+            "\(good).", ".\(good)", "\(good).\(parts[2])", "\(parts[0]).\(parts[1])", "..", "a.b.c", "",
+        ] {
             #expect(try Self.fault(text, keys: [mint]) == .malformed)
         }
     }
@@ -284,7 +309,8 @@ struct TokenRulesTests {
     }
 
     @Test func `what a token says is quoted without what a terminal would obey`() {
-        let text = TokenFault.otherIssuer("\u{1B}[31m\"\r\n\u{202E}evil" + String(repeating: "x", count: 500)).description
+        let text = TokenFault.otherIssuer("\u{1B}[31m\"\r\n\u{202E}evil" + String(repeating: "x", count: 500))
+            .description
         #expect(text.unicodeScalars.allSatisfy { $0.isASCII && $0.value >= 0x20 && $0 != "\"" })
         #expect(text.count < 200)
     }

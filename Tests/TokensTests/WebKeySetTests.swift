@@ -36,8 +36,10 @@ struct WebKeySetTests {
         (["kty": "OKP", "crv": "X25519", "x": "AA"], .unknownCurve("X25519")),
         (["kty": "OKP", "crv": "Ed25519", "x": "AA"], .notAKey),
         (["kty": "AKP"], .unknownKind("AKP")), ([:], .badMember("kty")), ("text", .notAnObject),
-        (["kty": "oct", "use": "enc"], .notForSigning), (["kty": "oct", "key_ops": ["sign"]], .notForSigning),
-        (["kty": "oct", "key_ops": "verify"], .badMember("key_ops")), (["kty": "oct", "kid": 7], .badMember("kid")),
+        (["kty": "oct", "use": "enc"], .notForSigning),
+        (["kty": "oct", "key_ops": ["sign"]], .notForSigning),
+        (["kty": "oct", "key_ops": "verify"], .badMember("key_ops")),
+        (["kty": "oct", "kid": 7], .badMember("kid")),
     ]
 
     @Test(arguments: flawedKeys)
@@ -66,7 +68,9 @@ struct WebKeySetTests {
         #"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "<html>",
     ])
     func `a document that holds no key is no set`(text: String) {
-        #expect(throws: WebKeySet.Fault.self) { try WebKeySet(document: Array(text.utf8), allowsShared: false) }
+        #expect(throws: WebKeySet.Fault.self) {
+            try WebKeySet(document: Array(text.utf8), allowsShared: false)
+        }
     }
 
     @Test func `how large a set may be is bounded`() throws {
@@ -76,12 +80,15 @@ struct WebKeySetTests {
             try WebKeySet(document: Array(many.bytes), allowsShared: false)
         }
         let wide = JSON.object([("keys", [key]), ("pad", .string(String(repeating: "x", count: 300_000)))])
-        #expect(throws: WebKeySet.Fault.self) { try WebKeySet(document: Array(wide.bytes), allowsShared: false) }
+        #expect(throws: WebKeySet.Fault.self) {
+            try WebKeySet(document: Array(wide.bytes), allowsShared: false)
+        }
     }
 
-    @Test(arguments: [
-        ("", []), ("AA", [0]), ("AAA", [0, 0]), ("_-8", [255, 239]), ("AAAA", [0, 0, 0]),
-    ] as [(String, [UInt8])])
+    @Test(
+        arguments: [
+            ("", []), ("AA", [0]), ("AAA", [0, 0]), ("_-8", [255, 239]), ("AAAA", [0, 0, 0]),
+        ] as [(String, [UInt8])])
     func `base64url is read and written`(text: String, bytes: [UInt8]) {
         #expect(Base64URL.decode(text.utf8) == bytes)
         #expect(Base64URL.encode(bytes) == text)

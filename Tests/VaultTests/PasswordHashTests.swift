@@ -4,7 +4,8 @@ import Testing
 
 struct PasswordHashTests {
     /// Of "correct horse", by another implementation (Python's `hashlib.scrypt`).
-    private static let foreign = "$scrypt$ln=14,r=8,p=1$c2l4dGVlbiBieXRlcyBvZg$88eplVhlBPS2lIJUrav3MbETxdW7bCvBkYs8xA3hwMA"
+    private static let foreign =
+        "$scrypt$ln=14,r=8,p=1$c2l4dGVlbiBieXRlcyBvZg$88eplVhlBPS2lIJUrav3MbETxdW7bCvBkYs8xA3hwMA"
 
     @Test func `a hash knows its password and no other, and can be written and read`() throws {
         var random = SystemRandomNumberGenerator()
@@ -27,7 +28,8 @@ struct PasswordHashTests {
     }
 
     @Test(arguments: [
-        "", "password", "$scrypt$", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
+        "", "password", "$scrypt$", "$2b$12$abcdefghijklmnopqrstuv",
+        "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
         // Cheaper than is safe, and dearer than is bearable.
         "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$ln=22,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

@@ -47,7 +47,8 @@ final class CallerDoor: Sendable {
         let needsKey = try await shelf.isKeyNeeded() || hasOtherDoors
         state = Mutex(
             State(
-                keys: Dictionary(keys.map { ($0.digest, KnownKey($0)) }, uniquingKeysWith: { first, _ in first }),
+                keys: Dictionary(
+                    keys.map { ($0.digest, KnownKey($0)) }, uniquingKeysWith: { first, _ in first }),
                 policy: ListenerPolicy(needsKey: needsKey)))
     }
 
@@ -103,7 +104,8 @@ final class CallerDoor: Sendable {
         let made = ring.make(using: &random)
         let now = WallTime.now()
         let stored = StoredCallerKey(
-            id: made.id, label: name, digest: made.digest, scopes: (scopes?.json ?? .emptyObject).text, created: now,
+            id: made.id, label: name, digest: made.digest, scopes: (scopes?.json ?? .emptyObject).text,
+            created: now,
             expires: lifeSeconds.map { now.advanced(by: .seconds($0)) })
         try await shelf.add(stored)
         state.withLock { state in
@@ -162,7 +164,11 @@ final class CallerDoor: Sendable {
 
     /// - Parameter key: its id or its name.
     func revoke(_ key: String) async throws -> JSON {
-        guard let found = state.withLock({ $0.keys.values.map(\.stored).first { $0.id == key || $0.label == key } }) else {
+        guard
+            let found = state.withLock({
+                $0.keys.values.map(\.stored).first { $0.id == key || $0.label == key }
+            })
+        else {
             throw Refusal(.notFound, "no key \(key)", hint: "`martlet token list` shows ids and names")
         }
         // Refused from here on, whatever the disk says; a failure below is told to the person.

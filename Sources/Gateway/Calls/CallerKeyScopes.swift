@@ -17,7 +17,9 @@ struct CallerKeyScopes: Hashable, Sendable {
     init(servers: [String], entries: [String]) throws(Refusal) {
         guard servers.count <= Self.serversMax, entries.count <= Self.entriesMax else {
             throw Refusal(
-                .invalid, "a key is narrowed to \(Self.serversMax) virtual servers and \(Self.entriesMax) patterns of entries at most")
+                .invalid,
+                "a key is narrowed to \(Self.serversMax) virtual servers and \(Self.entriesMax) patterns of entries at most"
+            )
         }
         if let wrong = servers.first(where: { Label($0) == nil }) {
             throw Refusal(

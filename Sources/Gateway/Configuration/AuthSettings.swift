@@ -23,25 +23,32 @@ package struct AuthSettings: Hashable, Sendable {
     package var fetchRoots: [String]
 
     package init(reading section: inout ConfigSection) {
-        url = section.parsed("url", expecting: "https://HOST or https://HOST:PORT, without a path", Self.origin)
-        issuers = section.items("jwt", atMost: Self.issuersMax) { TokenIssuer(reading: &$0) }.compactMap { $0 }
+        url = section.parsed(
+            "url", expecting: "https://HOST or https://HOST:PORT, without a path", Self.origin)
+        issuers = section.items("jwt", atMost: Self.issuersMax) { TokenIssuer(reading: &$0) }.compactMap {
+            $0
+        }
         users = section.items("basic", atMost: Self.usersMax) { BasicUser(reading: &$0) }.compactMap { $0 }
         (fetchAllowed, fetchRoots) =
             section.section("fetch") { part in
                 (
                     part.list("allow", of: AddressRange.form, atMost: Self.rangesMax) { AddressRange($0) },
-                    part.list("roots", of: "the path of a file", atMost: Self.rootsMax) { $0.isEmpty ? nil : $0 }
+                    part.list("roots", of: "the path of a file", atMost: Self.rootsMax) {
+                        $0.isEmpty ? nil : $0
+                    }
                 )
             } ?? ([], [])
         var names: Set<String> = []
         for (index, user) in users.enumerated() where !names.insert(user.name).inserted {
             section.report(
-                at: section.path.key("basic").index(index).key("user"), "there is another of the same name above")
+                at: section.path.key("basic").index(index).key("user"),
+                "there is another of the same name above")
         }
         var known: Set<String> = []
         for (index, issuer) in issuers.enumerated() where !known.insert(issuer.rules.issuer).inserted {
             section.report(
-                at: section.path.key("jwt").index(index).key("issuer"), "there is another of the same issuer above")
+                at: section.path.key("jwt").index(index).key("issuer"),
+                "there is another of the same issuer above")
         }
     }
 
@@ -65,7 +72,9 @@ package struct AuthSettings: Hashable, Sendable {
         if !issuers.isEmpty { members.append(("jwt", .array(issuers.map(\.json)))) }
         if !users.isEmpty { members.append(("basic", .array(users.map(\.json)))) }
         var fetch: [(String, JSON)] = []
-        if !fetchAllowed.isEmpty { fetch.append(("allow", .array(fetchAllowed.map { .string($0.description) }))) }
+        if !fetchAllowed.isEmpty {
+            fetch.append(("allow", .array(fetchAllowed.map { .string($0.description) })))
+        }
         if !fetchRoots.isEmpty { fetch.append(("roots", .array(fetchRoots.map(JSON.string)))) }
         if !fetch.isEmpty { members.append(("fetch", .object(fetch))) }
         return members.isEmpty ? nil : .object(members)
@@ -118,24 +127,30 @@ package struct TokenIssuer: Hashable, Sendable {
     /// - Returns: `nil` when there is no telling whom to believe; the section then has a problem.
     package init?(reading section: inout ConfigSection) {
         if !section.has("issuer") { section.report("issuer", "is missing: what the tokens' claim iss says") }
-        let issuer = section.parsed("issuer", expecting: "a URL, spelled as the tokens' claim iss spells it") {
+        let issuer = section.parsed("issuer", expecting: "a URL, spelled as the tokens' claim iss spells it")
+        {
             $0.contains("://") && $0.utf8.count <= Self.nameLengthMax ? $0 : nil
         }
         if !section.has("jwks") { section.report("jwks", "is missing: a URL, or the path of a file") }
         let keys = section.parsed(
-            "jwks", expecting: "an https URL (http to this host only), or the absolute path of a file", Self.keys)
+            "jwks", expecting: "an https URL (http to this host only), or the absolute path of a file",
+            Self.keys)
         audiences = section.textOrList("audience", atMost: Self.audiencesMax)
         var algorithms = Set(
             section.list(
-                "algorithms", of: "one of \(SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", "))",
-                atMost: SignatureAlgorithm.allCases.count) { SignatureAlgorithm(rawValue: $0) })
+                "algorithms",
+                of: "one of \(SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", "))",
+                atMost: SignatureAlgorithm.allCases.count
+            ) { SignatureAlgorithm(rawValue: $0) })
         if algorithms.contains(.hs256), case .url = keys {
-            section.report("algorithms", "HS256 goes with a file only: its key makes tokens as well as it checks them")
+            section.report(
+                "algorithms", "HS256 goes with a file only: its key makes tokens as well as it checks them")
         }
         if algorithms.isEmpty { algorithms = SignatureAlgorithm.asymmetric }
         teamsClaim = section.text("teamsClaim")
         let slack = section.duration(
-            "clockSlack", default: .seconds(TokenRules.slackDefault), in: .zero ... .seconds(TokenRules.slackMax))
+            "clockSlack", default: .seconds(TokenRules.slackDefault),
+            in: .zero ... .seconds(TokenRules.slackMax))
         scopes = section.section("scopes") { ScopeSettings(reading: &$0) } ?? ScopeSettings()
         guard let issuer, let keys else { return nil }
         rules = TokenRules(issuer: issuer, algorithms: algorithms, slack: Int(slack.components.seconds))
@@ -149,7 +164,9 @@ package struct TokenIssuer: Hashable, Sendable {
         let lowered = text.lowercased()
         if lowered.hasPrefix("https://") { return .url(text) }
         let authority = lowered.dropFirst("http://".count).prefix { !"/?".contains($0) }
-        let isHere = ["localhost", "127.0.0.1", "[::1]"].contains { authority == $0 || authority.hasPrefix("\($0):") }
+        let isHere = ["localhost", "127.0.0.1", "[::1]"].contains {
+            authority == $0 || authority.hasPrefix("\($0):")
+        }
         return isHere ? .url(text) : nil
     }
 
@@ -198,7 +215,9 @@ package struct ScopeSettings: Hashable, Sendable {
     /// RFC 6749 §3.3.
     private static func isScope(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+            && text.utf8.allSatisfy {
+                (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
     }
 
     var json: JSON {

@@ -111,7 +111,9 @@ package struct ListenSettings: Hashable, Sendable {
     private static func listener(
         _ key: String, default fallback: HostPort, in section: inout ConfigSection
     ) -> (HostPort, TLSSettings?) {
-        guard section.value(key)?.kind == .object else { return (section.address(key, default: fallback), nil) }
+        guard section.value(key)?.kind == .object else {
+            return (section.address(key, default: fallback), nil)
+        }
         return section.section(key) { part in
             let address = part.address("address", default: fallback)
             return (address, part.section("tls") { TLSSettings(reading: &$0) } ?? nil)

@@ -50,12 +50,15 @@ final class FrontDoorKeeper: Sendable {
         if let passwords, case .basic(let encoded) = presented {
             return passwords.examine(encoded) { [self] finding in
                 switch finding {
-                case .user(let name): decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
-                case .wrong: decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
+                case .user(let name):
+                    decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
+                case .wrong:
+                    decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
                 case .busy:
                     decided(
                         .refused(
-                            status: 503, challenge: nil, message: "too many passwords are being looked at; try again later"))
+                            status: 503, challenge: nil,
+                            message: "too many passwords are being looked at; try again later"))
                 }
             }
         }
@@ -81,7 +84,7 @@ final class FrontDoorKeeper: Sendable {
         }
     }
 
-    private func decide(_ finding: TokenDoor.Finding, _ resource: ProtectedResource?) -> Authorization {
+    private func decide(_ finding: TokenDoor.Outcome, _ resource: ProtectedResource?) -> Authorization {
         switch finding {
         case .believed(let principal, let scopes):
             let missing = scopes.see.filter { principal.scopes?.contains($0) != true }
@@ -91,7 +94,9 @@ final class FrontDoorKeeper: Sendable {
             // A guesser learns nothing; whoever holds a token that was good once may know why it is not.
             let text = isProven ? "\(fault)" : "the token is not one that is believed here"
             let message =
-                isProven ? text : "\(text); the node's log says why, and `martlet doctor` shows what is wrong with keys"
+                isProven
+                ? text
+                : "\(text); the node's log says why, and `martlet doctor` shows what is wrong with keys"
             return refusal(401, resource, fault: .invalidToken, description: text, message: message)
         case .noKeys:
             return .refused(
@@ -105,13 +110,17 @@ final class FrontDoorKeeper: Sendable {
     private func objection(
         _ exchange: HTTPExchange, _ place: String?, _ principal: Principal, _ method: String
     ) -> Authorization? {
-        guard let held = principal.scopes, let scopes = tokens?.scopes(of: principal.caller.issuer) else { return nil }
+        guard let held = principal.scopes, let scopes = tokens?.scopes(of: principal.caller.issuer) else {
+            return nil
+        }
         let needed = scopes.needed(for: method)
         let missing = needed.filter { !held.contains($0) }
         return missing.isEmpty ? nil : stepUp(resource(exchange, place), needed, missing)
     }
 
-    private func stepUp(_ resource: ProtectedResource?, _ needed: [String], _ missing: [String]) -> Authorization {
+    private func stepUp(_ resource: ProtectedResource?, _ needed: [String], _ missing: [String])
+        -> Authorization
+    {
         refusal(
             403, resource, fault: .insufficientScope, scopes: needed,
             description: "the token lacks \(missing.joined(separator: " "))",
@@ -128,11 +137,13 @@ final class FrontDoorKeeper: Sendable {
     private func resource(_ exchange: HTTPExchange, _ place: String?) -> ProtectedResource? {
         guard let place else { return nil }
         let host = exchange.target.authority?.description ?? exchange.headers.first("host")
-        return ProtectedResource(configured: settings.url, isSecure: exchange.isSecure, host: host, path: place)
+        return ProtectedResource(
+            configured: settings.url, isSecure: exchange.isSecure, host: host, path: place)
     }
 
     private func refusal(
-        _ status: Int, _ resource: ProtectedResource?, fault: BearerChallenge.Fault? = nil, scopes: [String]? = nil,
+        _ status: Int, _ resource: ProtectedResource?, fault: BearerChallenge.Fault? = nil,
+        scopes: [String]? = nil,
         description: String? = nil, message: String
     ) -> Authorization {
         var challenge = BearerChallenge()
@@ -160,6 +171,7 @@ extension ScopeSettings {
 
 extension CallOrigin {
     init(_ exchange: HTTPExchange) {
-        self.init(remoteIsLoopback: exchange.remoteIsLoopback, hasHeader: { exchange.headers.first($0) != nil })
+        self.init(
+            remoteIsLoopback: exchange.remoteIsLoopback, hasHeader: { exchange.headers.first($0) != nil })
     }
 }

@@ -35,11 +35,15 @@ final class IssuerKeys: Sendable {
     private let state = Mutex(State())
 
     /// Asks for the document at a URL, and answers once, on any thread.
-    typealias Fetch = @Sendable (
-        _ url: String, _ answered: @escaping @Sendable (Result<[UInt8], KeyFetchTrouble>) -> Void
-    ) -> Void
+    typealias Fetch =
+        @Sendable (
+            _ url: String, _ answered: @escaping @Sendable (Result<[UInt8], KeyFetchTrouble>) -> Void
+        ) -> Void
 
-    init(issuer: String, url: String, fetch: @escaping Fetch, now: @escaping @Sendable () -> Instant, log: Logger) {
+    init(
+        issuer: String, url: String, fetch: @escaping Fetch, now: @escaping @Sendable () -> Instant,
+        log: Logger
+    ) {
         self.issuer = issuer
         self.url = url
         self.fetch = fetch

@@ -26,7 +26,9 @@ final class KeyFetcher: Sendable {
                 answered(
                     .failure(
                         KeyFetchTrouble(
-                            text: "\(url) redirects to another place (status \(answer.status)), and redirects are not followed; set jwks to where the keys are")))
+                            text:
+                                "\(url) redirects to another place (status \(answer.status)), and redirects are not followed; set jwks to where the keys are"
+                        )))
             case .success(let answer) where answer.status != 200:
                 answered(.failure(KeyFetchTrouble(text: "\(url) answered with status \(answer.status)")))
             case .success(let answer): answered(.success(answer.body))

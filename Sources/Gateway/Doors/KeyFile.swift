@@ -60,7 +60,8 @@ final class KeyFile: Sendable {
             return try WebKeySet(document: Array(text.utf8), allowsShared: true)
         } catch {
             throw Refusal(
-                .invalid, "\(path) is no set of keys: \(error)", hint: "it wants {\"keys\": [ … ]} (RFC 7517 §5)")
+                .invalid, "\(path) is no set of keys: \(error)",
+                hint: "it wants {\"keys\": [ … ]} (RFC 7517 §5)")
         }
     }
 }

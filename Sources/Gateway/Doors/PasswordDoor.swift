@@ -8,7 +8,7 @@ import Vault
 /// A password is looked at slowly, on a thread of its own and one at a time; one that was right is known again at once, by a keyed digest
 /// in memory.
 final class PasswordDoor: Sendable {
-    enum Finding: Sendable {
+    enum Outcome: Sendable {
         case user(String)
         case wrong
         /// Too many wait already.
@@ -43,9 +43,10 @@ final class PasswordDoor: Sendable {
     /// - Parameters:
     ///   - encoded: what stands behind `Basic` in the header.
     ///   - found: called once, at once or on the thread of this.
-    func examine(_ encoded: Substring, _ found: @escaping @Sendable (Finding) -> Void) {
+    func examine(_ encoded: Substring, _ found: @escaping @Sendable (Outcome) -> Void) {
         guard let pair = Base64.decode(encoded), let colon = pair.firstIndex(of: UInt8(ascii: ":")),
-            let name = String(validating: pair[..<colon], as: UTF8.self), (1...Self.nameBytesMax).contains(colon),
+            let name = String(validating: pair[..<colon], as: UTF8.self),
+            (1...Self.nameBytesMax).contains(colon),
             (1...Self.passwordBytesMax).contains(pair.count - colon - 1)
         else { return found(.wrong) }
         let digest = MAC.code(of: pair, key: pepper)

@@ -18,7 +18,9 @@ struct ProtectedResource: Hashable, Sendable {
             origin = configured
             return
         }
-        guard var host = host?.lowercased(), !host.isEmpty, host.utf8.allSatisfy(Self.isInHost) else { return nil }
+        guard var host = host?.lowercased(), !host.isEmpty, host.utf8.allSatisfy(Self.isInHost) else {
+            return nil
+        }
         let ownPort = isSecure ? ":443" : ":80"
         if host.hasSuffix(ownPort) { host.removeLast(ownPort.utf8.count) }
         origin = (isSecure ? "https://" : "http://") + host
@@ -75,7 +77,9 @@ struct BearerChallenge: Hashable, Sendable {
     /// What may stand between quotes without being escaped (RFC 6750 §3).
     private static func quotable(_ text: String) -> String {
         String(
-            decoding: text.utf8.map { (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C ? $0 : UInt8(ascii: "?") },
+            decoding: text.utf8.map {
+                (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C ? $0 : UInt8(ascii: "?")
+            },
             as: UTF8.self)
     }
 }

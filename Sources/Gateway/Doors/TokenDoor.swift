@@ -10,7 +10,7 @@ import Tokens
 /// Believes tokens of the configured issuers, or says why not.
 final class TokenDoor: Sendable {
     /// What was found of one token.
-    enum Finding: Sendable {
+    enum Outcome: Sendable {
         case believed(Principal, ScopeSettings)
         /// `isProven`: its issuer did make it, so whoever shows it may know what is wrong with it.
         case refused(TokenFault, isProven: Bool)
@@ -45,7 +45,8 @@ final class TokenDoor: Sendable {
 
     /// - Throws: ``Refusal`` for a file of keys that cannot be used.
     init(
-        _ settings: [TokenIssuer], fetch: @escaping IssuerKeys.Fetch, now: @escaping @Sendable () -> Instant, log: Logger
+        _ settings: [TokenIssuer], fetch: @escaping IssuerKeys.Fetch, now: @escaping @Sendable () -> Instant,
+        log: Logger
     ) throws(Refusal) {
         var issuers: [String: Issuer] = [:]
         for one in settings {
@@ -85,6 +86,19 @@ final class TokenDoor: Sendable {
         }
     }
 
+    /// For `martlet doctor`.
+    var findings: [Finding] {
+        let troubles = Dictionary(
+            troubles.map { ($0.issuer, $0.trouble) }, uniquingKeysWith: { first, _ in first })
+        return order.map { issuer in
+            troubles[issuer].map {
+                Finding(
+                    "tokens", .bad, "the keys of \(issuer) do not come: \($0)",
+                    mend: "jwks of auth.jwt, and auth.fetch where the issuer is inside")
+            } ?? Finding("tokens", .ok, "of \(issuer) are believed")
+        }
+    }
+
     /// Has keys fetched that will be needed.
     func begin() {
         for case .network(let keys) in issuers.values.map(\.source) { keys.begin() }
@@ -94,7 +108,8 @@ final class TokenDoor: Sendable {
     func refreshFiles() {
         for case .file(let file) in issuers.values.map(\.source) {
             if let trouble = file.refresh() {
-                log.warning("A file of keys cannot be used; the former keys stay.", metadata: ["error": "\(trouble)"])
+                log.warning(
+                    "A file of keys cannot be used; the former keys stay.", metadata: ["error": "\(trouble)"])
             }
         }
     }
@@ -104,16 +119,22 @@ final class TokenDoor: Sendable {
     /// - Parameters:
     ///   - resource: the endpoint's own name, of which a token must be where no audience is configured; `nil`: it has none.
     ///   - found: called once, at once or later and on any thread.
-    func examine(_ text: Substring, resource: String?, at time: WallTime, _ found: @escaping @Sendable (Finding) -> Void) {
+    func examine(
+        _ text: Substring, resource: String?, at time: WallTime,
+        _ found: @escaping @Sendable (Outcome) -> Void
+    ) {
         let token: SignedToken
         do throws(TokenFault) {
             token = try SignedToken(text)
         } catch {
             return found(refuse(error, isProven: false))
         }
-        guard let name = token.claimedIssuer else { return found(refuse(.missingClaim("iss"), isProven: false)) }
+        guard let name = token.claimedIssuer else {
+            return found(refuse(.missingClaim("iss"), isProven: false))
+        }
         guard let issuer = issuers[name] else { return found(refuse(.otherIssuer(name), isProven: false)) }
-        let audiences = Set(issuer.settings.audiences.isEmpty ? resource.map { [$0] } ?? [] : issuer.settings.audiences)
+        let audiences = Set(
+            issuer.settings.audiences.isEmpty ? resource.map { [$0] } ?? [] : issuer.settings.audiences)
         let decide: @Sendable (WebKeySet?) -> Void = { [self] keys in
             guard let keys else { return found(.noKeys) }
             do throws(TokenFault) {
@@ -132,7 +153,7 @@ final class TokenDoor: Sendable {
 
     // MARK: -
 
-    private func refuse(_ fault: TokenFault, isProven: Bool) -> Finding {
+    private func refuse(_ fault: TokenFault, isProven: Bool) -> Outcome {
         let moment = now()
         let isDue = saidAt.withLock { said in
             guard said.map({ moment - $0 >= Self.wordPause }) ?? true else { return false }
@@ -151,7 +172,8 @@ final class TokenDoor: Sendable {
             guard said.count < claimsMax else { return }
             let name = key.text
             guard name.utf8.count <= textBytesMax, !own.contains(name) else { return }
-            let texts = value.string.map { [$0] } ?? (value.kind == .array ? value.elements.compactMap(\.string) : [])
+            let texts =
+                value.string.map { [$0] } ?? (value.kind == .array ? value.elements.compactMap(\.string) : [])
             let kept = texts.prefix(valuesMax).filter { $0.utf8.count <= textBytesMax }
             if !kept.isEmpty { said[name] = Array(kept) }
         }
@@ -163,15 +185,19 @@ final class TokenDoor: Sendable {
     }
 
     /// What says when, by and for whom; not what the bearer is.
-    private static let own: Set<String> = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "nonce", "at_hash"]
+    private static let own: Set<String> = [
+        "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "nonce", "at_hash",
+    ]
 }
 
 extension TokenFault {
     /// Whether an issuer of ours had signed it, so that the issuer's own words are what is wrong.
     fileprivate var isFoundAfterTheSignature: Bool {
         switch self {
-        case .expired, .notYetValid, .fromTheFuture, .otherAudience, .boundToAKey, .missingClaim, .badClaim: true
-        case .tooLarge, .malformed, .algorithmNotAllowed, .critical, .otherType, .otherIssuer, .unknownKey, .badSignature:
+        case .expired, .notYetValid, .fromTheFuture, .otherAudience, .boundToAKey, .missingClaim, .badClaim:
+            true
+        case .tooLarge, .malformed, .algorithmNotAllowed, .critical, .otherType, .otherIssuer, .unknownKey,
+            .badSignature:
             false
         }
     }

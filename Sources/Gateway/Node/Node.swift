@@ -178,7 +178,8 @@ package final class Node: Sendable {
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            board: board, router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front,
+            board: board, router: router, watchers: watchers, subscriptions: subscriptions,
+            door: keeper.front,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
@@ -308,7 +309,8 @@ package final class Node: Sendable {
                     certificate: settings.certificate, key: settings.key, clientCA: settings.clientCA))
         } catch {
             throw Refusal(
-                .invalid, "listen.\(listener).tls: \(error)", hint: "it wants PEM files that this user may read")
+                .invalid, "listen.\(listener).tls: \(error)",
+                hint: "it wants PEM files that this user may read")
         }
     }
 

@@ -12,16 +12,19 @@ package struct FrontDoor: Sendable {
     /// later and on any thread: an issuer's keys may have to be fetched first.
     package var admit: @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void
     /// Why this sender's credential is not enough for what is asked; `nil`: it is (step-up: MCP 2025-11-25, basic/authorization).
-    package var objection: @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization?
+    package var objection:
+        @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization?
     /// What stands at `/.well-known/oauth-protected-resource` and under it (RFC 9728 §3), `place` being what
     /// follows, `nil` for nothing; answers `nil`: nothing.
     package var resourceMetadata: @Sendable (HTTPExchange, _ place: String?) -> JSON?
 
     package init(
         admit: @escaping @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void,
-        objection: @escaping @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization? = {
-            _, _, _, _ in nil
-        },
+        objection:
+            @escaping @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) ->
+            Authorization? = {
+                _, _, _, _ in nil
+            },
         resourceMetadata: @escaping @Sendable (HTTPExchange, _ place: String?) -> JSON? = { _, _ in nil }
     ) {
         self.admit = admit

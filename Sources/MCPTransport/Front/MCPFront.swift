@@ -129,7 +129,8 @@ package final class MCPFront: Sendable {
             if exchange.eventLoop.inEventLoop {
                 decide(exchange, endpoint, place, authorization, enter)
             } else {
-                exchange.eventLoop.execute { [self] in decide(exchange, endpoint, place, authorization, enter) }
+                exchange.eventLoop.execute { [self] in decide(exchange, endpoint, place, authorization, enter)
+                }
             }
         }
     }
@@ -278,7 +279,9 @@ enum Route: Hashable, Sendable {
                 self = .resourceMetadata(of: nil)
                 return
             }
-            guard let place = Route(path: parts.dropFirst(2).joined(separator: "/"))?.place else { return nil }
+            guard let place = Route(path: parts.dropFirst(2).joined(separator: "/"))?.place else {
+                return nil
+            }
             self = .resourceMetadata(of: place)
             return
         }

@@ -80,7 +80,9 @@ package final class HTTPClient: Sendable {
         for place in pools.values {
             let (limits, tls, watch) = (limits, tls, watch)
             let closed = place.loop.flatSubmit {
-                let pool = place.pool.value ?? HTTPClientPool(
+                let pool =
+                    place.pool.value
+                    ?? HTTPClientPool(
                         on: place.loop, limits: limits, tls: tls, watch: watch)
                 place.pool.value = pool
                 return pool.shutDown()

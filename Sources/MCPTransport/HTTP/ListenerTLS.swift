@@ -92,7 +92,9 @@ package final class ListenerTLS: Sendable {
 
     private static func context(_ files: Files) throws(Trouble) -> NIOSSLContext {
         let chain: [NIOSSLCertificate] = try read(files.certificate) { try NIOSSLCertificate.fromPEMFile($0) }
-        guard !chain.isEmpty else { throw Trouble(path: files.certificate, reason: "there is no certificate in it") }
+        guard !chain.isEmpty else {
+            throw Trouble(path: files.certificate, reason: "there is no certificate in it")
+        }
         let key: NIOSSLPrivateKey = try read(files.key) { try NIOSSLPrivateKey(file: $0, format: .pem) }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
@@ -108,7 +110,8 @@ package final class ListenerTLS: Sendable {
         return try read(files.certificate) { _ in try NIOSSLContext(configuration: configuration) }
     }
 
-    private static func read<Value>(_ path: String, _ body: (String) throws -> Value) throws(Trouble) -> Value {
+    private static func read<Value>(_ path: String, _ body: (String) throws -> Value) throws(Trouble) -> Value
+    {
         guard access(path, R_OK) == 0 else {
             throw Trouble(path: path, reason: String(cString: strerror(errno)))
         }

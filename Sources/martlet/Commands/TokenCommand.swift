@@ -12,7 +12,8 @@ struct TokenCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; shown once, stored hashed.")
         @Argument(help: "Who calls with it.") var name: String
         @Option(help: "How long it is good for, e.g. 12h, 90d (default: until revoked).") var ttl: String?
-        @Option(help: "A virtual server that it is good for, and no other endpoint; may be given more than once.")
+        @Option(
+            help: "A virtual server that it is good for, and no other endpoint; may be given more than once.")
         var server: [String] = []
         @Option(help: "Entries that it is good for, as in 'github/*'; may be given more than once.")
         var entry: [String] = []
@@ -48,7 +49,8 @@ struct TokenCommand: AsyncParsableCommand {
                     var table = Table("id", "name", "for", "made", "expires", "last used")
                     for item in answer.list("tokens") {
                         table.add(
-                            item.words("id"), item.words("name"), Self.purpose(item["scopes"]), age(seconds: item.count("ageSeconds")),
+                            item.words("id"), item.words("name"), Self.purpose(item["scopes"]),
+                            age(seconds: item.count("ageSeconds")),
                             item["expiresInSeconds"]?.int.map {
                                 $0 <= 0 ? "expired" : "in \(age(seconds: $0))"
                             } ?? "never",
@@ -68,7 +70,8 @@ struct TokenCommand: AsyncParsableCommand {
             guard let scopes else { return "everything" }
             let entries = scopes.list("entries").compactMap(\.string)
             let servers = scopes["servers"].map { $0.elements.compactMap(\.string) }
-            let what = scopes["entries"] == nil ? "" : entries.isEmpty ? "nothing" : entries.joined(separator: " ")
+            let what =
+                scopes["entries"] == nil ? "" : entries.isEmpty ? "nothing" : entries.joined(separator: " ")
             let place = servers.map { $0.isEmpty ? "nowhere" : "at " + $0.joined(separator: " ") } ?? ""
             return [what, place].filter { !$0.isEmpty }.joined(separator: " ")
         }
@@ -90,7 +93,8 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct Hash: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print the hash of a password, for auth.basic of the configuration; needs no running node.")
+            abstract:
+                "Print the hash of a password, for auth.basic of the configuration; needs no running node.")
 
         func run() async throws {
             var password = try InputFile.standardInput(bytesMax: 4 * 1024, prompt: "Password: ")

@@ -39,7 +39,8 @@ import Testing
         #expect(try Self.keys(auth) == Self.known { _ = AuthSettings(reading: &$0) })
         let issuer = "\(auth)/jwt/items/properties"
         #expect(try Self.keys(issuer) == Self.known { _ = TokenIssuer(reading: &$0) })
-        #expect(try Self.keys("\(issuer)/scopes/properties") == Self.known { _ = ScopeSettings(reading: &$0) })
+        #expect(
+            try Self.keys("\(issuer)/scopes/properties") == Self.known { _ = ScopeSettings(reading: &$0) })
         #expect(
             try Self.keys("\(auth)/basic/items/properties") == Self.known { _ = BasicUser(reading: &$0) })
         #expect(

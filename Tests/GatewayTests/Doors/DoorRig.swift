@@ -82,7 +82,8 @@ final class DoorRig: Sendable {
 
     /// - Parameter auth: the settings, given where the issuer's keys are.
     static func with(
-        _ reply: FakeIssuer.Reply = .silence, auth: (_ jwks: String) -> JSON, _ body: (DoorRig) async throws -> Void
+        _ reply: FakeIssuer.Reply = .silence, auth: (_ jwks: String) -> JSON,
+        _ body: (DoorRig) async throws -> Void
     ) async throws {
         let scratch = Scratch()
         let issuer = FakeIssuer(reply)
@@ -97,9 +98,11 @@ final class DoorRig: Sendable {
             hasOtherDoors: settings.isOpenToSome)
         let clock = Clock()
         let fetcher = KeyFetcher(settings: settings, limits: .standard)
-        let tokens = try settings.isOpenToSome
+        let tokens =
+            try settings.isOpenToSome
             ? TokenDoor(
-                settings.issuers, fetch: { fetcher.fetch($0, $1) }, now: { clock.now.withLock { $0 } }, log: .silent)
+                settings.issuers, fetch: { fetcher.fetch($0, $1) }, now: { clock.now.withLock { $0 } },
+                log: .silent)
             : nil
         var service = SampleServer(now: { 1_785_200_000 }, loops: EventLoops.shared).service
         service.door = FrontDoorKeeper(keys: keys, tokens: tokens, settings: settings).front
@@ -107,7 +110,8 @@ final class DoorRig: Sendable {
         let listener = try await HTTPListener.bind(loopback, group: EventLoops.shared) { front.handle($0) }
         let client = HTTPClient(group: EventLoops.shared)
         let rig = DoorRig(
-            issuer: issuer, keys: keys, tokens: tokens, port: listener.address.port, client: client, clock: clock)
+            issuer: issuer, keys: keys, tokens: tokens, port: listener.address.port, client: client,
+            clock: clock)
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(rig))
@@ -181,7 +185,9 @@ final class DoorRig: Sendable {
     }
 
     /// How a list is answered to who shows such a token.
-    func status(_ mint: TokenMint, _ changes: [(String, JSON?)] = [], path: String = "/mcp") async throws -> Int {
+    func status(_ mint: TokenMint, _ changes: [(String, JSON?)] = [], path: String = "/mcp") async throws
+        -> Int
+    {
         try await ask(path: path, credential: bearer(mint, changes)).status
     }
 }

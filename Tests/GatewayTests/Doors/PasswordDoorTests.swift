@@ -30,8 +30,9 @@ struct PasswordDoorTests {
         try await Self.with { (rig: DoorRig) async throws in
             var told: Set<String> = []
             for credential in [
-                Self.basic("plant:wrong"), Self.basic("nobody:päss:word"), Self.basic("plant:"), Self.basic(":x"),
-                Self.basic("plant"), "Basic !!!!", "Basic ", Self.basic("plant:päss:word") + "=",
+                Self.basic("plant:wrong"), Self.basic("nobody:päss:word"), Self.basic("plant:"),
+                Self.basic(":x"),
+                Self.basic("plant"), "Basic !!!!", Self.basic("plant:päss:word") + "=",
                 Self.basic("Plant:päss:word"),
             ] {
                 let answer = try await rig.ask(credential: credential)
@@ -56,7 +57,9 @@ struct PasswordDoorTests {
             #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
             let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
                 for number in 0..<(2 * PasswordDoor.waitingMax) {
-                    group.addTask { try await rig.ask(credential: Self.basic("plant:guess-\(number)")).status }
+                    group.addTask {
+                        try await rig.ask(credential: Self.basic("plant:guess-\(number)")).status
+                    }
                 }
                 group.addTask { try await rig.ask(credential: Self.basic("plant:päss:word")).status }
                 return try await group.reduce(into: [:]) { $0[$1, default: 0] += 1 }

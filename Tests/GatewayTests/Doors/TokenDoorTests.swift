@@ -14,7 +14,9 @@ struct TokenDoorTests {
         .object([("jwt", [.object([("issuer", .string(FakeIssuer.name)), ("jwks", .string(jwks))] + more)])])
     }
 
-    @Test func `a token of a configured issuer opens the door, and nobody comes in without a credential`() async throws {
+    @Test func `a token of a configured issuer opens the door, and nobody comes in without a credential`()
+        async throws
+    {
         let mint = try TokenMint("ES256", keyID: "k1")
         try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0) }) { (rig: DoorRig) async throws in
             let good = try await rig.ask(credential: try rig.bearer(mint))
@@ -26,14 +28,16 @@ struct TokenDoorTests {
             #expect(
                 challenge.contains(
                     #"resource_metadata="\#(rig.origin)/.well-known/oauth-protected-resource/mcp""#))
-            #expect(!challenge.contains("error="), "RFC 6750 §3.1: without a credential there is no error code")
+            #expect(
+                !challenge.contains("error="), "RFC 6750 §3.1: without a credential there is no error code")
             #expect(rig.issuer.timesAsked == 1)
         }
     }
 
     @Test func `keys of this node go on opening the door beside tokens`() async throws {
         try await DoorRig.with(auth: { Self.issuer($0) }) { (rig: DoorRig) async throws in
-            let key = try #require(try await rig.keys.create(name: "agent", lifeSeconds: nil)["token"]?.string)
+            let key = try #require(
+                try await rig.keys.create(name: "agent", lifeSeconds: nil)["token"]?.string)
             #expect(try await rig.ask(credential: "Bearer \(key)").status == 200)
             #expect(try await rig.ask(credential: "Bearer \(DoorRig.adminToken)").status == 200)
             #expect(try await rig.ask(credential: "Bearer mk_wrong").status == 401)
@@ -73,7 +77,8 @@ struct TokenDoorTests {
             var told: Set<String> = []
             for credential in [
                 try rig.bearer(forger), try rig.bearer(other), try rig.bearer(forger, [("exp", 1)]),
-                try rig.bearer(forger, [("aud", "x")]), try rig.bearer(forger, [("iss", "https://evil.example")]),
+                try rig.bearer(forger, [("aud", "x")]),
+                try rig.bearer(forger, [("iss", "https://evil.example")]),
                 "Bearer a.b.c", "Bearer \(TokenMint.spell(#"{"alg":"none"}"#.utf8)).e30.",
             ] {
                 let answer = try await rig.ask(credential: credential)
@@ -95,14 +100,16 @@ struct TokenDoorTests {
             }
             // Spelled in another way it is the same endpoint, and no new name for it.
             let spelled = try await rig.ask(
-                path: "/servers/ops/mcp?mode=full", credential: try rig.bearer(mint, [("aud", .string(rig.origin + places[1]))]))
+                path: "/servers/ops/mcp?mode=full",
+                credential: try rig.bearer(mint, [("aud", .string(rig.origin + places[1]))]))
             #expect(spelled.status == 200)
         }
     }
 
     @Test func `where audiences are configured they alone count`() async throws {
         let mint = try TokenMint("RS256", keyID: "k1")
-        try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0, [("audience", "api://martlet")]) }) { (rig: DoorRig) async throws in
+        try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0, [("audience", "api://martlet")]) }) {
+            (rig: DoorRig) async throws in
             #expect(try await rig.status(mint, [("aud", "api://martlet")]) == 200)
             #expect(try await rig.status(mint, [("aud", "api://martlet")], path: "/servers/ops/mcp") == 200)
             #expect(try await rig.status(mint) == 401)
@@ -127,7 +134,8 @@ struct TokenDoorTests {
     @Test func `a token that lacks a scope is sent for one that has all that is needed`() async throws {
         let mint = try TokenMint("ES256", keyID: "k1")
         let scopes: JSON = ["see": ["mcp:see"], "call": ["mcp:call", "mcp:run"], "read": ["mcp:read"]]
-        try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0, [("scopes", scopes)]) }) { (rig: DoorRig) async throws in
+        try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0, [("scopes", scopes)]) }) {
+            (rig: DoorRig) async throws in
             let none = try await rig.ask(credential: nil)
             #expect(none.status == 401 && none.challenge?.contains(#"scope="mcp:see""#) == true)
 
@@ -142,7 +150,9 @@ struct TokenDoorTests {
             let refused = try await rig.ask(Method.toolsCall, echo, credential: seeing)
             #expect(refused.status == 403)
             let challenge = try #require(refused.challenge)
-            #expect(challenge.contains(#"scope="mcp:see mcp:call mcp:run""#), "all of the operation: \(challenge)")
+            #expect(
+                challenge.contains(#"scope="mcp:see mcp:call mcp:run""#), "all of the operation: \(challenge)"
+            )
             #expect(challenge.contains("resource_metadata="))
             #expect(refused.json["error"]?.string?.contains("mcp:run") == true)
 
@@ -155,8 +165,10 @@ struct TokenDoorTests {
 
     @Test func `a key is not held by the scopes of tokens`() async throws {
         let scopes: JSON = ["see": ["mcp:see"], "call": ["mcp:call"]]
-        try await DoorRig.with(auth: { Self.issuer($0, [("scopes", scopes)]) }) { (rig: DoorRig) async throws in
-            let key = try #require(try await rig.keys.create(name: "agent", lifeSeconds: nil)["token"]?.string)
+        try await DoorRig.with(auth: { Self.issuer($0, [("scopes", scopes)]) }) {
+            (rig: DoorRig) async throws in
+            let key = try #require(
+                try await rig.keys.create(name: "agent", lifeSeconds: nil)["token"]?.string)
             let echo: JSON = ["name": "echo", "arguments": ["text": "hi"]]
             #expect(try await rig.ask(Method.toolsCall, echo, credential: "Bearer \(key)").status == 200)
         }
@@ -165,7 +177,8 @@ struct TokenDoorTests {
     // MARK: Metadata
 
     @Test func `each endpoint says where tokens for it come from`() async throws {
-        try await DoorRig.with(auth: { Self.issuer($0, [("scopes", ["see": ["a"], "call": ["b"]])]) }) { (rig: DoorRig) async throws in
+        try await DoorRig.with(auth: { Self.issuer($0, [("scopes", ["see": ["a"], "call": ["b"]])]) }) {
+            (rig: DoorRig) async throws in
             for path in ["/mcp", "/servers/ops/mcp", "/servers/plant--erp/mcp", "/servers/ops/sse"] {
                 let answer = try await rig.get("/.well-known/oauth-protected-resource" + path)
                 #expect(answer.status == 200)
@@ -176,13 +189,18 @@ struct TokenDoorTests {
             }
             let root = try await rig.get("/.well-known/oauth-protected-resource")
             #expect(root.json["resource"]?.string == rig.origin + "/mcp")
-            for path in ["/nothing", "/servers/ops", "/servers/A%20B/mcp", "/servers/a%22%0d%0ab/mcp", "/healthz"] {
-                #expect(try await rig.get("/.well-known/oauth-protected-resource" + path).status == 404, "\(path)")
+            for path in [
+                "/nothing", "/servers/ops", "/servers/A%20B/mcp", "/servers/a%22%0d%0ab/mcp", "/healthz",
+            ] {
+                #expect(
+                    try await rig.get("/.well-known/oauth-protected-resource" + path).status == 404, "\(path)"
+                )
             }
         }
     }
 
-    @Test func `where no issuer is configured there is no metadata, and no challenge names any`() async throws {
+    @Test func `where no issuer is configured there is no metadata, and no challenge names any`() async throws
+    {
         try await DoorRig.with(auth: { _ in [:] }) { (rig: DoorRig) async throws in
             #expect(try await rig.get("/.well-known/oauth-protected-resource/mcp").status == 404)
             let answer = try await rig.ask(credential: "Bearer a.b.c")
@@ -245,14 +263,18 @@ struct TokenDoorTests {
     }
 
     private static let badReplies: [FakeIssuer.Reply] = [
-        .status(500), .status(404), .status(302, headers: [("Location", "http://127.0.0.1:1/")]), .body(Array("<html>".utf8)),
+        .status(500), .status(404), .status(302, headers: [("Location", "http://127.0.0.1:1/")]),
+        .body(Array("<html>".utf8)),
         .body(Array(#"{"keys":[]}"#.utf8)), .body([UInt8](repeating: 0x20, count: 300_000)),
     ]
 
     @Test(arguments: 0..<badReplies.count)
-    func `an issuer whose keys do not come keeps its bearers waiting, not out for ever`(number: Int) async throws {
+    func `an issuer whose keys do not come keeps its bearers waiting, not out for ever`(number: Int)
+        async throws
+    {
         let mint = try TokenMint("ES256", keyID: "k1")
-        try await DoorRig.with(Self.badReplies[number], auth: { Self.issuer($0) }) { (rig: DoorRig) async throws in
+        try await DoorRig.with(Self.badReplies[number], auth: { Self.issuer($0) }) {
+            (rig: DoorRig) async throws in
             let answer = try await rig.ask(credential: try rig.bearer(mint))
             #expect(answer.status == 503, "not 401: the token may be good")
             #expect(rig.tokens?.troubles.first?.trouble.isEmpty == false)
@@ -272,7 +294,8 @@ struct TokenDoorTests {
 
     // MARK: Files
 
-    @Test func `keys may lie in a file, also a shared one, and are taken anew when it changes`() async throws {
+    @Test func `keys may lie in a file, also a shared one, and are taken anew when it changes`() async throws
+    {
         let scratch = Scratch()
         let first = try TokenMint("HS256", keyID: "k1")
         let second = try TokenMint("HS256", keyID: "k2")

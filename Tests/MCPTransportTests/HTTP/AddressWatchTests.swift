@@ -13,7 +13,8 @@ struct AddressWatchTests {
 
     private static func withServer(
         refuse: @escaping @Sendable (_ bytes: [UInt8], _ host: String) -> String?,
-        _ body: (HTTPClient, _ port: Int, _ asked: Asked, _ hits: @escaping @Sendable () -> Int) async throws -> Void
+        _ body: (HTTPClient, _ port: Int, _ asked: Asked, _ hits: @escaping @Sendable () -> Int) async throws
+            -> Void
     ) async throws {
         let count = SharedCount()
         let listener = try await HTTPListener.bind(
@@ -33,7 +34,8 @@ struct AddressWatchTests {
             })
         let result: Result<Void, any Error>
         do {
-            result = .success(try await body(client, listener.address.port, asked) { count.value.withLock { $0 } })
+            result = .success(
+                try await body(client, listener.address.port, asked) { count.value.withLock { $0 } })
         } catch {
             result = .failure(error)
         }
@@ -59,7 +61,9 @@ struct AddressWatchTests {
         }
     }
 
-    @Test func `the address that was asked about is the one that is gone to, for each connection anew`() async throws {
+    @Test func `the address that was asked about is the one that is gone to, for each connection anew`()
+        async throws
+    {
         let answers = SharedCount()
         // A name that leads elsewhere the second time: the first answer binds nobody.
         try await Self.withServer(

@@ -15,7 +15,9 @@ struct ListenerTLSTests {
     private final class Files {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
 
-        init() throws { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+        init() throws {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
         deinit { try? FileManager.default.removeItem(at: folder) }
 
         @discardableResult
@@ -39,10 +41,13 @@ struct ListenerTLSTests {
         _ tls: ListenerTLS, _ body: (_ port: Int) async throws -> Void
     ) async throws {
         let listener = try await HTTPListener.bind(
-            ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton, tls: tls.source
+            ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+            tls: tls.source
         ) { exchange in
             let peer = exchange.peer
-            let names = [peer?.uris.joined(separator: " "), peer?.dnsNames.joined(separator: " "), peer?.subject]
+            let names = [
+                peer?.uris.joined(separator: " "), peer?.dnsNames.joined(separator: " "), peer?.subject,
+            ]
             let text = peer == nil ? "nobody" : names.map { $0 ?? "-" }.joined(separator: "|")
             exchange.respond(status: exchange.isSecure ? 200 : 500, body: Array(text.utf8))
         }
@@ -57,13 +62,16 @@ struct ListenerTLSTests {
     }
 
     /// One request over TLS, as a client that trusts `root` and shows `pair`.
-    private static func ask(_ port: Int, trusting root: String, showing pair: TestAuthority.Pair? = nil) async throws -> String {
+    private static func ask(_ port: Int, trusting root: String, showing pair: TestAuthority.Pair? = nil)
+        async throws -> String
+    {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(root.utf8)))
         if let pair {
             configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(pair.certificate.utf8))
                 .map { .certificate($0) }
-            configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(pair.key.utf8), format: .pem))
+            configuration.privateKey = .privateKey(
+                try NIOSSLPrivateKey(bytes: Array(pair.key.utf8), format: .pem))
         }
         let context = try NIOSSLContext(configuration: configuration)
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -84,13 +92,16 @@ struct ListenerTLSTests {
                 if let head = text.firstRange(of: "\r\n\r\n"), text[head.upperBound...].count > 0 { break }
             }
             guard text.hasPrefix("HTTP/1.1 200"), let head = text.firstRange(of: "\r\n\r\n") else {
-                throw HTTPClientError(.connectionLost(text), origin: try HTTPURL("https://localhost/").origin, notSent: false)
+                throw HTTPClientError(
+                    .connectionLost(text), origin: try HTTPURL("https://localhost/").origin, notSent: false)
             }
             return String(text[head.upperBound...])
         }
     }
 
-    @Test func `files that change are taken by new connections, and files that are wrong by none`() async throws {
+    @Test func `files that change are taken by new connections, and files that are wrong by none`()
+        async throws
+    {
         let files = try Files()
         let (first, second) = (try TestAuthority("first"), try TestAuthority("second"))
         let tls = try ListenerTLS(files.put(first.sign("gw", Self.here)))
@@ -134,7 +145,9 @@ struct ListenerTLSTests {
 
     @Test func `who shows a certificate is known by its names, and who shows none is nobody`() async throws {
         let files = try Files()
-        let (ours, clients, strangers) = (try TestAuthority("ours"), try TestAuthority("clients"), try TestAuthority("strangers"))
+        let (ours, clients, strangers) = (
+            try TestAuthority("ours"), try TestAuthority("clients"), try TestAuthority("strangers")
+        )
         var places = try files.put(ours.sign("gw", Self.here))
         places.clientCA = try files.write(clients.pem, "clients.pem")
         try await Self.serving(try ListenerTLS(places)) { port in

@@ -33,7 +33,8 @@ struct TestAuthority {
         let subject = try name.isEmpty ? DistinguishedName() : DistinguishedName { CommonName(name) }
         let leaf = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(own.publicKey),
-            notValidBefore: Date() - 7_200, notValidAfter: notAfter, issuer: certificate.subject, subject: subject,
+            notValidBefore: Date() - 7_200, notValidAfter: notAfter, issuer: certificate.subject,
+            subject: subject,
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
