@@ -30,10 +30,12 @@ final class PasswordDoor: Sendable {
     /// For whom nobody knows: a name that is none takes as long as one that is.
     private let nobody: PasswordHash?
     private let pepper: Secret
+    private let waitingMax: Int
     private let state = Mutex(State())
     private let thread = DispatchQueue(label: "martlet.passwords")
 
-    init(_ users: [BasicUser]) {
+    init(_ users: [BasicUser], waitingMax: Int = PasswordDoor.waitingMax) {
+        self.waitingMax = waitingMax
         self.users = Dictionary(users.map { ($0.name, $0.hash) }, uniquingKeysWith: { first, _ in first })
         nobody = users.first?.hash
         var random = SystemRandomNumberGenerator()
@@ -53,7 +55,7 @@ final class PasswordDoor: Sendable {
         let isKnown = state.withLock { $0.known[name].map { constantTimeEqual($0, digest) } ?? false }
         if isKnown { return found(.user(name)) }
         let hasRoom = state.withLock { state in
-            guard state.waiting < Self.waitingMax else { return false }
+            guard state.waiting < waitingMax else { return false }
             state.waiting += 1
             return true
         }
