@@ -63,6 +63,7 @@ let package = Package(
         target("Policy", ["Catalog", "MCPModel", "JSONSlice"]),
         target("Translate", ["JSONSlice"]),
         target("Audit", [crypto]),
+        target("Tokens", ["JSONSlice", crypto, cryptoExtras]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         target("Mesh", ["Catalog", "MCPModel", "JSONSlice", "CZlib", crypto]),
         .target(name: "CSearchModel", exclude: ["model.safetensors", "vocab.txt", "LICENSE.md"]),
@@ -75,7 +76,7 @@ let package = Package(
         .target(name: "CProcess"),
         .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv", .when(platforms: [.linux]))]),
         target("HTTPWire", [.product(name: "NIOCore", package: "swift-nio")]),
-        target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, log] + nio),
+        target("MCPTransport", ["MCPModel", "JSONSlice", "HTTPWire", "CProcess", tls, x509, log] + nio),
         target(
             "MeshTransport", ["Mesh", "Catalog", "MCPModel", "JSONSlice", tls, x509, asn1, crypto, log] + nio),
         target(
@@ -88,7 +89,7 @@ let package = Package(
             "Gateway",
             [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Vault", "MCPTransport",
-                "MeshTransport", "Discovery", "Search", "Storage", yams, log, crypto,
+                "MeshTransport", "Discovery", "Search", "Storage", "Tokens", yams, log, crypto,
             ]),
         target("Admin", ["Gateway", "JSONSlice", "MCPModel", "MCPTransport", "HTTPWire", log]),
         .executableTarget(
@@ -104,7 +105,7 @@ let package = Package(
         // Tests.
         .target(
             name: "MartletTestKit",
-            dependencies: ["JSONSlice", "MCPModel", "MCPTransport", "Catalog", "Mesh", crypto],
+            dependencies: ["JSONSlice", "MCPModel", "MCPTransport", "Catalog", "Mesh", crypto, cryptoExtras],
             path: "Tests/MartletTestKit",
             swiftSettings: strict),
         .systemLibrary(
@@ -117,6 +118,7 @@ let package = Package(
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),
         tests("AuditTests", ["Audit", "MartletTestKit", crypto]),
+        tests("TokensTests", ["Tokens", "JSONSlice", "MartletTestKit", crypto, cryptoExtras]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
         tests("SearchTests", ["Search", "JSONSlice", "MartletTestKit"]),
@@ -136,9 +138,10 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Composition", "Catalog", "Discovery", "JSONSlice", "MCPModel", "MCPTransport",
+                "Gateway", "Composition", "Catalog", "Discovery", "HTTPWire", "JSONSlice", "MCPModel",
+                "MCPTransport",
                 "Mesh",
-                "MeshTransport", "Storage", "Vault", "MartletTestKit", log,
+                "MeshTransport", "Policy", "Storage", "Tokens", "Vault", "MartletTestKit", log,
             ]),
         tests(
             "AdminTests",

@@ -26,6 +26,17 @@ package struct AdminRequest: Sendable {
         return text
     }
 
+    /// A list of texts that may be left out.
+    package func texts(_ key: String) throws(Refusal) -> [String] {
+        guard let value = body[key], !value.isNull else { return [] }
+        let elements = value.elements
+        let texts = elements.compactMap(\.string)
+        guard value.kind == .array, texts.count == elements.count else {
+            throw Refusal(.invalid, "\"\(key)\": expected a list of texts, found \(value.text.prefix(40))")
+        }
+        return texts
+    }
+
     /// A whole number within bounds, or what holds without one.
     package func count(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(Refusal)
         -> Int

@@ -206,7 +206,8 @@ struct AdminRoute: Sendable {
         AdminRoute("POST", "/v1/tokens") { node, request in
             let life = try request.count("ttlSeconds", default: 0, in: 0...315_360_000)
             return try await node.createCallerKey(
-                name: try request.text("name"), lifeSeconds: life == 0 ? nil : life)
+                name: try request.text("name"), lifeSeconds: life == 0 ? nil : life,
+                servers: try request.texts("servers"), entries: try request.texts("entries"))
         },
         AdminRoute("DELETE", "/v1/tokens/{key}") { node, request in
             try await node.revokeCallerKey(request.parameters[0])

@@ -1,20 +1,32 @@
+package import MCPModel
+
 /// What an `Authorization` header holds (RFC 9110 §11.6.2, RFC 6750 §2.1), before anybody looks whose it is.
 package enum PresentedCredential: Hashable, Sendable {
     case none
     case bearer(Substring)
-    /// `Basic` and its kin, or `Bearer` with nothing behind it.
+    /// Still encoded (RFC 7617 §2).
+    case basic(Substring)
+    /// Whatever else, or a scheme with nothing behind it.
     case otherScheme
 
-    private static let scheme = "bearer "
+    private static let bearerScheme = "bearer "
+    private static let basicScheme = "basic "
 
     package init(header: String?) {
         guard let header else {
             self = .none
             return
         }
+        // Schemes know no case (RFC 9110 §11.1).
+        let start = header.prefix(Self.bearerScheme.count).lowercased()
         self =
-            header.lowercased().hasPrefix(Self.scheme)
-            ? .bearer(header.dropFirst(Self.scheme.count)) : .otherScheme
+            if start == Self.bearerScheme {
+                .bearer(header.dropFirst(Self.bearerScheme.count))
+            } else if start.hasPrefix(Self.basicScheme) {
+                .basic(header.dropFirst(Self.basicScheme.count))
+            } else {
+                .otherScheme
+            }
     }
 }
 
@@ -27,8 +39,15 @@ package enum Credential: Hashable, Sendable {
     case notAKey
     /// In the form of a key, but not, or no longer, among those kept.
     case unknownKey
-    /// - Parameter expires: milliseconds since 1970-01-01T00:00:00Z; `nil`: it does not.
-    case key(label: String, expires: Int64?)
+    /// - Parameters:
+    ///   - expires: milliseconds since 1970-01-01T00:00:00Z; `nil`: it does not.
+    ///   - narrowing: what it was made for; `nil`: for everything.
+    case key(label: String, expires: Int64?, narrowing: CredentialNarrowing? = nil)
+    /// A user whose password was right.
+    case password(user: String)
+    case wrongPassword
+    /// A client's certificate, from an authority that the listener believes.
+    case certificate(CertificateNames)
 }
 
 /// Where a request comes from, as far as an HTTP listener sees it.

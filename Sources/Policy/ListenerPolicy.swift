@@ -33,10 +33,25 @@ package struct ListenerPolicy: Hashable, Sendable {
             .refused(Denial(.notAKey, "that is no key of this node"))
         case .unknownKey:
             .refused(Self.useless(.keyUnknown))
-        case .key(_, let expires?) where expires <= now:
+        case .key(_, let expires?, _) where expires <= now:
             .refused(Self.useless(.keyExpired))
-        case .key(let label, _):
-            .allowed(Principal(Caller(issuer: "key", subject: label)))
+        case .key(let label, _, let narrowing):
+            .allowed(Principal(Caller(issuer: "key", subject: label), narrowing: narrowing))
+        case .password(let user):
+            .allowed(Principal(Caller(issuer: "basic", subject: user)))
+        case .wrongPassword:
+            .refused(Denial(.passwordWrong, "the user's name or the password is wrong"))
+        case .certificate(let names):
+            if let caller = names.caller {
+                .allowed(Principal(caller))
+            } else {
+                .refused(
+                    Denial(
+                        .certificateUnnamed, "the certificate names nobody, or more than one",
+                        hint:
+                            "it wants one URI or one DNS name as subject alternative name, or else a subject")
+                )
+            }
         }
     }
 

@@ -15,6 +15,7 @@ enum EndToEnd {
     @Suite(.enabled(if: HostilePython.isInstalled)) struct ScopedServers {}
     struct Orphans {}
     struct Demo {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct Doors {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
     struct Silence {}

@@ -70,7 +70,7 @@ package final class TaskServer: Sendable {
 
     package var service: MCPService {
         MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { _, _ in Self.description },
             list: { _, _, kind, _ in
                 .success(ListPage(items: kind == .tools ? Self.tools.map(Self.definition) : []))

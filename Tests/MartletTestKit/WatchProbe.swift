@@ -57,7 +57,7 @@ package final class WatchProbe: Sendable {
 
     package var service: MCPService {
         MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { [capabilities] _, _ in
                 EndpointDescription(
                     serverInfo: ["name": "watched", "version": "1"], capabilities: capabilities)

@@ -104,7 +104,8 @@ struct ListenerPolicyTests {
     @Test(arguments: [
         (header: nil as String?, presented: PresentedCredential.none), ("Bearer abc", .bearer("abc")),
         ("bearer abc", .bearer("abc")), ("BEARER  abc", .bearer(" abc")), ("Bearer ", .bearer("")),
-        ("Bearer", .otherScheme), ("", .otherScheme), ("Basic YTpi", .otherScheme),
+        ("Bearer", .otherScheme), ("", .otherScheme), ("Basic YTpi", .basic("YTpi")),
+        ("basic YTpi", .basic("YTpi")), ("Basic", .otherScheme),
     ])
     func `the scheme is read whatever its case`(header: String?, presented: PresentedCredential) {
         #expect(PresentedCredential(header: header) == presented)

@@ -33,6 +33,7 @@ struct HouseMap {
         "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Translate": Target(storey: .core, ours: ["JSONSlice"], others: []),
         "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
+        "Tokens": Target(storey: .core, ours: ["JSONSlice"], others: ["Crypto", "CryptoExtras"]),
         // zlib for two functions on bytes: deflating a frame and inflating one.
         "Mesh": Target(
             storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto", "CZlib"]),
@@ -44,7 +45,7 @@ struct HouseMap {
         "HTTPWire": Target(storey: .edge, ours: [], others: ["NIOCore"]),
         "MCPTransport": Target(
             storey: .edge, ours: ["MCPModel", "JSONSlice", "HTTPWire"],
-            others: nio.union(["NIOSSL", "Logging"])),
+            others: nio.union(["NIOSSL", "X509", "Logging"])),
         "MeshTransport": Target(
             storey: .edge, ours: ["Mesh", "Catalog", "JSONSlice", "MCPModel"],
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
@@ -56,7 +57,7 @@ struct HouseMap {
             storey: .assembly,
             ours: [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Search", "Vault",
-                "MCPTransport", "MeshTransport", "Discovery", "Storage",
+                "MCPTransport", "MeshTransport", "Discovery", "Storage", "Tokens",
             ],
             others: ["Yams", "Logging", "Crypto"]),
         "Admin": Target(

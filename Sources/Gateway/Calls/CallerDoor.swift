@@ -1,7 +1,6 @@
 import Catalog
 import JSONSlice
 import MCPModel
-import MCPTransport
 import Policy
 import Storage
 import Synchronization
@@ -15,8 +14,19 @@ final class CallerDoor: Sendable {
     /// Keys at most; each request looks one up by digest, so the number costs memory only.
     static let keysMax = 10_000
 
+    /// A key with what it is good for, read once.
+    private struct KnownKey {
+        var stored: StoredCallerKey
+        let scopes: CallerKeyScopes
+
+        init(_ stored: StoredCallerKey) {
+            self.stored = stored
+            scopes = CallerKeyScopes(stored: stored.scopes)
+        }
+    }
+
     private struct State {
-        var keys: [CredentialDigest: StoredCallerKey]
+        var keys: [CredentialDigest: KnownKey]
         var uses: [String: WallTime] = [:]
         /// Names of keys that are on their way to the disk.
         var coming: Set<String> = []
@@ -28,15 +38,17 @@ final class CallerDoor: Sendable {
     private let adminToken: String
     private let state: Mutex<State>
 
-    init(shelf: CallerKeyShelf, adminToken: String) async throws {
+    /// - Parameter hasOtherDoors: whether others are let in by other credentials; then nobody comes in without one.
+    init(shelf: CallerKeyShelf, adminToken: String, hasOtherDoors: Bool = false) async throws {
         self.shelf = shelf
         self.adminToken = adminToken
         ring = try await shelf.ring()
         let keys = try await shelf.all()
-        let needsKey = try await shelf.isKeyNeeded()
+        let needsKey = try await shelf.isKeyNeeded() || hasOtherDoors
         state = Mutex(
             State(
-                keys: Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first }),
+                keys: Dictionary(
+                    keys.map { ($0.digest, KnownKey($0)) }, uniquingKeysWith: { first, _ in first }),
                 policy: ListenerPolicy(needsKey: needsKey)))
     }
 
@@ -49,32 +61,21 @@ final class CallerDoor: Sendable {
 
     // MARK: The request path
 
-    func authorize(_ exchange: HTTPExchange) -> Authorization {
-        let origin = CallOrigin(
-            remoteIsLoopback: exchange.remoteIsLoopback, hasHeader: { exchange.headers.first($0) != nil })
-        return authorize(header: exchange.headers.first("authorization"), from: origin)
-    }
-
-    func authorize(header: String?, isLoopback: Bool) -> Authorization {
-        authorize(header: header, from: CallOrigin(isLocal: isLoopback))
-    }
-
-    private func authorize(header: String?, from origin: CallOrigin) -> Authorization {
+    /// Decides about what a request shows, as far as keys are concerned.
+    func decide(_ presented: PresentedCredential, from origin: CallOrigin) -> Decision {
         let now = WallTime.now()
-        let decision =
-            switch PresentedCredential(header: header) {
-            case .none: policy.decide(.none, from: origin, at: now.milliseconds)
-            case .otherScheme: policy.decide(.otherScheme, from: origin, at: now.milliseconds)
-            case .bearer(let text) where constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)):
-                policy.decide(.adminToken, from: origin, at: now.milliseconds)
-            case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
-            }
-        switch decision {
-        case .allowed(let principal):
-            return .allowed(principal)
-        case .refused(let denial):
-            return .refused(status: 401, challenge: "Bearer realm=\"martlet\"", message: denial.text)
+        return switch presented {
+        case .none: policy.decide(.none, from: origin, at: now.milliseconds)
+        case .otherScheme, .basic: policy.decide(.otherScheme, from: origin, at: now.milliseconds)
+        case .bearer(let text) where constantTimeEqual(Array(text.utf8), Array(adminToken.utf8)):
+            policy.decide(.adminToken, from: origin, at: now.milliseconds)
+        case .bearer(let text): decide(onKey: ring.digest(of: text), from: origin, at: now)
         }
+    }
+
+    /// Decides about what another door has found out.
+    func decide(_ credential: Credential, from origin: CallOrigin) -> Decision {
+        policy.decide(credential, from: origin, at: WallTime.now().milliseconds)
     }
 
     /// - Parameter digest: `nil` of what this node cannot have made.
@@ -85,27 +86,32 @@ final class CallerDoor: Sendable {
         return state.withLock { state in
             let key = state.keys[digest]
             let credential =
-                key.map { Credential.key(label: $0.label, expires: $0.expires?.milliseconds) } ?? .unknownKey
+                key.map {
+                    Credential.key(
+                        label: $0.stored.label, expires: $0.stored.expires?.milliseconds,
+                        narrowing: $0.scopes.narrowing)
+                } ?? .unknownKey
             let decision = state.policy.decide(credential, from: origin, at: now.milliseconds)
-            if case .allowed = decision, let key { state.uses[key.id] = now }
+            if case .allowed = decision, let key { state.uses[key.stored.id] = now }
             return decision
         }
     }
 
     // MARK: The admin surface
 
-    func create(name: String, lifeSeconds: Int?) async throws -> JSON {
+    func create(name: String, lifeSeconds: Int?, scopes: CallerKeyScopes? = nil) async throws -> JSON {
         try reserve(name)
         defer { state.withLock { _ = $0.coming.remove(name) } }
         var random = SystemRandomNumberGenerator()
         let made = ring.make(using: &random)
         let now = WallTime.now()
         let stored = StoredCallerKey(
-            id: made.id, label: name, digest: made.digest, scopes: "{}", created: now,
+            id: made.id, label: name, digest: made.digest, scopes: (scopes?.json ?? .emptyObject).text,
+            created: now,
             expires: lifeSeconds.map { now.advanced(by: .seconds($0)) })
         try await shelf.add(stored)
         state.withLock { state in
-            state.keys[stored.digest] = stored
+            state.keys[stored.digest] = KnownKey(stored)
             state.policy.keyWasMade()
         }
         return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
@@ -119,7 +125,7 @@ final class CallerDoor: Sendable {
                     .conflict, "there are already \(Self.keysMax) keys",
                     hint: "revoke some: `martlet token list`")
             }
-            if state.coming.contains(name) || state.keys.values.contains(where: { $0.label == name }) {
+            if state.coming.contains(name) || state.keys.values.contains(where: { $0.stored.label == name }) {
                 return Refusal(
                     .conflict, "a key named \(name) exists", hint: "revoke it first, or choose another name")
             }
@@ -131,16 +137,20 @@ final class CallerDoor: Sendable {
 
     func list() -> JSON {
         let now = WallTime.now()
-        let (keys, uses) = state.withLock { ($0.keys.values.sorted { $0.created < $1.created }, $0.uses) }
+        let (keys, uses) = state.withLock { state in
+            (state.keys.values.sorted { $0.stored.created < $1.stored.created }, state.uses)
+        }
         return .object([
             (
                 "tokens",
                 .array(
-                    keys.map { key in
+                    keys.map { known in
+                        let key = known.stored
                         var members: [(String, JSON)] = [
                             ("id", .string(key.id)), ("name", .string(key.label)),
                             ("ageSeconds", .number(key.created.seconds(until: now))),
                         ]
+                        if !known.scopes.isWhole { members.append(("scopes", known.scopes.json)) }
                         if let expires = key.expires {
                             members.append(("expiresInSeconds", .number(now.seconds(until: expires))))
                         }
@@ -156,7 +166,11 @@ final class CallerDoor: Sendable {
 
     /// - Parameter key: its id or its name.
     func revoke(_ key: String) async throws -> JSON {
-        guard let found = state.withLock({ $0.keys.values.first { $0.id == key || $0.label == key } }) else {
+        guard
+            let found = state.withLock({
+                $0.keys.values.map(\.stored).first { $0.id == key || $0.label == key }
+            })
+        else {
             throw Refusal(.notFound, "no key \(key)", hint: "`martlet token list` shows ids and names")
         }
         // Refused from here on, whatever the disk says; a failure below is told to the person.
@@ -175,12 +189,12 @@ final class CallerDoor: Sendable {
         state.withLock { state in
             guard !state.uses.isEmpty else { return state.uses }
             defer { state.uses.removeAll() }
-            for (digest, key) in state.keys {
+            for (digest, known) in state.keys {
+                let key = known.stored
                 if let used = state.uses[key.id] {
-                    state.keys[digest] = StoredCallerKey(
+                    state.keys[digest]?.stored = StoredCallerKey(
                         id: key.id, label: key.label, digest: key.digest, scopes: key.scopes,
-                        created: key.created,
-                        expires: key.expires, lastUsed: used)
+                        created: key.created, expires: key.expires, lastUsed: used)
                 }
             }
             return state.uses

@@ -13,11 +13,11 @@ enum NodeService {
 
     static func make(
         router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
-        door: CallerDoor, access: AccessDesk,
+        door: FrontDoor, access: AccessDesk,
         label: @escaping @Sendable () -> String
     ) -> MCPService {
         MCPService(
-            authorize: { door.authorize($0) },
+            door: door,
             describe: { endpoint, principal in
                 access.view(endpoint, for: principal).map { view in
                     EndpointDescription(

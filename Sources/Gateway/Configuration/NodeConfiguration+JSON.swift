@@ -9,12 +9,14 @@ extension NodeConfiguration {
         if let name = self.node.name { node.append(("name", .string(name.text))) }
         if let segment = self.node.segment { node.append(("segment", .string(segment.text))) }
         if let data = self.node.data { node.append(("data", .string(data))) }
+        var mcp = JSON.string(listen.mcp.description)
+        if let tls = listen.mcpTLS { mcp = ["address": mcp, "tls": tls.json] }
         var all: [(String, JSON)] = [
             ("node", .object(node)),
             (
                 "listen",
                 [
-                    "mcp": .string(listen.mcp.description), "admin": .string(listen.admin.description),
+                    "mcp": mcp, "admin": .string(listen.admin.description),
                     "mesh": .string(listen.mesh?.description ?? "none"),
                     "hosts": .array(listen.hosts.map(JSON.string)),
                 ]
@@ -27,6 +29,7 @@ extension NodeConfiguration {
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ]
         if !access.isEmpty { all.append(("access", access.json)) }
+        if let auth = auth.json { all.append(("auth", auth)) }
         return .object(all)
     }
 }

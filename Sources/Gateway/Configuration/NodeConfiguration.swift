@@ -1,5 +1,6 @@
 package import Catalog
 package import Composition
+import JSONSlice
 package import Policy
 
 /// What one configuration file says, as plain values. What it leaves out is at its default;
@@ -16,6 +17,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var limits: LimitSettings
     package var search: SearchSettings
     package var access: AccessRules
+    package var auth: AuthSettings
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -37,6 +39,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         limits = section.settings("limits", LimitSettings.init(reading:))
         search = section.settings("search", SearchSettings.init(reading:))
         access = section.settings("access", AccessRules.init(reading:))
+        auth = section.settings("auth", AuthSettings.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }
@@ -79,6 +82,8 @@ package struct NodeSettings: Hashable, Sendable {
 
 package struct ListenSettings: Hashable, Sendable {
     package var mcp: HostPort
+    /// Over TLS, if at all.
+    package var mcpTLS: TLSSettings?
     package var admin: HostPort
     /// `nil`: the node only dials out.
     package var mesh: HostPort?
@@ -93,7 +98,7 @@ package struct ListenSettings: Hashable, Sendable {
     package static let meshDefault = HostPort(host: "0.0.0.0", port: 7332)
 
     package init(reading section: inout ConfigSection) {
-        mcp = section.address("mcp", default: Self.mcpDefault)
+        (mcp, mcpTLS) = Self.listener("mcp", default: Self.mcpDefault, in: &section)
         admin = section.address("admin", default: Self.adminDefault)
         let mesh = section.parsed("mesh", expecting: "none or \(HostPort.form)") { text -> Door? in
             text == "none" ? .closed : HostPort(text).map(Door.at)
@@ -103,6 +108,19 @@ package struct ListenSettings: Hashable, Sendable {
             "hosts", of: "a host name, HOST:PORT, or an origin such as https://app.example.net",
             atMost: Self.hostsMax
         ) { Self.isHost($0) ? $0 : nil }
+    }
+
+    /// An address, or a map of an address and what it takes to speak TLS there.
+    private static func listener(
+        _ key: String, default fallback: HostPort, in section: inout ConfigSection
+    ) -> (HostPort, TLSSettings?) {
+        guard section.value(key)?.kind == .object else {
+            return (section.address(key, default: fallback), nil)
+        }
+        return section.section(key) { part in
+            let address = part.address("address", default: fallback)
+            return (address, part.section("tls") { TLSSettings(reading: &$0) } ?? nil)
+        } ?? (fallback, nil)
     }
 
     /// What `HostPolicy` of the listeners understands.
@@ -121,6 +139,31 @@ package struct ListenSettings: Hashable, Sendable {
         case at(HostPort)
 
         var address: HostPort? { if case .at(let address) = self { address } else { nil } }
+    }
+}
+
+/// The files of a listener that speaks TLS; read anew when they change.
+package struct TLSSettings: Hashable, Sendable {
+    /// PEM: the certificate, then those that lead to its root.
+    package var certificate: String
+    /// PEM, without a passphrase.
+    package var key: String
+    /// PEM: whose clients' certificates are believed.
+    package var clientCA: String?
+
+    /// - Returns: `nil` when something is missing; the section then has a problem.
+    package init?(reading section: inout ConfigSection) {
+        let certificate = section.required("certificate")
+        let key = section.required("key")
+        clientCA = section.text("clientCA")
+        guard let certificate, let key else { return nil }
+        (self.certificate, self.key) = (certificate, key)
+    }
+
+    var json: JSON {
+        var members: [(String, JSON)] = [("certificate", .string(certificate)), ("key", .string(key))]
+        if let clientCA { members.append(("clientCA", .string(clientCA))) }
+        return .object(members)
     }
 }
 

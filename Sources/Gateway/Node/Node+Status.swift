@@ -97,6 +97,9 @@ extension Node {
         if let sealed = secrets.sealed {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
+        for (issuer, trouble) in tokenDoor?.troubles ?? [] {
+            lines.append("the keys of the issuer \(issuer) do not come: \(trouble)")
+        }
         if let line = unattendedJoin?.line { lines.append(line) }
         if let trouble = embedder?.standing.trouble {
             lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
@@ -119,6 +122,7 @@ extension Node {
                 mend: door.needsKey
                     ? nil : "martlet token create NAME, before the listener is opened to others"),
         ]
+        findings += tokenDoor?.findings ?? []
         findings += seat.findings()
         if let finding = searchFinding() { findings.append(finding) }
         let books = await supervisor.books

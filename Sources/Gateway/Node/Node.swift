@@ -24,6 +24,10 @@ package final class Node: Sendable {
     let access: AccessDesk
     let router: CallRouter
     let door: CallerDoor
+    /// `nil`: no issuer of tokens is configured.
+    let tokenDoor: TokenDoor?
+    private let keyFetcher: KeyFetcher?
+    private let mcpTLS: ListenerTLS?
     let seat: MeshSeat
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
@@ -75,7 +79,10 @@ package final class Node: Sendable {
         let identity = try await NodeIdentity.open(
             in: folder, nodeKey: nodeKey, secrets: secrets, label: settings.ownLabel,
             segment: settings.configuration.node.segment ?? .defaultSegment)
-        let door = try await CallerDoor(shelf: CallerKeyShelf(database), adminToken: adminToken)
+        let door = try await CallerDoor(
+            shelf: CallerKeyShelf(database), adminToken: adminToken,
+            hasOtherDoors: settings.configuration.auth.isOpenToSome
+                || settings.configuration.listen.mcpTLS?.clientCA != nil)
         // Rules about principals are for callers that have proved to be some.
         if !settings.configuration.access.rules.isEmpty { door.needKey() }
         try Self.checkDoor(door, settings: settings)
@@ -168,14 +175,24 @@ package final class Node: Sendable {
                 greatestCounter: { try await virtualChronicle.greatestCounter(of: $0) },
                 wasRemoved: { virtualChronicle.hear($0) }))
         let ready = ready
+        let auth = configuration.auth
+        let fetcher = auth.issuers.isEmpty ? nil : KeyFetcher(settings: auth, limits: limits.client)
+        keyFetcher = fetcher
+        let tokenDoor = try fetcher.map { fetcher throws(Refusal) in
+            try TokenDoor(auth.issuers, fetch: { fetcher.fetch($0, $1) }, now: { MeshClock.now() }, log: log)
+        }
+        self.tokenDoor = tokenDoor
+        let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            router: router, watchers: watchers, subscriptions: subscriptions, door: door, access: access,
+            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front,
+            access: access,
             label: label)
+        mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(
             configuration.listen.mcp, as: "mcp", hosts: configuration.listen.hosts, limits: limits.listener,
-            log: log
+            tls: mcpTLS, log: log
         ) { front.handle($0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
@@ -190,6 +207,7 @@ package final class Node: Sendable {
             group.addTask { try await self.seat.run() }
             group.addTask { await self.supervisor.run() }
             group.addTask { await self.front.run() }
+            self.tokenDoor?.begin()
             group.addTask { try await self.startServers() }
             group.addTask { await self.housekeeping() }
             if let unattended = self.unattendedJoin {
@@ -224,6 +242,7 @@ package final class Node: Sendable {
         front.close()
         await listener.close()
         await http.shutdown()
+        await keyFetcher?.shutdown()
         tasks.close()
         let flushed = Result { try door.flushUsesAtEnd() }
         try database.close()
@@ -265,6 +284,7 @@ package final class Node: Sendable {
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
             router.composites.expire()
+            refreshDoorFiles()
             await virtualServers.catalogChanged()
             announceVirtualServers()
             await noteCatalog()
@@ -273,6 +293,32 @@ package final class Node: Sendable {
             } catch {
                 log.warning("Uses of keys could not be noted.", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    /// Certificates and keys of issuers that lie in files, when those have changed.
+    private func refreshDoorFiles() {
+        tokenDoor?.refreshFiles()
+        switch mcpTLS?.refresh() {
+        case .renewed?: log.notice("The MCP listener has a new certificate.")
+        case .failed(let trouble)?:
+            log.error(
+                "The MCP listener's new certificate cannot be used; the former one stays.",
+                metadata: ["error": "\(trouble)"])
+        case .none?, nil: break
+        }
+    }
+
+    private static func tls(_ settings: TLSSettings?, of listener: String) throws(Refusal) -> ListenerTLS? {
+        guard let settings else { return nil }
+        do throws(ListenerTLS.Trouble) {
+            return try ListenerTLS(
+                ListenerTLS.Files(
+                    certificate: settings.certificate, key: settings.key, clientCA: settings.clientCA))
+        } catch {
+            throw Refusal(
+                .invalid, "listen.\(listener).tls: \(error)",
+                hint: "it wants PEM files that this user may read")
         }
     }
 
@@ -300,13 +346,14 @@ package final class Node: Sendable {
     var adminAddress: String? { admin.withLock { $0 } }
 
     private static func bind(
-        _ address: HostPort, as what: String, hosts: [String], limits: HTTPLimits = .standard, log: Logger,
+        _ address: HostPort, as what: String, hosts: [String], limits: HTTPLimits = .standard,
+        tls: ListenerTLS? = nil, log: Logger,
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) async throws -> HTTPListener {
         do {
             return try await HTTPListener.bind(
                 ListenAddress(host: address.host, port: address.port), group: EventLoops.shared,
-                limits: limits, hosts: HostPolicy(names: hosts), log: log, handler: handler)
+                limits: limits, hosts: HostPolicy(names: hosts), tls: tls?.source, log: log, handler: handler)
         } catch {
             var message = "\(error)"
             if case .inUse(let taken) = error, let holder = PortHolder(port: taken.port) {

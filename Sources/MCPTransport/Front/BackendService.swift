@@ -55,7 +55,7 @@ package final class BackendService: Sendable {
                     timeLeft: ResourceSubscription.callTime), sink)
         }
         return MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { [self] _, _ in
                 state.withLock { $0.listing }.map { listing in
                     EndpointDescription(

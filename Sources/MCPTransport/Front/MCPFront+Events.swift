@@ -46,6 +46,7 @@ extension MCPFront {
         guard let document = parse(exchange) else { return }
         do throws(RPCError) {
             let message = try RPCMessage(document)
+            guard mayAsk(exchange, visit, [message]) else { return }
             exchange.respond(status: 202, headers: [], body: [])
             session.receive(message, description, from: visit.principal)
         } catch {

@@ -148,6 +148,7 @@ extension MCPFront {
                 refusals.append(RPCMessage.refusal(RPCMessage.readableID(in: item), error))
             }
         }
+        guard mayAsk(exchange, visit, messages) else { return }
         let requests = messages.filter { if case .request = $0 { true } else { false } }.count
         let gathering = BatchAnswer(answer, awaiting: requests, refusals)
         for message in messages {

@@ -11,6 +11,7 @@ import Synchronization
 /// | `/mcp`, `/servers/NAME/mcp` | 2026-07-28, and Streamable HTTP of 2025-03-26 to 2025-11-25 |
 /// | `/servers/NAME/sse`, `/servers/NAME/messages` | HTTP+SSE of 2024-11-05 |
 /// | `?mode=full`, `search` or `auto` on each of these | how this client wants the tools shown |
+/// | `/.well-known/oauth-protected-resource`, and below it the path of an endpoint | where tokens for it come from (RFC 9728) |
 /// | `/healthz`, `/readyz` | for load balancers; open to everyone |
 ///
 /// The era is decided for each request: by its `MCP-Protocol-Version` header, else by the `_meta` of its body.
@@ -82,42 +83,84 @@ package final class MCPFront: Sendable {
         switch route {
         case .health: exchange.say(200, "ok")
         case .ready: isReady() ? exchange.say(200, "ready") : exchange.say(503, "not ready")
-        case .streamable(let endpoint):
-            guard let (visit, description) = admit(exchange, endpoint) else { return }
-            switch exchange.method {
-            case "POST": post(exchange, visit, description)
-            case "GET": openSessionStream(exchange, visit)
-            case "DELETE": endSession(exchange, visit)
-            default: exchange.refuse(405, "use POST", headers: [("Allow", "POST, GET, DELETE")])
-            }
-        case .events(let endpoint):
-            guard let (visit, _) = admit(exchange, endpoint) else { return }
+        case .resourceMetadata(let place):
             guard exchange.method == "GET" else {
                 return exchange.refuse(405, "use GET", headers: [("Allow", "GET")])
             }
-            openEvents(exchange, visit)
-        case .messages(let endpoint):
-            guard let (visit, description) = admit(exchange, endpoint) else { return }
-            guard exchange.method == "POST" else {
-                return exchange.refuse(405, "use POST", headers: [("Allow", "POST")])
+            guard let metadata = service.door.resourceMetadata(exchange, place) else {
+                return exchange.refuse(404, "no authorization server gives tokens for this")
             }
-            postMessage(exchange, visit, description)
+            exchange.respond(
+                status: 200, headers: [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
+                body: Array(metadata.bytes))
+        case .streamable(let endpoint):
+            admit(exchange, endpoint, route) { [self] visit, description in
+                switch exchange.method {
+                case "POST": post(exchange, visit, description)
+                case "GET": openSessionStream(exchange, visit)
+                case "DELETE": endSession(exchange, visit)
+                default: exchange.refuse(405, "use POST", headers: [("Allow", "POST, GET, DELETE")])
+                }
+            }
+        case .events(let endpoint):
+            admit(exchange, endpoint, route) { [self] visit, _ in
+                guard exchange.method == "GET" else {
+                    return exchange.refuse(405, "use GET", headers: [("Allow", "GET")])
+                }
+                openEvents(exchange, visit)
+            }
+        case .messages(let endpoint):
+            admit(exchange, endpoint, route) { [self] visit, description in
+                guard exchange.method == "POST" else {
+                    return exchange.refuse(405, "use POST", headers: [("Allow", "POST")])
+                }
+                postMessage(exchange, visit, description)
+            }
         }
     }
 
-    private func admit(_ exchange: HTTPExchange, _ endpoint: EndpointName) -> (Visit, EndpointDescription)? {
-        switch service.authorize(exchange) {
-        case .refused(let status, let challenge, let message):
-            exchange.refuse(status, message, headers: challenge.map { [("WWW-Authenticate", $0)] } ?? [])
-            return nil
-        case .allowed(let principal):
-            guard let description = service.describe(endpoint, principal) else {
-                exchange.refuse(
-                    404, "no server of this name is known here; `martlet servers list` shows them")
-                return nil
+    /// Goes on with `enter`, on the exchange's loop, for who may speak here; the others are refused.
+    private func admit(
+        _ exchange: HTTPExchange, _ endpoint: EndpointName, _ route: Route,
+        _ enter: @escaping @Sendable (Visit, EndpointDescription) -> Void
+    ) {
+        let place = route.place
+        service.door.admit(exchange, place) { [self] authorization in
+            if exchange.eventLoop.inEventLoop {
+                decide(exchange, endpoint, place, authorization, enter)
+            } else {
+                exchange.eventLoop.execute { [self] in decide(exchange, endpoint, place, authorization, enter)
+                }
             }
-            return (Visit(endpoint: endpoint, principal: principal), description)
         }
+    }
+
+    private func decide(
+        _ exchange: HTTPExchange, _ endpoint: EndpointName, _ place: String?, _ authorization: Authorization,
+        _ enter: (Visit, EndpointDescription) -> Void
+    ) {
+        guard case .allowed(let principal) = authorization else { return refuse(exchange, authorization) }
+        guard let description = service.describe(endpoint, principal) else {
+            return exchange.refuse(
+                404, "no server of this name is known here; `martlet servers list` shows them")
+        }
+        enter(Visit(endpoint: endpoint, principal: principal, place: place), description)
+    }
+
+    private func refuse(_ exchange: HTTPExchange, _ authorization: Authorization) {
+        guard case .refused(let status, let challenge, let message) = authorization else { return }
+        exchange.refuse(status, message, headers: challenge.map { [("WWW-Authenticate", $0)] } ?? [])
+    }
+
+    /// Whether the sender's credential is enough for these messages; where it is not, that was answered.
+    func mayAsk(_ exchange: HTTPExchange, _ visit: Visit, _ messages: [RPCMessage]) -> Bool {
+        for case .request(_, let method, _) in messages {
+            if let refusal = service.door.objection(exchange, visit.place, visit.principal, method) {
+                refuse(exchange, refusal)
+                return false
+            }
+        }
+        return true
     }
 
     // MARK: POST
@@ -130,6 +173,7 @@ package final class MCPFront: Sendable {
         if document.kind == .array, knowsBatches { return batch(exchange, document, visit) }
         do throws(RPCError) {
             let message = try RPCMessage(document)
+            guard mayAsk(exchange, visit, [message]) else { return }
             switch ModernRequest.era(of: message, versionHeader: version) {
             case .modern: modern(exchange, message, visit, description)
             case .legacy: legacy(exchange, message, visit, description)
@@ -223,12 +267,24 @@ package final class MCPFront: Sendable {
 enum Route: Hashable, Sendable {
     case health
     case ready
+    case resourceMetadata(of: String?)
     case streamable(EndpointName)
     case events(EndpointName)
     case messages(EndpointName)
 
     init?(path: String) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        if parts.starts(with: [".well-known", "oauth-protected-resource"]) {
+            guard parts.count > 2 else {
+                self = .resourceMetadata(of: nil)
+                return
+            }
+            guard let place = Route(path: parts.dropFirst(2).joined(separator: "/"))?.place else {
+                return nil
+            }
+            self = .resourceMetadata(of: place)
+            return
+        }
         switch (parts.count, parts.first, parts.last) {
         case (1, "healthz", _): self = .health
         case (1, "readyz", _): self = .ready
@@ -240,13 +296,35 @@ enum Route: Hashable, Sendable {
         }
     }
 
+    /// The path as it is published, whatever way it was spelled; `nil` for what belongs to no endpoint, and for names that
+    /// nothing can have.
+    var place: String? {
+        switch self {
+        case .health, .ready, .resourceMetadata: return nil
+        case .streamable(let endpoint):
+            guard case .server(let name) = endpoint.place else { return "/mcp" }
+            return Self.isName(name) ? "/servers/\(name)/mcp" : nil
+        case .events(let endpoint), .messages(let endpoint):
+            guard case .server(let name) = endpoint.place, Self.isName(name) else { return nil }
+            return "/servers/\(name)/sse"
+        }
+    }
+
+    /// `NAME` or `NODE--NAME`, each of at most 32 characters.
+    private static func isName(_ text: String) -> Bool {
+        (1...66).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")
+            }
+    }
+
     mutating func show(as mode: ListingMode) {
         let shown = { (endpoint: EndpointName) in EndpointName(endpoint.place, mode: mode) }
         switch self {
         case .streamable(let endpoint): self = .streamable(shown(endpoint))
         case .events(let endpoint): self = .events(shown(endpoint))
         case .messages(let endpoint): self = .messages(shown(endpoint))
-        case .health, .ready: break
+        case .health, .ready, .resourceMetadata: break
         }
     }
 }

@@ -5,8 +5,8 @@ package import MCPModel
 ///
 /// Every closure is called on an event loop or on the thread of a pipe, and must neither block nor wait.
 package struct MCPService: Sendable {
-    /// Whether the sender of this request may speak here, and as whom. Asked once for each HTTP request.
-    package var authorize: @Sendable (_ request: HTTPExchange) -> Authorization
+    /// Who may speak here over HTTP.
+    package var door: FrontDoor
     /// What stands at an endpoint for this caller; `nil`: nothing does (HTTP 404).
     package var describe: @Sendable (EndpointName, Principal) -> EndpointDescription?
     /// One page of a list, in final names. A cursor is whatever an earlier page's `nextCursor` said, or
@@ -27,7 +27,7 @@ package struct MCPService: Sendable {
     package var taskSupport: @Sendable (EndpointName, Principal, _ tool: String) -> TaskSupport
 
     package init(
-        authorize: @escaping @Sendable (_ request: HTTPExchange) -> Authorization,
+        door: FrontDoor,
         describe: @escaping @Sendable (EndpointName, Principal) -> EndpointDescription?,
         list:
             @escaping @Sendable (EndpointName, Principal, EntryListKind, _ cursor: String?) -> Result<
@@ -49,7 +49,7 @@ package struct MCPService: Sendable {
             .forbidden
         }
     ) {
-        self.authorize = authorize
+        self.door = door
         self.describe = describe
         self.list = list
         self.call = call
@@ -63,7 +63,8 @@ package struct MCPService: Sendable {
 /// The answer to "may the sender of this request speak here?".
 package enum Authorization: Hashable, Sendable {
     case allowed(Principal)
-    /// `status` 401 or 403; `challenge` becomes `WWW-Authenticate`; `message` is for a person.
+    /// `status` 401, 403, or 503 where it cannot be decided now; `challenge` becomes `WWW-Authenticate`; `message` is for a
+    /// person.
     case refused(status: Int, challenge: String?, message: String)
 }
 

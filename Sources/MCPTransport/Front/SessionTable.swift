@@ -16,6 +16,8 @@ package struct SessionScope: Hashable, Sendable {
 struct Visit: Sendable {
     let endpoint: EndpointName
     let principal: Principal
+    /// See ``FrontDoor``.
+    let place: String?
 
     var scope: SessionScope { SessionScope(endpoint: endpoint, caller: principal.caller) }
 }

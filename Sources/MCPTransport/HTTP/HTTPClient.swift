@@ -19,15 +19,20 @@ package final class HTTPClient: Sendable {
     private let group: any EventLoopGroup
     private let limits: HTTPClientLimits
     private let tls: HTTPClientTLS
+    private let watch: AddressWatch?
     private let pools: [ObjectIdentifier: LoopPool]
 
-    /// - Parameter additionalRoots: paths of PEM files with certificates to trust besides the system's.
+    /// - Parameters:
+    ///   - additionalRoots: paths of PEM files with certificates to trust besides the system's.
+    ///   - watch: asked about the address of each connection before it is opened; `nil`: any will do.
     package init(
-        group: any EventLoopGroup, limits: HTTPClientLimits = .standard, additionalRoots: [String] = []
+        group: any EventLoopGroup, limits: HTTPClientLimits = .standard, additionalRoots: [String] = [],
+        watch: AddressWatch? = nil
     ) {
         self.group = group
         self.limits = limits
         tls = HTTPClientTLS(additionalRoots: additionalRoots)
+        self.watch = watch
         var pools: [ObjectIdentifier: LoopPool] = [:]
         for loop in group.makeIterator() {
             pools[ObjectIdentifier(loop)] = LoopPool(loop: loop, pool: .makeEmptyBox(eventLoop: loop))
@@ -48,11 +53,11 @@ package final class HTTPClient: Sendable {
             return HTTPClientHandle {}
         }
         let running = NIOLoopBoundBox.makeEmptyBox(valueType: HTTPTransaction.self, eventLoop: loop)
-        let (limits, tls) = (limits, tls)
+        let (limits, tls, watch) = (limits, tls, watch)
         let start: @Sendable () -> Void = {
             let transaction = HTTPTransaction(request, on: loop, sink)
             running.value = transaction
-            let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls)
+            let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls, watch: watch)
             place.pool.value = pool
             pool.submit(transaction)
         }
@@ -73,9 +78,12 @@ package final class HTTPClient: Sendable {
     /// Fails what runs, closes all connections and waits for that. What is sent afterwards fails.
     package func shutdown() async {
         for place in pools.values {
-            let (limits, tls) = (limits, tls)
+            let (limits, tls, watch) = (limits, tls, watch)
             let closed = place.loop.flatSubmit {
-                let pool = place.pool.value ?? HTTPClientPool(on: place.loop, limits: limits, tls: tls)
+                let pool =
+                    place.pool.value
+                    ?? HTTPClientPool(
+                        on: place.loop, limits: limits, tls: tls, watch: watch)
                 place.pool.value = pool
                 return pool.shutDown()
             }

@@ -4,6 +4,8 @@ package import HTTPWire
 package struct HTTPClientError: Error, Hashable, Sendable {
     package enum Cause: Hashable, Sendable {
         case unknownHost
+        /// The name leads where this client may not go.
+        case addressRefused(String)
         case connectFailed(String)
         case connectTimedOut(after: Duration)
         case tls(String)
@@ -40,6 +42,7 @@ extension HTTPClientError: CustomStringConvertible {
         let what =
             switch cause {
             case .unknownHost: "the name \(origin.host) does not resolve; check the URL and DNS"
+            case .addressRefused(let why): why
             case .connectFailed(let why): "cannot connect: \(why); check that it runs and listens there"
             case .connectTimedOut(let limit): "no connection within \(limit); check address and firewall"
             case .tls(let why):

@@ -21,14 +21,16 @@ final class HTTPClientPool {
     private let loop: any EventLoop
     private let limits: HTTPClientLimits
     private let tls: HTTPClientTLS
+    private let watch: AddressWatch?
     private var origins: [HTTPURL.Origin: OriginState] = [:]
     private var open: [ObjectIdentifier: HTTPClientConnection] = [:]
     private var closed: EventLoopPromise<Void>?
 
-    init(on loop: any EventLoop, limits: HTTPClientLimits, tls: HTTPClientTLS) {
+    init(on loop: any EventLoop, limits: HTTPClientLimits, tls: HTTPClientTLS, watch: AddressWatch? = nil) {
         self.loop = loop
         self.limits = limits
         self.tls = tls
+        self.watch = watch
     }
 
     var connectionCount: Int { open.count }
@@ -140,7 +142,9 @@ final class HTTPClientPool {
         let context: EventLoopFuture<NIOSSLContext?> =
             origin.scheme == .https
             ? tls.context(on: loop).map { $0 } : loop.makeSucceededFuture(nil)
-        context.flatMap { [loop] context in
+        let watched = watch.map { $0.address(of: origin, on: loop).map(Optional.some) }
+        let place = watched ?? loop.makeSucceededFuture(origin.authority.address(defaultPort: origin.port))
+        context.and(place).flatMap { [loop] context, place in
             let bootstrap = ClientBootstrap(group: loop)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -153,9 +157,7 @@ final class HTTPClientPool {
                         try channel.pipeline.syncOperations.addHandler(connection.value)
                     }
                 }
-            if let address = origin.authority.address(defaultPort: origin.port) {
-                return bootstrap.connect(to: address)
-            }
+            if let place { return bootstrap.connect(to: place) }
             return bootstrap.connect(host: origin.host, port: origin.port)
         }.whenFailure { ready.fail($0) }
         return ready.futureResult.map { connection }.always { _ in timer.cancel() }
@@ -163,6 +165,8 @@ final class HTTPClientPool {
 
     private func cause(of error: any Error) -> HTTPClientError.Cause {
         switch error {
+        case let error as AddressWatch.Refusal: .addressRefused(error.reason)
+        case is SocketAddressError: .unknownHost
         case ChannelError.connectTimeout: .connectTimedOut(after: limits.connectTimeout)
         case let error as NIOConnectionError:
             if error.connectionErrors.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {

@@ -20,6 +20,10 @@ package final class HTTPExchange: Sendable {
     package let remoteAddress: String?
     package let remotePort: Int?
     package let remoteIsLoopback: Bool
+    /// Whether it came over TLS to this very listener.
+    package let isSecure: Bool
+    /// Whose certificate the client has proved to be its own; `nil`: it showed none.
+    package let peer: PeerCertificate?
     /// The loop of the client's connection. Work that stays on it needs no change of thread.
     package let eventLoop: any EventLoop
 
@@ -30,8 +34,10 @@ package final class HTTPExchange: Sendable {
 
     init(
         _ head: HTTPRequestHead, _ target: HTTPTarget, body: [UInt8], serial: UInt64,
-        connection: HTTPServerConnection, channel: any Channel
+        connection: HTTPServerConnection, channel: any Channel, isSecure: Bool, peer: PeerCertificate?
     ) {
+        self.isSecure = isSecure
+        self.peer = peer
         method = head.method
         self.target = target
         headers = head.headers

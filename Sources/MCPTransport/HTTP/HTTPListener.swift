@@ -32,7 +32,10 @@ package final class HTTPListener: Sendable {
     ) async throws(ListenError) -> HTTPListener {
         let connections = HTTPConnections(max: limits.connectionsMax)
         let hosts = hosts.including(address)
-        let budget = BodyBudget(max: limits.bodyBytesOpenMax)
+        let setup = HTTPServerSetup(
+            limits: limits, hosts: hosts, budget: BodyBudget(max: limits.bodyBytesOpenMax),
+            isSecure: tls != nil,
+            log: log, handler: handler)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -47,9 +50,7 @@ package final class HTTPListener: Sendable {
                     }
                     try channel.pipeline.syncOperations.addHandler(
                         HTTPServerConnection(
-                            limits: limits, hosts: hosts, budget: budget,
-                            refusedAtOnce: admission == .admitted ? nil : .tooManyConnections,
-                            log: log, handler: handler))
+                            setup, refusedAtOnce: admission == .admitted ? nil : .tooManyConnections))
                 }
             }
         do {

@@ -1,6 +1,8 @@
 import HTTPWire
 import Logging
 import NIOCore
+import NIOSSL
+import NIOTLS
 
 /// The server's end of one connection: reads requests one after another and writes their answers.
 ///
@@ -22,12 +24,9 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         case closed
     }
 
-    private let limits: HTTPLimits
-    private let hosts: HostPolicy
-    private let handler: @Sendable (HTTPExchange) -> Void
-    private let log: Logger
+    private let setup: HTTPServerSetup
     private let refusedAtOnce: HTTPRefusal?
-    private let budget: BodyBudget
+    private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
     private var phase = Phase.head
@@ -52,19 +51,14 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var heads = DatedHeads()
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
-    init(
-        limits: HTTPLimits, hosts: HostPolicy, budget: BodyBudget, refusedAtOnce: HTTPRefusal? = nil,
-        log: Logger,
-        handler: @escaping @Sendable (HTTPExchange) -> Void
-    ) {
-        self.limits = limits
-        self.hosts = hosts
-        self.budget = budget
+    init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
+        self.setup = setup
         self.refusedAtOnce = refusedAtOnce
-        self.log = log
-        self.handler = handler
-        decoder = HTTPRequestDecoder(limits: limits.message)
+        decoder = HTTPRequestDecoder(limits: setup.limits.message)
     }
+
+    private var limits: HTTPLimits { setup.limits }
+    private var log: Logger { setup.log }
 
     // MARK: The channel
 
@@ -117,6 +111,10 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent {
+            let shown = try? context.channel.pipeline.syncOperations.nioSSL_peerCertificate()
+            peer = (try? shown?.toDERBytes()).flatMap { PeerCertificate(der: $0) }
+        }
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
             if case .head = phase, decoder.isBetweenRequests { closeAfter(ByteBuffer()) }
@@ -163,7 +161,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         switch (part, phase) {
         case (.head(let head), _):
             let target = try HTTPTarget(head.target, method: head.method)
-            if let refusal = hosts.refusal(of: head, target: target, localAddress: localAddress) {
+            if let refusal = setup.hosts.refusal(of: head, target: target, localAddress: localAddress) {
                 return refuse(refusal)
             }
             if head.headers.contains("expect"), head.version == .v1_1 {
@@ -172,7 +170,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
             }
             phase = .body(head, target)
         case (.body(let bytes), _):
-            guard budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
+            guard setup.budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
             bodyBytesHeld += bytes.readableBytes
             body.append(contentsOf: bytes.readableBytesView)
         case (.end, .body(let head, let target)):
@@ -189,9 +187,10 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         phase = .exchange(OpenExchange(head, serial: serial))
         let body = body
         self.body = []
-        handler(
+        setup.handler(
             HTTPExchange(
-                head, target, body: body, serial: serial, connection: self, channel: context.channel))
+                head, target, body: body, serial: serial, connection: self, channel: context.channel,
+                isSecure: setup.isSecure, peer: peer))
     }
 
     /// Deadline and reading as the phase now wants them.
@@ -383,7 +382,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     private func giveBack() {
-        budget.giveBack(bodyBytesHeld)
+        setup.budget.giveBack(bodyBytesHeld)
         bodyBytesHeld = 0
         body = []
     }

@@ -100,14 +100,14 @@ package struct JSONPost: Sendable {
         }
     }
 
-    private static func answer(_ head: HTTPResponseHead, _ body: [UInt8]) -> Answer {
+    static func answer(_ head: HTTPResponseHead, _ body: [UInt8]) -> Answer {
         let seconds = head.headers.first("Retry-After").flatMap { Int($0) }
         return Answer(
             status: head.status,
             retryAfter: seconds.map { .seconds(min(max($0, 0), retryAfterSecondsMax)) }, body: body)
     }
 
-    private static func failure(_ error: HTTPClientError) -> Failure {
+    static func failure(_ error: HTTPClientError) -> Failure {
         switch error.cause {
         case .cancelled, .shutDown: Failure(kind: .cancelled, text: "\(error)")
         case .answerTooLarge: Failure(kind: .answerTooLarge, text: "\(error)")

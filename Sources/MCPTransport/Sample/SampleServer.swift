@@ -40,7 +40,7 @@ package struct SampleServer: Sendable {
             capabilities: ["tools": .emptyObject, "resources": .emptyObject, "prompts": .emptyObject],
             ttl: .seconds(3_600))
         return MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { _, _ in description },
             list: { _, _, kind, cursor in
                 cursor == nil

@@ -1,20 +1,28 @@
 import Admin
 import ArgumentParser
+import Gateway
 import JSONSlice
 
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Callers' API keys for this node's MCP listener.",
-        subcommands: [Create.self, List.self, Revoke.self], defaultSubcommand: List.self)
+        subcommands: [Create.self, List.self, Revoke.self, Hash.self], defaultSubcommand: List.self)
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; shown once, stored hashed.")
         @Argument(help: "Who calls with it.") var name: String
         @Option(help: "How long it is good for, e.g. 12h, 90d (default: until revoked).") var ttl: String?
+        @Option(
+            help: "A virtual server that it is good for, and no other endpoint; may be given more than once.")
+        var server: [String] = []
+        @Option(help: "Entries that it is good for, as in 'github/*'; may be given more than once.")
+        var entry: [String] = []
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             var body: [(String, JSON)] = [("name", .string(name))]
+            if !server.isEmpty { body.append(("servers", .array(server.map(JSON.string)))) }
+            if !entry.isEmpty { body.append(("entries", .array(entry.map(JSON.string)))) }
             if let ttl {
                 guard let life = seconds(from: ttl) else {
                     throw ValidationError("--ttl: expected a duration such as 12h or 90d, found \"\(ttl)\"")
@@ -38,10 +46,11 @@ struct TokenCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withNode { node in
                 options.show(try await node.get("/v1/tokens")) { answer in
-                    var table = Table("id", "name", "made", "expires", "last used")
+                    var table = Table("id", "name", "for", "made", "expires", "last used")
                     for item in answer.list("tokens") {
                         table.add(
-                            item.words("id"), item.words("name"), age(seconds: item.count("ageSeconds")),
+                            item.words("id"), item.words("name"), Self.purpose(item["scopes"]),
+                            age(seconds: item.count("ageSeconds")),
                             item["expiresInSeconds"]?.int.map {
                                 $0 <= 0 ? "expired" : "in \(age(seconds: $0))"
                             } ?? "never",
@@ -54,6 +63,17 @@ struct TokenCommand: AsyncParsableCommand {
                     Terminal.say(table.isEmpty ? none : table.rendered())
                 }
             }
+        }
+
+        /// What a key is good for, in a cell.
+        private static func purpose(_ scopes: JSON?) -> String {
+            guard let scopes else { return "everything" }
+            let entries = scopes.list("entries").compactMap(\.string)
+            let servers = scopes["servers"].map { $0.elements.compactMap(\.string) }
+            let what =
+                scopes["entries"] == nil ? "" : entries.isEmpty ? "nothing" : entries.joined(separator: " ")
+            let place = servers.map { $0.isEmpty ? "nowhere" : "at " + $0.joined(separator: " ") } ?? ""
+            return [what, place].filter { !$0.isEmpty }.joined(separator: " ")
         }
     }
 
@@ -68,6 +88,18 @@ struct TokenCommand: AsyncParsableCommand {
                     Terminal.say("\(key) revoked.")
                 }
             }
+        }
+    }
+
+    struct Hash: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Print the hash of a password, for auth.basic of the configuration; needs no running node.")
+
+        func run() async throws {
+            var password = try InputFile.standardInput(bytesMax: 4 * 1024, prompt: "Password: ")
+            while password.last?.isNewline == true { password.removeLast() }
+            Terminal.say(try PasswordMaker.hash(of: password))
         }
     }
 }

@@ -40,7 +40,7 @@ final class GoldenService: Sendable {
 
     var service: MCPService {
         MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { [discovery] _, _ in
                 EndpointDescription(
                     serverInfo: discovery["_meta"]?[Self.serverInfo] ?? .null,

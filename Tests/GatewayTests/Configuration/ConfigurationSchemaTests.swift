@@ -35,6 +35,17 @@ import Testing
         #expect(
             try Self.keys("/properties/search/properties/embeddings/properties")
                 == Self.known { _ = EmbeddingSettings(reading: &$0) })
+        let auth = "/properties/auth/properties"
+        #expect(try Self.keys(auth) == Self.known { _ = AuthSettings(reading: &$0) })
+        let issuer = "\(auth)/jwt/items/properties"
+        #expect(try Self.keys(issuer) == Self.known { _ = TokenIssuer(reading: &$0) })
+        #expect(
+            try Self.keys("\(issuer)/scopes/properties") == Self.known { _ = ScopeSettings(reading: &$0) })
+        #expect(
+            try Self.keys("\(auth)/basic/items/properties") == Self.known { _ = BasicUser(reading: &$0) })
+        #expect(
+            try Self.keys("/$defs/listener/anyOf/1/properties/tls/properties")
+                == Self.known { _ = TLSSettings(reading: &$0) })
     }
 
     @Test func `a server has the keys of its decoder`() throws {

@@ -43,7 +43,7 @@ final class HeldServer: Sendable {
         let (events, told) = AsyncStream<BackendEvent>.makeStream()
         let tool: JSON = ["name": "hold", "inputSchema": ["type": "object"]]
         let service = MCPService(
-            authorize: { _ in .allowed(.anonymous) },
+            door: .open,
             describe: { _, _ in
                 EndpointDescription(
                     serverInfo: ["name": "held", "version": "1"], capabilities: ["tools": [:]])

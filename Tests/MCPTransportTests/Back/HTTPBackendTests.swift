@@ -273,7 +273,7 @@ struct HTTPBackendTests {
             sink(.result(["resultType": "complete", "content": []]))
             return .finished
         }
-        service.authorize = { exchange in
+        service.door = FrontDoor { exchange in
             seen.withLock { $0 += exchange.headers.all("mcp-param-host") }
             return .allowed(.anonymous)
         }
@@ -433,7 +433,7 @@ struct HTTPBackendTests {
     @Test func `secrets are opened into headers`() async throws {
         let seen = Mutex<Set<String>>([])
         var service = FrontRig.sample
-        service.authorize = { exchange in
+        service.door = FrontDoor { exchange in
             let key = exchange.headers.first("authorization") ?? ""
             seen.withLock { _ = $0.insert(key) }
             return key == "Bearer s3cret"

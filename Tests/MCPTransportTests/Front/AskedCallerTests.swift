@@ -21,7 +21,7 @@ struct AskedCallerTests {
             let backends = BackendService(timeout: .seconds(20))
             backends.take(.listed(try await back.listing()))
             var service = backends.service { back.backend.call($0, $1) }
-            service.authorize = { exchange in
+            service.door = FrontDoor { exchange in
                 .allowed(
                     Principal(Caller(issuer: "key", subject: exchange.headers.first("x-caller") ?? "ada")))
             }

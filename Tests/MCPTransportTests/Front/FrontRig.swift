@@ -212,7 +212,7 @@ final class ServiceProbe: Sendable {
 
     var service: MCPService {
         MCPService(
-            authorize: { request in
+            door: FrontDoor { request in
                 switch request.headers.first("authorization") {
                 case "Bearer wrong":
                     .refused(status: 401, challenge: "Bearer realm=\"test\"", message: "a key, please")

@@ -1,0 +1,177 @@
+import Catalog
+import JSONSlice
+import Logging
+import MCPModel
+import MCPTransport
+import Policy
+import Storage
+import Tokens
+
+/// Stands at the MCP listener: finds out by which of the doors a request may come in, and says to the others what would let them in.
+///
+/// Keys are ``CallerDoor``'s, tokens ``TokenDoor``'s; who may come without any credential is ``ListenerPolicy``'s.
+final class FrontDoorKeeper: Sendable {
+    private let keys: CallerDoor
+    private let tokens: TokenDoor?
+    private let passwords: PasswordDoor?
+    private let settings: AuthSettings
+
+    init(keys: CallerDoor, tokens: TokenDoor?, settings: AuthSettings) {
+        passwords = settings.users.isEmpty ? nil : PasswordDoor(settings.users)
+        self.keys = keys
+        self.tokens = tokens
+        self.settings = settings
+    }
+
+    /// As an MCP front wants it.
+    var front: FrontDoor {
+        FrontDoor(
+            admit: { [self] exchange, place, decided in admit(exchange, place, decided) },
+            objection: { [self] exchange, place, principal, method in
+                objection(exchange, place, principal, method)
+            },
+            resourceMetadata: { [self] exchange, place in metadata(exchange, place) })
+    }
+
+    // MARK: Coming in
+
+    private func admit(_ exchange: HTTPExchange, _ place: String?, _ decided: @escaping FrontDoor.Decided) {
+        let headers = exchange.headers.all("authorization")
+        let resource = resource(exchange, place)
+        guard headers.count <= 1 else {
+            return decided(refusal(401, resource, message: "there is more than one Authorization header"))
+        }
+        let presented = PresentedCredential(header: headers.first)
+        if let tokens, case .bearer(let text) = presented, SignedToken.isLike(text) {
+            return tokens.examine(text, resource: resource?.identifier, at: .now()) { [self] finding in
+                decided(decide(finding, resource))
+            }
+        }
+        if let passwords, case .basic(let encoded) = presented {
+            return passwords.examine(encoded) { [self] finding in
+                switch finding {
+                case .user(let name):
+                    decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
+                case .wrong:
+                    decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
+                case .busy:
+                    decided(
+                        .refused(
+                            status: 503, challenge: nil,
+                            message: "too many passwords are being looked at; try again later"))
+                }
+            }
+        }
+        let decision =
+            if case .none = presented, let peer = exchange.peer {
+                keys.decide(
+                    .certificate(
+                        CertificateNames(uris: peer.uris, dnsNames: peer.dnsNames, subject: peer.subject)),
+                    from: CallOrigin(exchange))
+            } else {
+                keys.decide(presented, from: CallOrigin(exchange))
+            }
+        let isBearer = if case .bearer = presented { true } else { false }
+        decided(answer(decision, resource, fault: isBearer ? .invalidToken : nil))
+    }
+
+    private func answer(
+        _ decision: Decision, _ resource: ProtectedResource?, fault: BearerChallenge.Fault? = nil
+    ) -> Authorization {
+        switch decision {
+        case .allowed(let principal): .allowed(principal)
+        case .refused(let denial): refusal(401, resource, fault: fault, message: denial.text)
+        }
+    }
+
+    private func decide(_ finding: TokenDoor.Outcome, _ resource: ProtectedResource?) -> Authorization {
+        switch finding {
+        case .believed(let principal, let scopes):
+            let missing = scopes.see.filter { principal.scopes?.contains($0) != true }
+            guard missing.isEmpty else { return stepUp(resource, scopes.see, missing) }
+            return .allowed(principal)
+        case .refused(let fault, let isProven):
+            // A guesser learns nothing; whoever holds a token that was good once may know why it is not.
+            let text = isProven ? "\(fault)" : "the token is not one that is believed here"
+            let message =
+                isProven
+                ? text
+                : "\(text); the node's log says why, and `martlet doctor` shows what is wrong with keys"
+            return refusal(401, resource, fault: .invalidToken, description: text, message: message)
+        case .noKeys:
+            return .refused(
+                status: 503, challenge: nil,
+                message: "the keys of the token's issuer cannot be had at the moment; try again in a while")
+        }
+    }
+
+    // MARK: Doing more
+
+    private func objection(
+        _ exchange: HTTPExchange, _ place: String?, _ principal: Principal, _ method: String
+    ) -> Authorization? {
+        guard let held = principal.scopes, let scopes = tokens?.scopes(of: principal.caller.issuer) else {
+            return nil
+        }
+        let needed = scopes.needed(for: method)
+        let missing = needed.filter { !held.contains($0) }
+        return missing.isEmpty ? nil : stepUp(resource(exchange, place), needed, missing)
+    }
+
+    private func stepUp(_ resource: ProtectedResource?, _ needed: [String], _ missing: [String])
+        -> Authorization
+    {
+        refusal(
+            403, resource, fault: .insufficientScope, scopes: needed,
+            description: "the token lacks \(missing.joined(separator: " "))",
+            message: "the token lacks the scope \(missing.joined(separator: " ")); get one that has it")
+    }
+
+    // MARK: What clients are told
+
+    private func metadata(_ exchange: HTTPExchange, _ place: String?) -> JSON? {
+        guard let tokens, let resource = resource(exchange, place ?? "/mcp") else { return nil }
+        return resource.metadata(issuers: tokens.issuerNames, scopes: tokens.scopes)
+    }
+
+    private func resource(_ exchange: HTTPExchange, _ place: String?) -> ProtectedResource? {
+        guard let place else { return nil }
+        let host = exchange.target.authority?.description ?? exchange.headers.first("host")
+        return ProtectedResource(
+            configured: settings.url, isSecure: exchange.isSecure, host: host, path: place)
+    }
+
+    private func refusal(
+        _ status: Int, _ resource: ProtectedResource?, fault: BearerChallenge.Fault? = nil,
+        scopes: [String]? = nil,
+        description: String? = nil, message: String
+    ) -> Authorization {
+        var challenge = BearerChallenge()
+        if let tokens {
+            challenge = BearerChallenge(
+                metadataURL: resource?.metadataURL, scopes: scopes ?? tokens.scopesToEnter, fault: fault,
+                description: description)
+        }
+        let basic = passwords != nil && status == 401 ? #", Basic realm="martlet", charset="UTF-8""# : ""
+        return .refused(status: status, challenge: challenge.text + basic, message: message)
+    }
+}
+
+extension ScopeSettings {
+    /// All that a token needs for a method.
+    func needed(for method: String) -> [String] {
+        switch method {
+        case Method.toolsCall, Method.tasksUpdate, Method.tasksCancel: see + call.filter { !see.contains($0) }
+        case Method.resourcesRead, Method.promptsGet, Method.resourcesSubscribe, Method.completionComplete:
+            see + read.filter { !see.contains($0) }
+        default: see
+        }
+    }
+}
+
+extension CallOrigin {
+    init(_ exchange: HTTPExchange) {
+        self.init(
+            remoteIsLoopback: exchange.remoteIsLoopback, hasHeader: { exchange.headers.first($0) != nil })
+    }
+}

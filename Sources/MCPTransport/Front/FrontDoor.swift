@@ -1,0 +1,42 @@
+package import JSONSlice
+package import MCPModel
+
+/// Who may come in at a front over HTTP; filled by the gateway.
+///
+/// Every closure is called on an event loop, and must neither block nor wait. `place` is the path of the endpoint that is asked, spelled
+/// as it is published (`/servers/NAME/mcp`); `nil` where the name is none that anything can have.
+package struct FrontDoor: Sendable {
+    package typealias Decided = @Sendable (Authorization) -> Void
+
+    /// Whether the sender of a request may speak here, and as whom. Asked once for each request. `Decided` is called once, at once or
+    /// later and on any thread: an issuer's keys may have to be fetched first.
+    package var admit: @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void
+    /// Why this sender's credential is not enough for what is asked; `nil`: it is (step-up: MCP 2025-11-25, basic/authorization).
+    package var objection:
+        @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization?
+    /// What stands at `/.well-known/oauth-protected-resource` and under it (RFC 9728 §3), `place` being what
+    /// follows, `nil` for nothing; answers `nil`: nothing.
+    package var resourceMetadata: @Sendable (HTTPExchange, _ place: String?) -> JSON?
+
+    package init(
+        admit: @escaping @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void,
+        objection:
+            @escaping @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) ->
+            Authorization? = {
+                _, _, _, _ in nil
+            },
+        resourceMetadata: @escaping @Sendable (HTTPExchange, _ place: String?) -> JSON? = { _, _ in nil }
+    ) {
+        self.admit = admit
+        self.objection = objection
+        self.resourceMetadata = resourceMetadata
+    }
+
+    /// One that never has to ask anybody.
+    package init(deciding: @escaping @Sendable (HTTPExchange) -> Authorization) {
+        self.init(admit: { exchange, _, decided in decided(deciding(exchange)) })
+    }
+
+    /// For everybody.
+    package static let open = FrontDoor(deciding: { _ in .allowed(.anonymous) })
+}

@@ -1,0 +1,14 @@
+import Logging
+
+/// What all connections of one listener have in common.
+struct HTTPServerSetup: Sendable {
+    let limits: HTTPLimits
+    let hosts: HostPolicy
+    /// Bytes of bodies, over all connections.
+    let budget: BodyBudget
+    /// Whether they are TLS.
+    let isSecure: Bool
+    let log: Logger
+    /// Called on the connection's loop with each request; must not block.
+    let handler: @Sendable (HTTPExchange) -> Void
+}

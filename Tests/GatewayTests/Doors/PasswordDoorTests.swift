@@ -1,0 +1,87 @@
+import JSONSlice
+import MCPModel
+import MartletTestKit
+import Testing
+import Vault
+
+@testable import Gateway
+
+/// Users with passwords at the MCP listener.
+@Suite(.timeLimit(.minutes(3)))
+struct PasswordDoorTests {
+    private static let hash = Result { try PasswordMaker.hash(of: "päss:word") }
+
+    private static func with(_ body: (DoorRig) async throws -> Void) async throws {
+        let hash = try hash.get()
+        let auth: JSON = ["basic": [["user": "plant", "hash": .string(hash)]]]
+        try await DoorRig.with(auth: { _ in auth }, body)
+    }
+
+    private static func basic(_ pair: String) -> String { "Basic \(Base64.encode(Array(pair.utf8)))" }
+
+    @Test(arguments: ["Basic ", "basic ", "BASIC "])
+    func `a user with the right password comes in, again and again`(scheme: String) async throws {
+        try await Self.with { (rig: DoorRig) async throws in
+            let credential = scheme + Self.basic("plant:päss:word").dropFirst("Basic ".count)
+            for _ in 0..<3 { #expect(try await rig.ask(credential: credential).status == 200) }
+        }
+    }
+
+    @Test func `everybody else learns nothing but that it was wrong`() async throws {
+        try await Self.with { (rig: DoorRig) async throws in
+            var told: Set<String> = []
+            for credential in [
+                Self.basic("plant:wrong"), Self.basic("nobody:päss:word"), Self.basic("plant:"),
+                Self.basic(":x"),
+                Self.basic("plant"), "Basic !!!!", Self.basic("plant:päss:word") + "=",
+                Self.basic("Plant:päss:word"),
+            ] {
+                let answer = try await rig.ask(credential: credential)
+                #expect(answer.status == 401)
+                told.insert(answer.json.text)
+                #expect(answer.challenge?.contains("Basic realm=") == true)
+            }
+            #expect(told.count == 1, "\(told)")
+            #expect(try await rig.ask(credential: nil).status == 401)
+        }
+    }
+
+    @Test func `a wrong password is wrong also after the right one`() async throws {
+        try await Self.with { (rig: DoorRig) async throws in
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:wore")).status == 401)
+        }
+    }
+
+    @Test func `who guesses much at once is told to wait, and known users are not held up`() async throws {
+        let user = BasicUser(name: "plant", hash: try #require(PasswordHash(try Self.hash.get())))
+        let door = PasswordDoor([user], waitingMax: 2)
+        let right = Base64.encode(Array("plant:päss:word".utf8))[...]
+        #expect(await Self.finding(door, right) == "plant")
+        let answers = await withTaskGroup(of: String.self) { group in
+            for number in 0..<10 {
+                let guess = Base64.encode(Array("plant:guess-\(number)".utf8))[...]
+                group.addTask { await Self.finding(door, guess) }
+            }
+            // At once, whatever is being looked at.
+            group.addTask { await Self.finding(door, right) }
+            return await group.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
+        }
+        #expect(answers["plant"] == 1)
+        #expect(answers["busy", default: 0] + answers["wrong", default: 0] == 10)
+        #expect(answers["busy", default: 0] > 0, "\(answers)")
+        #expect(await Self.finding(door, right) == "plant")
+    }
+
+    private static func finding(_ door: PasswordDoor, _ encoded: Substring) async -> String {
+        await withCheckedContinuation { continuation in
+            door.examine(encoded) { outcome in
+                switch outcome {
+                case .user(let name): continuation.resume(returning: name)
+                case .wrong: continuation.resume(returning: "wrong")
+                case .busy: continuation.resume(returning: "busy")
+                }
+            }
+        }
+    }
+}

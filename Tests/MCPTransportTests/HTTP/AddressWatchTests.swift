@@ -1,0 +1,95 @@
+import HTTPWire
+import MCPTransport
+import NIOPosix
+import Synchronization
+import Testing
+
+/// A client that asks about addresses before it goes there.
+@Suite(.timeLimit(.minutes(3)))
+struct AddressWatchTests {
+    private final class Asked: Sendable {
+        let list = Mutex<[(bytes: [UInt8], host: String)]>([])
+    }
+
+    private static func withServer(
+        refuse: @escaping @Sendable (_ bytes: [UInt8], _ host: String) -> String?,
+        _ body: (HTTPClient, _ port: Int, _ asked: Asked, _ hits: @escaping @Sendable () -> Int) async throws
+            -> Void
+    ) async throws {
+        let count = SharedCount()
+        let listener = try await HTTPListener.bind(
+            ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton
+        ) { exchange in
+            count.value.withLock { $0 += 1 }
+            exchange.respond(status: 200, body: Array("here".utf8))
+        }
+        let asked = Asked()
+        var limits = HTTPClientLimits()
+        limits.idleLife = .zero  // each request by a connection of its own
+        let client = HTTPClient(
+            group: MultiThreadedEventLoopGroup.singleton, limits: limits,
+            watch: AddressWatch { bytes, host in
+                asked.list.withLock { $0.append((bytes, host)) }
+                return refuse(bytes, host)
+            })
+        let result: Result<Void, any Error>
+        do {
+            result = .success(
+                try await body(client, listener.address.port, asked) { count.value.withLock { $0 } })
+        } catch {
+            result = .failure(error)
+        }
+        await client.shutdown()
+        await listener.close()
+        try result.get()
+    }
+
+    private final class SharedCount: Sendable {
+        let value = Mutex(0)
+    }
+
+    @Test(arguments: ["127.0.0.1", "localhost"])
+    func `what a name leads to is asked about before anything is sent`(host: String) async throws {
+        try await Self.withServer(refuse: { _, host in "not to \(host)" }) { client, port, asked, hits in
+            let error = await #expect(throws: HTTPClientError.self) {
+                try await client.collect(
+                    HTTPClientRequest(HTTPURL("http://\(host):\(port)/"), timeout: .seconds(20)))
+            }
+            #expect(error?.cause == .addressRefused("not to \(host)") && error?.notSent == true)
+            #expect(asked.list.withLock { $0.map(\.host) } == [host])
+            #expect(hits() == 0)
+        }
+    }
+
+    @Test func `the address that was asked about is the one that is gone to, for each connection anew`()
+        async throws
+    {
+        let answers = SharedCount()
+        // A name that leads elsewhere the second time: the first answer binds nobody.
+        try await Self.withServer(
+            refuse: { _, _ in
+                answers.value.withLock { count in
+                    count += 1
+                    return count == 1 ? nil : "no longer"
+                }
+            }
+        ) { client, port, asked, hits in
+            let request = HTTPClientRequest(try HTTPURL("http://127.0.0.1:\(port)/"), timeout: .seconds(20))
+            #expect(try await client.collect(request).head.status == 200)
+            #expect(asked.list.withLock { $0.first?.bytes } == [127, 0, 0, 1])
+            let error = await #expect(throws: HTTPClientError.self) { try await client.collect(request) }
+            #expect(error?.cause == .addressRefused("no longer"))
+            #expect(hits() == 1)
+        }
+    }
+
+    @Test func `a name that does not resolve is told as such`() async throws {
+        try await Self.withServer(refuse: { _, _ in nil }) { client, _, _, _ in
+            let error = await #expect(throws: HTTPClientError.self) {
+                try await client.collect(
+                    HTTPClientRequest(HTTPURL("http://no-such-name.invalid/"), timeout: .seconds(20)))
+            }
+            #expect(error?.notSent == true)
+        }
+    }
+}
