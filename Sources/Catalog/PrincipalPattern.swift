@@ -16,13 +16,13 @@ package enum PrincipalPattern: Hashable, Sendable {
     package enum Door: String, Hashable, Sendable, CaseIterable {
         case key
         case basic
-        case cert
+        case certificate
         case node
         case local
     }
 
     package static let form =
-        "*, team:NAME, key:NAME, basic:NAME, cert:NAME, node:ID, local:NAME or jwt:ISSUER#SUBJECT"
+        "*, team:NAME, key:NAME, basic:NAME, certificate:NAME, node:ID, local:NAME or jwt:ISSUER#SUBJECT"
 
     /// - Returns: `nil` unless the text is ``form``.
     package init?(_ text: String) {

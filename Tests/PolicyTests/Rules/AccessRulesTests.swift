@@ -69,7 +69,7 @@ struct AccessRulesTests {
 
     @Test(arguments: [
         ("*", "key:alice", true), ("key:alice", "key:alice", true), ("key:ali*", "key:alice", true),
-        ("key:alice", "basic:alice", false), ("basic:*", "basic:x", true), ("cert:CN=*", "cert:CN=a", true),
+        ("key:alice", "basic:alice", false), ("basic:*", "basic:x", true), ("certificate:CN=*", "certificate:CN=a", true),
         ("jwt:https://idp.example.com#4711", "jwt:https://idp.example.com#4711", true),
         ("jwt:https://idp.example.com#*", "jwt:https://evil.example.com#4711", false),
         ("jwt:*#*", "key:alice", false), ("jwt:*#*", "local:anonymous", false), ("key:*", "jwt:key:x#alice", false),

@@ -7,7 +7,7 @@ import Testing
 
 struct ArgumentConditionTests {
     @Test(arguments: [
-        (#"{"a":5}"#, ArgumentCondition.Test.equal(5), true), (#"{"a":5.0}"#, .equal(5), false),
+        (#"{"a":5}"#, ArgumentCondition.Test.equal(5), true), (#"{"a":5.0}"#, .equal(5), true), (#"{"a":5.5}"#, .equal(5), false),
         (#"{"a":"5"}"#, .equal(5), false), (#"{"a":"x"}"#, .equal("x"), true), (#"{"a":null}"#, .equal(.null), false),
         (#"{"a":5}"#, .unequal(6), true), (#"{"a":5}"#, .unequal(5), false), (#"{"a":"x"}"#, .unequal(5), false),
         (#"{"a":2}"#, .oneOf([1, 2]), true), (#"{"a":3}"#, .oneOf([1, 2]), false),
