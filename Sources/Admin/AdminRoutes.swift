@@ -206,7 +206,11 @@ struct AdminRoute: Sendable {
             "POST", "/v1/auth/can-call",
             .answer { node, request in
                 let claims = (request.body["claims"]?.members ?? []).map { name, value in
-                    (name, value.kind == .array ? value.elements.compactMap(\.string) : [value.string].compactMap { $0 })
+                    (
+                        name,
+                        value.kind == .array
+                            ? value.elements.compactMap(\.string) : [value.string].compactMap { $0 }
+                    )
                 }
                 return try node.explainAccess(
                     of: try request.text("who"), claims: Dictionary(claims, uniquingKeysWith: +),

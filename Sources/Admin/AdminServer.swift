@@ -80,7 +80,8 @@ package final class AdminServer: Sendable {
         guard visitor.role >= needed else {
             return refuse(
                 exchange, status: 403, code: "forbidden",
-                message: "\(route.method) \(exchange.path) needs the role \(needed.rawValue), and this key has \(visitor.role.rawValue)",
+                message:
+                    "\(route.method) \(exchange.path) needs the role \(needed.rawValue), and this key has \(visitor.role.rawValue)",
                 hint: "`martlet token create NAME --admin \(needed.rawValue)` makes a key that may")
         }
         let body: JSON

@@ -84,7 +84,8 @@ extension Caller {
         guard let colon = text.firstIndex(of: ":") else { return nil }
         let (kind, rest) = (String(text[..<colon]), text[text.index(after: colon)...])
         if kind == "jwt" {
-            guard let mark = rest.firstIndex(of: "#"), mark != rest.startIndex, rest.index(after: mark) != rest.endIndex
+            guard let mark = rest.firstIndex(of: "#"), mark != rest.startIndex,
+                rest.index(after: mark) != rest.endIndex
             else { return nil }
             self.init(issuer: String(rest[..<mark]), subject: String(rest[rest.index(after: mark)...]))
         } else {

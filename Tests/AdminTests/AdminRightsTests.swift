@@ -39,7 +39,8 @@ struct AdminRightsTests {
         ("viewer", "GET", "/v1/status", "", 200), ("viewer", "POST", "/v1/catalog/search", "{}", 200),
         ("viewer", "POST", "/v1/call", #"{"entry":"x"}"#, 403), ("viewer", "POST", "/v1/virtual", "{}", 403),
         ("editor", "POST", "/v1/virtual", "{}", 400), ("editor", "POST", "/v1/call", #"{"entry":"x"}"#, 200),
-        ("editor", "POST", "/v1/tokens", #"{"name":"x"}"#, 403), ("editor", "PUT", "/v1/secrets/a", "{}", 403),
+        ("editor", "POST", "/v1/tokens", #"{"name":"x"}"#, 403),
+        ("editor", "PUT", "/v1/secrets/a", "{}", 403),
         ("editor", "GET", "/v1/admin-tokens", "", 403),
         ("editor", "POST", "/v1/admin-tokens", #"{"name":"x","role":"admin"}"#, 403),
         ("admin", "POST", "/v1/tokens", #"{"name":"x"}"#, 200), ("admin", "GET", "/v1/admin-tokens", "", 200),
@@ -64,7 +65,8 @@ struct AdminRightsTests {
             #expect(try await node.ask("GET", "/v1/status", token: token).status == 200)
             // A caller's key is another thing.
             let callers = try await node.ask("POST", "/v1/tokens", #"{"name":"agent"}"#).json
-            #expect(try await node.ask("GET", "/v1/status", token: callers["token"]?.string ?? "").status == 401)
+            #expect(
+                try await node.ask("GET", "/v1/status", token: callers["token"]?.string ?? "").status == 401)
             #expect(try await node.ask("DELETE", "/v1/admin-tokens/viewer").status == 200)
             #expect(try await node.ask("GET", "/v1/status", token: token).status == 401)
         }

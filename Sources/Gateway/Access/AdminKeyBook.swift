@@ -122,7 +122,8 @@ final class AdminKeyBook: Sendable {
             let known = keys.withLock { $0 }
             guard let gone = known.first(where: { $0.id == key || $0.name == key }) else {
                 throw Refusal(
-                    .notFound, "no key \(key) to the admin surface", hint: "`martlet token list` shows ids and names")
+                    .notFound, "no key \(key) to the admin surface",
+                    hint: "`martlet token list` shows ids and names")
             }
             // Refused from here on, whatever the disk says; a failure below is told to the person.
             keys.withLock { $0.removeAll { $0.id == gone.id } }

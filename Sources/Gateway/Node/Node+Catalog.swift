@@ -88,7 +88,8 @@ extension Node {
     private func principal(of visitor: AdminVisitor, as other: String?) throws(Refusal) -> Principal {
         guard let other else { return visitor.principal }
         guard visitor.role == .admin else {
-            throw Refusal(.forbidden, "calling as somebody else needs the role admin, not \(visitor.role.rawValue)")
+            throw Refusal(
+                .forbidden, "calling as somebody else needs the role admin, not \(visitor.role.rawValue)")
         }
         guard let caller = Caller(written: other) else {
             throw Refusal(

@@ -15,7 +15,8 @@ struct AuthCommand: AsyncParsableCommand {
                 martlet auth can-call jwt:https://idp.example.com#4711 erp__get_order --claim groups=plant-ops
                 """)
 
-        @Argument(help: "The caller: key:NAME, basic:NAME, certificate:NAME, local:NAME or jwt:ISSUER#SUBJECT.")
+        @Argument(
+            help: "The caller: key:NAME, basic:NAME, certificate:NAME, local:NAME or jwt:ISSUER#SUBJECT.")
         var who: String
         @Argument(help: "The entry, as it is called at the endpoint.") var entry: String
         @Option(help: "At this virtual server, or server, instead of the whole catalog.") var server: String?
@@ -32,7 +33,9 @@ struct AuthCommand: AsyncParsableCommand {
                 guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
                     throw ValidationError("--claim: expected NAME=VALUE, found \"\(text)\"")
                 }
-                let (name, value) = (String(text[..<equals]), JSON.string(String(text[text.index(after: equals)...])))
+                let (name, value) = (
+                    String(text[..<equals]), JSON.string(String(text[text.index(after: equals)...]))
+                )
                 if let place = claims.firstIndex(where: { $0.0 == name }) {
                     claims[place].1.append(value)
                 } else {
@@ -63,7 +66,8 @@ struct AuthCommand: AsyncParsableCommand {
                     let conditions = rule.list("if").compactMap(\.string)
                     let fate =
                         rule["why"]?.string.map { "not this: \($0)" }
-                        ?? (conditions.isEmpty ? "applies" : "applies if \(conditions.joined(separator: " and "))")
+                        ?? (conditions.isEmpty
+                            ? "applies" : "applies if \(conditions.joined(separator: " and "))")
                     Terminal.say("    \(rule.words("effect")) \(rule.words("name")): \(fate)")
                 }
                 for limit in part.list("limits") { Terminal.say("    limit \(Self.text(of: limit))") }

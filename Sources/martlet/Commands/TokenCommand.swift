@@ -9,7 +9,8 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; shown once, stored hashed.")
-        @Option(name: .customLong("admin"), help: "A key to the admin surface instead: viewer, editor or admin.")
+        @Option(
+            name: .customLong("admin"), help: "A key to the admin surface instead: viewer, editor or admin.")
         var role: String?
         @Argument(help: "Who calls with it.") var name: String
         @Option(help: "How long it is good for, e.g. 12h, 90d (default: until revoked).") var ttl: String?

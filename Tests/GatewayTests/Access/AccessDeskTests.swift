@@ -38,7 +38,9 @@ struct AccessDeskTests {
           x: {use: [{from: press}]}
         """
 
-    static func desk(_ yaml: String, _ board: CatalogBoard, now: @escaping @Sendable () -> Instant = { .zero }) throws
+    static func desk(
+        _ yaml: String, _ board: CatalogBoard, now: @escaping @Sendable () -> Instant = { .zero }
+    ) throws
         -> AccessDesk
     {
         AccessDesk(rules: try ConfigurationFile.node(yaml, file: "x").access, board: board, now: now)
@@ -56,8 +58,39 @@ struct AccessDeskTests {
             .with("desk", on: .there, .tools("echo", "get_paper"))
             .with(
                 virtual: "ops",
-                ["use": [["tool": .string("\(press)/stamp"), "as": "seal"]], "access": ["team:ops"]])
+                ["use": [["tool": .string("\(press)/stamp"), "as": "seal"]], "access": ["team:ops"]]
+            )
             .with(virtual: "open", ["use": [["from": .string(press)]]])
+            .with(
+                virtual: "works",
+                [
+                    "use": [
+                        composite("two", ["get_state", "pay"], of: press),
+                        composite("three", ["get_state", "stamp"], of: press),
+                    ]
+                ])
+    }
+
+    private static func composite(_ name: String, _ tools: [String], of server: String) -> JSON {
+        [
+            "composite": .string(name), "inputSchema": ["type": "object"],
+            "steps": .array(
+                tools.map {
+                    [
+                        "id": .string($0), "call": .string("\(server)/\($0)"), "arguments": ["amount": 500],
+                    ]
+                }),
+        ]
+    }
+
+    @Test func `a composite is for those who may call each of its steps, and each step is decided`() throws {
+        #expect(tools(Self.alice, at: .server("works")) == ["two", "three"])
+        #expect(tools(Self.bob, at: .server("works")) == ["two"])
+        #expect(tools(Self.nobody, at: .server("works")) == [])
+        #expect(call("three", as: Self.bob, at: .server("works")).failure?.reason == .unknownEntry)
+        // Bob may pay less than 100, and this step pays 500: the step before it is called, and fails for want of a backend.
+        let alices = try #require(call("two", as: Self.alice, at: .server("works")).failure)
+        #expect(alices.detail.hasPrefix("step get_state:"))
     }
 
     private func tools(_ principal: Principal, at endpoint: EndpointName = .all) -> [String]? {
@@ -65,7 +98,8 @@ struct AccessDeskTests {
     }
 
     private func call(
-        _ name: String, as principal: Principal, at endpoint: EndpointName = .all, _ arguments: JSON = .emptyObject,
+        _ name: String, as principal: Principal, at endpoint: EndpointName = .all,
+        _ arguments: JSON = .emptyObject,
         method: String = Method.toolsCall
     ) -> Heard {
         let router = CallRouter(board: board, local: LocalServers(), access: access, label: { "here" }) {
@@ -80,7 +114,8 @@ struct AccessDeskTests {
             ? ["uri": .string(name)] : ["name": .string(name), "arguments": arguments]
         _ = router.call(
             EndpointCall(
-                endpoint: endpoint, principal: principal, method: method, params: params, client: ClientFacts()),
+                endpoint: endpoint, principal: principal, method: method, params: params,
+                client: ClientFacts()),
             heard.sink)
         return heard
     }
@@ -88,11 +123,15 @@ struct AccessDeskTests {
     @Test func `each principal is listed what rules let him see, and no more`() {
         #expect(
             tools(Self.alice) == ["press__stamp", "press__get_state", "press__put", "press__pay"])
-        #expect(tools(Self.bob) == ["press__get_state", "press__put", "press__pay", "there--desk__get_paper"])
+        #expect(
+            tools(Self.bob) == ["press__get_state", "press__put", "press__pay", "there--desk__get_paper"])
         #expect(tools(Self.nobody) == [])
         #expect(
             tools(.administrator)
-                == ["press__stamp", "press__forbidden", "press__get_state", "press__put", "press__pay", "there--desk__echo", "there--desk__get_paper"])
+                == [
+                    "press__stamp", "press__forbidden", "press__get_state", "press__put", "press__pay",
+                    "there--desk__echo", "there--desk__get_paper",
+                ])
         #expect(access.view(.all, for: Self.alice)?.list(.resource).count == 1)
         #expect(access.view(.all, for: Self.bob)?.list(.resource).isEmpty == true)
     }
@@ -101,8 +140,10 @@ struct AccessDeskTests {
         for _ in 0..<3 {
             #expect(tools(Self.alice)?.contains("press__stamp") == true)
             #expect(tools(Self.bob)?.contains("press__stamp") == false)
-            #expect(call("press__stamp", as: Self.alice).failure?.reason == .unknownEntry, "no backend runs here")
-            #expect(call("press__stamp", as: Self.bob).failure?.detail == "there is no tool press__stamp here")
+            #expect(
+                call("press__stamp", as: Self.alice).failure?.reason == .unknownEntry, "no backend runs here")
+            #expect(
+                call("press__stamp", as: Self.bob).failure?.detail == "there is no tool press__stamp here")
         }
     }
 
@@ -126,13 +167,16 @@ struct AccessDeskTests {
         #expect(call("press__stam", as: Self.alice).failure?.hint == "did you mean press__stamp?")
     }
 
-    @Test func `what may be seen and not called is denied, and the rule named to those who may know`() throws {
+    @Test func `what may be seen and not called is denied, and the rule named to those who may know`() throws
+    {
         let denied = try #require(call("press__put", as: Self.bob).failure)
         #expect(denied.reason == .denied && denied.detail == "key:bob may not use press__put here")
         #expect(denied.hint?.contains("look") == false)
         var asked = Self.bob
         asked.assumedBy = .administrator
-        #expect(call("press__put", as: asked).failure?.hint?.hasPrefix("there are rules, and none allows it") == true)
+        #expect(
+            call("press__put", as: asked).failure?.hint?.hasPrefix("there are rules, and none allows it")
+                == true)
     }
 
     @Test(arguments: [(5, true), (100, false), (500, false)])
@@ -147,16 +191,21 @@ struct AccessDeskTests {
     }
 
     @Test(arguments: [
-        (who: alice, ops: true, open: true, press: true), (bob, false, true, true), (nobody, false, true, false),
+        (who: alice, ops: true, open: true, press: true), (bob, false, true, true),
+        (nobody, false, true, false),
         (.administrator, true, true, true),
     ])
-    func `an endpoint that is not for a caller is one that does not exist`(who: Principal, ops: Bool, open: Bool, press: Bool) {
+    func `an endpoint that is not for a caller is one that does not exist`(
+        who: Principal, ops: Bool, open: Bool, press: Bool
+    ) {
         #expect((tools(who, at: .server("ops")) != nil) == ops)
         #expect((tools(who, at: .server("open")) != nil) == open)
         #expect((tools(who, at: .server("press")) != nil) == press)
         #expect(tools(who, at: .server("nowhere")) == nil)
         if !ops {
-            let (hidden, missing) = (call("seal", as: who, at: .server("ops")), call("seal", as: who, at: .server("nope")))
+            let (hidden, missing) = (
+                call("seal", as: who, at: .server("ops")), call("seal", as: who, at: .server("nope"))
+            )
             #expect(hidden.failure?.detail.replacing("ops", with: "nope") == missing.failure?.detail)
             #expect(hidden.failure?.reason == .unknownEntry)
         }
@@ -169,8 +218,12 @@ struct AccessDeskTests {
 
     @Test func `nothing outside of lists is reached that rules keep away`() {
         // On the endpoint of one server any name would be that server's to know.
-        #expect(call("forbidden", as: Self.alice, at: .server("press")).failure?.detail == "there is no tool forbidden here")
-        #expect(call("file:///secret", as: Self.bob, at: .server("press"), method: Method.resourcesRead).failure?.reason == .unknownEntry)
+        #expect(
+            call("forbidden", as: Self.alice, at: .server("press")).failure?.detail
+                == "there is no tool forbidden here")
+        #expect(
+            call("file:///secret", as: Self.bob, at: .server("press"), method: Method.resourcesRead).failure?
+                .reason == .unknownEntry)
     }
 
     @Test func `those who are told of a changed list are those whose own list changed`() throws {
@@ -181,7 +234,10 @@ struct AccessDeskTests {
             watchers.watch(.all, as: Self.bob) { told.bob.add($0) },
         ]
         let more = try Self.catalog()
-        board.publish(try more.with("press", .tools("stamp", "forbidden", "get_state", "put", "pay", "bend") + .resources("file:///a")))
+        board.publish(
+            try more.with(
+                "press",
+                .tools("stamp", "forbidden", "get_state", "put", "pay", "bend") + .resources("file:///a")))
         watchers.snapshotChanged()
         #expect(told.alice.values == [.tools] && told.bob.values.isEmpty)
         board.publish(try more.with("desk", on: .there, .tools("echo", "get_paper", "get_ink")))
@@ -203,7 +259,9 @@ struct AccessDeskTests {
                 continuation.finish()
             }
             for await case .result(let result) in events {
-                return (result["structuredContent"]?["tools"]?.elements ?? []).compactMap { $0["name"]?.string }
+                return (result["structuredContent"]?["tools"]?.elements ?? []).compactMap {
+                    $0["name"]?.string
+                }
             }
             return []
         }
@@ -218,7 +276,8 @@ struct AccessDeskTests {
             Caller(issuer: "key", subject: "x"), narrowing: CredentialNarrowing(entries: ["press/get_*"]))
         #expect(free.view(.all, for: narrowed)?.list(.tool).map(\.name) == ["press__get_state"])
         #expect(free.view(.server("there--desk"), for: narrowed) == nil)
-        let placed = Principal(Caller(issuer: "key", subject: "y"), narrowing: CredentialNarrowing(virtualServers: ["open"]))
+        let placed = Principal(
+            Caller(issuer: "key", subject: "y"), narrowing: CredentialNarrowing(virtualServers: ["open"]))
         #expect(free.view(.all, for: placed) == nil && free.view(.server("press"), for: placed) == nil)
         #expect(free.view(.server("open"), for: placed)?.list(.tool).isEmpty == false)
     }

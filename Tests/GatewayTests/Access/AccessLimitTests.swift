@@ -18,7 +18,8 @@ struct AccessLimitTests {
 
     private func router(_ limits: String, isSlow: Bool = false) throws -> CallRouter {
         let access = try AccessDeskTests.desk("access: {limits: [\(limits)]}", board)
-        return CallRouter(board: board, local: LocalServers(), access: access, label: { "here" }) { [open] _, sink in
+        return CallRouter(board: board, local: LocalServers(), access: access, label: { "here" }) {
+            [open] _, sink in
             if isSlow { open.add(sink) } else { sink(.result(["content": []])) }
             return .finished
         }
