@@ -64,7 +64,8 @@ final class AccessDesk: Sendable {
 
     /// - Parameter now: the clock of the limits.
     init(
-        rules: AccessRules = AccessRules(), board: CatalogBoard, now: @escaping @Sendable () -> Instant = { .zero }
+        rules: AccessRules = AccessRules(), board: CatalogBoard,
+        now: @escaping @Sendable () -> Instant = { .zero }
     ) {
         self.rules = rules
         self.board = board
@@ -168,7 +169,9 @@ final class AccessDesk: Sendable {
             if case .settled(.refused(.rule)) = rules.ruling(standing, verb, own) { return false }
         }
         return composite.bindings.allSatisfy { binding in
-            if case .settled(let decision) = rules.ruling(standing, .call, target(binding, through: virtualServer)) {
+            if case .settled(let decision) = rules.ruling(
+                standing, .call, target(binding, through: virtualServer))
+            {
                 return decision.isAllowed
             }
             return true
