@@ -10,29 +10,33 @@ package import MCPModel
 package struct EndpointView: Sendable {
     package let endpoint: Endpoint
     package let title: String?
-    package let instructions: String?
+    package private(set) var instructions: String?
     /// The capabilities object in the terms of 2026-07-28.
-    package let capabilities: JSON
+    package private(set) var capabilities: JSON
     /// What a person should know about how this view came about.
     package let notes: [ViewNote]
 
     /// Whether clients search the tools instead of being shown them all.
     package private(set) var isSearched = false
 
-    private let lists: [EntryKind: [ListedEntry]]
+    private var lists: [EntryKind: [ListedEntry]]
     /// Tools that are listed even where the others are searched.
-    private let alwaysListed: [ListedEntry]
+    private var alwaysListed: [ListedEntry]
     /// By the bytes of the name: `String` would hold canonically equivalent names for one.
-    private let places: [EntryKind: [[UInt8]: Int]]
+    private var places: [EntryKind: [[UInt8]: Int]]
     private let spaces: [ServerKey: ResourceSpace]
-    private let authorities: [String: ServerKey]
+    private var authorities: [String: ServerKey]
     /// URIs, outward, of resources that a definition leaves out.
-    private let hiddenURIs: Set<String>
+    private var hiddenURIs: Set<String>
     /// Of tools whose definition does not say it, at the servers that have tasks at all.
     private let taskSupport: [ServerKey: TaskSupport]
     /// Servers that tell of updates of their resources.
     private let telling: Set<ServerKey>
     private let basis: ViewBasis
+    /// Those behind it, of which instructions and capabilities are made.
+    private let known: [CatalogSnapshot.KnownServer]
+    private let nodes: NodeNames
+    private let me: NodeID
 
     /// - Parameter nameLengthMax: `names.max` of the configuration.
     /// - Complexity: O(entries of the endpoint's servers), and O(bytes) of each definition that is changed.
@@ -92,12 +96,49 @@ package struct EndpointView: Sendable {
             }.map(\.record.key))
         self.lists = lists
         self.alwaysListed = Self.alwaysListed(of: lists[.tool] ?? [], at: endpoint)
-        self.places = lists.mapValues { entries in
-            Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
-                first
-            }
-        }
+        self.places = Self.places(of: lists)
+        self.known = known
+        self.nodes = nodes
+        me = catalog.me
         self.basis = ViewBasis(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
+    }
+
+    /// The same endpoint for somebody who may see only part of it: what he may not see is as if it were not there.
+    ///
+    /// - Parameters:
+    ///   - isSeen: whether an entry may be seen.
+    ///   - isServerSeen: whether anything of a server may be; of others no instructions, capabilities, resources outside of lists
+    ///     or tasks are left either.
+    /// - Complexity: O(entries of the endpoint)
+    package func seen(
+        _ isSeen: (ListedEntry) -> Bool, servers isServerSeen: (ServerKey) -> Bool
+    ) -> EndpointView {
+        var view = self
+        var hidden: [String] = []
+        view.lists = lists.compactMapValues { entries in
+            let left = entries.filter { entry in
+                if isSeen(entry) { return true }
+                if entry.binding.kind == .resource { hidden.append(entry.name) }
+                return false
+            }
+            return left.isEmpty ? nil : left
+        }
+        view.hiddenURIs.formUnion(hidden)
+        view.alwaysListed = alwaysListed.filter(isSeen)
+        view.places = Self.places(of: view.lists)
+        view.authorities = authorities.filter { isServerSeen($0.value) }
+        let face = EndpointFace(
+            of: endpoint, servers: known.filter { isServerSeen($0.record.key) }, nodes: nodes, me: me,
+            listed: Set(view.lists.keys))
+        view.instructions = face.instructions
+        view.capabilities = face.capabilities
+        return view
+    }
+
+    private static func places(of lists: [EntryKind: [ListedEntry]]) -> [EntryKind: [[UInt8]: Int]] {
+        lists.mapValues { entries in
+            Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in first }
+        }
     }
 
     /// All that there is, in the order in which clients see it.

@@ -147,7 +147,8 @@ extension EndpointView {
         return Route(server: server, binding: nil, params: params)
     }
 
-    private func unknown(_ kind: EntryKind, _ name: String) -> RouteError {
+    /// That there is no such entry here, and what may have been meant.
+    package func unknown(_ kind: EntryKind, _ name: String) -> RouteError {
         .unknown(kind, name, nearest: NearestName.to(name, among: list(kind).lazy.map(\.name)))
     }
 }

@@ -10,6 +10,7 @@ package enum DefinitionLimits {
     package static let annotationsMax = 16
     /// Nodes beside one `where`.
     package static let ownersMax = 64
+    package static let accessMax = 64
 }
 
 /// The normal form, and the strict way in.
@@ -33,7 +34,12 @@ extension VirtualServer {
         }
         isAdvertised = section.flag("advertise", default: false)
         section.later("uris")
-        section.later("access")
+        access = section.list("access", of: PrincipalPattern.form, atMost: DefinitionLimits.accessMax) {
+            PrincipalPattern($0)
+        }
+        if section.value("access")?.elements.isEmpty == true {
+            section.report("access", "is for nobody; leave it out if it is for everybody")
+        }
         if !section.has("use") {
             section.report("chooses nothing; add use: with an item such as {from: SERVER}")
         }
@@ -56,6 +62,7 @@ extension VirtualServer {
         members.add("always", always.map(\.pattern))
         if let listedTools { members.add("listedTools", .number(listedTools)) }
         if isAdvertised { members.add("advertise", true) }
+        members.add("access", access.map(\.description))
         return members.object
     }
 }

@@ -65,7 +65,8 @@ extension VirtualServer where Server == ServerName {
         }
         let resolved = ResolvedDefinition(
             title: title, description: description, instructions: instructions, use: uses, mode: mode,
-            always: always, listedTools: listedTools, isAdvertised: isAdvertised)
+            always: always, listedTools: listedTools, isAdvertised: isAdvertised,
+                access: access)
         problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
@@ -140,7 +141,8 @@ extension VirtualServer where Server == ServerKey {
                             title: single.title, description: single.description,
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
-            }, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised)
+            }, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised,
+                access: access)
     }
 
     /// Names given to single entries that are kept for those chosen by `where`.

@@ -28,10 +28,13 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
     package var listedTools: Int?
     /// Whether nodes announce it by mDNS to plain clients on their segments.
     package var isAdvertised: Bool
+    /// Whom it is for, teams as the node has them at which a caller comes in; empty: everybody.
+    package var access: [PrincipalPattern]
 
     package init(
         title: String? = nil, description: String? = nil, instructions: String? = nil, use: [Use],
-        mode: ListingMode = .full, always: [Glob] = [], listedTools: Int? = nil, isAdvertised: Bool = false
+        mode: ListingMode = .full, always: [Glob] = [], listedTools: Int? = nil, isAdvertised: Bool = false,
+        access: [PrincipalPattern] = []
     ) {
         self.title = title
         self.description = description
@@ -41,6 +44,7 @@ package struct VirtualServer<Server: ServerReference>: Hashable, Sendable {
         self.always = always
         self.listedTools = listedTools
         self.isAdvertised = isAdvertised
+        self.access = access
     }
 }
 

@@ -38,10 +38,12 @@ package struct CallFailure: Error, Hashable, Sendable {
     package var isUnsent: Bool
     /// Of a composite tool: what became of each step (docs/decisions/0028-composite-tools.md). It stays on the node where it was said.
     package var steps: JSON?
+    /// After this long it is worth another try, where that is known.
+    package var retryAfter: Duration?
 
     package init(
         _ reason: Reason, _ detail: String, hint: String? = nil, node: String? = nil, callID: CallID? = nil,
-        isUnsent: Bool = false, steps: JSON? = nil
+        isUnsent: Bool = false, steps: JSON? = nil, retryAfter: Duration? = nil
     ) {
         self.reason = reason
         self.detail = detail
@@ -50,5 +52,6 @@ package struct CallFailure: Error, Hashable, Sendable {
         self.callID = callID
         self.isUnsent = isUnsent
         self.steps = steps
+        self.retryAfter = retryAfter
     }
 }

@@ -29,7 +29,7 @@ package enum CallFailureCode {
         }
     }
 
-    /// The error object of a call that the gateway ended: `data: {reason, detail, callId, node, hint, steps}`,
+    /// The error object of a call that the gateway ended: `data: {reason, detail, callId, node, hint, retryAfterMs, steps}`,
     /// absent members left out.
     ///
     /// - Parameter uri: of the resource asked for, so that an unknown one carries `data.uri` as MCP wants it.
@@ -40,6 +40,9 @@ package enum CallFailureCode {
         if let callID = failure.callID { data.append(("callId", .string(callID.description))) }
         if let node = failure.node { data.append(("node", .string(node))) }
         if let hint = failure.hint { data.append(("hint", .string(hint))) }
+        if let wait = failure.retryAfter {
+            data.append(("retryAfterMs", .number(Int((wait / .milliseconds(1)).rounded(.up)))))
+        }
         if let steps = failure.steps { data.append(("steps", steps)) }
         if failure.reason == .unknownEntry, let uri { data.append(("uri", .string(uri))) }
         return RPCError(code: code(of: failure.reason), message: failure.detail, data: .object(data))

@@ -10,16 +10,16 @@ package struct Denial: Hashable, Sendable {
         case keyUnknown = "key_unknown"
         case keyExpired = "key_expired"
         case openOnlyOnLoopback = "open_only_on_loopback"
-        case tokenNotBelieved = "token_not_believed"
-        case issuerKeysMissing = "issuer_keys_missing"
         case passwordWrong = "password_wrong"
         case certificateUnnamed = "certificate_unnamed"
-        case scopeMissing = "scope_missing"
         case addressNotAllowed = "address_not_allowed"
         case serverNotShared = "server_not_shared"
         case methodStaysHome = "method_stays_home"
         case outcomeNotKnown = "outcome_not_known"
         case definitionChanged = "definition_changed"
+        case wordNotTaken = "word_not_taken"
+        case hiddenByRules = "hidden_by_rules"
+        case deniedByRules = "denied_by_rules"
     }
 
     package var rule: Rule
@@ -40,13 +40,12 @@ package struct Denial: Hashable, Sendable {
     /// The word that callers of a call see (docs/reference/errors.md).
     package var reason: Reason {
         switch rule {
-        case .serverNotShared: .unknownEntry
+        case .serverNotShared, .hiddenByRules: .unknownEntry
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
         case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
-            .tokenNotBelieved,
-            .issuerKeysMissing, .passwordWrong, .certificateUnnamed, .scopeMissing, .addressNotAllowed,
-            .methodStaysHome:
+            .passwordWrong, .certificateUnnamed, .addressNotAllowed,
+            .methodStaysHome, .wordNotTaken, .deniedByRules:
             .denied
         }
     }

@@ -24,8 +24,8 @@ package struct PeerCall: Hashable, Sendable {
 /// The owner's last word on calls of other nodes (the entry node decided first, the owner decides again).
 ///
 /// The link has proved the peer, and the mesh has checked that its roles let it name the caller it names. Here: may this
-/// server be called from other nodes at all, is it asked for what callers ask for, may the call run a second time, and
-/// is it the definition that the caller saw?
+/// server be called from other nodes at all, is it asked for what callers ask for, do this node's rules let that caller do it,
+/// may the call run a second time, and is it the definition that the caller saw?
 package struct OwnerPolicy: Hashable, Sendable {
     /// All that other nodes may ask of a server. Whatever else a session has (its handshake, its log level) is between
     /// this node and the server. A listen is about one resource; lists travel as documents.
@@ -43,8 +43,21 @@ package struct OwnerPolicy: Hashable, Sendable {
         /// The entry's definition as it is listed now, `nil` for none; matters where the caller saw one.
         package var definition: ContentHash?
 
-        package init(isShared: Bool, isRepeatable: Bool = false, definition: ContentHash? = nil) {
+        /// Whether the server takes the entry node's word on who calls (`servers.NAME.callersFrom`).
+        package var isBelieved: Bool
+        /// What this node's rules say of the caller that the entry node names.
+        package var access: AccessDecision
+        /// Whether that caller may see what is called.
+        package var isSeen: Bool
+
+        package init(
+            isShared: Bool, isRepeatable: Bool = false, definition: ContentHash? = nil,
+            isBelieved: Bool = true, access: AccessDecision = .open, isSeen: Bool = true
+        ) {
             self.isShared = isShared
+            self.isBelieved = isBelieved
+            self.access = access
+            self.isSeen = isSeen
             self.isRepeatable = isRepeatable
             self.definition = definition
         }
@@ -65,6 +78,20 @@ package struct OwnerPolicy: Hashable, Sendable {
             return Denial(
                 .methodStaysHome, "\(call.method) does not go from node to node",
                 hint: "other nodes may ask for \(Self.methods.sorted().joined(separator: ", "))")
+        }
+        guard facts.isBelieved else {
+            return Denial(
+                .wordNotTaken, "\(node) does not take this entry node's word on who calls \(call.server)",
+                hint: "servers.\(call.server).callersFrom at \(node) says whose it takes")
+        }
+        if !facts.access.isAllowed {
+            // What one may not see is to him what does not exist; the rules are this node's business.
+            guard facts.isSeen else {
+                return Denial(.hiddenByRules, "there is no \(call.entry ?? "such entry") at \(call.server) of \(node)")
+            }
+            return Denial(
+                .deniedByRules, "the rules of \(node) do not let this caller do this",
+                hint: "ask whoever runs \(node); `martlet auth can-call` there says why")
         }
         if call.isRepeat, !facts.isRepeatable {
             return Denial(

@@ -79,7 +79,7 @@ import Testing
         (
             #"{"use":[{"from":"a"}],"mode":"search","access":[]}"#,
             [
-                "access: not supported yet by this version; take it out for now"
+                "access: is for nobody; leave it out if it is for everybody"
             ]
         ),
         (

@@ -25,31 +25,13 @@ package struct StepCondition: Hashable, Sendable {
     func holds(in scope: StepScope) -> Bool {
         guard let found = value.value(in: scope), !found.isNull else { return test == .exists(false) }
         return switch test {
-        case .equal(let wanted): Self.isEqual(found, wanted)
-        case .unequal(let wanted): !Self.isEqual(found, wanted)
-        case .oneOf(let wanted): wanted.contains { Self.isEqual(found, $0) }
+        case .equal(let wanted): found.isSame(as: wanted)
+        case .unequal(let wanted): !found.isSame(as: wanted)
+        case .oneOf(let wanted): wanted.contains { found.isSame(as: $0) }
         case .exists(let wanted): wanted
-        case .above(let bound): Self.isOrdered(bound, found)
-        case .below(let bound): Self.isOrdered(found, bound)
+        case .above(let bound): bound.isBelow(found)
+        case .below(let bound): found.isBelow(bound)
         }
-    }
-
-    /// Numbers by value, exactly where both are whole and have 64 bits; texts by their UTF-8.
-    private static func isEqual(_ a: JSON, _ b: JSON) -> Bool {
-        guard a.kind == b.kind else { return false }
-        switch a.kind {
-        case .number:
-            if let a = a.int, let b = b.int { return a == b }
-            return a == b || (a.double != nil && a.double == b.double && a.int == nil && b.int == nil)
-        case .string: return a.string.map { a in b.string.map { a.utf8.elementsEqual($0.utf8) } } == true
-        case .bool, .null, .object, .array: return a == b
-        }
-    }
-
-    private static func isOrdered(_ a: JSON, _ b: JSON) -> Bool {
-        if let a = a.int, let b = b.int { return a < b }
-        guard let a = a.double, let b = b.double else { return false }
-        return a < b
     }
 }
 

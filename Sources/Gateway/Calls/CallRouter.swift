@@ -2,6 +2,7 @@ import Catalog
 import Composition
 import MCPModel
 import MCPTransport
+import Policy
 import Synchronization
 
 /// A call that belongs to a server of another node, on its way into the mesh.
@@ -12,6 +13,8 @@ struct ForwardedCall: Sendable {
     var hash: ContentHash?
     var kind: EntryKind?
     var caller: Caller
+    /// Through which the client came, if through one: the owner's rules may ask.
+    var virtualServer: Label?
     var request: CallRequest
     /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
     var isRepeat = false
@@ -25,6 +28,7 @@ final class CallRouter: Sendable {
     private let board: CatalogBoard
     private let local: LocalServers
     private let search: ToolSearchDesk
+    private let access: AccessDesk
     private let label: @Sendable () -> String
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
@@ -40,10 +44,11 @@ final class CallRouter: Sendable {
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameters:
+    ///   - access: who may do what; `nil`: everybody everything.
     ///   - waitMax: how long a composite waits for its caller's answers.
     ///   - now: the clock on which replicas are judged, and composites' time runs.
     init(
-        board: CatalogBoard, local: LocalServers, search: ToolSearchDesk? = nil,
+        board: CatalogBoard, local: LocalServers, access: AccessDesk? = nil, search: ToolSearchDesk? = nil,
         callMax: Duration = LimitSettings.standard.call,
         waitMax: Duration = LimitSettings.standard.suspendedCall,
         now: @escaping @Sendable () -> Instant = { .zero },
@@ -52,7 +57,9 @@ final class CallRouter: Sendable {
     ) {
         self.board = board
         self.local = local
-        self.search = search ?? ToolSearchDesk(board: board, now: now)
+        let access = access ?? AccessDesk(board: board, now: now)
+        self.access = access
+        self.search = search ?? ToolSearchDesk(board: board, access: access, now: now)
         self.label = label
         self.callMax = callMax
         self.forward = forward
@@ -76,7 +83,7 @@ final class CallRouter: Sendable {
             sink(.failure(failure))
             return .finished
         }
-        guard let view = board.view(call.endpoint) else {
+        guard let view = access.view(call.endpoint, for: call.principal) else {
             return refuse(
                 CallFailure(
                     .unknownEntry, "no server stands at \(call.endpoint)", hint: "see `martlet servers list`")
@@ -106,6 +113,12 @@ final class CallRouter: Sendable {
         } catch {
             return refuse(error.failure)
         }
+        let passage = AccessDesk.Passage(
+            subject: access.subject(call.principal),
+            virtualServer: AccessDesk.virtualServer(at: call.endpoint, view))
+        if let failure = access.objection(to: call.method, params, along: route, at: view, passage) {
+            return refuse(failure)
+        }
         var client = call.client
         if case .oneServer = view.endpoint {
         } else {
@@ -115,7 +128,7 @@ final class CallRouter: Sendable {
             id: id, method: call.method, params: route.params, client: client, caller: call.caller,
             timeLeft: callMax)
         if let composite = route.composite {
-            return run(composite, request, of: view, at: call.endpoint, sent: sent, sink)
+            return run(composite, request, of: view, at: call.endpoint, passage, sent: sent, sink)
         }
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
@@ -133,7 +146,7 @@ final class CallRouter: Sendable {
         if call.method == Method.subscriptionsListen {
             return listen(route, request, rewritten, else: refuse)
         }
-        return dispatch(request, to: route.server, as: route.binding, on: node, sent: sent, rewritten)
+        return dispatch(request, to: route.server, as: route.binding, passage, on: node, sent: sent, rewritten)
     }
 
     /// Sends a call to a server, or to one of its replicas: the one way of every call, a composite's steps among them.
@@ -142,8 +155,39 @@ final class CallRouter: Sendable {
     ///   - binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
     ///   - node: this node's label.
     private func dispatch(
-        _ request: CallRequest, to server: ServerKey, as binding: Binding?, on node: String,
-        sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+        _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
+        on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+    ) -> CallHandle {
+        let entry = binding.map { ($0.kind, $0.entry) } ?? AccessDesk.entry(of: request.method, request.params)
+        guard let (kind, name) = entry else {
+            return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
+        }
+        let target = access.target(of: server, kind, name, through: passage.virtualServer)
+        switch access.enter(request.method, target, by: passage.subject) {
+        case .failure(let failure):
+            sink(.failure(failure))
+            return .finished
+        case .success(.none):
+            return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
+        case .success(let place):
+            let isOver = Flag()
+            let leave = { @Sendable [access] in if isOver.raise() { access.leave(place) } }
+            let handle = send(request, to: server, as: binding, passage, on: node, sent: sent) { event in
+                if event.isFinal { leave() }
+                sink(event)
+            }
+            // What runs at a server of this node runs until its answer is here, whatever the client wants.
+            let isElsewhere = server.owner != board.me
+            return CallHandle {
+                if isElsewhere { leave() }
+                handle.cancel()
+            }
+        }
+    }
+
+    private func send(
+        _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
+        on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
         let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
             sent(server)
@@ -157,7 +201,8 @@ final class CallRouter: Sendable {
             return forward(
                 ForwardedCall(
                     owner: server.owner, server: server.name, hash: binding?.hash, kind: binding?.kind,
-                    caller: request.caller, request: request, isRepeat: isRepeat),
+                    caller: request.caller, virtualServer: passage.virtualServer, request: request,
+                    isRepeat: isRepeat),
                 sink)
         }
         guard let (others, snapshot) = board.replicas(of: server), !ReplicaDesk.isBound(request) else {
@@ -169,7 +214,8 @@ final class CallRouter: Sendable {
     /// Runs a composite: its steps are calls of this caller like any other.
     private func run(
         _ composite: BoundComposite, _ request: CallRequest, of view: EndpointView,
-        at endpoint: EndpointName, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+        at endpoint: EndpointName, _ passage: AccessDesk.Passage,
+        sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
         let node = label()
         let id = request.id
@@ -189,7 +235,12 @@ final class CallRouter: Sendable {
                 sink(.failure(failure))
             }
         } send: { [self] call, request, sink in
-            dispatch(request, to: call.binding.server, as: call.binding, on: node, sent: sent, sink)
+            let arguments = request.params["arguments"] ?? .emptyObject
+            if let failure = access.objection(toStep: call.binding, arguments, passage) {
+                sink(.failure(failure))
+                return .finished
+            }
+            return dispatch(request, to: call.binding.server, as: call.binding, passage, on: node, sent: sent, sink)
         }
     }
 

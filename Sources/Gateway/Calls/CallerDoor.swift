@@ -56,6 +56,8 @@ final class CallerDoor: Sendable {
     var policy: ListenerPolicy { state.withLock { $0.policy } }
     /// Whether every caller needs a key: from the first that is made on.
     var needsKey: Bool { policy.needsKey }
+    /// Callers need a key from now on, whether one was made or not.
+    func needKey() { state.withLock { $0.policy.keyWasMade() } }
 
     // MARK: The request path
 

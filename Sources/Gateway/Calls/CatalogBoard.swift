@@ -12,15 +12,24 @@ final class CatalogBoard: Sendable {
     private struct State {
         var snapshot: CatalogSnapshot
         var replicas: ReplicaSets
+        var names: NodeNames
         var version: UInt64 = 0
-        var views: [EndpointName: EndpointView] = [:]
+        var views: [EndpointName: Made] = [:]
+        var numbers: UInt64 = 0
+    }
+
+    /// A view as it was made: as long as the number is the same, so is the view.
+    struct Made: Sendable {
+        let view: EndpointView
+        let number: UInt64
     }
 
     /// Endpoints that are remembered at once; there are no more than servers and virtual servers that somebody uses.
     private static let viewsMax = 4_096
 
     private let nameLengthMax: Int
-    private let listedTools: Int
+    /// `limits.listedTools`.
+    let listedTools: Int
     private let state: Mutex<State>
 
     /// - Parameter listedTools: `limits.listedTools`.
@@ -28,7 +37,7 @@ final class CatalogBoard: Sendable {
         self.nameLengthMax = nameLengthMax
         self.listedTools = listedTools
         let empty = CatalogSnapshot(me: me)
-        state = Mutex(State(snapshot: empty, replicas: ReplicaSets(empty)))
+        state = Mutex(State(snapshot: empty, replicas: ReplicaSets(empty), names: NodeNames(empty)))
     }
 
     var snapshot: CatalogSnapshot { state.withLock { $0.snapshot } }
@@ -40,6 +49,9 @@ final class CatalogBoard: Sendable {
         }
     }
 
+    /// How nodes are called, in the snapshot as it stands.
+    var names: NodeNames { state.withLock { $0.names } }
+
     /// Grows with each snapshot.
     var version: UInt64 { state.withLock { $0.version } }
     var me: NodeID { state.withLock { $0.snapshot.me } }
@@ -47,33 +59,36 @@ final class CatalogBoard: Sendable {
     /// - Complexity: O(servers of the endpoints in use)
     func publish(_ snapshot: CatalogSnapshot) {
         let known = state.withLock { $0.views }
-        let standing = known.filter { name, view in
-            Self.endpoint(name, in: snapshot) == view.endpoint && view.stands(in: snapshot)
+        let standing = known.filter { name, made in
+            Self.endpoint(name, in: snapshot) == made.view.endpoint && made.view.stands(in: snapshot)
         }
-        let replicas = ReplicaSets(snapshot)
+        let (replicas, names) = (ReplicaSets(snapshot), NodeNames(snapshot))
         state.withLock { state in
             state.snapshot = snapshot
             state.replicas = replicas
+            state.names = names
             state.version += 1
             state.views = standing
         }
     }
 
-    /// What stands at an endpoint; `nil` when nothing does.
+    /// What stands at an endpoint, all of it; `nil` when nothing does. What of it a caller sees says ``AccessDesk``.
     func view(_ name: EndpointName) -> EndpointView? {
-        wholeView(name.asDefined)?.shown(as: name.mode, listedTools: listedTools)
+        made(name.asDefined)?.view.shown(as: name.mode, listedTools: listedTools)
     }
 
-    private func wholeView(_ name: EndpointName) -> EndpointView? {
+    /// The same as it is defined, however a client wants it shown.
+    func made(_ name: EndpointName) -> Made? {
         let (known, snapshot, version) = state.withLock { ($0.views[name], $0.snapshot, $0.version) }
         if let known { return known }
         guard let endpoint = Self.endpoint(name, in: snapshot) else { return nil }
-        let made = EndpointView(of: endpoint, in: snapshot, nameLengthMax: nameLengthMax)
-        state.withLock { state in
-            guard state.version == version, state.views.count < Self.viewsMax else { return }
-            state.views[name] = made
+        let view = EndpointView(of: endpoint, in: snapshot, nameLengthMax: nameLengthMax)
+        return state.withLock { state in
+            state.numbers += 1
+            let made = Made(view: view, number: state.numbers)
+            if state.version == version, state.views.count < Self.viewsMax { state.views[name] = made }
+            return made
         }
-        return made
     }
 
     /// One namespace for own servers, virtual servers and `NODE--SERVER`; the node's own server

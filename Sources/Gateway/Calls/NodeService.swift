@@ -4,7 +4,7 @@ import JSONSlice
 import MCPModel
 import MCPTransport
 
-/// This node as its MCP fronts see it: every closure of ``MCPService`` over the board, the router and the door.
+/// This node as its MCP fronts see it: every closure of ``MCPService`` over the rules, the router and the door.
 enum NodeService {
     /// Entries a page; a client that wants more asks with the cursor.
     static let pageSize = 1_000
@@ -12,38 +12,38 @@ enum NodeService {
     static let pageBytesMax = 4 * 1024 * 1024
 
     static func make(
-        board: CatalogBoard, router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
-        door: FrontDoor,
+        router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
+        door: FrontDoor, access: AccessDesk,
         label: @escaping @Sendable () -> String
     ) -> MCPService {
         MCPService(
             door: door,
-            describe: { endpoint, _ in
-                board.view(endpoint).map { view in
+            describe: { endpoint, principal in
+                access.view(endpoint, for: principal).map { view in
                     EndpointDescription(
                         serverInfo: serverInfo(of: endpoint, title: view.title, node: label()),
                         instructions: instructions(of: view), capabilities: view.capabilities)
                 }
             },
-            list: { endpoint, _, kind, cursor in
-                guard let view = board.view(endpoint) else {
+            list: { endpoint, principal, kind, cursor in
+                guard let view = access.view(endpoint, for: principal) else {
                     return .failure(.invalidParams("no server stands at \(endpoint)"))
                 }
                 let first = view.isSearched && kind == .tools && cursor == nil ? SearchTools.definitions : []
                 return page(view.shown(kind.entryKind), after: first, from: cursor)
             },
             call: { call, sink in router.call(call, sink) },
-            watch: { endpoint, _, tell in watchers.watch(endpoint, tell) },
+            watch: { endpoint, principal, tell in watchers.watch(endpoint, as: principal, tell) },
             subscribe: { subscriptions.watch($0) },
-            definition: { endpoint, _, kind, name in
-                guard let view = board.view(endpoint) else { return nil }
+            definition: { endpoint, principal, kind, name in
+                guard let view = access.view(endpoint, for: principal) else { return nil }
                 if view.isSearched, kind == .tools, let own = SearchTools.definition(named: name) {
                     return own
                 }
                 return view.entry(kind.entryKind, named: name)?.definition
             },
-            taskSupport: { endpoint, _, tool in
-                guard let view = board.view(endpoint) else { return .forbidden }
+            taskSupport: { endpoint, principal, tool in
+                guard let view = access.view(endpoint, for: principal) else { return .forbidden }
                 // Which tool `call_tool` calls is not known before its arguments are.
                 let isOwn = view.isSearched && SearchTools.Name(rawValue: tool) != nil
                 return isOwn ? .forbidden : view.taskSupport(ofTool: tool)

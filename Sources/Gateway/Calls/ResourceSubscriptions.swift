@@ -15,14 +15,16 @@ final class ResourceSubscriptions: Sendable {
     }
 
     private let board: CatalogBoard
+    private let access: AccessDesk
     private let hub: SubscriptionHub<Resource>
 
     init(
-        board: CatalogBoard, local: LocalServers, label: @escaping @Sendable () -> String,
+        board: CatalogBoard, local: LocalServers, access: AccessDesk? = nil, label: @escaping @Sendable () -> String,
         limits: SubscriptionLimits = .standard,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
         self.board = board
+        self.access = access ?? AccessDesk(board: board)
         hub = SubscriptionHub(limits: limits, group: EventLoops.shared) { resource, sink in
             // Many clients share it, so it is made in the name of this node, which any member may call in.
             let caller = Caller(issuer: "node", subject: board.me.description)
@@ -52,7 +54,7 @@ final class ResourceSubscriptions: Sendable {
             interest.settled(CallFailureCode.error(of: failure, uri: interest.uri))
             return .none
         }
-        guard let view = board.view(interest.endpoint) else {
+        guard let view = access.view(interest.endpoint, for: interest.principal) else {
             return refuse(CallFailure(.unknownEntry, "no server stands at \(interest.endpoint)"))
         }
         let route: Route
@@ -60,6 +62,15 @@ final class ResourceSubscriptions: Sendable {
             route = try view.route(Method.resourcesSubscribe, ResourceSubscription.updated(uri: interest.uri))
         } catch {
             return refuse(error.failure)
+        }
+        let passage = AccessDesk.Passage(
+            subject: access.subject(interest.principal),
+            virtualServer: AccessDesk.virtualServer(at: interest.endpoint, view))
+        let params = ResourceSubscription.updated(uri: interest.uri)
+        if let failure = access.objection(
+            to: Method.resourcesSubscribe, params, along: route, at: view, passage)
+        {
+            return refuse(failure)
         }
         guard view.tellsOfUpdates(route.server), let uri = route.params["uri"]?.string else {
             interest.settled(

@@ -15,6 +15,7 @@ final class ToolSearchDesk: Sendable {
     static let indexesMax = 32
 
     private let board: CatalogBoard
+    private let access: AccessDesk
     /// Of `/mcp`, shared with everybody else who searches the catalog.
     private let whole: CatalogSearch
     private let embedder: Embedder?
@@ -23,12 +24,15 @@ final class ToolSearchDesk: Sendable {
     private let open = Mutex(0)
     private let indexes = Mutex<[EndpointName: CatalogSearch]>([:])
 
-    /// - Parameter embedder: says what queries mean, as it does for `whole`; `nil`: the compiled-in model.
+    /// - Parameters:
+    ///   - access: who sees what; `nil`: everybody everything.
+    ///   - embedder: says what queries mean, as it does for `whole`; `nil`: the compiled-in model.
     init(
-        board: CatalogBoard, whole: CatalogSearch = CatalogSearch(), embedder: Embedder? = nil,
+        board: CatalogBoard, access: AccessDesk? = nil, whole: CatalogSearch = CatalogSearch(), embedder: Embedder? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.board = board
+        self.access = access ?? AccessDesk(board: board, now: now)
         self.whole = whole
         self.embedder = embedder
         self.now = now
@@ -65,7 +69,7 @@ final class ToolSearchDesk: Sendable {
                 guard !isGivenUp.isRaised else {
                     return sink(.failure(CallFailure(.cancelled, "the client cancelled the search")))
                 }
-                sink(.result(answer(query, meaning, at: call.endpoint.asDefined)))
+                sink(.result(answer(query, meaning, at: call.endpoint.asDefined, for: call.principal)))
             }
         }
         // Nobody waits on the thread for an endpoint: it has others to answer.
@@ -80,16 +84,19 @@ final class ToolSearchDesk: Sendable {
         }
     }
 
-    private func answer(_ query: ToolQuery, _ meaning: QueryMeaning, at endpoint: EndpointName) -> JSON {
+    private func answer(
+        _ query: ToolQuery, _ meaning: QueryMeaning, at endpoint: EndpointName, for principal: Principal
+    ) -> JSON {
         // Before the view: an index that is newer than its version is only looked at again.
         let version = board.version
-        guard let view = board.view(endpoint) else {
+        guard let view = board.view(endpoint), let seen = access.view(endpoint, for: principal) else {
             return SearchTools.complaint("Nothing stands at \(endpoint) any more.")
         }
         let report = CatalogReport(snapshot: board.snapshot, view: view)
         let rows = query.selection.map { ($0, CatalogRows(report, now: now())) }
         let isChosen = { (entry: ListedEntry) in
-            guard entry.binding.kind == .tool else { return false }
+            // What this caller may not see is not looked at: the index is of all, and shared.
+            guard entry.binding.kind == .tool, seen.entry(.tool, named: entry.name) != nil else { return false }
             return rows.map { $1.chooses($0, entry) } ?? true
         }
         let (tools, total, remark) = best(

@@ -1,4 +1,5 @@
-package import Composition
+package import Catalog
+import Composition
 package import Discovery
 package import JSONSlice
 

@@ -29,6 +29,7 @@ extension NodeConfiguration {
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ]
         if let auth = auth.json { all.append(("auth", auth)) }
+        if !access.isEmpty { all.append(("access", access.json)) }
         return .object(all)
     }
 }

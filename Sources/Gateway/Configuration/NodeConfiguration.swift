@@ -1,6 +1,7 @@
 package import Catalog
 package import Composition
 import JSONSlice
+package import Policy
 
 /// What one configuration file says, as plain values. What it leaves out is at its default;
 /// defaults that depend on the machine are `nil`.
@@ -16,6 +17,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var limits: LimitSettings
     package var search: SearchSettings
     package var auth: AuthSettings
+    package var access: AccessRules
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -37,11 +39,12 @@ package struct NodeConfiguration: Hashable, Sendable {
         limits = section.settings("limits", LimitSettings.init(reading:))
         search = section.settings("search", SearchSettings.init(reading:))
         auth = section.settings("auth", AuthSettings.init(reading:))
+        access = section.settings("access", AccessRules.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }
         virtualServers = NamedVirtualServer.read(from: &section)
-        for key in ["access", "guardrails", "audit", "telemetry"] { section.later(key) }
+        for key in ["guardrails", "audit", "telemetry"] { section.later(key) }
         reportSharedNames(to: &section)
     }
 

@@ -27,6 +27,9 @@ extension ServerDefinition {
             "concurrency", default: Self.concurrencyDefault, in: Self.concurrencyRange)
         instances = section.integer("instances", default: Self.instancesDefault, in: Self.instancesRange)
         export = Export(reading: &section)
+        let callersFrom = section.list(
+            "callersFrom", of: "segment:NAME or node:NAME", atMost: Self.scopesMax) { Scope($0) }
+        self.callersFrom = section.has("callersFrom") ? callersFrom : nil
         isEnabled = section.flag("enabled", default: true)
         tools = section.sections("tools", atMost: Self.toolRulesMax) { pattern, part in
             for key in ["readOnly", "audit"] { part.later(key) }
@@ -44,7 +47,7 @@ extension ServerDefinition {
                 ReplicaName($0)
             }
         }
-        for key in ["callersFrom", "openapi", "repeatable", "access"] {
+        for key in ["openapi", "repeatable", "access"] {
             section.later(key)
         }
 
@@ -119,6 +122,9 @@ extension ServerDefinition {
         case .everyone: break
         case .nobody: members.append(("export", false))
         case .only(let scopes): members.append(("to", .array(scopes.map { .string($0.description) })))
+        }
+        if let callersFrom {
+            members.append(("callersFrom", .array(callersFrom.map { .string($0.description) })))
         }
         if !isEnabled { members.append(("enabled", false)) }
         if !tools.isEmpty {

@@ -1,5 +1,4 @@
 package import Catalog
-package import Composition
 
 /// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.
 package struct ServerDefinition: Hashable, Sendable {
@@ -103,6 +102,8 @@ package struct ServerDefinition: Hashable, Sendable {
     /// Children that take turns where calls may ask their callers.
     package var instances: Int
     package var export: Export
+    /// Entry nodes whose word on who calls counts here; `nil`: of all that have the role.
+    package var callersFrom: [Scope]?
     package var isEnabled: Bool
     /// In the order written.
     package var tools: [ToolRule]
@@ -118,7 +119,7 @@ package struct ServerDefinition: Hashable, Sendable {
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
-        export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
+        export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
         replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil
     ) {
         self.name = name
@@ -130,6 +131,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.concurrency = concurrency
         self.instances = instances
         self.export = export
+        self.callersFrom = callersFrom
         self.isEnabled = isEnabled
         self.tools = tools
         self.accept = accept

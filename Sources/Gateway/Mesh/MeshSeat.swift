@@ -232,7 +232,8 @@ final class MeshSeat: Sendable {
         if let kind = call.kind, let hash = call.hash { entry = CallHeader.SeenEntry(kind: kind, hash: hash) }
         let outgoing = OutgoingMeshCall(
             server: ServerKey(owner: call.owner, name: call.server), request: call.request, entry: entry,
-            issuer: call.caller.issuer, subject: call.caller.subject, isRepeat: call.isRepeat)
+            virtualServer: call.virtualServer, issuer: call.caller.issuer, subject: call.caller.subject,
+            isRepeat: call.isRepeat)
         return service.call(outgoing, sink)
     }
 

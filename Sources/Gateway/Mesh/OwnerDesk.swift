@@ -10,6 +10,7 @@ struct OwnerDesk: Sendable {
     let label: @Sendable () -> String
     /// Whether a node may know of a server (`mesh.export`, `servers.NAME.export`, `servers.NAME.to`).
     let isShared: @Sendable (Label, NodeID) -> Bool
+    let access: AccessDesk
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         guard !call.isForNobody else {
@@ -26,12 +27,16 @@ struct OwnerDesk: Sendable {
         let asked = PeerCall(
             server: call.server, method: call.request.method, entry: entry, seen: call.entry?.hash,
             isRepeat: call.isRepeat)
+        let view = access.ownersView(of: call)
+        let entryNode = access.board.snapshot.nodes[call.principal.entryNode]
         let facts = OwnerPolicy.Facts(
             isShared: isShared(call.server, call.principal.entryNode),
             isRepeatable: call.isRepeat && local.isRepeatable(call.request, at: call.server),
             definition: entry.flatMap { name in
                 call.entry.flatMap { local.definition(of: $0.kind, name, at: call.server) }
-            })
+            },
+            isBelieved: !view.namesOthers || local.takesWord(of: entryNode, at: call.server),
+            access: view.decision, isSeen: view.isSeen)
         if let denial = OwnerPolicy(node: node).objection(to: asked, knowing: facts) {
             named(
                 .failure(
@@ -41,7 +46,25 @@ struct OwnerDesk: Sendable {
                         isUnsent: !call.isRepeat)))
             return .finished
         }
-        return local.call(call.server, call.request, named)
+        return counted(call, view, named)
+    }
+
+    /// Here a call is counted in every case, so here limits are exact.
+    private func counted(
+        _ call: IncomingMeshCall, _ view: AccessDesk.OwnerView, _ sink: @escaping CallSink
+    ) -> CallHandle {
+        guard let target = view.target else { return local.call(call.server, call.request, sink) }
+        switch access.enter(call.request.method, target, by: view.subject) {
+        case .failure(var failure):
+            failure.callID = call.request.id
+            sink(.failure(failure))
+            return .finished
+        case .success(let place):
+            return local.call(call.server, call.request) { [access] event in
+                if event.isFinal { access.leave(place) }
+                sink(event)
+            }
+        }
     }
 
     /// The server's own name for what a request is about.

@@ -21,6 +21,7 @@ package final class Node: Sendable {
     let board: CatalogBoard
     let assembly: CatalogAssembly
     let local: LocalServers
+    let access: AccessDesk
     let router: CallRouter
     let door: CallerDoor
     /// `nil`: no issuer of tokens is configured.
@@ -82,6 +83,8 @@ package final class Node: Sendable {
             shelf: CallerKeyShelf(database), adminToken: adminToken,
             hasOtherDoors: settings.configuration.auth.isOpenToSome
                 || settings.configuration.listen.mcpTLS?.clientCA != nil)
+        // Rules about principals are for callers that have proved to be some.
+        if !settings.configuration.access.rules.isEmpty { door.needKey() }
         try Self.checkDoor(door, settings: settings)
         let seat = try await MeshSeat.take(
             identity: identity, settings: settings, folder: folder, database: database, secrets: secrets,
@@ -109,7 +112,9 @@ package final class Node: Sendable {
         let board = CatalogBoard(
             me: seat.id, nameLengthMax: configuration.nameLengthMax,
             listedTools: configuration.limits.listedTools)
-        let watchers = Watchers(board: board)
+        let access = AccessDesk(rules: configuration.access, board: board, now: { MeshClock.now() })
+        self.access = access
+        let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
         self.virtualChronicle = virtualChronicle
         let assembly = CatalogAssembly(
@@ -127,13 +132,14 @@ package final class Node: Sendable {
         let catalogSearch = CatalogSearch(embedder: embedder)
         self.catalogSearch = catalogSearch
         toolSearch = ToolSearchDesk(
-            board: board, whole: catalogSearch, embedder: embedder, now: { MeshClock.now() })
+            board: board, access: access, whole: catalogSearch, embedder: embedder, now: { MeshClock.now() })
         let router = CallRouter(
-            board: board, local: local, search: toolSearch, callMax: limits.call,
+            board: board, local: local, access: access, search: toolSearch, callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
-            board: board, local: local, label: label, forward: { seat.forward($0, $1) })
+            board: board, local: local, access: access, label: label,
+            forward: { seat.forward($0, $1) })
         found = FoundDesk(
             me: seat.id, isOff: configuration.mesh.mdns == .off,
             rules: configuration.servers.compactMap { server in
@@ -178,8 +184,7 @@ package final class Node: Sendable {
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            board: board, router: router, watchers: watchers, subscriptions: subscriptions,
-            door: keeper.front,
+            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front, access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
@@ -190,7 +195,9 @@ package final class Node: Sendable {
         ) { front.handle($0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
-            serve: OwnerDesk(local: local, label: label, isShared: { assembly.isShared($0, with: $1) }).serve)
+            serve: OwnerDesk(
+                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access
+            ).serve)
     }
 
     /// Does the node's work until cancelled; then ends what it began: children, links, listeners.

@@ -18,6 +18,8 @@ final class LocalServers: Sendable {
         /// Calls at the backend at once; more are `limited`.
         let concurrency: Int
         let repeatable: [Glob]
+        /// Entry nodes whose word on who calls counts; `nil`: of all.
+        let callersFrom: ServerScope?
         var running = 0
         /// By kind and the server's own name; what calls of other nodes are held against.
         var definitions: [EntryName: ContentHash] = [:]
@@ -30,10 +32,16 @@ final class LocalServers: Sendable {
 
     private let slots = Mutex<[Label: Slot]>([:])
 
-    /// - Parameter repeatable: tools that may be called again when nobody knows whether they ran.
-    func put(_ name: Label, _ backend: Backend, concurrency: Int, repeatable: [Glob] = []) {
+    /// - Parameters:
+    ///   - repeatable: tools that may be called again when nobody knows whether they ran.
+    ///   - callersFrom: entry nodes whose word on who calls counts (`servers.NAME.callersFrom`); `nil`: of all.
+    func put(
+        _ name: Label, _ backend: Backend, concurrency: Int, repeatable: [Glob] = [],
+        callersFrom: ServerScope? = nil
+    ) {
         slots.withLock {
-            $0[name] = Slot(backend: backend, concurrency: concurrency, repeatable: repeatable)
+            $0[name] = Slot(
+                backend: backend, concurrency: concurrency, repeatable: repeatable, callersFrom: callersFrom)
         }
     }
 
@@ -61,6 +69,14 @@ final class LocalServers: Sendable {
             let patterns = slots.withLock({ $0[name]?.repeatable })
         else { return false }
         return patterns.contains { $0.matches(tool) }
+    }
+
+    /// Whether a server takes an entry node's word on who calls.
+    ///
+    /// - Parameter node: as this node knows it; one that it does not know is believed only where all are.
+    func takesWord(of node: NodeRecord?, at name: Label) -> Bool {
+        guard let scope = slots.withLock({ $0[name]?.callersFrom }) else { return true }
+        return node.map(scope.contains) ?? false
     }
 
     /// Median of the last round trips; `nil` before the first.

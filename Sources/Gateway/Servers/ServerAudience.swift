@@ -13,14 +13,7 @@ enum ServerAudience: Hashable, Sendable {
         case .nobody: self = .nobody
         case .everyone: self = .everyone
         case .only(let scopes):
-            var scope = ServerScope()
-            for part in scopes {
-                switch part {
-                case .segment(let label): scope.segments.insert(label)
-                case .node(let label): scope.nodes.insert(label)
-                }
-            }
-            self = .only(scope)
+            self = .only(ServerScope(scopes))
         }
     }
 
@@ -30,6 +23,18 @@ enum ServerAudience: Hashable, Sendable {
         case .nobody: false
         case .everyone: true
         case .only(let scope): node.map(scope.contains) ?? false
+        }
+    }
+}
+
+extension ServerScope {
+    init(_ scopes: [ServerDefinition.Scope]) {
+        self.init()
+        for part in scopes {
+            switch part {
+            case .segment(let label): segments.insert(label)
+            case .node(let label): nodes.insert(label)
+            }
         }
     }
 }

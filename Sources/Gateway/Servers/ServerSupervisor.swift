@@ -117,7 +117,8 @@ actor ServerSupervisor {
         servers[name] = Running(book: book, backend: backend, stop: continuation)
         local.put(
             name, backend, concurrency: definition.concurrency,
-            repeatable: definition.tools.filter(\.isRepeatable).map(\.pattern))
+            repeatable: definition.tools.filter(\.isRepeatable).map(\.pattern),
+            callersFrom: definition.callersFrom.map(ServerScope.init))
         giveOrder.yield(.start(name, backend, stop: stream))
         await publish(book)
     }

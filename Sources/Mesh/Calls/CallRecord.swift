@@ -101,6 +101,10 @@ package enum CallRecord: Sendable {
                 encoder.put(id.low)
             }
             encoder.put(failure.isUnsent)
+            // Only where there is one: who does not know of it never hears of it otherwise.
+            if let wait = failure.retryAfter {
+                encoder.put(UInt32(clamping: Int(wait / .milliseconds(1))))
+            }
             return encoder.bytes
         case .standing(let standing): return [standing.rawValue]
         }
@@ -144,8 +148,10 @@ package enum CallRecord: Sendable {
             try decoder.bool("call id")
             ? CallID(high: try decoder.uint64("call id"), low: try decoder.uint64("call id")) : nil
         let isUnsent = try decoder.bool("unsent")
+        let wait = decoder.bytesLeft > 0 ? Duration.milliseconds(try decoder.uint32("time to wait")) : nil
         try decoder.finish()
-        return CallFailure(reason, detail, hint: hint, node: node, callID: call, isUnsent: isUnsent)
+        return CallFailure(
+            reason, detail, hint: hint, node: node, callID: call, isUnsent: isUnsent, retryAfter: wait)
     }
 }
 

@@ -11,7 +11,7 @@ struct WatchersTests {
     private let board = CatalogBoard(me: .here, nameLengthMax: 50)
     private let watchers: Watchers
 
-    init() { watchers = Watchers(board: board) }
+    init() { watchers = Watchers(access: AccessDesk(board: board)) }
 
     private func show(_ snapshot: CatalogSnapshot) {
         board.publish(snapshot)
@@ -20,7 +20,7 @@ struct WatchersTests {
 
     private func watch(_ endpoint: EndpointName) -> (told: Box<ListChange>, token: WatchToken) {
         let told = Box<ListChange>()
-        return (told, watchers.watch(endpoint) { told.add($0) })
+        return (told, watchers.watch(endpoint, as: .anonymous) { told.add($0) })
     }
 
     @Test func `only those are told whose own view has changed`() throws {

@@ -14,7 +14,7 @@ struct VirtualServersTests {
     private let assembly: CatalogAssembly
 
     init() throws {
-        assembly = CatalogAssembly(board: board, watchers: Watchers(board: board))
+        assembly = CatalogAssembly(board: board, watchers: Watchers(access: AccessDesk(board: board)))
         assembly.meshChanged(try CatalogSnapshot.sample().with("press", .tools("stamp", "fold")))
     }
 

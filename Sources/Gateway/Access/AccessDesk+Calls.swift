@@ -1,0 +1,115 @@
+import Catalog
+import Composition
+import JSONSlice
+import MCPModel
+import MCPTransport
+import Policy
+
+/// The entry node's decisions on calls.
+extension AccessDesk {
+    /// Why a call may not be made; `nil`: it may, as far as this node decides.
+    ///
+    /// - Parameters:
+    ///   - view: what the caller is shown at the endpoint.
+    ///   - params: as the client sent them.
+    func objection(
+        to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage
+    ) -> CallFailure? {
+        if let composite = route.composite {
+            let standing = standing(of: passage.subject)
+            guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else { return nil }
+            return view.unknown(.tool, composite.tool.name).failure
+        }
+        // Tasks lead to servers of which something may be seen, and are answered to whose they are.
+        guard let (kind, entry) = Self.entry(of: method, route) else { return nil }
+        let target = target(of: route.server, kind, entry, through: passage.virtualServer)
+        let decision = decide(
+            .use(of: kind), target, by: passage.subject, arguments: route.params["arguments"] ?? .emptyObject)
+        guard !decision.isAllowed else { return nil }
+        let said = params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
+            ?? params["ref"]?["uri"]?.string ?? entry
+        guard decide(.see, target, by: passage.subject, arguments: .emptyObject).isAllowed else {
+            return view.unknown(kind, said).failure
+        }
+        return denial(of: decision, said, to: passage.subject)
+    }
+
+    /// The same of one step of a composite, which is a call of a real tool like any other.
+    func objection(toStep binding: Binding, _ arguments: JSON, _ passage: Passage) -> CallFailure? {
+        let target = target(binding, through: passage.virtualServer)
+        let decision = decide(.call, target, by: passage.subject, arguments: arguments)
+        return decision.isAllowed ? nil : denial(of: decision, binding.entry, to: passage.subject)
+    }
+
+    private func denial(of decision: AccessDecision, _ entry: String, to subject: AccessSubject) -> CallFailure {
+        let principal = subject.principal
+        let who = principal.caller.written
+        // Who may change the rules, or asks as somebody else, may know them.
+        let mayKnow = principal.role == .admin || principal.assumedBy != nil
+        return CallFailure(
+            .denied, "\(who) may not use \(entry) here",
+            hint: mayKnow
+                ? "\(decision.reason); `martlet auth can-call \(who) \(entry)` shows every rule"
+                : "ask whoever runs this node; `martlet auth can-call` says why", isUnsent: true)
+    }
+
+    /// What a request is about; `nil` for one about no entry.
+    static func entry(of method: String, _ route: Route) -> (EntryKind, String)? {
+        if let binding = route.binding { return (binding.kind, binding.entry) }
+        return entry(of: method, route.params)
+    }
+
+    /// The same by the server's own names.
+    static func entry(of method: String, _ params: JSON) -> (EntryKind, String)? {
+        let named = { (kind: EntryKind, name: JSON?) in name?.string.map { (kind, $0) } }
+        return switch method {
+        case Method.toolsCall: named(.tool, params["name"])
+        case Method.promptsGet: named(.prompt, params["name"])
+        case Method.resourcesRead, Method.resourcesSubscribe, Method.resourcesUnsubscribe:
+            named(.resource, params["uri"])
+        case Method.completionComplete:
+            named(.prompt, params["ref"]?["name"]) ?? named(.resourceTemplate, params["ref"]?["uri"])
+        default: nil
+        }
+    }
+}
+
+/// What of calls is counted.
+extension AccessDesk {
+    private static let countedMethods: Set<String> = [Method.toolsCall, Method.promptsGet, Method.resourcesRead]
+
+    /// Lets a call in, or says when it is worth another try.
+    ///
+    /// - Returns: to be given to ``leave(_:)`` when the call is over.
+    func enter(
+        _ method: String, _ target: AccessTarget, by subject: AccessSubject
+    ) -> Result<LimitBook.Place, CallFailure> {
+        guard !rules.limits.isEmpty, Self.countedMethods.contains(method) else { return .success(.none) }
+        let places = rules.limits(on: target, by: subject)
+        guard !places.isEmpty else { return .success(.none) }
+        let time = now()
+        let entered = book.withLock {
+            $0.enter(places, as: subject.principal.caller, from: subject.place?.node, at: time)
+        }
+        switch entered {
+        case .success(let place): return .success(place)
+        case .failure(let excess):
+            let wait = excess.wait.map { "again in \(Self.spell($0))" } ?? "again when one of them is over"
+            return .failure(
+                CallFailure(
+                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)", hint: wait,
+                    isUnsent: true, retryAfter: excess.wait))
+        }
+    }
+
+    func leave(_ place: LimitBook.Place) {
+        guard place != .none else { return }
+        book.withLock { $0.leave(place) }
+    }
+
+    /// Rounded up: before that there is no use in trying.
+    private static func spell(_ wait: Duration) -> String {
+        let milliseconds = Int((wait / .milliseconds(1)).rounded(.up))
+        return milliseconds < 1_000 ? "\(milliseconds) ms" : "\((milliseconds + 999) / 1_000) s"
+    }
+}
