@@ -10,11 +10,8 @@ package struct Denial: Hashable, Sendable {
         case keyUnknown = "key_unknown"
         case keyExpired = "key_expired"
         case openOnlyOnLoopback = "open_only_on_loopback"
-        case tokenNotBelieved = "token_not_believed"
-        case issuerKeysMissing = "issuer_keys_missing"
         case passwordWrong = "password_wrong"
         case certificateUnnamed = "certificate_unnamed"
-        case scopeMissing = "scope_missing"
         case addressNotAllowed = "address_not_allowed"
         case serverNotShared = "server_not_shared"
         case methodStaysHome = "method_stays_home"
@@ -47,8 +44,7 @@ package struct Denial: Hashable, Sendable {
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
         case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
-            .tokenNotBelieved, .issuerKeysMissing, .passwordWrong, .certificateUnnamed, .scopeMissing,
-            .addressNotAllowed,
+            .passwordWrong, .certificateUnnamed, .addressNotAllowed,
             .methodStaysHome, .wordNotTaken, .deniedByRules:
             .denied
         }

@@ -147,4 +147,42 @@ extension EndToEnd.Doors {
         #expect(hash.status == 0 && hash.output.hasPrefix("$scrypt$"))
         try await node.stop()
     }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a key that was made for less sees and calls no more than that`() async throws {
+        let scratch = try Scratch()
+        let binary = try #require(Binary.path)
+        let yaml =
+            quiet("less") + """
+
+                servers: {sample: {command: \(binary), args: [sample-server]}}
+                virtualServers:
+                  ops: {use: [{from: sample}]}
+                  lab: {use: [{from: sample}]}
+                """
+        let node = try await TestNode("less", in: scratch, yaml: yaml)
+        let mcp = try await node.mcpAddress()
+        let whole = try #require(try await node.json("token", "create", "whole")["token"]?.string)
+        let less = try #require(
+            try await node.json("token", "create", "less", "--server", "ops", "--entry", "sample/add")["token"]?.string)
+        func list(_ path: String, _ key: String) async throws -> [String]? {
+            let outcome = try await Program.run(
+                PythonClient.script("client.py", "list", "http://\(mcp)\(path)"), environment: ["BEARER_TOKEN": key])
+            guard outcome.status == 0 else { return nil }
+            return try JSON(validating: outcome.output)["tools"]?.elements.compactMap { $0["name"]?.string }
+        }
+        try await eventually("the sample server is up") { try await list("/servers/ops/mcp", whole)?.count ?? 0 > 1 }
+        #expect(try await list("/servers/ops/mcp", less) == ["add"])
+        for path in ["/mcp", "/servers/lab/mcp", "/servers/sample/mcp"] {
+            #expect(try await list(path, less) ?? [] == [], "\(path)")
+        }
+        let call = { (tool: String, arguments: String) in
+            try await Program.run(
+                PythonClient.script("client.py", "call", "http://\(mcp)/servers/ops/mcp", tool, arguments),
+                environment: ["BEARER_TOKEN": less])
+        }
+        #expect(try await call("add", #"{"a": 40, "b": 2}"#).status == 0)
+        #expect(try await call("echo", #"{"text": "hi"}"#).status != 0)
+        try await node.stop()
+    }
 }

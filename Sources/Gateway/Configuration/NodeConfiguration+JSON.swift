@@ -28,8 +28,8 @@ extension NodeConfiguration {
             ("servers", .object(servers.map { ($0.name.text, $0.json) })),
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ]
-        if !access.isEmpty { all.append(("access", access.json)) }
         if let auth = auth.json { all.append(("auth", auth)) }
+        if !access.isEmpty { all.append(("access", access.json)) }
         return .object(all)
     }
 }

@@ -16,8 +16,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var mesh: MeshSettings
     package var limits: LimitSettings
     package var search: SearchSettings
-    package var access: AccessRules
     package var auth: AuthSettings
+    package var access: AccessRules
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -38,8 +38,8 @@ package struct NodeConfiguration: Hashable, Sendable {
         mesh = section.settings("mesh", MeshSettings.init(reading:))
         limits = section.settings("limits", LimitSettings.init(reading:))
         search = section.settings("search", SearchSettings.init(reading:))
-        access = section.settings("access", AccessRules.init(reading:))
         auth = section.settings("auth", AuthSettings.init(reading:))
+        access = section.settings("access", AccessRules.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }

@@ -186,8 +186,7 @@ package final class Node: Sendable {
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front,
-            access: access,
+            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front, access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
