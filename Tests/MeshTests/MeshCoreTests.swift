@@ -262,6 +262,50 @@ struct MeshCoreTests {
     }
 
     @Test
+    mutating func `what comes in bulk goes on as announcements, and what says who is alive does not wait`()
+        throws
+    {
+        var limits = MeshLimits()
+        limits.unaskedDocuments = 3
+        core = mesh.core(node, limits: limits)
+        _ = begin()
+        let second = try linkUp(2)
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        func say(_ numbers: ClosedRange<Int>) throws -> [Frame] {
+            let documents = try numbers.map { number in
+                let name = try Label("s\(number)").orFail()
+                let record = ServerRecord(key: ServerKey(owner: peer.id, name: name), state: .up)
+                return try document(
+                    .server(peer.id, name), ServerBody(record, manifestBytes: 0).canonicalBytes, by: peer,
+                    sequence: UInt64(number + 2))
+            }
+            return receive(.documents(documents.map(\.encoded))).compactMap {
+                if case .send(let frame, second) = $0 { frame } else { nil }
+            }
+        }
+        func counts(_ frames: [Frame]) -> (sent: Int, announced: Int) {
+            frames.reduce((0, 0)) { sum, frame in
+                switch frame {
+                case .documents(let documents): (sum.0 + documents.count, sum.1)
+                case .announce(let rows): (sum.0, sum.1 + rows.count)
+                default: sum
+                }
+            }
+        }
+        // In one frame or in several, at one time: three unasked, and the rest is announced.
+        #expect(counts(try say(1...2)) == (2, 0))
+        #expect(counts(try say(3...12)) == (1, 9))
+        #expect(counts(try say(13...20)) == (0, 8))
+        let links = try document(.links(peer.id), LinksBody().canonicalBytes, by: peer, sequence: 90)
+        let alive = receive(.documents([links.encoded]))
+        #expect(alive.contains(.send(.documents([links.encoded]), second)))
+        // After a pause as many again; what this node has to say of itself goes out before.
+        now = now + .seconds(1)
+        _ = core.handle(.tick, at: now, using: &random)
+        #expect(counts(try say(21...30)) == (3, 7))
+    }
+
+    @Test
     mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
         throws
     {

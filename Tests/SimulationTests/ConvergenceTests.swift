@@ -40,6 +40,46 @@ struct ConvergenceTests {
         #expect(first.frames > 100)
     }
 
+    /// Two halves change apart, and each neighbour of a node has the same to tell it.
+    @Test(arguments: UInt64(1)...2)
+    func `what changed in a long absence comes to each node once, not from each of its neighbours`(
+        seed: UInt64
+    ) throws {
+        var limits = MeshLimits()
+        // A tenth of the usual, as there are fewer changes here than in an hour of a large mesh.
+        limits.unaskedDocuments = 5
+        limits.unaskedDocumentsPerSecond = 5
+        let mesh = try SimulatedMesh(seed: seed, limits: limits)
+        let nodes = try (0..<12).map { number in
+            let isLeft = number < 6
+            return try mesh.addNode(
+                Label("n\(number)").orFail(), segment: isLeft ? "left" : "right",
+                attachedTo: number % 6 < 2 ? [isLeft ? "one" : "two", "backbone"] : [isLeft ? "one" : "two"])
+        }
+        for index in nodes {
+            mesh.start(index)
+            for other in [0, 6] where other != index { mesh.sight(index, mesh.address(nodes[other])) }
+        }
+        #expect(try mesh.run(atMost: .seconds(60)) { try mesh.allReach(nodes) && mesh.agree(nodes) } != nil)
+        mesh.cut(Array(nodes[..<6]), from: Array(nodes[6...]))
+        mesh.run(for: .seconds(20))
+        let rounds = 60
+        for round in 0..<rounds {
+            for owner in nodes { try mesh.publish(owner, Label("s\(round)").orFail(), tools: 1) }
+            mesh.run(for: .seconds(1))
+        }
+        mesh.run(for: .seconds(20))
+        var received: [Int: Int] = [:]
+        mesh.frameObserver = { _, to, frame in
+            if case .documents(let documents) = frame { received[to, default: 0] += documents.count }
+        }
+        mesh.heal()
+        #expect(try mesh.run(atMost: .seconds(120)) { try mesh.agree(nodes) } != nil)
+        let most = received.values.max() ?? 0
+        // 360 that it lacks, five unasked from each neighbour, and who is alive.
+        #expect(most < rounds * 6 * 3 / 2, "\(received)")
+    }
+
     @Test func `another seed gives another run`() throws {
         let traces = try (UInt64(1)...3).map { seed in
             let mesh = try SimulatedMesh(seed: seed)

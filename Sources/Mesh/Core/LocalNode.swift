@@ -97,8 +97,11 @@ package struct MeshLimits: Hashable, Sendable {
     package var repairEvery: Duration = .seconds(10)
     /// Documents up to this size go out unasked.
     package var smallDocumentBytes = 512
-    /// … and at most so many at a time to one neighbour; the rest is announced.
+    /// … and at most so many at a time to one neighbour; the rest is announced …
     package var unaskedDocuments = 100
+    /// … until it has had this pause for each. Where much changed, as after a long absence, all neighbours have the same to say: what
+    /// each of them says unasked comes in as often as there are neighbours, what they announce once.
+    package var unaskedDocumentsPerSecond = 100
     /// A pull that brought nothing in this time may be asked of another.
     package var pullTimeout: Duration = .seconds(2)
     /// Documents asked of one neighbour and not yet here, so that its announcements cannot fill memory.

@@ -28,6 +28,8 @@ package struct MeshCore: Sendable {
     var nextRepair: Instant?
     /// Documents asked for and not here yet, by whom they were asked of.
     var pulls: [LinkID: [DocumentKey: Pull]] = [:]
+    /// How much more each neighbour may be sent without having asked for it; none named: all.
+    var unasked: [LinkID: Allowance] = [:]
     /// What is under way to find out what differs.
     var repairs: [LinkID: RepairState] = [:]
     var floods: FloodWatch
@@ -155,7 +157,7 @@ package struct MeshCore: Sendable {
         if !shelf.isIdle {
             for (frame, link) in shelf.orders(active: spreading, at: now) { outbox.send(frame, link) }
         }
-        return outbox.take(limits: limits)
+        return outbox.take(limits: limits, unasked: &unasked, at: now)
     }
 
     // MARK: Start, ticks, leaving
@@ -320,6 +322,7 @@ package struct MeshCore: Sendable {
         forgetScoped(link: link)
         repairs[link] = nil
         pulls[link] = nil
+        unasked[link] = nil
         greetings[link] = nil
         surplusSince[link] = nil
         let life = neighbourhood.links[link]?.facts.hello.life ?? 0

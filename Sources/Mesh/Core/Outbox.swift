@@ -43,22 +43,34 @@ struct Outbox: Sendable {
         statements.removeAll { $0.1 == link }
     }
 
-    mutating func take(limits: MeshLimits) -> [MeshEffect] {
+    /// - Parameter unasked: how much may go to each neighbour without being asked for; what says who is alive does not count.
+    mutating func take(
+        limits: MeshLimits, unasked: inout [LinkID: Allowance], at now: Instant
+    ) -> [MeshEffect] {
         var effects = durable
         effects += statements.map { .send($0.0, $0.1) }
         for link in Set(documents.keys).union(replies.keys).sorted() {
             let news = (documents[link] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
             var sent = (replies[link] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
             var announced: [DocumentRow] = []
-            var unasked = 0
+            var presence = 0
+            var allowance =
+                unasked[link]
+                ?? Allowance(
+                    Allowance.Terms(
+                        perSecond: limits.unaskedDocumentsPerSecond, burst: limits.unaskedDocuments))
             for document in news {
-                if document.encodedCount <= limits.smallDocumentBytes, unasked < limits.unaskedDocuments {
-                    sent.append(document)
-                    unasked += 1
-                } else {
+                let isPresence = document.key.kind.isPresence
+                let hasRoom =
+                    isPresence ? presence < limits.unaskedDocuments : allowance.left(at: now) > 0
+                guard hasRoom, document.encodedCount <= limits.smallDocumentBytes else {
                     announced.append(document.row)
+                    continue
                 }
+                sent.append(document)
+                if isPresence { presence += 1 } else { allowance.take(1, at: now) }
             }
+            unasked[link] = allowance.isWhole(at: now) ? nil : allowance
             for batch in Self.batches(sent) { effects.append(.send(.documents(batch), link)) }
             for start in stride(from: 0, to: announced.count, by: DigestPage.rowsMax) {
                 let end = min(start + DigestPage.rowsMax, announced.count)
