@@ -305,6 +305,19 @@ struct MeshCoreTests {
         #expect(counts(try say(21...30)) == (3, 7))
     }
 
+    @Test mutating func `what links a node with many has goes on at once, not when it is asked for`() throws {
+        _ = begin()
+        let second = try linkUp(2)
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let listed = (UInt64(1)...UInt64(MeshLimits().acceptedLinks)).map { number in
+            (NodeID(high: number, low: number), ListedLink(roundTrip: RoundTripClass(level: 2), relays: true))
+        }
+        let body = LinksBody(links: Dictionary(uniqueKeysWithValues: listed))
+        let links = try document(.links(peer.id), body.canonicalBytes, by: peer, sequence: 2)
+        #expect(links.encoded.count > MeshLimits().smallDocumentBytes)
+        #expect(receive(.documents([links.encoded])).contains(.send(.documents([links.encoded]), second)))
+    }
+
     @Test
     mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
         throws

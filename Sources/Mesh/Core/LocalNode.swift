@@ -97,6 +97,9 @@ package struct MeshLimits: Hashable, Sendable {
     package var repairEvery: Duration = .seconds(10)
     /// Documents up to this size go out unasked.
     package var smallDocumentBytes = 512
+    /// … those of who is alive up to this one, which is the links of a node that has all that it may have: to know that a node is
+    /// gone takes the word of each of its neighbours, and the last of these must not wait to be asked for.
+    package var smallPresenceBytes = 1024
     /// … and at most so many at a time to one neighbour; the rest is announced …
     package var unaskedDocuments = 100
     /// … until it has had this pause for each. Where much changed, as after a long absence, all neighbours have the same to say: what
