@@ -152,6 +152,11 @@ package struct MeshLimits: Hashable, Sendable {
     package var smallManifestBytes = 1024 * 1024
     /// A fetch without a page for so long turns to another neighbour.
     package var manifestTimeout: Duration = .seconds(3)
+    /// One that is small and has brought nothing for so long is asked of one more neighbour besides: where something was lost on the way, TCP
+    /// holds up all that follows for 200 ms …
+    package var manifestImpatience: Duration = .milliseconds(150)
+    /// … up to so many pages of it: twice as many bytes are little then.
+    package var impatientPages = 4
     /// All manifests of one origin together.
     package var manifestBytesPerOrigin = 128 * 1024 * 1024
 
