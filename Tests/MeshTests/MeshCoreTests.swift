@@ -305,6 +305,19 @@ struct MeshCoreTests {
         #expect(counts(try say(21...30)) == (3, 7))
     }
 
+    @Test mutating func `what links a node with many has goes on at once, not when it is asked for`() throws {
+        _ = begin()
+        let second = try linkUp(2)
+        _ = receive(.documents([try document(.node(peer.id), nodeBody(peer), by: peer).encoded]))
+        let listed = (UInt64(1)...UInt64(MeshLimits().acceptedLinks)).map { number in
+            (NodeID(high: number, low: number), ListedLink(roundTrip: RoundTripClass(level: 2), relays: true))
+        }
+        let body = LinksBody(links: Dictionary(uniqueKeysWithValues: listed))
+        let links = try document(.links(peer.id), body.canonicalBytes, by: peer, sequence: 2)
+        #expect(links.encoded.count > MeshLimits().smallDocumentBytes)
+        #expect(receive(.documents([links.encoded])).contains(.send(.documents([links.encoded]), second)))
+    }
+
     @Test
     mutating func `a peer that asks for all rows again and again is answered at its pace, not its greed`()
         throws
@@ -351,6 +364,70 @@ struct MeshCoreTests {
         let whole = core.handle(.received(page, from: second), at: now, using: &random)
         #expect(whole.contains(.storeManifest(hash, bytes)))
         #expect(core.manifest(hash)?.entries.count == 2)
+    }
+
+    /// The peer shows a server whose list has so many bytes, with two more neighbours there.
+    private mutating func begin(listOf bytes: [UInt8]) throws -> [MeshEffect] {
+        _ = begin()
+        _ = try linkUp(2)
+        _ = try linkUp(3)
+        var record = ServerRecord(key: ServerKey(owner: peer.id, name: "files"), state: .up)
+        record.manifest = ContentHash(of: bytes)
+        return receive(
+            .documents([
+                try document(.node(peer.id), nodeBody(peer), by: peer).encoded,
+                try document(
+                    .server(peer.id, "files"), ServerBody(record, manifestBytes: bytes.count).canonicalBytes,
+                    by: peer, sequence: 2
+                ).encoded,
+            ]))
+    }
+
+    private func asked(_ effects: [MeshEffect]) -> [LinkID] {
+        effects.compactMap { if case .send(.manifestPull, let link) = $0 { link } else { nil } }
+    }
+
+    @Test
+    mutating func `a small list that lets wait for it is asked of one more, and whoever is first counts`()
+        throws
+    {
+        let bytes = try ManifestCodec.encode(try .sample(tools: 2))
+        #expect(asked(try begin(listOf: bytes)) == [link])
+        now = now + .milliseconds(100)
+        #expect(asked(core.handle(.tick, at: now, using: &random)).isEmpty)
+        now = now + .milliseconds(100)
+        #expect(asked(core.handle(.tick, at: now, using: &random)) == [LinkID(2)])
+        now = now + .milliseconds(100)
+        #expect(asked(core.handle(.tick, at: now, using: &random)).isEmpty)
+        let page = Frame.manifestPage(
+            ManifestPage(manifest: ContentHash(of: bytes), index: 0, bytes: bytes))
+        // From one that was not asked it is nothing.
+        #expect(core.handle(.received(page, from: LinkID(3)), at: now, using: &random).isEmpty)
+        let whole = core.handle(.received(page, from: LinkID(2)), at: now, using: &random)
+        #expect(whole.contains(.storeManifest(ContentHash(of: bytes), bytes)))
+        #expect(core.handle(.received(page, from: link), at: now, using: &random).isEmpty)
+    }
+
+    @Test mutating func `a large one is not, nor one that keeps coming`() throws {
+        let bytes = [UInt8](repeating: 1, count: 8 * ManifestCodec.pageBytes)
+        #expect(asked(try begin(listOf: bytes)) == [link])
+        for _ in 0..<10 {
+            now = now + .milliseconds(100)
+            #expect(asked(core.handle(.tick, at: now, using: &random)).isEmpty)
+        }
+    }
+
+    @Test mutating func `where the second does not have it the first is waited for`() throws {
+        let bytes = try ManifestCodec.encode(try .sample(tools: 2))
+        let hash = ContentHash(of: bytes)
+        _ = try begin(listOf: bytes)
+        now = now + .milliseconds(200)
+        #expect(asked(core.handle(.tick, at: now, using: &random)) == [LinkID(2)])
+        #expect(
+            asked(core.handle(.received(.manifestAbsent(hash), from: LinkID(2)), at: now, using: &random))
+                .isEmpty)
+        let page = Frame.manifestPage(ManifestPage(manifest: hash, index: 0, bytes: bytes))
+        #expect(receive(page).contains(.storeManifest(hash, bytes)))
     }
 
     @Test mutating func `manifests that nobody has leave their places to others`() throws {

@@ -81,13 +81,15 @@ struct SpreadTests {
 
     @Test func `who says more than is taken in is named to whoever asks`() async throws {
         let mesh = try TestMesh()
-        let a = try mesh.first()
+        var limits = MeshLimits()
+        limits.documentsBurst = 100
+        let a = try mesh.first(limits: limits)
         try await running([a]) { runner in
             let b = try mesh.node("b", seeds: [await a.address()])
             try await runner.start(b)
             try await a.untilReaches(b)
             #expect(a.service.floods.isEmpty)
-            for round in 0..<1200 {
+            for round in 0..<300 {
                 try await b.service.publish(
                     ServerRecord(key: b.toolsKey(), state: .up, stateReason: "\(round)"), manifest: nil)
             }

@@ -23,6 +23,7 @@ final class TestMesh: Sendable {
     /// - Parameter withRoot: whether the root's key is on it.
     func first(
         listen: Bool = true, seeds: [String] = [], withRoot: Bool = false, advertise: [String] = [],
+        limits: MeshLimits = MeshLimits(),
         serve: @escaping TestNode.Serve = TestNode.echo
     ) throws -> TestNode {
         let root = founder.root
@@ -34,7 +35,7 @@ final class TestMesh: Sendable {
                     guard withRoot else { throw MeshServiceError.noRoot }
                     return root
                 }),
-            listen: listen, seeds: seeds, advertise: advertise, serve: serve)
+            listen: listen, seeds: seeds, advertise: advertise, limits: limits, serve: serve)
     }
 
     /// A further node, enrolled without the ceremony of a join.

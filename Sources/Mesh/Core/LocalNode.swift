@@ -97,6 +97,9 @@ package struct MeshLimits: Hashable, Sendable {
     package var repairEvery: Duration = .seconds(10)
     /// Documents up to this size go out unasked.
     package var smallDocumentBytes = 512
+    /// … those of who is alive up to this one, which is the links of a node that has all that it may have: to know that a node is
+    /// gone takes the word of each of its neighbours, and the last of these must not wait to be asked for.
+    package var smallPresenceBytes = 1024
     /// … and at most so many at a time to one neighbour; the rest is announced …
     package var unaskedDocuments = 100
     /// … until it has had this pause for each. Where much changed, as after a long absence, all neighbours have the same to say: what
@@ -149,6 +152,11 @@ package struct MeshLimits: Hashable, Sendable {
     package var smallManifestBytes = 1024 * 1024
     /// A fetch without a page for so long turns to another neighbour.
     package var manifestTimeout: Duration = .seconds(3)
+    /// One that is small and has brought nothing for so long is asked of one more neighbour besides: where something was lost on the way, TCP
+    /// holds up all that follows for 200 ms …
+    package var manifestImpatience: Duration = .milliseconds(150)
+    /// … up to so many pages of it: twice as many bytes are little then.
+    package var impatientPages = 4
     /// All manifests of one origin together.
     package var manifestBytesPerOrigin = 128 * 1024 * 1024
 

@@ -24,6 +24,10 @@ struct ManifestShelf: Sendable {
         var size: Int
         var bytes: [UInt8] = []
         var source: LinkID?
+        /// Asked besides, since the first one lets us wait.
+        var second: LinkID?
+        /// Whom a second was asked after, so that there is one each.
+        var outwaited: Set<LinkID> = []
         var pagesAsked = 0
         var lastPageAt: Instant
         var tried: Set<LinkID> = []
@@ -176,8 +180,10 @@ struct ManifestShelf: Sendable {
             let isLate = now - fetch.lastPageAt >= limits.manifestTimeout
             if let source = fetch.source, !active.contains(source) || (isLate && fetch.pagesAsked > 0) {
                 fetch.tried.insert(source)
-                fetch.source = nil
+                fetch.source = fetch.second
+                fetch.second = nil
             }
+            if let second = fetch.second, !active.contains(second) { fetch.second = nil }
             if fetch.source == nil {
                 fetch.pagesAsked = 0
                 fetch.source = active.first { !fetch.tried.contains($0) }
@@ -199,6 +205,8 @@ struct ManifestShelf: Sendable {
             }
             if let source = fetch.source, fetch.pagesAsked == 0 {
                 sends.append((ask(hash, &fetch), source))
+            } else if let second = hasten(&fetch, active: active, at: now) {
+                sends.append((ask(hash, &fetch), second))
             }
             fetches[hash] = fetch
         }
@@ -206,8 +214,8 @@ struct ManifestShelf: Sendable {
     }
 
     mutating func take(_ page: ManifestPage, from link: LinkID, at now: Instant) -> Outcome {
-        guard var fetch = fetches[page.manifest], fetch.source == link, Int(page.index) == fetch.pagesHere,
-            !fetch.isWhole
+        guard var fetch = fetches[page.manifest], fetch.source == link || fetch.second == link,
+            Int(page.index) == fetch.pagesHere, !fetch.isWhole
         else { return .nothing }
         let expected = min(ManifestCodec.pageBytes, fetch.size - fetch.bytes.count)
         fetch.bytes.append(contentsOf: page.bytes)
@@ -234,10 +242,31 @@ struct ManifestShelf: Sendable {
 
     /// A neighbour does not hold it.
     mutating func absent(_ hash: ContentHash, from link: LinkID) {
-        guard var fetch = fetches[hash], fetch.source == link else { return }
-        fetch.tried.insert(link)
-        fetch.source = nil
+        guard var fetch = fetches[hash] else { return }
+        if fetch.second == link {
+            fetch.second = nil
+        } else if fetch.source == link {
+            fetch.tried.insert(link)
+            fetch.source = fetch.second
+            fetch.second = nil
+        } else {
+            return
+        }
         fetches[hash] = fetch
+    }
+
+    /// Whom to ask besides, where a small manifest is not here yet though nothing else keeps its source busy.
+    private func hasten(_ fetch: inout Fetch, active: [LinkID], at now: Instant) -> LinkID? {
+        guard let source = fetch.source, fetch.second == nil, fetch.bytes.isEmpty,
+            now - fetch.lastPageAt >= limits.manifestImpatience,
+            ManifestCodec.pageCount(bytes: fetch.size) <= limits.impatientPages,
+            fetches.count <= limits.manifestFetches, !fetch.outwaited.contains(source)
+        else { return nil }
+        fetch.outwaited.insert(source)
+        // The next one in order, so that not everybody asks the same.
+        let others = active.filter { $0 != source && !fetch.tried.contains($0) }
+        fetch.second = others.first { $0 > source } ?? others.first
+        return fetch.second
     }
 
     /// Whoever asked while it was on its way.
@@ -283,6 +312,7 @@ struct ManifestShelf: Sendable {
     private mutating func spoil(_ hash: ContentHash, _ fetch: inout Fetch, by link: LinkID) -> Outcome {
         fetch.bytes = []
         fetch.source = nil
+        fetch.second = nil
         fetch.pagesAsked = 0
         fetch.tried.insert(link)
         fetch.spoilt += 1

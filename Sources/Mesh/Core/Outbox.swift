@@ -63,7 +63,8 @@ struct Outbox: Sendable {
                 let isPresence = document.key.kind.isPresence
                 let hasRoom =
                     isPresence ? presence < limits.unaskedDocuments : allowance.left(at: now) > 0
-                guard hasRoom, document.encodedCount <= limits.smallDocumentBytes else {
+                let small = isPresence ? limits.smallPresenceBytes : limits.smallDocumentBytes
+                guard hasRoom, document.encodedCount <= small else {
                     announced.append(document.row)
                     continue
                 }
