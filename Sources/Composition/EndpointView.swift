@@ -20,6 +20,8 @@ package struct EndpointView: Sendable {
     package private(set) var isSearched = false
 
     private let lists: [EntryKind: [ListedEntry]]
+    /// Without what is quarantined.
+    private let shownLists: [EntryKind: [ListedEntry]]
     /// Tools that are listed even where the others are searched.
     private let alwaysListed: [ListedEntry]
     /// By the bytes of the name: `String` would hold canonically equivalent names for one.
@@ -43,7 +45,7 @@ package struct EndpointView: Sendable {
         let nodes = NodeNames(catalog)
         let draft = ViewDraft(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         let servers = Self.servers(behind: draft, endpoint, in: catalog)
-        let known = servers.compactMap { catalog.servers[$0] }
+        let known = servers.compactMap { catalog.servers[$0]?.shown(under: catalog.holds) }
 
         var spaces: [ServerKey: ResourceSpace] = [:]
         var authorities: [String: ServerKey] = [:]
@@ -68,7 +70,8 @@ package struct EndpointView: Sendable {
                 server: row.server, entry: row.entry, fixed: row.fixed, defaults: row.defaults)
             lists[kind, default: []].append(
                 ListedEntry(
-                    name: row.name, definition: definition, binding: binding, composite: row.composite))
+                    name: row.name, definition: definition, binding: binding, composite: row.composite,
+                    isHeld: row.composite == nil && catalog.holds.on(row.address) != nil))
         }
 
         let face = EndpointFace(
@@ -91,7 +94,8 @@ package struct EndpointView: Sendable {
                     && server.manifest.map { EndpointFace.tellsOfUpdates($0.capabilities) } == true
             }.map(\.record.key))
         self.lists = lists
-        self.alwaysListed = Self.alwaysListed(of: lists[.tool] ?? [], at: endpoint)
+        self.shownLists = catalog.holds.isEmpty ? lists : lists.mapValues { $0.filter { !$0.isHeld } }
+        self.alwaysListed = Self.alwaysListed(of: shownLists[.tool] ?? [], at: endpoint)
         self.places = lists.mapValues { entries in
             Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
                 first
@@ -100,13 +104,13 @@ package struct EndpointView: Sendable {
         self.basis = ViewBasis(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
     }
 
-    /// All that there is, in the order in which clients see it.
+    /// All that has a name here, in the order in which clients see it; what is quarantined among it.
     package func list(_ kind: EntryKind) -> [ListedEntry] { lists[kind] ?? [] }
 
     /// What a client's list holds of it: where tools are searched, only those that are always listed (and the two of
     /// ``SearchTools`` before them).
     package func shown(_ kind: EntryKind) -> [ListedEntry] {
-        isSearched && kind == .tool ? alwaysListed : list(kind)
+        isSearched && kind == .tool ? alwaysListed : shownLists[kind] ?? []
     }
 
     /// The same endpoint with its tools shown in a given way.
@@ -124,7 +128,7 @@ package struct EndpointView: Sendable {
             switch mode ?? defined {
             case .full: false
             case .search: true
-            case .auto: list(.tool).count > listedTools
+            case .auto: (shownLists[.tool] ?? []).count > listedTools
             }
         // Asked for with every request.
         guard isSearched != self.isSearched else { return self }
@@ -219,7 +223,9 @@ package struct EndpointView: Sendable {
         behind draft: ViewDraft, _ endpoint: Endpoint, in catalog: CatalogSnapshot
     ) -> [ServerKey] {
         let all = endpoint.servers(in: catalog)
-        guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
+        guard case .virtual(let definition) = endpoint, !definition.choiceOwners(in: catalog).isEmpty else {
+            return all
+        }
         let part = definition.namedServers.union(
             draft.rows.lazy.filter { $0.composite == nil }.map(\.server))
         return all.filter(part.contains)
@@ -236,7 +242,23 @@ package struct EndpointView: Sendable {
     }
 }
 
+extension ViewDraft.Row {
+    fileprivate var address: EntryAddress {
+        EntryAddress(server: server, kind: entry.kind, name: entry.name)
+    }
+}
+
 extension CatalogSnapshot.KnownServer {
+    /// Of a server that is held back as a whole agents read no instructions either.
+    fileprivate func shown(under holds: Holds) -> CatalogSnapshot.KnownServer {
+        guard let manifest, manifest.instructions != nil, holds.on(record.key) != nil else { return self }
+        var shown = self
+        shown.manifest = Manifest(
+            entries: manifest.entries, pending: manifest.pending, instructions: nil,
+            capabilities: manifest.capabilities, serverInfo: manifest.serverInfo)
+        return shown
+    }
+
     /// Whether its calls can become tasks.
     var hasTasks: Bool {
         record.state != .disabled && TasksExtension.isDeclared(in: manifest?.capabilities)
@@ -262,10 +284,15 @@ private struct ViewBasis: Equatable, Sendable {
     var me: NodeID
     var sources: [Source?]
     var nameLengthMax: Int
+    var holds: Holds
+    /// Only where a definition asks for what operators approved.
+    var approvals: Approvals?
 
     init(of endpoint: Endpoint, in catalog: CatalogSnapshot, nodes: NodeNames, nameLengthMax: Int) {
         me = catalog.me
         self.nameLengthMax = nameLengthMax
+        holds = catalog.holds
+        if case .virtual(let definition) = endpoint, definition.choosesApproved { approvals = catalog.approvals }
         sources = (endpoint.servers(in: catalog) + endpoint.stepServers).map { server in
             catalog.servers[server].map {
                 Source(

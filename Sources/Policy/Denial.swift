@@ -14,6 +14,9 @@ package struct Denial: Hashable, Sendable {
         case methodStaysHome = "method_stays_home"
         case outcomeNotKnown = "outcome_not_known"
         case definitionChanged = "definition_changed"
+        case approvalPending = "approval_pending"
+        case quarantined
+        case notListedYet = "not_listed_yet"
     }
 
     package var rule: Rule
@@ -37,6 +40,9 @@ package struct Denial: Hashable, Sendable {
         case .serverNotShared: .unknownEntry
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
+        case .approvalPending: .pendingApproval
+        case .quarantined: .quarantined
+        case .notListedYet: .backendUnavailable
         case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
             .methodStaysHome:
             .denied

@@ -30,7 +30,7 @@ struct HouseMap {
         "MCPModel": Target(storey: .core, ours: ["JSONSlice"], others: []),
         "Catalog": Target(storey: .core, ours: ["MCPModel", "JSONSlice"], others: ["Crypto"]),
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
-        "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel"], others: []),
+        "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Translate": Target(storey: .core, ours: ["JSONSlice"], others: []),
         "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
         // zlib for two functions on bytes: deflating a frame and inflating one.

@@ -89,7 +89,7 @@ final class ToolSearchDesk: Sendable {
         let report = CatalogReport(snapshot: board.snapshot, view: view)
         let rows = query.selection.map { ($0, CatalogRows(report, now: now())) }
         let isChosen = { (entry: ListedEntry) in
-            guard entry.binding.kind == .tool else { return false }
+            guard entry.binding.kind == .tool, !entry.isHeld else { return false }
             return rows.map { $1.chooses($0, entry) } ?? true
         }
         let (tools, total, remark) = best(

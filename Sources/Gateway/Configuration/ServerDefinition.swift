@@ -1,5 +1,6 @@
 package import Catalog
 package import Composition
+package import Policy
 
 /// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.
 package struct ServerDefinition: Hashable, Sendable {
@@ -104,6 +105,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package var instances: Int
     package var export: Export
     package var isEnabled: Bool
+    /// Who approves what it offers.
+    package var approve: ApprovalPolicy
     /// In the order written.
     package var tools: [ToolRule]
     /// Whatever found server this is to be; until one is found it has no URL.
@@ -119,8 +122,10 @@ package struct ServerDefinition: Hashable, Sendable {
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
-        replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil
+        replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil,
+        approve: ApprovalPolicy = .standard
     ) {
+        self.approve = approve
         self.name = name
         self.transport = transport
         self.auth = auth
