@@ -292,7 +292,9 @@ private struct ViewBasis: Equatable, Sendable {
         me = catalog.me
         self.nameLengthMax = nameLengthMax
         holds = catalog.holds
-        if case .virtual(let definition) = endpoint, definition.choosesApproved { approvals = catalog.approvals }
+        if case .virtual(let definition) = endpoint, definition.choosesApproved {
+            approvals = catalog.approvals
+        }
         sources = (endpoint.servers(in: catalog) + endpoint.stepServers).map { server in
             catalog.servers[server].map {
                 Source(

@@ -27,7 +27,8 @@ extension EntryChoice {
     /// - Returns: `nil` inside for ``approvedWord``.
     static func owner(_ text: String) -> Server.Node?? {
         if text == approvedWord { return .some(nil) }
-        return text.hasPrefix("node:") ? Server.node(reference: String(text.dropFirst(5))).map { .some($0) } : nil
+        return text.hasPrefix("node:")
+            ? Server.node(reference: String(text.dropFirst(5))).map { .some($0) } : nil
     }
 
     var ownerReferences: [String] {

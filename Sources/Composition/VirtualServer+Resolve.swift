@@ -151,8 +151,10 @@ extension VirtualServer where Server == ServerKey {
     fileprivate func reservedNames(
         in catalog: CatalogSnapshot, _ nodes: NodeNames, nameLengthMax: Int
     ) -> [DefinitionProblem] {
-        let prefixes = choiceOwners(in: catalog).map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
-            .sorted()
+        let prefixes = choiceOwners(in: catalog).map {
+            ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax)
+        }
+        .sorted()
         return use.enumerated().compactMap { index, use in
             let given: (key: String, name: String?) =
                 switch use {

@@ -90,7 +90,8 @@ package struct LocalHoldShelf: Sendable {
     /// The signer is not stored: it is whoever this node is.
     package func all(signer: NodeID) async throws -> [Hold] {
         try await database.read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM local_hold ORDER BY owner, server, kind, name").map {
+            try Row.fetchAll(database, sql: "SELECT * FROM local_hold ORDER BY owner, server, kind, name").map
+            {
                 row in
                 let owner = try row.understood(NodeID(bytes: row.bytes("owner")), "owner")
                 let server = try row.text("server")

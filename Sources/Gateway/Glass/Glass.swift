@@ -42,7 +42,9 @@ final class Glass: Sendable {
 
     /// Why a call may not run at a server of this node.
     func objection(to request: CallRequest, atOwn server: Label) -> CallFailure? {
-        if let failure = objection(to: request, at: ServerKey(owner: board.me, name: server)) { return failure }
+        if let failure = objection(to: request, at: ServerKey(owner: board.me, name: server)) {
+            return failure
+        }
         guard let pane = panes.withLock({ $0[server] }),
             let denial = pane.objection(to: Self.entry(of: request))
         else { return nil }

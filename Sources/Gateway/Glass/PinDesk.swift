@@ -97,7 +97,8 @@ actor PinDesk {
                 index = made
                 let address = EntryAddress(server: server, kind: entry.kind, name: entry.name)
                 return made.twin(of: address).map { twin in
-                    let owner = twin.server.owner == snapshot.me ? nil : NodeNames(snapshot)[twin.server.owner]
+                    let owner =
+                        twin.server.owner == snapshot.me ? nil : NodeNames(snapshot)[twin.server.owner]
                     return "\(ServerSpelling.text(owner, twin.server.name))/\(twin.name)"
                 }
             })
@@ -105,7 +106,8 @@ actor PinDesk {
 
     static func likenesses(in snapshot: CatalogSnapshot, without server: ServerKey? = nil) -> LikenessIndex {
         LikenessIndex(
-            snapshot.servers.sorted { $0.key < $1.key }.lazy.filter { $0.key != server }.flatMap { key, known in
+            snapshot.servers.sorted { $0.key < $1.key }.lazy.filter { $0.key != server }.flatMap {
+                key, known in
                 (known.manifest?.entries ?? []).map {
                     EntryAddress(server: key, kind: $0.kind, name: $0.name)
                 }
@@ -186,7 +188,8 @@ actor PinDesk {
         return (
             PinKey(kind: stored.kind, name: stored.name),
             PinnedEntry(
-                approved: entry(stored.approved), ground: PinnedEntry.Ground(rawValue: stored.ground) ?? .firstSight,
+                approved: entry(stored.approved),
+                ground: PinnedEntry.Ground(rawValue: stored.ground) ?? .firstSight,
                 granted: entry(stored.granted), pending: entry(stored.pending), since: stored.since,
                 likeness: stored.likeness)
         )

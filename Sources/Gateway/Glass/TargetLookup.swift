@@ -16,7 +16,8 @@ struct TargetLookup {
         if text.hasPrefix("node:") {
             guard let node = nodes.node(String(text.dropFirst(5))) else {
                 throw Refusal(
-                    .notFound, "no node named \(text.dropFirst(5)) is known here", hint: "`martlet peers` lists them")
+                    .notFound, "no node named \(text.dropFirst(5)) is known here",
+                    hint: "`martlet peers` lists them")
             }
             return [.node(node)]
         }

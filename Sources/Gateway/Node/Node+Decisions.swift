@@ -26,7 +26,10 @@ extension Node {
                 .array(
                     zip(targets, reaches).map { target, reach in
                         .object([
-                            ("target", .string(ServerSpelling.text(target, in: lookup.snapshot, lookup.nodes))),
+                            (
+                                "target",
+                                .string(ServerSpelling.text(target, in: lookup.snapshot, lookup.nodes))
+                            ),
                             ("reach", .string(reach.word)), ("note", .string(note(on: target, reach))),
                         ])
                     })
@@ -61,7 +64,8 @@ extension Node {
             "at this node, its owner, which refuses all calls; other nodes go on listing it"
         case .here:
             "for callers of this node only"
-                + (seat.roles.contains(.operator) ? "" : ": it has no role operator, with which it would hold everywhere")
+                + (seat.roles.contains(.operator)
+                    ? "" : ": it has no role operator, with which it would hold everywhere")
         }
     }
 
@@ -77,7 +81,8 @@ extension Node {
 
     private func holdHere(_ target: StatementTarget, _ reason: String) async throws {
         let hold = Hold(
-            target: target, signer: seat.id, reach: .here, reason: reason.shortened(toBytes: StatementBody.reasonMax),
+            target: target, signer: seat.id, reach: .here,
+            reason: reason.shortened(toBytes: StatementBody.reasonMax),
             at: WallTime.now().seconds)
         try await LocalHoldShelf(database).save(hold)
         assembly.hold(hold)
@@ -97,10 +102,13 @@ extension Node {
                 ended += local
             }
             do {
-                let said = try await seat.running().release(target, reason: reason, wall: WallTime.now().seconds)
+                let said = try await seat.running().release(
+                    target, reason: reason, wall: WallTime.now().seconds)
                 ended += said
                 let words = Set(said.compactMap(\.word))
-                await seen { $0.holds.exactly(target).allSatisfy { $0.word.map { !words.contains($0) } ?? true } }
+                await seen {
+                    $0.holds.exactly(target).allSatisfy { $0.word.map { !words.contains($0) } ?? true }
+                }
             } catch let problem as PublishProblem {
                 throw Refusal(.conflict, "the mesh does not take the release: \(problem)")
             }
@@ -128,7 +136,8 @@ extension Node {
                 "standing",
                 .array(
                     (left + covering).map { hold in
-                        Self.report(hold, lookup).setting("why", to: .string(why(hold, isCovering: above.contains(hold.target))))
+                        Self.report(hold, lookup).setting(
+                            "why", to: .string(why(hold, isCovering: above.contains(hold.target))))
                     })
             ),
         ])
@@ -157,7 +166,9 @@ extension Node {
         if isUndone { return try await takeBackApproval(of: targets, lookup) }
         var approved: [(address: EntryAddress, pin: Pin, reach: Hold.Reach)] = []
         for target in targets where target.owner == seat.id {
-            for (address, pin) in try await approveOwn(target, pin: pin) { approved.append((address, pin, .owner)) }
+            for (address, pin) in try await approveOwn(target, pin: pin) {
+                approved.append((address, pin, .owner))
+            }
         }
         let told = targets.filter { $0.owner != seat.id || isForMesh }
         if !told.isEmpty {
@@ -177,7 +188,11 @@ extension Node {
                 .array(
                     approved.map { item in
                         .object([
-                            ("target", .string(ServerSpelling.text(.of(item.address), in: lookup.snapshot, lookup.nodes))),
+                            (
+                                "target",
+                                .string(
+                                    ServerSpelling.text(.of(item.address), in: lookup.snapshot, lookup.nodes))
+                            ),
                             ("pin", .string(item.pin.description)), ("reach", .string(item.reach.word)),
                         ])
                     })
@@ -251,7 +266,8 @@ extension Node {
         }
         guard chosen.count <= Self.statementsMax else {
             throw Refusal(
-                .invalid, "that are \(chosen.count) entries, at most \(Self.statementsMax) are approved by one command",
+                .invalid,
+                "that are \(chosen.count) entries, at most \(Self.statementsMax) are approved by one command",
                 hint: "approve the server at its owner, which needs no statement")
         }
         for (address, pin) in chosen {
@@ -266,7 +282,8 @@ extension Node {
         return chosen
     }
 
-    private func takeBackApproval(of targets: [StatementTarget], _ lookup: TargetLookup) async throws -> JSON {
+    private func takeBackApproval(of targets: [StatementTarget], _ lookup: TargetLookup) async throws -> JSON
+    {
         let mine = board.snapshot.approvals.all.filter { approval in
             approval.signer == seat.id
                 && targets.contains { target in

@@ -16,7 +16,8 @@ extension Node {
         var waiting: [JSON] = []
         for item in await pins.waiting {
             let address = EntryAddress(
-                server: ServerKey(owner: snapshot.me, name: item.server), kind: item.key.kind, name: item.key.text)
+                server: ServerKey(owner: snapshot.me, name: item.server), kind: item.key.kind,
+                name: item.key.text)
             guard let pending = item.pinned.pending else { continue }
             waiting.append(
                 Self.report(
@@ -35,7 +36,10 @@ extension Node {
         }
         return .object([
             ("waiting", .array(waiting)),
-            ("quarantined", .array(snapshot.holds.all.sorted(by: Self.inOrder).map { Self.report($0, lookup) })),
+            (
+                "quarantined",
+                .array(snapshot.holds.all.sorted(by: Self.inOrder).map { Self.report($0, lookup) })
+            ),
             ("lookAlikes", .array(lookAlikes(lookup).map { Self.report($0, lookup) })),
         ])
     }
@@ -49,7 +53,8 @@ extension Node {
             let changed = items.count { $0.pinned.approved != nil || $0.pinned.granted != nil }
             let alike = items.count { $0.pinned.likeness != nil }
             let parts = [
-                changed == 0 ? nil : "\(changed) changed", changed == items.count ? nil : "\(items.count - changed) new",
+                changed == 0 ? nil : "\(changed) changed",
+                changed == items.count ? nil : "\(items.count - changed) new",
                 alike == 0 ? nil : "\(alike) named like another's",
             ].compactMap(\.self)
             lines.append(
@@ -57,17 +62,22 @@ extension Node {
             )
         }
         for (server, trouble) in await pins.troubles.sorted(by: { $0.key < $1.key }) {
-            lines.append("what server \(server) offers now could not be pinned, and is not listed: \(trouble)")
+            lines.append(
+                "what server \(server) offers now could not be pinned, and is not listed: \(trouble)")
         }
         if seat.roles.contains(.operator) {
             let others = snapshot.servers.filter { $0.key.owner != snapshot.me }.reduce(0) {
                 $0 + ($1.value.manifest?.pending.count ?? 0)
             }
-            if others > 0 { lines.append("\(others) of what other nodes' servers offer wait for approval: martlet review") }
+            if others > 0 {
+                lines.append("\(others) of what other nodes' servers offer wait for approval: martlet review")
+            }
         }
         let alike = PinDesk.likenesses(in: snapshot).pairs(max: Self.lookAlikesMax).count
         if alike > 0 {
-            lines.append("\(alike) pairs of entries of different servers have names that look the same: martlet review")
+            lines.append(
+                "\(alike) pairs of entries of different servers have names that look the same: martlet review"
+            )
         }
         if !snapshot.holds.isEmpty {
             let count = snapshot.holds.all.count
@@ -124,7 +134,11 @@ extension Node {
         ]
         if let approved { members.append(("approvedPin", .string(Pin(of: approved).description))) }
         if let since {
-            members.append(("sinceSeconds", .number(max(0, Int(clamping: (WallTime.now().milliseconds - since) / 1_000)))))
+            members.append(
+                (
+                    "sinceSeconds",
+                    .number(max(0, Int(clamping: (WallTime.now().milliseconds - since) / 1_000)))
+                ))
         }
         if let likeness { members.append(("likeness", .string(Revealed.text(likeness)))) }
         members.append(

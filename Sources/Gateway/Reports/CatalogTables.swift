@@ -154,7 +154,8 @@ struct CatalogTables {
         let (names, snapshot) = (report.nodes, report.snapshot)
         let all =
             sight.seesMesh
-            ? StatementRow.all(revocations, decisions, holds: snapshot.holds, approvals: snapshot.approvals) : []
+            ? StatementRow.all(revocations, decisions, holds: snapshot.holds, approvals: snapshot.approvals)
+            : []
         return Self.table(
             "statements", over: all,
             [

@@ -256,8 +256,7 @@ extension MeshCore {
     }
 
     /// Another life of this node was seen under an incarnation that is not below ours: a restored backup, or a clone.
-    mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator)
-    {
+    mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator) {
         guard !isClone else { return }
         otherLives = otherLives.filter { now - $0.at < limits.cloneWithin } + [(version.life, now)]
         // A former self was ahead once; only somebody who lives gets ahead again.

@@ -85,7 +85,8 @@ extension MeshCore {
         let others = standing.filter { $0.signer != me.id && $0.reach == .mesh }
         guard !others.isEmpty, me.enrolment.roles.contains(.operator) else { return (effects, ended) }
         // What an earlier release of this node names stays named: its quarantine may still lie somewhere.
-        var named = Set(others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } })
+        var named = Set(
+            others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } })
         let before = said[StatementKey(origin: me.id, name: StatementBody.name(.release, target))]
         if case .release(_, let words)? = before?.body?.decision {
             let live = Set(said.all.values.map { ReleasedWord(signer: $0.origin, word: $0.hash) })

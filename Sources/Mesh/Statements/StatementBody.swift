@@ -161,7 +161,9 @@ package struct StatementBody: Hashable, Sendable, Canonical {
         if part == .node { return .node(owner) }
         let server = ServerKey(owner: owner, name: try decoder.label("server"))
         if part == .server { return .server(server) }
-        guard let kind = EntryKind(rawValue: try decoder.byte("entry kind")) else { throw .invalid("entry kind") }
+        guard let kind = EntryKind(rawValue: try decoder.byte("entry kind")) else {
+            throw .invalid("entry kind")
+        }
         let name = try decoder.text(max: EntryAddress.notedBytesMax, "entry name")
         guard !name.isEmpty else { throw .invalid("entry name") }
         return .entry(EntryAddress(server: server, kind: kind, name: name))

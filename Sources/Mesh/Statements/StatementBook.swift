@@ -158,7 +158,8 @@ extension StatementBook {
             if let fallen, fallen.target != statement.origin { continue }
             let mayLetThrough =
                 fallen == nil
-                && body.isWithin(rolesNow(statement.origin) ?? statement.enrolment.roles, of: statement.origin)
+                && body.isWithin(
+                    rolesNow(statement.origin) ?? statement.enrolment.roles, of: statement.origin)
             switch body.decision {
             case .quarantine(let target): quarantines.append((statement, body, target))
             case .release(_, let words): if mayLetThrough { released.formUnion(words) }

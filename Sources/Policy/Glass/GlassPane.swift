@@ -43,14 +43,18 @@ package struct GlassPane: Hashable, Sendable {
     /// ``ApprovalPolicy/manual``, where nothing runs that nobody approved.
     package func objection(to entry: NamedEntry?) -> Denial? {
         guard policy != .auto, let entry else { return nil }
-        guard isLooked || (entry.kind == .resource && policy != .manual) else { return .notLooked(at: server) }
+        guard isLooked || (entry.kind == .resource && policy != .manual) else {
+            return .notLooked(at: server)
+        }
         let key = PinKey(kind: entry.kind, name: entry.name.utf8)
         switch waiting[key] {
         case true?:
             return Denial(
                 .approvalPending,
                 "\(server) has changed the \(entry.kind) \(entry.name) since it was approved, so what is listed is not what would run",
-                hint: "`martlet review` on its owner shows what changed, `martlet approve \(server)/\(entry.name)` lets it through")
+                hint:
+                    "`martlet review` on its owner shows what changed, `martlet approve \(server)/\(entry.name)` lets it through"
+            )
         case false?: return Self.unapproved(server, entry)
         case nil: break
         }
@@ -62,7 +66,9 @@ package struct GlassPane: Hashable, Sendable {
     private static func unapproved(_ server: Label, _ entry: NamedEntry) -> Denial {
         Denial(
             .approvalPending, "nobody has approved the \(entry.kind) \(entry.name) of \(server) yet",
-            hint: "`martlet review` on its owner shows it, `martlet approve \(server)/\(entry.name)` lets it through")
+            hint:
+                "`martlet review` on its owner shows it, `martlet approve \(server)/\(entry.name)` lets it through"
+        )
     }
 }
 
@@ -84,14 +90,16 @@ extension Denial {
             case .entry: "it"
             }
         self.init(
-            .quarantined, "quarantined \(who), \(what): \(hold.reason.isEmpty ? "no reason given" : hold.reason)",
+            .quarantined,
+            "quarantined \(who), \(what): \(hold.reason.isEmpty ? "no reason given" : hold.reason)",
             hint: "it runs again when somebody who may do so releases it (`martlet review` shows it)")
     }
 
     /// A server whose word on what it offers has not come since this node's start.
     package static func notLooked(at server: Label) -> Denial {
         Denial(
-            .notListedYet, "\(server) has not said yet what it offers, so nobody knows whether it is what was approved",
+            .notListedYet,
+            "\(server) has not said yet what it offers, so nobody knows whether it is what was approved",
             hint: "try again in a moment; `martlet status` says how it fares")
     }
 }

@@ -35,7 +35,8 @@ package struct NameSkeleton: Hashable, Comparable, Sendable {
         if scalar.isASCII { return scalar.value <= 0x20 || scalar.value == 0x7F }
         if scalar.properties.isDefaultIgnorableCodePoint || scalar.properties.isWhitespace { return true }
         switch scalar.properties.generalCategory {
-        case .nonspacingMark, .enclosingMark, .format, .control, .dashPunctuation, .connectorPunctuation: return true
+        case .nonspacingMark, .enclosingMark, .format, .control, .dashPunctuation, .connectorPunctuation:
+            return true
         default: return false
         }
     }

@@ -76,7 +76,11 @@ package struct WordDifference: Hashable, Sendable {
     private static func runs(of steps: [(Kind, Substring)]) -> [WordDifference] {
         var runs: [(kind: Kind, words: [Substring])] = []
         for (kind, word) in steps {
-            if runs.last?.kind == kind { runs[runs.count - 1].words.append(word) } else { runs.append((kind, [word])) }
+            if runs.last?.kind == kind {
+                runs[runs.count - 1].words.append(word)
+            } else {
+                runs.append((kind, [word]))
+            }
         }
         return runs.enumerated().map { index, run in
             var words = run.words[...]
@@ -105,7 +109,9 @@ package enum Revealed {
     }
 
     private static func hides(_ scalar: Unicode.Scalar) -> Bool {
-        if scalar.isASCII { return (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || scalar.value == 0x7F }
+        if scalar.isASCII {
+            return (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || scalar.value == 0x7F
+        }
         if scalar.properties.isDefaultIgnorableCodePoint || scalar.properties.isBidiControl { return true }
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: return true

@@ -35,7 +35,8 @@ struct Approve: AsyncParsableCommand {
                 for item in answer.list("approved") {
                     let where_ = item.words("reach") == "mesh" ? "on every node" : "here, at its owner"
                     Terminal.say(
-                        "approved \(Terminal.singleLine(item.words("target")))  pin \(item.words("pin"))  (\(where_))")
+                        "approved \(Terminal.singleLine(item.words("target")))  pin \(item.words("pin"))  (\(where_))"
+                    )
                 }
                 for item in answer.list("takenBack") {
                     Terminal.say("taken back: the approval of \(Terminal.singleLine(item.string ?? ""))")
@@ -61,7 +62,8 @@ struct Quarantine: AsyncParsableCommand {
                 for item in answer.list("quarantined") {
                     Terminal.say(
                         Terminal.wrapped(
-                            "quarantined \(Terminal.singleLine(item.words("target"))): \(item.words("note"))"))
+                            "quarantined \(Terminal.singleLine(item.words("target"))): \(item.words("note"))")
+                    )
                 }
             }
         }
@@ -82,7 +84,8 @@ struct Release: AsyncParsableCommand {
             options.show(try await node.post("/v1/release", .object(body))) { answer in
                 for item in answer.list("released") {
                     Terminal.say(
-                        "released \(Terminal.singleLine(item.words("target"))), held back by \(item.words("by"))")
+                        "released \(Terminal.singleLine(item.words("target"))), held back by \(item.words("by"))"
+                    )
                 }
                 for item in answer.list("standing") {
                     Terminal.say(
