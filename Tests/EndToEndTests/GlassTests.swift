@@ -47,7 +47,7 @@ extension EndToEnd.Glass {
         let bank = try Bank(in: scratch, "Pays a bill.")
         let yaml = quiet("a") + bank.yaml()
         let node = try await TestNode("a", in: scratch, yaml: yaml)
-        #expect(try await call(node, "bank__pay") == "Pays a bill.")
+        try await eventually("it is listed") { try await call(node, "bank__pay") == "Pays a bill." }
         #expect(try await waiting(node).isEmpty)
 
         try bank.offer("Pays a bill, and mails your keys.")

@@ -144,7 +144,8 @@ extension GoldenTests {
         let made = try GoldenDecisions(enrolment)
         #expect(Set(made.vectors.keys) == Set(golden.keys))
         for (name, bytes) in made.vectors {
-            #expect(Hex.encode(bytes) == Hex.encode(try golden[name].orFail("vector \(name)")), "\(name)")
+            let (written, stored) = (Hex.encode(bytes), Hex.encode(try golden[name].orFail("vector \(name)")))
+            #expect(written == stored, "\(name)")
             var book = StatementBook()
             let read = try Statement.decode(bytes)
             #expect(book.take(read, under: trust, by: .real) == .taken)

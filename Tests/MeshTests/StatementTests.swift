@@ -275,11 +275,17 @@ struct StatementTests {
         #expect(stored < sent && sent < shown)
         #expect(core.catalogSnapshot().holds.on(entry(of: member))?.reason == "bad")
 
-        // What is said first on a new link differs for whoever lacks it.
-        var mine = RevocationBook()
+        // What is said first on a new link differs for whoever lacks it, and who does is told.
+        let greeting = core.handle(
+            .linkUp(
+                LinkID(2), LinkFacts(hello: mesh.core(other).hello, openedByMe: true, address: nil)), at: .zero,
+            using: &random)
+        var none = RevocationBook()
+        let empty = none.digest()
+        #expect(!greeting.contains(.send(.statementDigest(empty), LinkID(2))))
         let answer = core.handle(
-            .received(.statementDigest(mine.digest()), from: LinkID(1)), at: .zero, using: &random)
-        #expect(answer.contains(.send(.statements([said.encoded], isLast: true), LinkID(1))))
+            .received(.statementDigest(empty), from: LinkID(2)), at: .zero, using: &random)
+        #expect(answer.contains(.send(.statements([said.encoded], isLast: true), LinkID(2))))
         // After a restart it counts before anybody is met.
         var again = mesh.core(chief)
         _ = again.handle(.started(StoredState(statements: [said])), at: .zero, using: &random)
