@@ -278,7 +278,8 @@ struct StatementTests {
         // What is said first on a new link differs for whoever lacks it, and who does is told.
         let greeting = core.handle(
             .linkUp(
-                LinkID(2), LinkFacts(hello: mesh.core(other).hello, openedByMe: true, address: nil)), at: .zero,
+                LinkID(2), LinkFacts(hello: mesh.core(other).hello, openedByMe: true, address: nil)),
+            at: .zero,
             using: &random)
         var none = RevocationBook()
         let empty = none.digest()

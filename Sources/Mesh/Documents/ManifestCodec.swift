@@ -51,7 +51,8 @@ package enum ManifestCodec {
         }
         try decoder.finish()
         return Manifest(
-            entries: entries, pending: pending, instructions: instructions, capabilities: capabilities, serverInfo: serverInfo)
+            entries: entries, pending: pending, instructions: instructions, capabilities: capabilities,
+            serverInfo: serverInfo)
     }
 
     private static func put(_ entries: [Entry], to encoder: inout CanonicalEncoder) {
