@@ -141,7 +141,8 @@ struct StatementTests {
             switch Int.random(in: 0..<12, using: &random) {
             case 0...2 where isRunning:
                 let before = try mesh.core(some).statements.all
-                guard (try? mesh.quarantine(some, target)) != nil else { break }  // beyond its role, or revoked
+                // Unless it is beyond its role, or revoked.
+                guard (try? mesh.quarantine(some, target)) != nil else { break }
                 let key = StatementKey(origin: mesh.id(some), name: StatementBody.name(.quarantine, target))
                 let said = try mesh.core(some).statements[key].orFail()
                 if let old = before[key] {
