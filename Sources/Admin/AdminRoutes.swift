@@ -195,6 +195,23 @@ struct AdminRoute: Sendable {
             try await node.removeVirtualServer(named: request.parameters[0])
         },
 
+        AdminRoute("GET", "/v1/review") { node, _ in await node.review() },
+        AdminRoute("POST", "/v1/approve") { node, request in
+            try await node.approve(
+                try request.text("target"), reason: request.body["reason"]?.string ?? "",
+                pin: try request.textIfAny("pin"), isForMesh: request.body["mesh"]?.bool ?? false,
+                isUndone: request.body["undo"]?.bool ?? false)
+        },
+        AdminRoute("POST", "/v1/quarantine") { node, request in
+            try await node.quarantine(
+                try request.text("target"), reason: request.body["reason"]?.string ?? "",
+                isHere: request.body["here"]?.bool ?? false)
+        },
+        AdminRoute("POST", "/v1/release") { node, request in
+            try await node.release(
+                try request.text("target"), reason: request.body["reason"]?.string ?? "")
+        },
+
         AdminRoute("GET", "/v1/secrets") { node, _ in try await node.listSecrets() },
         AdminRoute("PUT", "/v1/secrets/{name}") { node, request in
             try await node.setSecret(named: request.parameters[0], value: try request.text("value"))

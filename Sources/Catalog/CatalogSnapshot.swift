@@ -91,6 +91,9 @@ package struct CatalogSnapshot: Sendable {
     package var virtualServers: [Label: VirtualServerRecord]
     /// Of each name all that is said, by each author, removals too; the one that counts first.
     package var virtualWords: [Label: [VirtualServerWord]] = [:]
+    /// What is held back, and which definitions operators approved.
+    package var holds = Holds.none
+    package var approvals = Approvals.none
     /// Whether what is known of other nodes may be called; else it is from before this node's start, and no peer has
     /// answered yet.
     package var isConfirmed = true

@@ -112,14 +112,19 @@ package struct Manifest: Hashable, Sendable {
     package static let entriesMax = 10_000
 
     package let entries: [Entry]
+    /// What the server offers too and nobody has approved; never called, never shown to agents.
+    package let pending: [Entry]
     package let instructions: String?
     /// The server's capabilities object as it declared it.
     package let capabilities: JSON
     /// The server's `serverInfo` / Implementation object as it declared it.
     package let serverInfo: JSON
 
-    package init(entries: [Entry], instructions: String?, capabilities: JSON, serverInfo: JSON) {
+    package init(
+        entries: [Entry], pending: [Entry] = [], instructions: String?, capabilities: JSON, serverInfo: JSON
+    ) {
         self.entries = entries
+        self.pending = pending
         self.instructions = instructions
         self.capabilities = capabilities
         self.serverInfo = serverInfo

@@ -58,6 +58,8 @@ package struct ListedEntry: Hashable, Sendable {
     package let binding: Binding
     /// What is run instead of one call; `nil` for an entry of a server.
     package var composite: BoundComposite?
+    /// Quarantined: it keeps its name, agents are not shown it, and calls of it are refused.
+    package var isHeld = false
 }
 
 /// Something about a view that a person may want to know; nothing here keeps the rest from working.

@@ -20,6 +20,8 @@ package struct EndpointView: Sendable {
     package private(set) var isSearched = false
 
     private var lists: [EntryKind: [ListedEntry]]
+    /// Without what is quarantined.
+    private var shownLists: [EntryKind: [ListedEntry]]
     /// Tools that are listed even where the others are searched.
     private var alwaysListed: [ListedEntry]
     /// By the bytes of the name: `String` would hold canonically equivalent names for one.
@@ -51,7 +53,7 @@ package struct EndpointView: Sendable {
         let nodes = NodeNames(catalog)
         let draft = ViewDraft(of: endpoint, in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         let servers = Self.servers(behind: draft, endpoint, in: catalog)
-        let known = servers.compactMap { catalog.servers[$0] }
+        let known = servers.compactMap { catalog.servers[$0]?.shown(under: catalog.holds) }
 
         var spaces: [ServerKey: ResourceSpace] = [:]
         var authorities: [String: ServerKey] = [:]
@@ -76,7 +78,8 @@ package struct EndpointView: Sendable {
                 server: row.server, entry: row.entry, fixed: row.fixed, defaults: row.defaults)
             lists[kind, default: []].append(
                 ListedEntry(
-                    name: row.name, definition: definition, binding: binding, composite: row.composite))
+                    name: row.name, definition: definition, binding: binding, composite: row.composite,
+                    isHeld: row.composite == nil && catalog.holds.on(row.address) != nil))
         }
 
         let face = EndpointFace(
@@ -104,7 +107,8 @@ package struct EndpointView: Sendable {
                     && server.manifest.map { EndpointFace.tellsOfUpdates($0.capabilities) } == true
             }.map(\.record.key))
         self.lists = lists
-        self.alwaysListed = Self.alwaysListed(of: lists[.tool] ?? [], at: endpoint)
+        self.shownLists = catalog.holds.isEmpty ? lists : lists.mapValues { $0.filter { !$0.isHeld } }
+        self.alwaysListed = Self.alwaysListed(of: shownLists[.tool] ?? [], at: endpoint)
         self.places = Self.places(of: lists)
         self.known = known
         self.nodes = nodes
@@ -134,6 +138,7 @@ package struct EndpointView: Sendable {
             }
             return left.isEmpty ? nil : left
         }
+        view.shownLists = view.lists.mapValues { $0.filter { !$0.isHeld } }
         view.hiddenResources.formUnion(hidden)
         view.alwaysListed = alwaysListed.filter(isSeen)
         view.places = Self.places(of: view.lists)
@@ -154,13 +159,13 @@ package struct EndpointView: Sendable {
         }
     }
 
-    /// All that there is, in the order in which clients see it.
+    /// All that has a name here, in the order in which clients see it; what is quarantined among it.
     package func list(_ kind: EntryKind) -> [ListedEntry] { lists[kind] ?? [] }
 
     /// What a client's list holds of it: where tools are searched, only those that are always listed (and the two of
     /// ``SearchTools`` before them).
     package func shown(_ kind: EntryKind) -> [ListedEntry] {
-        isSearched && kind == .tool ? alwaysListed : list(kind)
+        isSearched && kind == .tool ? alwaysListed : shownLists[kind] ?? []
     }
 
     /// The same endpoint with its tools shown in a given way.
@@ -178,7 +183,7 @@ package struct EndpointView: Sendable {
             switch mode ?? defined {
             case .full: false
             case .search: true
-            case .auto: list(.tool).count > listedTools
+            case .auto: (shownLists[.tool] ?? []).count > listedTools
             }
         // Asked for with every request.
         guard isSearched != self.isSearched else { return self }
@@ -284,7 +289,9 @@ package struct EndpointView: Sendable {
         behind draft: ViewDraft, _ endpoint: Endpoint, in catalog: CatalogSnapshot
     ) -> [ServerKey] {
         let all = endpoint.servers(in: catalog)
-        guard case .virtual(let definition) = endpoint, !definition.choiceOwners.isEmpty else { return all }
+        guard case .virtual(let definition) = endpoint, !definition.choiceOwners(in: catalog).isEmpty else {
+            return all
+        }
         let part = definition.namedServers.union(
             draft.rows.lazy.filter { $0.composite == nil }.map(\.server))
         return all.filter(part.contains)
@@ -308,7 +315,23 @@ private struct ServerResource: Hashable, Sendable {
     let uri: String
 }
 
+extension ViewDraft.Row {
+    fileprivate var address: EntryAddress {
+        EntryAddress(server: server, kind: entry.kind, name: entry.name)
+    }
+}
+
 extension CatalogSnapshot.KnownServer {
+    /// Of a server that is held back as a whole agents read no instructions either.
+    fileprivate func shown(under holds: Holds) -> CatalogSnapshot.KnownServer {
+        guard let manifest, manifest.instructions != nil, holds.on(record.key) != nil else { return self }
+        var shown = self
+        shown.manifest = Manifest(
+            entries: manifest.entries, pending: manifest.pending, instructions: nil,
+            capabilities: manifest.capabilities, serverInfo: manifest.serverInfo)
+        return shown
+    }
+
     /// Whether its calls can become tasks.
     var hasTasks: Bool {
         record.state != .disabled && TasksExtension.isDeclared(in: manifest?.capabilities)
@@ -334,10 +357,17 @@ private struct ViewBasis: Equatable, Sendable {
     var me: NodeID
     var sources: [Source?]
     var nameLengthMax: Int
+    var holds: Holds
+    /// Only where a definition asks for what operators approved.
+    var approvals: Approvals?
 
     init(of endpoint: Endpoint, in catalog: CatalogSnapshot, nodes: NodeNames, nameLengthMax: Int) {
         me = catalog.me
         self.nameLengthMax = nameLengthMax
+        holds = catalog.holds
+        if case .virtual(let definition) = endpoint, definition.choosesApproved {
+            approvals = catalog.approvals
+        }
         sources = (endpoint.servers(in: catalog) + endpoint.stepServers).map { server in
             catalog.servers[server].map {
                 Source(

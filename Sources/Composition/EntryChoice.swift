@@ -3,27 +3,37 @@ import JSONSlice
 
 /// Entries of some nodes, chosen by what they are: new ones that fit are chosen as they appear.
 ///
-/// The nodes are listed, since whoever may say what an entry is decides what is chosen: a node that joins must not be able to put a
+/// The nodes are listed, or an operator approved the entry as it is, since whoever may say what an entry is decides what is chosen: a node that joins must not be able to put a
 /// tool into a virtual server by giving it the right tags.
 package struct EntryChoice<Server: ServerReference>: Hashable, Sendable {
     package var selection: Selection
-    /// At least one, none twice.
+    /// None twice.
     package var owners: [Server.Node]
+    /// Whether entries of any node are chosen whose very definition an operator approved for the mesh; else there is an owner.
+    package var takesApproved: Bool
 
-    package init(where selection: Selection, owners: [Server.Node]) {
+    package init(where selection: Selection, owners: [Server.Node], takesApproved: Bool = false) {
         self.selection = selection
         self.owners = owners
+        self.takesApproved = takesApproved
     }
 }
 
 extension EntryChoice {
-    static var ownerForm: String { "node:NAME, the name of a node" }
+    static var ownerForm: String { "node:NAME, the name of a node, or approved" }
+    /// Among the owners: whatever an operator approved, whoever owns it.
+    static var approvedWord: String { "approved" }
 
-    static func owner(_ text: String) -> Server.Node? {
-        text.hasPrefix("node:") ? Server.node(reference: String(text.dropFirst(5))) : nil
+    /// - Returns: `nil` inside for ``approvedWord``.
+    static func owner(_ text: String) -> Server.Node?? {
+        if text == approvedWord { return .some(nil) }
+        return text.hasPrefix("node:")
+            ? Server.node(reference: String(text.dropFirst(5))).map { .some($0) } : nil
     }
 
-    var ownerReferences: [String] { owners.map { "node:\(Server.reference(ofNode: $0))" } }
+    var ownerReferences: [String] {
+        owners.map { "node:\(Server.reference(ofNode: $0))" } + (takesApproved ? [Self.approvedWord] : [])
+    }
 
     /// - Returns: `nil` when something is wrong; the section then has a problem.
     init?(reading section: inout ConfigSection) {
@@ -32,7 +42,9 @@ extension EntryChoice {
         guard let text = section.text("where") else { return nil }
         if section.value("owners")?.elements.isEmpty ?? true {
             section.report(
-                "where", "needs owners: beside it, the nodes whose entries it may choose: [node:NAME, …]")
+                "where",
+                "needs owners: beside it, the nodes whose entries it may choose: [node:NAME, …], or [approved] for what operators approved"
+            )
         }
         var seen: Set<Server.Node> = []
         do {
@@ -44,7 +56,9 @@ extension EntryChoice {
                     "\(column) depends on the moment or on the node that looks; what a virtual server holds must not"
                 )
             }
-            self.init(where: selection, owners: owners.filter { seen.insert($0).inserted })
+            self.init(
+                where: selection, owners: owners.compactMap(\.self).filter { seen.insert($0).inserted },
+                takesApproved: owners.contains { $0 == nil })
         } catch {
             section.report("where", error.detail)
             return nil
@@ -57,14 +71,16 @@ extension EntryChoice where Server == ServerKey {
     ///
     /// - Complexity: O(servers)
     func servers(in catalog: CatalogSnapshot) -> [ServerKey] {
-        catalog.servers.keys.filter { owners.contains($0.owner) }.sorted()
+        let approved = takesApproved ? Set(catalog.approvals.all.map(\.address.server)) : []
+        return catalog.servers.keys.filter { owners.contains($0.owner) || approved.contains($0) }.sorted()
     }
 
     func chooses(_ entry: Entry, of server: ServerRecord, in catalog: CatalogSnapshot, _ nodes: NodeNames)
         -> Bool
     {
         let owner = server.key.owner
-        guard owners.contains(owner) else { return false }
+        guard owners.contains(owner) || (takesApproved && catalog.approvals.contains(entry, of: server.key))
+        else { return false }
         let row = CatalogRow(
             kind: entry.kind, name: entry.name, definition: entry.definition, server: server,
             node: catalog.nodes[owner], nodeName: nodes[owner])

@@ -68,7 +68,8 @@ package struct EntryTrace: Hashable, Sendable {
                 reasons.append("\(place) \(verdict(of: use, on: address.name, single))")
             case .entry(let use) where index == single:
                 reasons.append("\(place) takes it by itself\(changes(by: use))")
-            case .choice(let choice) where choice.owners.contains(address.server.owner):
+            case .choice(let choice)
+            where choice.takesApproved || choice.owners.contains(address.server.owner):
                 reasons.append(
                     "\(place) \(verdict(of: choice, on: address, single, whole, catalog, nodes))")
             case .composite(let tool):

@@ -287,7 +287,9 @@ struct ViewDraft {
 
     private var keptPrefixes: [String] {
         guard case .virtual(let definition) = endpoint else { return [] }
-        return definition.choiceOwners.map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
+        return definition.choiceOwners(in: catalog).map {
+            ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax)
+        }
     }
 
     private func chosenName(_ row: Row) -> String { chosenName(row.entry.name, of: row.server) }

@@ -42,7 +42,10 @@ extension VirtualServer where Server == ServerName {
                     guard let node = Self.node(owner.text, at: place, nodes, &problems) else { continue }
                     if !owners.contains(node) { owners.append(node) }
                 }
-                uses.append(.choice(EntryChoice(where: choice.selection, owners: owners)))
+                uses.append(
+                    .choice(
+                        EntryChoice(
+                            where: choice.selection, owners: owners, takesApproved: choice.takesApproved)))
             case .composite(let composite):
                 let place = path.key("steps")
                 let named = composite.mapServers { step -> ServerKey? in
@@ -66,7 +69,7 @@ extension VirtualServer where Server == ServerName {
         let resolved = ResolvedDefinition(
             title: title, description: description, instructions: instructions, use: uses, uris: uris,
             mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised, access: access)
-        problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
+        problems += resolved.reservedNames(in: catalog, nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
         return resolved
@@ -131,7 +134,8 @@ extension VirtualServer where Server == ServerKey {
                     .choice(
                         EntryChoice(
                             where: choice.selection,
-                            owners: choice.owners.compactMap { Label(nodes[$0]) }))
+                            owners: choice.owners.compactMap { Label(nodes[$0]) },
+                            takesApproved: choice.takesApproved))
                 case .composite(let composite): .composite(composite.renamed { name($0.server) })
                 case .entry(let single):
                     .entry(
@@ -145,9 +149,13 @@ extension VirtualServer where Server == ServerKey {
     }
 
     /// Names given to single entries that are kept for those chosen by `where`.
-    fileprivate func reservedNames(_ nodes: NodeNames, nameLengthMax: Int) -> [DefinitionProblem] {
-        let prefixes = choiceOwners.map { ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax) }
-            .sorted()
+    fileprivate func reservedNames(
+        in catalog: CatalogSnapshot, _ nodes: NodeNames, nameLengthMax: Int
+    ) -> [DefinitionProblem] {
+        let prefixes = choiceOwners(in: catalog).map {
+            ChosenNaming.prefix(node: nodes[$0], lengthMax: nameLengthMax)
+        }
+        .sorted()
         return use.enumerated().compactMap { index, use in
             let given: (key: String, name: String?) =
                 switch use {

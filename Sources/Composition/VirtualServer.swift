@@ -166,10 +166,16 @@ extension VirtualServer where Server == ServerKey {
         }
     }
 
-    /// The nodes whose entries are chosen by `where`.
-    var choiceOwners: Set<NodeID> {
+    /// The nodes whose entries may be chosen by `where`; where operators' approvals choose, all that are known.
+    func choiceOwners(in catalog: CatalogSnapshot) -> Set<NodeID> {
         use.reduce(into: []) { owners, use in
-            if case .choice(let choice) = use { owners.formUnion(choice.owners) }
+            guard case .choice(let choice) = use else { return }
+            owners.formUnion(choice.takesApproved ? Array(catalog.nodes.keys) : choice.owners)
         }
+    }
+
+    /// Whether what is in it depends on operators' approvals.
+    var choosesApproved: Bool {
+        use.contains { if case .choice(let choice) = $0 { choice.takesApproved } else { false } }
     }
 }

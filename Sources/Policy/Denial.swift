@@ -20,6 +20,9 @@ package struct Denial: Hashable, Sendable {
         case wordNotTaken = "word_not_taken"
         case hiddenByRules = "hidden_by_rules"
         case deniedByRules = "denied_by_rules"
+        case approvalPending = "approval_pending"
+        case quarantined
+        case notListedYet = "not_listed_yet"
     }
 
     package var rule: Rule
@@ -43,6 +46,9 @@ package struct Denial: Hashable, Sendable {
         case .serverNotShared, .hiddenByRules: .unknownEntry
         case .outcomeNotKnown: .outcomeUnknown
         case .definitionChanged: .notConfirmed
+        case .approvalPending: .pendingApproval
+        case .quarantined: .quarantined
+        case .notListedYet: .backendUnavailable
         case .keyNeeded, .schemeNotRead, .notAKey, .keyUnknown, .keyExpired, .openOnlyOnLoopback,
             .passwordWrong, .certificateUnnamed, .addressNotAllowed,
             .methodStaysHome, .wordNotTaken, .deniedByRules:

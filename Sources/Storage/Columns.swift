@@ -4,6 +4,10 @@ import GRDB
 /// The way of our values into columns and back. A row that this version could not have written is damage.
 extension Row {
     func bytes(_ column: String) throws -> [UInt8] { [UInt8](try decode(Data.self, forColumn: column)) }
+    func optionalBytes(_ column: String) throws -> [UInt8]? {
+        try decode(Data?.self, forColumn: column).map { [UInt8]($0) }
+    }
+    func optionalText(_ column: String) throws -> String? { try decode(String?.self, forColumn: column) }
     func text(_ column: String) throws -> String { try decode(String.self, forColumn: column) }
     func time(_ column: String) throws -> WallTime {
         WallTime(milliseconds: try decode(Int64.self, forColumn: column))

@@ -15,8 +15,33 @@ enum Schema {
         migrator.registerMigration("entry-versions") { try $0.execute(sql: entryVersions) }
         migrator.registerMigration("virtual-versions") { try $0.execute(sql: virtualVersions) }
         migrator.registerMigration("hidden-tasks") { try $0.execute(sql: hiddenTasks) }
+        migrator.registerMigration("pins") { try $0.execute(sql: pins) }
         return migrator
     }
+
+    private static let pins = """
+        CREATE TABLE pin (
+            server TEXT NOT NULL,
+            kind INTEGER NOT NULL,
+            name BLOB NOT NULL,
+            approved BLOB,
+            ground INTEGER NOT NULL,
+            granted BLOB,
+            pending BLOB,
+            since INTEGER NOT NULL,
+            likeness TEXT,
+            PRIMARY KEY (server, kind, name)
+        ) STRICT;
+        CREATE TABLE local_hold (
+            owner BLOB NOT NULL CHECK (length(owner) = 16),
+            server TEXT NOT NULL,
+            kind INTEGER NOT NULL,
+            name BLOB NOT NULL,
+            reason TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (owner, server, kind, name)
+        ) STRICT;
+        """
 
     private static let taskOwners = """
         CREATE TABLE task_owner (

@@ -24,6 +24,8 @@ struct Martlet: AsyncParsableCommand {
                     Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, TokenCommand.self,
                     AuthCommand.self,
                 ]),
+            CommandGroup(
+                name: "Trust", subcommands: [Review.self, Approve.self, Quarantine.self, Release.self]),
             CommandGroup(name: "Check", subcommands: [ConfigCommand.self]),
             CommandGroup(name: "Inside", subcommands: [SampleServerCommand.self]),
         ])

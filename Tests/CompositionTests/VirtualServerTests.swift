@@ -72,7 +72,7 @@ import Testing
         (
             #"{"use":[{"where":"true"}]}"#,
             [
-                "use[0].where: needs owners: beside it, the nodes whose entries it may choose: [node:NAME, …]",
+                "use[0].where: needs owners: beside it, the nodes whose entries it may choose: [node:NAME, …], or [approved] for what operators approved",
                 "use[0].where: column 1: expected a column, or 'text' IN tags, found true",
             ]
         ),

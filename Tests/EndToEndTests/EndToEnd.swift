@@ -11,6 +11,7 @@ enum EndToEnd {
 
     struct OneNode {}
     struct TwoNodes {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct Glass {}
     struct BadInput {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct ScopedServers {}
     struct Orphans {}

@@ -78,3 +78,23 @@ extension SimulatedMesh {
         }
     }
 }
+
+extension SimulatedMesh {
+    package func quarantine(_ index: NodeIndex, _ target: StatementTarget) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.say(.quarantine(target), reason: "bad", wall: 0, at: now, using: &random)
+        }
+    }
+
+    package func approve(_ index: NodeIndex, _ address: EntryAddress, _ pin: Pin) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.say(.approve(address, pin), reason: "", wall: 0, at: now, using: &random)
+        }
+    }
+
+    package func release(_ index: NodeIndex, _ target: StatementTarget) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.release(target, reason: "", wall: 0, at: now, using: &random).effects
+        }
+    }
+}

@@ -40,6 +40,7 @@ package final class SimulatedMesh {
         var disk = StoredState()
         var documents: [DocumentKey: Document] = [:]
         var revocations: [RevocationKey: Revocation] = [:]
+        var statements: [StatementKey: Statement] = [:]
         var scoped: [ServerKey: StoredScoped] = [:]
         var watches = LinkWatches()
         var pausedUntil: Instant?
@@ -63,6 +64,7 @@ package final class SimulatedMesh {
             clone.disk = disk
             clone.documents = documents
             clone.revocations = revocations
+            clone.statements = statements
             clone.scoped = scoped
             clone.lateness = lateness
             clone.stalls = stalls
@@ -287,6 +289,7 @@ package final class SimulatedMesh {
         nodes[index].disk = disk
         nodes[index].documents = Dictionary(uniqueKeysWithValues: disk.documents.map { ($0.key, $0) })
         nodes[index].revocations = Dictionary(uniqueKeysWithValues: disk.revocations.map { ($0.key, $0) })
+        nodes[index].statements = Dictionary(uniqueKeysWithValues: disk.statements.map { ($0.key, $0) })
         nodes[index].scoped = Dictionary(uniqueKeysWithValues: disk.scoped.map { ($0.document.server, $0) })
         nodes[index].local.incarnation = incarnation
     }
@@ -295,6 +298,7 @@ package final class SimulatedMesh {
         var state = nodes[index].disk
         state.documents = Array(nodes[index].documents.values)
         state.revocations = Array(nodes[index].revocations.values)
+        state.statements = Array(nodes[index].statements.values)
         state.scoped = Array(nodes[index].scoped.values)
         return (state, nodes[index].local.incarnation)
     }
@@ -458,6 +462,13 @@ package final class SimulatedMesh {
         return try indices.allSatisfy { try core($0).revocations.all == words }
     }
 
+    /// Whether these nodes hold the same statements.
+    package func agreeOnStatements(_ indices: [NodeIndex]) throws -> Bool {
+        guard let first = indices.first else { return true }
+        let words = try core(first).statements.all
+        return try indices.allSatisfy { try core($0).statements.all == words }
+    }
+
     /// Whether each of these nodes has a path to each other.
     package func allReach(_ indices: [NodeIndex]) throws -> Bool {
         for a in indices {
@@ -565,6 +576,7 @@ package final class SimulatedMesh {
             case .dropManifest(let hash): nodes[index].disk.manifests[hash] = nil
             case .storeStatement(let revocation): nodes[index].revocations[revocation.key] = revocation
             case .dropStatement(let key): nodes[index].revocations[key] = nil
+            case .storeDecision(let statement): nodes[index].statements[statement.key] = statement
             case .storeScoped(let document):
                 nodes[index].scoped[document.server] = StoredScoped(
                     document, manifest: nodes[index].scoped[document.server]?.manifest)

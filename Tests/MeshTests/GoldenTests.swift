@@ -136,6 +136,22 @@ extension GoldenTests {
         try Revocation.decode(stored).orFail().check(under: trust, by: .real)
     }
 
+    @Test func `decisions are written, signed and read as their golden bytes`() throws {
+        let golden = try Fixture.vectors("mesh/decisions.txt")
+        let documents = try Fixture.vectors("mesh/documents.txt")
+        let enrolment = try Enrolment(canonical: documents["enrolment"].orFail())
+        let trust = try MeshTrust(rootKey: documents["root-key"].orFail()).orFail()
+        let made = try GoldenDecisions(enrolment)
+        #expect(Set(made.vectors.keys) == Set(golden.keys))
+        for (name, bytes) in made.vectors {
+            let (written, stored) = (Hex.encode(bytes), Hex.encode(try golden[name].orFail("vector \(name)")))
+            #expect(written == stored, "\(name)")
+            var book = StatementBook()
+            let read = try Statement.decode(bytes)
+            #expect(book.take(read, under: trust, by: .real) == .taken)
+        }
+    }
+
     @Test func `messages of a renewal are written and read as their golden bytes`() throws {
         let golden = try Fixture.vectors("mesh/renewal.txt")
         let documents = try Fixture.vectors("mesh/documents.txt")
@@ -215,5 +231,39 @@ struct GoldenDocuments {
             VirtualServerBody(
                 counter: 2, replaces: ContentHash(of: [8]), isConfigured: true, definition: ["use": []]
             ).canonicalBytes)
+    }
+}
+
+/// The decisions of the fixture, by the node of ``GoldenDocuments``.
+struct GoldenDecisions {
+    var vectors: [String: [UInt8]] = [:]
+
+    init(_ enrolment: Enrolment) throws {
+        let node = try Signer(seed: Array(repeating: 3, count: 32)).orFail()
+        let server = ServerKey(owner: NodeID(high: 1, low: 2), name: "files")
+        let entry = EntryAddress(server: server, kind: .tool, name: "read_file")
+        func add(_ name: String, _ sequence: UInt64, _ decision: StatementDecision, isLifted: Bool = false)
+            throws
+        {
+            let body = StatementBody(decision, reason: "why", at: 1_785_200_000)
+            vectors[name] = try Statement(
+                body.name,
+                version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: sequence),
+                body: isLifted ? nil : body, enrolment: enrolment, by: node
+            ).encoded
+        }
+        try add("approve", 1, .approve(entry, Pin(ContentHash(of: [7]))))
+        try add("quarantine-entry", 2, .quarantine(.entry(entry)))
+        try add("quarantine-server", 3, .quarantine(.server(server)))
+        try add("quarantine-node", 4, .quarantine(.node(server.owner)))
+        try add(
+            "release", 5,
+            .release(
+                .entry(entry),
+                [
+                    ReleasedWord(signer: NodeID(high: 1, low: 2), word: ContentHash(of: [1])),
+                    ReleasedWord(signer: NodeID(high: 1, low: 3), word: ContentHash(of: [2])),
+                ]))
+        try add("taken-back", 6, .quarantine(.entry(entry)), isLifted: true)
     }
 }

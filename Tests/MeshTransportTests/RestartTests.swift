@@ -165,6 +165,9 @@ final class Disk: Sendable {
             kept.revocations.removeAll { $0.key == revocation.key }
             kept.revocations.append(revocation)
         case .dropStatement(let key): kept.revocations.removeAll { $0.key == key }
+        case .decision(let statement):
+            kept.statements.removeAll { $0.key == statement.key }
+            kept.statements.append(statement)
         case .scoped(let document):
             let manifest = kept.scoped.first { $0.document.server == document.server }?.manifest
             kept.scoped.removeAll { $0.document.server == document.server }

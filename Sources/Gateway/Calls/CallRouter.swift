@@ -41,6 +41,8 @@ final class CallRouter: Sendable {
     static let listensMax = 512
     /// The same of one caller, so that no few of them take all: two legacy sessions that hear of as many as they may.
     static let listensPerCallerMax = 64
+    /// Why a call may not go to a server now (``Glass``).
+    private let objection: @Sendable (CallRequest, ServerKey) -> CallFailure?
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameters:
@@ -53,8 +55,10 @@ final class CallRouter: Sendable {
         waitMax: Duration = LimitSettings.standard.suspendedCall,
         now: @escaping @Sendable () -> Instant = { .zero },
         label: @escaping @Sendable () -> String,
+        objection: @escaping @Sendable (CallRequest, ServerKey) -> CallFailure? = { _, _ in nil },
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
+        self.objection = objection
         self.board = board
         self.local = local
         let access = access ?? AccessDesk(board: board, now: now)
@@ -191,6 +195,11 @@ final class CallRouter: Sendable {
         _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
         on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
+        // Of the server that is named: that its backend has a replica elsewhere is no way around.
+        if let failure = objection(request, server) {
+            sink(.failure(failure))
+            return .finished
+        }
         let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
             sent(server)
             guard server.owner != board.me else {

@@ -11,6 +11,8 @@ final class CatalogAssembly: Sendable {
         /// Own servers that other nodes may call, and which nodes.
         var shared: [Label: ServerAudience] = [:]
         var virtualServers: [Label: VirtualServerRecord] = [:]
+        /// What is held back on this node alone.
+        var holds: [StatementTarget: Hold] = [:]
     }
 
     private let board: CatalogBoard
@@ -59,6 +61,10 @@ final class CatalogAssembly: Sendable {
         change { $0.virtualServers[virtualServer.name] = virtualServer }
     }
 
+    func hold(_ hold: Hold) { change { $0.holds[hold.target] = hold } }
+
+    func releaseHere(_ target: StatementTarget) { change { $0.holds[target] = nil } }
+
     func forgetVirtualServer(_ name: Label) { change { $0.virtualServers[name] = nil } }
 
     /// Whether another node may call a server of this node. Nothing is shared that was not marked so: of a server that
@@ -87,6 +93,7 @@ final class CatalogAssembly: Sendable {
                         isConfigured: record.isConfigured, definition: record.definition)
                     whole.virtualWords[name, default: []].insert(word, at: 0)
                 }
+                if !state.holds.isEmpty { whole.holds = Holds(whole.holds.all + state.holds.values) }
                 return whole
             }
             board.publish(whole)

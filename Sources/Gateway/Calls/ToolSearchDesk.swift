@@ -97,7 +97,9 @@ final class ToolSearchDesk: Sendable {
         let rows = query.selection.map { ($0, CatalogRows(report, now: now())) }
         let isChosen = { (entry: ListedEntry) in
             // What this caller may not see is not looked at: the index is of all, and shared.
-            guard entry.binding.kind == .tool, seen.entry(.tool, named: entry.name) != nil else {
+            guard entry.binding.kind == .tool, !entry.isHeld,
+                seen.entry(.tool, named: entry.name) != nil
+            else {
                 return false
             }
             return rows.map { $1.chooses($0, entry) } ?? true

@@ -1,6 +1,7 @@
 package import Catalog
 package import Composition
 package import JSONSlice
+import Policy
 
 /// The way in, from a file or storage, and the normal form; the name stands outside, as the key of a map.
 extension ServerDefinition {
@@ -39,7 +40,7 @@ extension ServerDefinition {
         accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
         service = section.text("service")
         serviceHost = section.text("serviceHost")
-        section.later("approve", except: "auto")
+        approve = section.choice("approve", default: .standard)
         if case .string? = section.value("replicaOf")?.kind {
             replicaOf =
                 section.parsed("replicaOf", expecting: "NODE/SERVER") { ReplicaName($0) }.map { [$0] } ?? []
@@ -127,6 +128,7 @@ extension ServerDefinition {
         if let callersFrom {
             members.append(("callersFrom", .array(callersFrom.map { .string($0.description) })))
         }
+        if approve != .standard { members.append(("approve", .string(approve.rawValue))) }
         if !isEnabled { members.append(("enabled", false)) }
         if !tools.isEmpty {
             members.append(

@@ -1,4 +1,6 @@
 package import Catalog
+package import Composition
+package import Policy
 
 /// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.
 package struct ServerDefinition: Hashable, Sendable {
@@ -105,6 +107,8 @@ package struct ServerDefinition: Hashable, Sendable {
     /// Entry nodes whose word on who calls counts here; `nil`: of all that have the role.
     package var callersFrom: [Scope]?
     package var isEnabled: Bool
+    /// Who approves what it offers.
+    package var approve: ApprovalPolicy
     /// In the order written.
     package var tools: [ToolRule]
     /// Whatever found server this is to be; until one is found it has no URL.
@@ -121,8 +125,10 @@ package struct ServerDefinition: Hashable, Sendable {
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true,
         tools: [ToolRule] = [], accept: AcceptRule? = nil,
-        replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil
+        replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil,
+        approve: ApprovalPolicy = .standard
     ) {
+        self.approve = approve
         self.name = name
         self.transport = transport
         self.auth = auth

@@ -55,8 +55,12 @@ struct MeshDisk: Sendable {
         for hash in named { kept.manifests[hash] = try await documents.manifest(hash) }
         kept.tokens = try await loadTokens(at: time)
         for bytes in try await statements.loadAll() {
+            if let statement = try? Statement.decode(bytes) {
+                kept.statements.append(statement)
+                continue
+            }
             guard let revocation = try? Revocation.decode(bytes) else {
-                log.warning("A stored revocation cannot be read and is left out.")
+                log.warning("A stored statement cannot be read and is left out.")
                 continue
             }
             kept.revocations.append(revocation)
@@ -121,6 +125,7 @@ struct MeshDisk: Sendable {
             case .dropManifest(let hash): batch.removedManifests.insert(hash)
             case .statement(let revocation): said.append((revocation.key.bytes, revocation.encoded))
             case .dropStatement(let key): said.append((key.bytes, nil))
+            case .decision(let statement): said.append((statement.key.bytes, statement.encoded))
             case .scoped(let document):
                 given.append(.save(document.server, document: document.encoded))
             case .scopedManifest(let server, let bytes): given.append(.saveManifest(server, bytes))

@@ -19,7 +19,8 @@ extension Node {
         let board = board
         let tables = CatalogTables(
             report: report, sight: .everything, links: await mesh.listedLinks,
-            revocations: Array(mesh.revocations.all.values), view: { board.view(.server($0.text)) },
+            revocations: Array(mesh.revocations.all.values), decisions: mesh.statements,
+            view: { board.view(.server($0.text)) },
             now: seat.now())
         var limits = QueryLimits.standard
         limits.rowsMax = rowsMax

@@ -104,6 +104,7 @@ extension Node {
         if let trouble = embedder?.standing.trouble {
             lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
         }
+        lines += await reviewLines()
         lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices

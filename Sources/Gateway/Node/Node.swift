@@ -32,6 +32,10 @@ package final class Node: Sendable {
     let seat: MeshSeat
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
+    /// What servers offer, behind glass.
+    let pins: PinDesk
+    /// Operators' approvals by which this node's servers were last judged.
+    let followed = Mutex(Approvals.none)
     let http: HTTPClient
     /// `nil`: the compiled-in model says what texts mean.
     let embedder: Embedder?
@@ -121,7 +125,11 @@ package final class Node: Sendable {
         self.virtualChronicle = virtualChronicle
         let assembly = CatalogAssembly(
             board: board, watchers: watchers, virtualChronicle: virtualChronicle)
-        let local = LocalServers()
+        let glass = Glass(board: board)
+        let pins = try await PinDesk(shelf: PinShelf(database), board: board, glass: glass, log: log)
+        self.pins = pins
+        for hold in try await LocalHoldShelf(database).all(signer: seat.id) { assembly.hold(hold) }
+        let local = LocalServers { glass.objection(to: $0, atOwn: $1) }
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
         let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
@@ -138,10 +146,18 @@ package final class Node: Sendable {
         let router = CallRouter(
             board: board, local: local, access: access, search: toolSearch, callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
+            objection: { glass.objection(to: $0, at: $1) },
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, access: access, label: label,
-            forward: { seat.forward($0, $1) })
+            forward: { call, sink in
+                let server = ServerKey(owner: call.owner, name: call.server)
+                guard let failure = glass.objection(to: call.request, at: server) else {
+                    return seat.forward(call, sink)
+                }
+                sink(.failure(failure))
+                return .finished
+            })
         found = FoundDesk(
             me: seat.id, isOff: configuration.mesh.mdns == .off,
             rules: configuration.servers.compactMap { server in
@@ -163,7 +179,7 @@ package final class Node: Sendable {
             actions: .of(
                 seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
                 tasks: tasks,
-                secrets: secrets, http: http, limits: limits,
+                secrets: secrets, pins: pins, http: http, limits: limits,
                 audience: { ServerAudience(of: $0, in: configuration.mesh) }, log: log),
             log: log)
         virtualServers = VirtualServers(
@@ -186,7 +202,8 @@ package final class Node: Sendable {
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front, access: access,
+            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front,
+            access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
@@ -287,6 +304,7 @@ package final class Node: Sendable {
             router.composites.expire()
             refreshDoorFiles()
             await virtualServers.catalogChanged()
+            await followApprovals()
             announceVirtualServers()
             await noteCatalog()
             do {

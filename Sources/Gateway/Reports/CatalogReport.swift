@@ -107,12 +107,14 @@ struct CatalogReport {
 
     /// Whether a call of an entry can be expected to work: a composite's as far as the first of its steps that cannot.
     func state(of entry: ListedEntry) -> String {
+        if entry.isHeld { return Self.quarantined }
         guard let composite = entry.composite else { return state(of: entry.binding.server) }
         return composite.tool.steps.lazy.map { state(of: $0.server) }.first { $0 != Self.available }
             ?? Self.available
     }
 
     static let available = "available"
+    static let quarantined = "quarantined"
 
     func ownState(of server: ServerKey) -> String {
         guard let known = snapshot.servers[server] else { return "unknown" }

@@ -43,7 +43,7 @@ struct CatalogRows: Sendable {
     func row(of listed: ListedEntry) -> CatalogRow? {
         let binding = listed.binding
         guard let facts = facts[binding.server] else { return nil }
-        let state = listed.composite == nil ? facts.state : report.state(of: listed)
+        let state = listed.composite == nil && !listed.isHeld ? facts.state : report.state(of: listed)
         return CatalogRow(
             kind: binding.kind, name: binding.entry, definition: listed.definition, server: facts.server,
             node: facts.node, nodeName: facts.nodeName,

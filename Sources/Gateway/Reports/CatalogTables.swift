@@ -12,6 +12,8 @@ struct CatalogTables {
     /// What every node lists of its links.
     var links: [NodeID: [NodeID: ListedLink]] = [:]
     var revocations: [Revocation] = []
+    /// Decisions on what may be called.
+    var decisions = StatementBook()
     /// What stands at a virtual server's endpoint.
     var view: @Sendable (Label) -> EndpointView?
     let now: Instant
@@ -149,15 +151,22 @@ struct CatalogTables {
     }
 
     private var statements: QueryTable {
-        let names = report.nodes
-        let all = sight.seesMesh ? revocations.sorted { $0.key < $1.key } : []
+        let (names, snapshot) = (report.nodes, report.snapshot)
+        let all =
+            sight.seesMesh
+            ? StatementRow.all(revocations, decisions, holds: snapshot.holds, approvals: snapshot.approvals)
+            : []
         return Self.table(
             "statements", over: all,
             [
-                .text("kind") { _ in "revoke" }, .text("target") { names[$0.target] },
-                .text("target_id") { $0.target.description },
-                .text("signer") { $0.key.signer.map { names[$0] } ?? "root" },
-                .text("signer_id") { $0.key.signer?.description }, .text("reason") { $0.reason },
+                .text("kind") { $0.kind }, .text("target") { $0.target.map { names[$0] } },
+                .text("target_id") { $0.target?.description },
+                .text("signer") { $0.signer.map { names[$0] } ?? "root" },
+                .text("signer_id") { $0.signer?.description }, .text("reason") { $0.reason },
+                .text("server") { $0.server?.text }, .text("entry") { $0.entry?.name },
+                .text("entry_kind") { $0.entry?.kind.description }, .text("pin") { $0.pin?.description },
+                .text("state") { $0.state.rawValue }, .text("reach") { $0.reach?.word },
+                .number("at") { $0.at.map { Int(clamping: $0) } },
             ])
     }
 

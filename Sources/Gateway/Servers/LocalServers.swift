@@ -31,6 +31,12 @@ final class LocalServers: Sendable {
     private static let roundTripsMax = 32
 
     private let slots = Mutex<[Label: Slot]>([:])
+    private let objection: @Sendable (CallRequest, Label) -> CallFailure?
+
+    /// - Parameter objection: why a call may not run now, whoever makes it (``Glass``).
+    init(objection: @escaping @Sendable (CallRequest, Label) -> CallFailure? = { _, _ in nil }) {
+        self.objection = objection
+    }
 
     /// - Parameters:
     ///   - repeatable: tools that may be called again when nobody knows whether they ran.
@@ -93,6 +99,10 @@ final class LocalServers: Sendable {
             case go(Backend)
             case unknown
             case full(Int)
+        }
+        if let failure = objection(request, name) {
+            sink(.failure(failure))
+            return .finished
         }
         let isSubscription = request.method == Method.subscriptionsListen
         let admission: Admission = slots.withLock { slots in

@@ -23,6 +23,7 @@ struct ServerBook: Sendable {
     /// When its backend last answered anything.
     private(set) var lastSuccess: WallTime?
     private(set) var revision = ""
+    /// What of its listing is approved, and what waits beside it.
     private(set) var manifest: Manifest?
     /// What of its listing was left out, and why.
     private(set) var remarks: [String] = []
@@ -79,12 +80,27 @@ struct ServerBook: Sendable {
             told = (state, reason)
             return true
         case .listed(let listing):
-            revision = listing.revision.rawValue
             let made = Self.manifest(from: listing)
-            remarks = listing.remarks + made.remarks
-            defer { manifest = made.manifest }
-            return manifest != made.manifest
+            return take(listing, made.remarks, showing: made.manifest)
         }
+    }
+
+    /// A listing, of which no more is shown than is approved.
+    ///
+    /// - Parameters:
+    ///   - remarks: on what of it could not be told.
+    ///   - shown: what is listed from now on; `nil`: what was.
+    /// - Returns: whether the mesh must hear of it.
+    mutating func take(_ listing: BackendListing, _ remarks: [String], showing shown: Manifest?) -> Bool {
+        revision = listing.revision.rawValue
+        self.remarks = listing.remarks + remarks
+        return shown.map { show($0) } ?? false
+    }
+
+    /// - Returns: whether the mesh must hear of it.
+    mutating func show(_ shown: Manifest) -> Bool {
+        defer { manifest = shown }
+        return manifest != shown
     }
 
     /// Whether calls to it have nowhere to go for now.
@@ -120,7 +136,7 @@ struct ServerBook: Sendable {
     }
 
     /// What can be told of a listing, and what cannot.
-    private static func manifest(from listing: BackendListing) -> (manifest: Manifest, remarks: [String]) {
+    static func manifest(from listing: BackendListing) -> (manifest: Manifest, remarks: [String]) {
         let entries = listing.entries.prefix(Manifest.entriesMax).compactMap { item in
             Entry(kind: item.list.entryKind, definition: item.definition)
         }

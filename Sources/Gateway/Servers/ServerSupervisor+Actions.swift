@@ -10,7 +10,7 @@ extension ServerSupervisor.Actions {
     /// from the vault, each opened for one use.
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
-        secrets: SecretStore,
+        secrets: SecretStore, pins: PinDesk,
         http: HTTPClient,
         limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
@@ -39,8 +39,10 @@ extension ServerSupervisor.Actions {
                 await seat.withdraw(name)
                 await privates.forget(name)
                 tasks.forget(name)
+                await pins.forget(name)
             },
             makeBackend: { definition, events in
+                pins.glass.expect(definition.name, under: definition.approve)
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
@@ -48,7 +50,8 @@ extension ServerSupervisor.Actions {
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
-            })
+            },
+            judge: { await pins.judge($0, $1) })
     }
 }
 

@@ -14,6 +14,8 @@ actor ServerSupervisor {
         var publish: @Sendable (ServerDefinition, ServerRecord, Manifest?) async -> Void
         var withdraw: @Sendable (Label) async -> Void
         var makeBackend: @Sendable (ServerDefinition, @escaping @Sendable (BackendEvent) -> Void) -> Backend
+        /// What is to be listed of what a server offers; `nil`: as before. To be asked before anything of it is told.
+        var judge: @Sendable (ServerDefinition, Manifest) async -> Manifest? = { $1 }
     }
 
     /// How long `servers add` and `servers test` wait for a first word of health.
@@ -86,7 +88,17 @@ actor ServerSupervisor {
         for await (name, generation, event) in events {
             guard generations[name] == generation, var running = servers[name] else { continue }
             running.noteAnswer()
-            let isNews = running.book.take(event, at: .now())
+            let isNews: Bool
+            if case .listed(let listing) = event {
+                let made = ServerBook.manifest(from: listing)
+                let shown = await actions.judge(running.book.definition, made.manifest)
+                // A person may have replaced it meanwhile.
+                guard generations[name] == generation, let latest = servers[name] else { continue }
+                running = latest
+                isNews = running.book.take(listing, made.remarks, showing: shown)
+            } else {
+                isNews = running.book.take(event, at: .now())
+            }
             servers[name] = running
             if case .listed = event, let manifest = running.book.manifest { local.put(manifest, of: name) }
             if isNews, case .state(let state, let reason) = event {
@@ -172,6 +184,14 @@ actor ServerSupervisor {
             servers[name] = running
             running.backend?.restart()
         }
+    }
+
+    /// Somebody approved something, or it is approved no more: what is listed from now on.
+    func show(_ manifest: Manifest, of name: Label) async {
+        guard var running = servers[name], running.backend != nil, running.book.show(manifest) else { return }
+        servers[name] = running
+        local.put(manifest, of: name)
+        await publish(running.book)
     }
 
     // MARK: What others ask

@@ -141,6 +141,17 @@ package struct MeshLimits: Hashable, Sendable {
     /// Live or not: deleted ones are kept for good.
     package var documentsPerOrigin = 100_000
 
+    /// Decisions of one origin that say something: more is no list that anybody reads.
+    package var liveStatements = 1_000
+    /// … and those that were taken back too, which are kept for good. Operators are few and trusted …
+    package var statementsOfOperator = 10_000
+    /// … a member speaks of its own only …
+    package var statementsOfMember = 2_000
+    /// … and all members together take no more than some tens of megabytes, in which no operator's word is crowded out.
+    package var statementsOfMembers = 20_000
+    /// So many of one origin are taken in at once, then as many a second as documents.
+    package var statementsBurst = 1_000
+
     /// Pages of one manifest asked for at a time.
     package var manifestWindow = 16
     /// Manifests fetched at a time …

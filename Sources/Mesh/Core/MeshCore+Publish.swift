@@ -13,6 +13,10 @@ package enum PublishProblem: Error, Hashable, Sendable, CustomStringConvertible 
     case left
     case revoked
     case signing(SigningFailure)
+    case refusedStatement(StatementRefusal)
+    /// A former self of this node said something later; from here on this one is above it.
+    case saidElsewhere
+    case tooManyToRelease(Int, max: Int)
 
     package var description: String {
         switch self {
@@ -31,6 +35,11 @@ package enum PublishProblem: Error, Hashable, Sendable, CustomStringConvertible 
         case .revoked:
             "this node was revoked, so the mesh takes nothing from it; `martlet status` says by whom"
         case .signing(let failure): "\(failure)"
+        case .refusedStatement(let refusal): "\(refusal)"
+        case .saidElsewhere:
+            "another life of this node said something later (a restored backup?); say it again in a moment"
+        case .tooManyToRelease(let count, let max):
+            "\(count) quarantines of it stand, one release names at most \(max); let some of their signers release theirs"
         }
     }
 }
@@ -247,8 +256,7 @@ extension MeshCore {
     }
 
     /// Another life of this node was seen under an incarnation that is not below ours: a restored backup, or a clone.
-    private mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator)
-    {
+    mutating func goAbove(_ version: DocumentVersion, using random: inout some RandomNumberGenerator) {
         guard !isClone else { return }
         otherLives = otherLives.filter { now - $0.at < limits.cloneWithin } + [(version.life, now)]
         // A former self was ahead once; only somebody who lives gets ahead again.
@@ -293,7 +301,7 @@ extension MeshCore {
         if let failure = publish(key, body: body.canonicalBytes, using: &random) { throw .signing(failure) }
     }
 
-    private mutating func checkMayPublish(at now: Instant) throws(PublishProblem) {
+    mutating func checkMayPublish(at now: Instant) throws(PublishProblem) {
         self.now = max(now, self.now)
         guard !isClone else { throw .clone }
         guard standing == .present else { throw .left }

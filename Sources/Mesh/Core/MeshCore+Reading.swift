@@ -55,6 +55,9 @@ extension MeshCore {
         var snapshot = CatalogSnapshot(me: me.id)
         snapshot.isConfirmed = isConfirmed
         snapshot.aloneSince = aloneSince
+        let standing = standingStatements
+        snapshot.holds = Holds(standing.holds)
+        snapshot.approvals = Approvals(standing.approvals)
         for (id, body) in present {
             let route = routes[id]
             let link = route?.path.first.flatMap { neighbourhood.link(to: $0) }

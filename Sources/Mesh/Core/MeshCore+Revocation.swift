@@ -169,7 +169,7 @@ extension MeshCore {
     /// - Returns: whether the peer takes part; a peer of an older version does not.
     mutating func greet(_ link: LinkID, _ facts: LinkFacts) -> Bool {
         guard facts.hello.features & Hello.exchangesStatements != 0 else { return false }
-        let digest = store.revocationDigest()
+        let digest = statementDigest()
         greetings[link] = StatementGreeting(said: digest)
         outbox.state(.statementDigest(digest), link)
         return true
@@ -207,15 +207,15 @@ extension MeshCore {
     /// Later words go to all links as they come; this finds what was missed all the same, such as a word that stands
     /// again because the root corrected itself.
     private mutating func repair(_ theirs: Digest, on link: LinkID) {
-        guard theirs != store.revocationDigest() else { return }
+        guard theirs != statementDigest() else { return }
         if let said = greetings[link]?.saidAllAt, now - said < Self.sayAllEvery { return }
         sayAll(on: link)
-        outbox.state(.statementDigest(store.revocationDigest()), link)
+        outbox.state(.statementDigest(statementDigest()), link)
     }
 
     private mutating func sayAll(on link: LinkID) {
         greetings[link]?.saidAllAt = now
-        for frame in store.revocations.frames { outbox.state(frame, link) }
+        for frame in statementFrames { outbox.state(frame, link) }
     }
 
     /// A whole set is a long answer to a short question.
@@ -232,6 +232,7 @@ extension MeshCore {
     private mutating func receiveStatement(
         _ bytes: [UInt8], from link: LinkID, _ peer: NodeID, using random: inout some RandomNumberGenerator
     ) {
+        if Statement.isOne(bytes) { return receiveDecision(bytes, from: link, peer, using: &random) }
         do throws(WireError) {
             guard let revocation = try Revocation.decode(bytes) else { return }
             guard let refusal = learn(revocation, from: link, using: &random) else { return }

@@ -77,6 +77,9 @@ package struct MeshCore: Sendable {
     /// Nodes without a version in common of which this was said.
     var versionsTold: Set<NodeID> = []
     var scoped = ScopedShelf()
+    /// Decisions on what may be called, and how much each origin may still say anew.
+    var said: StatementBook
+    var sayings: [NodeID: Allowance] = [:]
 
     struct Pull: Sendable {
         var row: DocumentRow
@@ -94,6 +97,7 @@ package struct MeshCore: Sendable {
         shelf = ManifestShelf(limits: limits)
         floods = FloodWatch(limits: limits)
         graph = LinkGraph(me: me.id)
+        said = StatementBook(limits: limits)
     }
 
     /// What a link's handshake says of this node now.
@@ -168,7 +172,9 @@ package struct MeshCore: Sendable {
         nextRepair = now + repairDelay(using: &random)
 
         // Before anything of our own is said: what the disk shows of us may be of a later life than we think.
-        let newest = stored.documents.filter { $0.key.origin == me.id }.map(\.version.incarnation).max() ?? 0
+        let own = stored.documents.filter { $0.key.origin == me.id }.map(\.version.incarnation)
+        let ownSaid = stored.statements.filter { $0.origin == me.id }.map(\.version.incarnation)
+        let newest = (own + ownSaid).max() ?? 0
         if newest >= me.incarnation, newest < .max {
             me.incarnation = newest + 1
             outbox.persist(.persistIncarnation(me.incarnation))
@@ -181,6 +187,9 @@ package struct MeshCore: Sendable {
         }
         // Revocations before what they may forbid.
         for revocation in stored.revocations { _ = store.take(revocation) }
+        for statement in stored.statements.sorted(by: { $0.key < $1.key }) {
+            _ = said.take(statement, under: trust, by: store.signatureChecker)
+        }
         // Node documents sort first, and with them the keys that all others are checked by.
         for document in stored.documents.sorted(by: { $0.key < $1.key }) {
             switch store.take(document) {
@@ -234,13 +243,14 @@ package struct MeshCore: Sendable {
             nextRepair = now + repairDelay(using: &random)
             // Where the first words of a link were lost on one end, nothing else would ever be said.
             for link in neighbourhood.active where !isTold(link) || !isHeard(link) {
-                outbox.state(.statementDigest(store.revocationDigest()), link)
+                outbox.state(.statementDigest(statementDigest()), link)
             }
             if let link = spreading.randomElement(using: &random) {
-                if greetings[link] != nil { outbox.state(.statementDigest(store.revocationDigest()), link) }
+                if greetings[link] != nil { outbox.state(.statementDigest(statementDigest()), link) }
                 compare(with: link)
             }
             floods.tidy(at: now)
+            tidySayings()
         }
         redialIfDue()
         makeRoom()

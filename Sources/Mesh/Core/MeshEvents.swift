@@ -64,6 +64,8 @@ package struct StoredState: Sendable {
     /// Addresses of peers met in earlier lives.
     package var remembered: [Candidate]
     package var revocations: [Revocation]
+    /// Decisions on what may be called.
+    package var statements: [Statement]
     /// Servers that are for some nodes only, this node's own and those that it was given.
     package var scoped: [StoredScoped]
     /// Whom this node's own servers of that kind are for, as it is configured now.
@@ -75,8 +77,9 @@ package struct StoredState: Sendable {
     package init(
         documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
         remembered: [Candidate] = [], revocations: [Revocation] = [], scoped: [StoredScoped] = [],
-        ownScopes: [Label: ServerScope] = [:], ages: [NodeID: Duration] = [:]
+        ownScopes: [Label: ServerScope] = [:], ages: [NodeID: Duration] = [:], statements: [Statement] = []
     ) {
+        self.statements = statements
         self.ages = ages
         self.scoped = scoped
         self.ownScopes = ownScopes
@@ -122,8 +125,8 @@ package enum MeshEvent: Sendable {
     case leaving
 }
 
-/// What the shell must do, in this order. A ``persistIncarnation(_:)``, ``storeStatement(_:)`` or ``store(_:)`` is on
-/// disk before any later ``send(_:_:)`` leaves.
+/// What the shell must do, in this order. A ``persistIncarnation(_:)``, ``storeStatement(_:)``,
+/// ``storeDecision(_:)`` or ``store(_:)`` is on disk before any later ``send(_:_:)`` leaves.
 package enum MeshEffect: Hashable, Sendable {
     case persistIncarnation(UInt64)
     /// Replaces what is stored under the document's key.
@@ -134,6 +137,8 @@ package enum MeshEffect: Hashable, Sendable {
     /// Replaces what is stored under its key.
     case storeStatement(Revocation)
     case dropStatement(RevocationKey)
+    /// Replaces what is stored under its key.
+    case storeDecision(Statement)
     /// Replaces what is stored of the server, but not its manifest.
     case storeScoped(ScopedDocument)
     /// Of a server that is stored.
@@ -175,6 +180,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
     case versionsApart(String)
     /// A revocation that may not stand; neither kept nor passed on.
     case refusedStatement(RevocationKey?, RevocationRefusal, from: NodeID)
+    /// A decision that may not stand; neither kept nor passed on.
+    case refusedDecision(StatementKey?, StatementRefusal, from: NodeID)
     /// A node is no more of the mesh.
     case expelled(NodeID, String)
     /// This node itself is no more of the mesh.
@@ -197,6 +204,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
         case .labelClash(let label, let nodes):
             "\(nodes.count) nodes are enrolled as \(label); shown with their ids until one is enrolled anew"
         case .refusedStatement(let key, let why, let peer):
+            "refused \(key.map { "the \($0)" } ?? "a statement") shown by \(peer): \(why)"
+        case .refusedDecision(let key, let why, let peer):
             "refused \(key.map { "the \($0)" } ?? "a statement") shown by \(peer): \(why)"
         case .expelled(let node, let why): "\(node) is no more of the mesh: \(why)"
         case .revoked(let why):

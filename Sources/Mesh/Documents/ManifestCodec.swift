@@ -14,7 +14,7 @@ package enum ManifestCodec {
 
     /// - Complexity: O(bytes).
     package static func encode(_ manifest: Manifest) throws(WireError) -> [UInt8] {
-        guard manifest.entries.count <= Manifest.entriesMax else {
+        guard max(manifest.entries.count, manifest.pending.count) <= Manifest.entriesMax else {
             throw .tooLong("the list of entries", max: Manifest.entriesMax)
         }
         for part in [
@@ -23,17 +23,15 @@ package enum ManifestCodec {
         ] where part > partMax {
             throw .tooLong("capabilities, server info or instructions", max: partMax)
         }
-        let size = manifest.entries.reduce(0) { $0 + $1.definition.bytes.count + 5 }
+        let size = (manifest.entries + manifest.pending).reduce(0) { $0 + $1.definition.bytes.count + 5 }
         var encoder = CanonicalEncoder(reserving: size + 1024)
         encoder.put(bytes: manifest.capabilities.bytes)
         encoder.put(bytes: manifest.serverInfo.bytes)
         encoder.put(manifest.instructions != nil)
         if let instructions = manifest.instructions { encoder.put(text: instructions) }
-        encoder.put(count: manifest.entries.count)
-        for entry in manifest.entries {
-            encoder.put(entry.kind.rawValue)
-            encoder.put(bytes: entry.definition.bytes)
-        }
+        put(manifest.entries, to: &encoder)
+        // Where nothing waits nothing is written, so that such a manifest has the name that it always had.
+        if !manifest.pending.isEmpty { put(manifest.pending, to: &encoder) }
         guard encoder.bytes.count <= bytesMax else { throw .tooLong("the manifest", max: bytesMax) }
         return encoder.bytes
     }
@@ -45,6 +43,27 @@ package enum ManifestCodec {
         let serverInfo = try decoder.json(max: partMax, "server info")
         let instructions =
             try decoder.bool("instructions") ? try decoder.text(max: partMax, "instructions") : nil
+        let entries = try entries(from: &decoder)
+        var pending: [Entry] = []
+        if decoder.bytesLeft > 0 {
+            pending = try Self.entries(from: &decoder)
+            guard !pending.isEmpty else { throw .invalid("waiting entries") }
+        }
+        try decoder.finish()
+        return Manifest(
+            entries: entries, pending: pending, instructions: instructions, capabilities: capabilities,
+            serverInfo: serverInfo)
+    }
+
+    private static func put(_ entries: [Entry], to encoder: inout CanonicalEncoder) {
+        encoder.put(count: entries.count)
+        for entry in entries {
+            encoder.put(entry.kind.rawValue)
+            encoder.put(bytes: entry.definition.bytes)
+        }
+    }
+
+    private static func entries(from decoder: inout CanonicalDecoder) throws(WireError) -> [Entry] {
         var entries: [Entry] = []
         for _ in 0..<(try decoder.count(max: Manifest.entriesMax, "entries")) {
             guard let kind = EntryKind(rawValue: try decoder.byte("entry kind")) else {
@@ -54,8 +73,6 @@ package enum ManifestCodec {
             guard let entry = Entry(kind: kind, definition: definition) else { throw .invalid("definition") }
             entries.append(entry)
         }
-        try decoder.finish()
-        return Manifest(
-            entries: entries, instructions: instructions, capabilities: capabilities, serverInfo: serverInfo)
+        return entries
     }
 }

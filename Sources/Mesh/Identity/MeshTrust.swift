@@ -29,6 +29,7 @@ package enum SigningPurpose: String, Sendable {
     case scopedDocument = "scoped-document"
     case joinRequest = "join-request"
     case revocation
+    case statement
     case renewal
 
     func encoder(for mesh: MeshID, reserving capacity: Int = 256) -> CanonicalEncoder {

@@ -31,6 +31,8 @@ final class MeshBoard: Sendable {
         var floods: [Flood] = []
         /// Who is no more of the mesh.
         var revocations = RevocationBook()
+        /// Decisions on what may be called, whether they count or not.
+        var statements = StatementBook()
         var ownRevocation: Revocation?
         var leaf: LeafStatus?
     }
@@ -47,6 +49,7 @@ final class MeshBoard: Sendable {
     var floods: [Flood] { content.withLock { $0.floods } }
 
     var revocations: RevocationBook { content.withLock { $0.revocations } }
+    var statements: StatementBook { content.withLock { $0.statements } }
     var ownRevocation: Revocation? { content.withLock { $0.ownRevocation } }
     var leaf: LeafStatus? { content.withLock { $0.leaf } }
 

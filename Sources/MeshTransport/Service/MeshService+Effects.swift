@@ -34,7 +34,7 @@ extension MeshService {
         case .catalogChanged, .routesChanged: snapshotDirty = true
         case .notice(let notice): tell(notice)
         case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest, .storeStatement,
-            .dropStatement, .storeScoped, .storeScopedManifest, .dropScoped:
+            .dropStatement, .storeDecision, .storeScoped, .storeScopedManifest, .dropScoped:
             break  // done before
         }
     }
@@ -47,10 +47,10 @@ extension MeshService {
             try await storage.apply(batch)
         } catch {
             // Documents can be had again from peers. An incarnation said and then forgotten cannot be mended, and a
-            // revocation acts and goes on only once it is kept.
+            // revocation or a decision acts and goes on only once it is kept.
             let mustBeKept = batch.contains { change in
                 switch change {
-                case .incarnation, .statement: true
+                case .incarnation, .statement, .decision: true
                 default: false
                 }
             }
@@ -60,7 +60,7 @@ extension MeshService {
         }
         let touchesRevocations = batch.contains { change in
             switch change {
-            case .statement, .dropStatement: true
+            case .statement, .dropStatement, .decision: true
             default: false
             }
         }
@@ -73,9 +73,10 @@ extension MeshService {
 
     /// From here on handshakes are refused by what is revoked now.
     func showRevocations() {
-        let (book, own) = (core.revocations, core.ownRevocation)
+        let (book, said, own) = (core.revocations, core.statements, core.ownRevocation)
         board.write { content in
             content.revocations = book
+            content.statements = said
             content.ownRevocation = own
         }
     }
@@ -141,6 +142,7 @@ extension MeshStorage.Change {
         case .dropManifest(let hash): self = .dropManifest(hash)
         case .storeStatement(let revocation): self = .statement(revocation)
         case .dropStatement(let key): self = .dropStatement(key)
+        case .storeDecision(let statement): self = .decision(statement)
         case .storeScoped(let document): self = .scoped(document)
         case .storeScopedManifest(let server, let bytes): self = .scopedManifest(server, bytes)
         case .dropScoped(let server): self = .dropScoped(server)

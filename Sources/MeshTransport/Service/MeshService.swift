@@ -176,7 +176,8 @@ package actor MeshService {
                     documents: kept.documents, manifests: kept.manifests,
                     ownServers: configuration.ownServers,
                     remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
-                    ownScopes: configuration.ownScopes, ages: kept.ages)))
+                    ownScopes: configuration.ownScopes, ages: kept.ages,
+                    statements: kept.statements)))
         showRevocations()
         try await carryOut()
         publishSnapshot()

@@ -17,6 +17,8 @@ package struct MeshStorage: Sendable {
         package var scoped: [StoredScoped]
         /// How long ago something was last learnt of each origin, where that is known.
         package var ages: [NodeID: Duration] = [:]
+        /// Decisions on what may be called.
+        package var statements: [Statement] = []
 
         package init(
             documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],
@@ -41,6 +43,8 @@ package struct MeshStorage: Sendable {
         /// Replaces what is stored under its key.
         case statement(Revocation)
         case dropStatement(RevocationKey)
+        /// Replaces what is stored under its key.
+        case decision(Statement)
         /// Replaces what is stored of the server, but not its manifest.
         case scoped(ScopedDocument)
         /// Of a server that is stored.

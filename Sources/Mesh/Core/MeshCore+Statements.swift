@@ -1,0 +1,181 @@
+package import Catalog
+
+/// Decisions on what may be called: made here, passed on before anything else, judged when the catalog is shown.
+extension MeshCore {
+    package var statements: StatementBook { said }
+
+    /// What holds back and what lets through, now.
+    package var standingStatements: StatementBook.Standing {
+        said.standing(after: store.revocations) { store.nodes[$0]?.enrolment.roles }
+    }
+
+    /// What is true of both ends of a link that are equal in revocations and statements.
+    mutating func statementDigest() -> Digest {
+        let revocations = store.revocationDigest()
+        guard !said.isEmpty else { return revocations }
+        let statements = said.digest()
+        var encoder = CanonicalEncoder(reserving: 72)
+        encoder.put(revocations.root)
+        encoder.put(statements.root)
+        let (count, overflow) = revocations.count.addingReportingOverflow(statements.count)
+        return Digest(count: overflow ? .max : count, root: ContentHash(of: encoder.bytes))
+    }
+
+    /// All that this node holds, revocations first, the last frame marked.
+    var statementFrames: [Frame] {
+        var frames = store.revocations.frames
+        guard !said.isEmpty, case .statements(let last, _)? = frames.popLast() else { return frames }
+        var batches: [[[UInt8]]] = [last]
+        var size = last.reduce(0) { $0 + $1.count + 4 }
+        for statement in said.inOrder {
+            let bytes = statement.encoded
+            if size + bytes.count + 4 > Document.bytesMax
+                || batches[batches.count - 1].count == Frame.documentsMax
+            {
+                batches.append([])
+                size = 0
+            }
+            batches[batches.count - 1].append(bytes)
+            size += bytes.count + 4
+        }
+        frames += batches.dropLast().map { .statements($0, isLast: false) }
+        return frames + [.statements(batches[batches.count - 1], isLast: true)]
+    }
+
+    // MARK: Made here
+
+    /// Says a decision to the whole mesh, or says it anew.
+    ///
+    /// - Parameter wall: seconds since 1970, for people.
+    package mutating func say(
+        _ decision: StatementDecision, reason: String, wall: UInt64, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) -> [MeshEffect] {
+        try checkMayPublish(at: now)
+        let body = StatementBody(decision, reason: reason, at: wall)
+        guard body.isWithin(me.enrolment.roles, of: me.id) else { throw .needsRole(.operator) }
+        try publishStatement(body.name, body, using: &random)
+        return flush(using: &random)
+    }
+
+    /// Takes back what this node said; nothing happens where it said nothing.
+    package mutating func takeBack(
+        _ verb: StatementVerb, _ target: StatementTarget, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) -> [MeshEffect] {
+        try checkMayPublish(at: now)
+        let name = StatementBody.name(verb, target)
+        if said[StatementKey(origin: me.id, name: name)]?.body != nil {
+            try publishStatement(name, nil, using: &random)
+        }
+        return flush(using: &random)
+    }
+
+    /// Ends all quarantines of exactly this target that this node may end: its own is taken back, those of operators are named.
+    ///
+    /// - Returns: what was ended; what of the target stands after that is another's to lift.
+    package mutating func release(
+        _ target: StatementTarget, reason: String, wall: UInt64, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) -> (effects: [MeshEffect], ended: [Hold]) {
+        let standing = standingStatements.holds.filter { $0.target == target }
+        var effects: [MeshEffect] = []
+        var ended = standing.filter { $0.signer == me.id }
+        if !ended.isEmpty { effects += try takeBack(.quarantine, target, at: now, using: &random) }
+        let others = standing.filter { $0.signer != me.id && $0.reach == .mesh }
+        guard !others.isEmpty, me.enrolment.roles.contains(.operator) else { return (effects, ended) }
+        // What an earlier release of this node names stays named: its quarantine may still lie somewhere.
+        var named = Set(
+            others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } })
+        let before = said[StatementKey(origin: me.id, name: StatementBody.name(.release, target))]
+        if case .release(_, let words)? = before?.body?.decision {
+            let live = Set(said.all.values.map { ReleasedWord(signer: $0.origin, word: $0.hash) })
+            named.formUnion(words.filter(live.contains))
+        }
+        guard named.count <= StatementBody.releasedMax else {
+            throw .tooManyToRelease(named.count, max: StatementBody.releasedMax)
+        }
+        effects += try say(
+            .release(target, named.sorted()), reason: reason, wall: wall, at: now, using: &random)
+        ended += others
+        return (effects, ended)
+    }
+
+    private mutating func publishStatement(
+        _ name: StatementName, _ body: StatementBody?, using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) {
+        let statement: Statement
+        do throws(SigningFailure) {
+            let version = DocumentVersion(incarnation: me.incarnation, life: me.life, sequence: sequence + 1)
+            statement = try Statement(
+                name, version: version, body: body, enrolment: me.enrolment, by: me.signer)
+        } catch {
+            throw .signing(error)
+        }
+        switch said.take(statement, under: trust, by: store.signatureChecker) {
+        case .taken:
+            sequence += 1
+            passOn(statement, from: nil)
+        case .known: break
+        case .outdated: throw .saidElsewhere
+        case .refused(let refusal): throw .refusedStatement(refusal)
+        }
+    }
+
+    // MARK: Exchanged
+
+    mutating func receiveDecision(
+        _ bytes: [UInt8], from link: LinkID, _ peer: NodeID, using random: inout some RandomNumberGenerator
+    ) {
+        let statement: Statement
+        do throws(WireError) {
+            statement = try Statement.decode(bytes)
+        } catch {
+            floods.charge(peer, at: now)
+            return outbox.tell(.notice(.refusedDecision(nil, .malformed(error), from: peer)))
+        }
+        if said[statement.key]?.hash == statement.hash { return }
+        guard isWithinAllowance(statement) else {
+            return floods.leftOut(of: statement.origin, at: now)
+        }
+        switch said.take(statement, under: trust, by: store.signatureChecker) {
+        case .known, .outdated: break
+        case .refused(let refusal):
+            if refusal.isForgery { floods.charge(peer, at: now) }
+            outbox.tell(.notice(.refusedDecision(statement.key, refusal, from: peer)))
+        case .taken:
+            var allowance = sayings[statement.origin] ?? Allowance(sayingTerms)
+            allowance.take(1, at: now)
+            sayings[statement.origin] = allowance
+            passOn(statement, from: link)
+            // A former self of ours was ahead: from here on this one is.
+            if statement.origin == me.id, statement.version.life != me.life,
+                statement.version.incarnation >= me.incarnation
+            {
+                goAbove(statement.version, using: &random)
+            }
+        }
+    }
+
+    /// What one origin says anew is bounded like its documents; what is left out comes with the whole set, later.
+    private func isWithinAllowance(_ statement: Statement) -> Bool {
+        sayings[statement.origin].map { $0.left(at: now) > 0 } ?? true
+    }
+
+    private var sayingTerms: Allowance.Terms {
+        Allowance.Terms(perSecond: limits.documentsPerSecond, burst: limits.statementsBurst)
+    }
+
+    /// Stored, then sent to every neighbour, before anything else; then shown.
+    private mutating func passOn(_ statement: Statement, from link: LinkID?) {
+        outbox.persist(.storeDecision(statement))
+        let encoded = statement.encoded
+        for other in neighbourhood.links.keys.sorted() where other != link && greetings[other] != nil {
+            outbox.state(.statements([encoded], isLast: false), other)
+        }
+        outbox.noteCatalogChange()
+    }
+
+    /// Lets go of allowances that are whole again.
+    mutating func tidySayings() { sayings = sayings.filter { !$0.value.isWhole(at: now) } }
+}

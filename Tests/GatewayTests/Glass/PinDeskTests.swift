@@ -1,0 +1,151 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MCPTransport
+import MartletTestKit
+import Policy
+import Testing
+
+@testable import Gateway
+@testable import Storage
+
+struct PinDeskTests {
+    private let scratch = Scratch()
+    private let board = CatalogBoard(me: .here, nameLengthMax: 50)
+
+    private func desk(_ database: NodeDatabase, _ glass: Glass? = nil) async throws -> PinDesk {
+        try await PinDesk(
+            shelf: PinShelf(database), board: board, glass: glass ?? Glass(board: board), log: .silent)
+    }
+
+    private func definition(_ approve: ApprovalPolicy = .pinned) -> ServerDefinition {
+        ServerDefinition(
+            name: "bank", transport: .stdio(command: "x", arguments: [], environment: [], directory: nil),
+            approve: approve)
+    }
+
+    private func offer(_ description: String, name: String = "pay") throws -> Manifest {
+        let entry = try Entry(
+            kind: .tool, definition: ["name": .string(name), "description": .string(description)]
+        ).orFail()
+        return Manifest(
+            entries: [entry], instructions: nil, capabilities: .emptyObject, serverInfo: .emptyObject)
+    }
+
+    private func call(_ name: String) -> CallRequest {
+        CallRequest(
+            id: .random(), method: Method.toolsCall, params: ["name": .string(name)], client: ClientFacts(),
+            caller: .anonymous, timeLeft: .seconds(1))
+    }
+
+    @Test func `what was pinned holds after a restart`() async throws {
+        let (_, database) = try scratch.start()
+        let first = try offer("Pays.")
+        let before = try await desk(database)
+        #expect(await before.judge(definition(), first) == first)
+        let glass = Glass(board: board)
+        let again = try await desk(database, glass)
+        let listing = try await again.judge(definition(), offer("Steals.")).orFail()
+        #expect(listing.entries == first.entries && listing.pending.count == 1)
+        #expect(glass.objection(to: call("pay"), atOwn: "bank")?.reason == .pendingApproval)
+
+        let waiting = await again.waiting
+        #expect(waiting.map(\.key.text) == ["pay"])
+        let pin = Pin(of: try #require(waiting.first?.pinned.pending))
+        #expect(try await again.approve(waiting.map(\.key), of: "bank", pin: pin).count == 1)
+        #expect(await again.judgeAgain("bank")?.pending.isEmpty == true)
+        #expect(glass.objection(to: call("pay"), atOwn: "bank") == nil)
+        let third = try await desk(database)
+        let stolen = try offer("Steals.")
+        #expect(await third.judge(definition(), stolen) == stolen)
+    }
+
+    @Test func `a damaged row is approved by nobody, and is not seen for the first time`() async throws {
+        let (_, database) = try scratch.start()
+        try await PinShelf(database).save([
+            StoredPin(
+                server: "bank", kind: .tool, name: Array("pay".utf8), approved: [1, 2, 3], ground: 9,
+                granted: nil,
+                pending: nil, since: 0, likeness: nil)
+        ])
+        let listing = try await desk(database).judge(definition(), offer("Pays.")).orFail()
+        #expect(listing.entries.isEmpty && listing.pending.count == 1)
+    }
+
+    @Test func `a newcomer named like another's entry waits`() async throws {
+        let (_, database) = try scratch.start()
+        board.publish(try CatalogSnapshot.sample().with("erp", on: .there, .tools("get_salary")))
+        let desk = try await desk(database)
+        let listing = try await desk.judge(definition(), offer("Gets.", name: "get_s\u{430}lary")).orFail()
+        #expect(listing.entries.isEmpty && listing.pending.count == 1)
+        #expect(await desk.waiting.first?.pinned.likeness == "there--erp/get_salary")
+        // The same name is one that many have.
+        let same = try await desk.judge(definition(), offer("Gets.", name: "get_salary")).orFail()
+        #expect(same.pending.isEmpty)
+    }
+
+    @Test func `what is forgotten with its server is seen for the first time again`() async throws {
+        let (_, database) = try scratch.start()
+        let desk = try await desk(database)
+        _ = try await desk.judge(definition(), offer("Pays."))
+        await desk.forget("bank")
+        #expect(try await desk.judge(definition(), offer("Other."))?.pending.isEmpty == true)
+        #expect(try await PinShelf(database).all().count == 1)
+    }
+
+    @Test func `a call is refused for a hold on its entry, its server or its node, and names who holds it`()
+        throws
+    {
+        let glass = Glass(board: board)
+        let server = ServerKey(owner: .there, name: "erp")
+        let address = EntryAddress(server: server, kind: .tool, name: "get")
+        for target in [StatementTarget.of(address), .server(server), .node(.there)] {
+            var snapshot = try CatalogSnapshot.sample().with("erp", on: .there, .tools("get", "set"))
+            snapshot.holds = Holds([
+                Hold(target: target, signer: .there, reach: .mesh, reason: "leaks", at: 0)
+            ])
+            board.publish(snapshot)
+            let failure = try glass.objection(to: call("get"), at: server).orFail()
+            #expect(failure.reason == .quarantined && failure.isUnsent)
+            #expect(failure.detail.contains("operator there") && failure.detail.contains("leaks"))
+            #expect((glass.objection(to: call("set"), at: server) == nil) == (target == .of(address)))
+            var cancel = call("get")
+            cancel.method = Method.tasksCancel
+            #expect(glass.objection(to: cancel, at: server) == nil, "what runs may be ended")
+            // Agents are not shown it, and its name stays its own.
+            let view = try board.view(.all).orFail()
+            #expect(!view.shown(.tool).contains { $0.binding.entry == "get" })
+            #expect(view.entry(.tool, named: "there--erp__get")?.isHeld == true)
+        }
+    }
+
+    @Test func `targets are named as people write them`() throws {
+        var snapshot = try CatalogSnapshot.sample().with("erp", on: .there, .tools("get"))
+            .with("files", .tools("read"))
+        snapshot.holds = Holds([
+            Hold(
+                target: .of(
+                    EntryAddress(server: ServerKey(owner: .here, name: "gone"), kind: .tool, name: "x")),
+                signer: .here, reach: .here, reason: "", at: 0)
+        ])
+        board.publish(snapshot)
+        let fresh = EntryAddress(
+            server: ServerKey(owner: .here, name: "files"), kind: .tool, name: "fresh/one")
+        let lookup = TargetLookup(
+            snapshot: board.snapshot, nodes: .init(board.snapshot), view: board.view(.all), nameLengthMax: 50,
+            waiting: [fresh])
+        let erp = ServerKey(owner: .there, name: "erp")
+        let get = StatementTarget.of(EntryAddress(server: erp, kind: .tool, name: "get"))
+        for (text, target) in [
+            ("there--erp/get", get), ("there--erp__get", get), ("there--erp", .server(erp)),
+            ("node:there", .node(.there)),
+            ("there", .node(.there)), ("files", .server(fresh.server)), ("files/fresh/one", .of(fresh)),
+            ("gone/x", snapshot.holds.all[0].target),
+        ] {
+            #expect(try lookup.targets(text) == [target], "\(text)")
+        }
+        for text in ["nothing", "there--erp/other", "node:nobody", "erp"] {
+            #expect(throws: Refusal.self, "\(text)") { try lookup.targets(text) }
+        }
+    }
+}
