@@ -164,14 +164,18 @@ extension EndToEnd.Doors {
         let mcp = try await node.mcpAddress()
         let whole = try #require(try await node.json("token", "create", "whole")["token"]?.string)
         let less = try #require(
-            try await node.json("token", "create", "less", "--server", "ops", "--entry", "sample/add")["token"]?.string)
+            try await node.json("token", "create", "less", "--server", "ops", "--entry", "sample/add")[
+                "token"]?.string)
         func list(_ path: String, _ key: String) async throws -> [String]? {
             let outcome = try await Program.run(
-                PythonClient.script("client.py", "list", "http://\(mcp)\(path)"), environment: ["BEARER_TOKEN": key])
+                PythonClient.script("client.py", "list", "http://\(mcp)\(path)"),
+                environment: ["BEARER_TOKEN": key])
             guard outcome.status == 0 else { return nil }
             return try JSON(validating: outcome.output)["tools"]?.elements.compactMap { $0["name"]?.string }
         }
-        try await eventually("the sample server is up") { try await list("/servers/ops/mcp", whole)?.count ?? 0 > 1 }
+        try await eventually("the sample server is up") {
+            try await list("/servers/ops/mcp", whole)?.count ?? 0 > 1
+        }
         #expect(try await list("/servers/ops/mcp", less) == ["add"])
         for path in ["/mcp", "/servers/lab/mcp", "/servers/sample/mcp"] {
             #expect(try await list(path, less) ?? [] == [], "\(path)")
