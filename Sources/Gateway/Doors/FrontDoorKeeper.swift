@@ -149,7 +149,8 @@ final class FrontDoorKeeper: Sendable {
         guard let place else { return nil }
         let host = exchange.target.authority?.description ?? exchange.headers.first("host")
         return ProtectedResource(
-            configured: settings.url, isSecure: exchange.isSecure, host: host, path: place)
+            configured: settings.url, isSecure: exchange.isSecure, host: host,
+            localPort: exchange.localPort, path: place)
     }
 
     private func refusal(
