@@ -28,10 +28,13 @@ package final class AdminClient: Sendable {
     package let token: String
     private let http: HTTPClient
 
-    package init(address: String, token: String) {
-        base = "http://\(address)"
+    /// - Parameters:
+    ///   - isSecure: whether to speak TLS, with a server whose certificate the system's roots vouch for.
+    ///   - certificate: the file of the very certificate that it shows, for a node of this host; then it is TLS.
+    package init(address: String, token: String, isSecure: Bool = false, certificate: String? = nil) {
+        base = (isSecure || certificate != nil ? "https://" : "http://") + address
         self.token = token
-        http = HTTPClient(group: EventLoops.shared)
+        http = HTTPClient(group: EventLoops.shared, pinned: certificate)
     }
 
     /// The path of segments that may hold anything: each is percent-encoded.
@@ -44,12 +47,14 @@ package final class AdminClient: Sendable {
 
     /// The node that a command means: the one named, else `MARTLET_NODE`, else the one that runs here.
     ///
-    /// One that does not run here is taken on a loopback address only: the admin surface has no TLS yet, so its token
-    /// would cross the network for all to read.
+    /// One that does not run here is taken on a loopback address or by https only: else its token would cross the network for
+    /// all to read.
     /// Its token is `MARTLET_TOKEN`, or what stands in the file that the running node named.
     package static func locate(address: String?) throws(AdminClientError) -> AdminClient {
         let nodes = RunningNode.all()
-        let wanted = try (address ?? environment("MARTLET_NODE")).map(Self.hostAndPort)
+        let named = try (address ?? environment("MARTLET_NODE")).map(Self.place)
+        let wanted = named?.address
+        let isSecure = named?.isSecure ?? false
         let chosen: RunningNode?
         if let wanted {
             chosen = nodes.first { $0.admin == wanted }
@@ -63,16 +68,19 @@ package final class AdminClient: Sendable {
         } else {
             chosen = nodes.first
         }
-        if chosen == nil, let wanted, ListenAddress(wanted)?.isLoopback != true {
+        if chosen == nil, let wanted, !isSecure, ListenAddress(wanted)?.isLoopback != true {
             throw AdminClientError(
-                "\(wanted) is on another host, and the admin surface has no TLS yet: its token would be readable on the way\n→ open a tunnel, and name its end here: ssh -N -L 7331:127.0.0.1:7331 HOST, then --node 127.0.0.1:7331"
+                "\(wanted) is on another host, and without TLS its token would be readable on the way\n→ name it as https://\(wanted) if its listen.admin has tls, or open a tunnel, and name its end here: ssh -N -L 7331:127.0.0.1:7331 HOST, then --node 127.0.0.1:7331"
             )
         }
         guard let admin = chosen?.admin ?? wanted else {
             throw AdminClientError(
                 "no node of this user runs here; start one with `martlet up`, or name one with --node")
         }
-        if let token = environment("MARTLET_TOKEN") { return AdminClient(address: admin, token: token) }
+        if let token = environment("MARTLET_TOKEN") {
+            return AdminClient(
+                address: admin, token: token, isSecure: isSecure, certificate: chosen?.certificate)
+        }
         guard let chosen else {
             throw AdminClientError(
                 "no token for the node at \(admin); set MARTLET_TOKEN to what stands in its admin.token")
@@ -83,25 +91,28 @@ package final class AdminClient: Sendable {
             )
         }
         let token = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-        return AdminClient(address: admin, token: token)
+        return AdminClient(address: admin, token: token, isSecure: isSecure, certificate: chosen.certificate)
     }
 
-    /// - Parameter text: `host:port`, or a URL of scheme http with nothing after the port.
-    private static func hostAndPort(_ text: String) throws(AdminClientError) -> String {
+    /// - Parameter text: `host:port`, or a URL of scheme http or https with nothing after the port.
+    private static func place(_ text: String) throws(AdminClientError) -> (address: String, isSecure: Bool) {
+        var isSecure = false
         var rest = Substring(text)
         if let mark = text.firstRange(of: "://") {
-            guard text[..<mark.lowerBound].lowercased() == "http" else {
+            let scheme = text[..<mark.lowerBound].lowercased()
+            guard ["http", "https"].contains(scheme) else {
                 throw AdminClientError(
-                    "--node \(text): the admin surface speaks plain http, it has no TLS yet\n→ write http://HOST:PORT, or HOST:PORT alone"
+                    "--node \(text): the admin surface speaks http and https\n→ write https://HOST:PORT, or HOST:PORT alone"
                 )
             }
+            isSecure = scheme == "https"
             rest = text[mark.upperBound...]
             if rest.hasSuffix("/") { rest.removeLast() }
         }
         guard ListenAddress(rest) != nil else {
             throw AdminClientError("--node: expected HOST:PORT, as in 127.0.0.1:7331, found \"\(text)\"")
         }
-        return String(rest)
+        return (String(rest), isSecure)
     }
 
     package func get(_ path: String) async throws -> JSON { try await ask("GET", path, nil) }

@@ -11,13 +11,18 @@ package struct RunningNode: Hashable, Sendable {
     package var mcp: String
     package var mesh: String?
     package var tokenFile: String
+    /// The file of the certificate that the admin surface shows; `nil`: plain HTTP.
+    package var certificate: String?
     package var pid: Int
 
-    package init(admin: String, mcp: String, mesh: String?, tokenFile: String, pid: Int) {
+    package init(
+        admin: String, mcp: String, mesh: String?, tokenFile: String, certificate: String? = nil, pid: Int
+    ) {
         self.admin = admin
         self.mcp = mcp
         self.mesh = mesh
         self.tokenFile = tokenFile
+        self.certificate = certificate
         self.pid = pid
     }
 
@@ -25,7 +30,9 @@ package struct RunningNode: Hashable, Sendable {
         guard let admin = json["admin"]?.string, let mcp = json["mcp"]?.string,
             let tokenFile = json["tokenFile"]?.string, let pid = json["pid"]?.int
         else { return nil }
-        self.init(admin: admin, mcp: mcp, mesh: json["mesh"]?.string, tokenFile: tokenFile, pid: pid)
+        self.init(
+            admin: admin, mcp: mcp, mesh: json["mesh"]?.string, tokenFile: tokenFile,
+            certificate: json["certificate"]?.string, pid: pid)
     }
 
     package var json: JSON {
@@ -33,6 +40,7 @@ package struct RunningNode: Hashable, Sendable {
             ("admin", .string(admin)), ("mcp", .string(mcp)), ("tokenFile", .string(tokenFile)),
             ("pid", .number(pid)),
         ]
+        if let certificate { members.append(("certificate", .string(certificate))) }
         if let mesh { members.append(("mesh", .string(mesh))) }
         return .object(members)
     }

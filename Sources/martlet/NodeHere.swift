@@ -27,7 +27,7 @@ enum NodeHere {
         let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
         let word = RunningNode(
             admin: admin.address, mcp: node.mcpAddress, mesh: node.meshAddress,
-            tokenFile: node.adminTokenFile, pid: ProcessInfo.id)
+            tokenFile: node.adminTokenFile, certificate: node.adminCertificate, pid: ProcessInfo.id)
         word.announce(dataFolder: settings.dataFolder)
         defer { word.withdraw(dataFolder: settings.dataFolder) }
 

@@ -8,7 +8,7 @@ struct AdminClientTests {
     }
 
     @Test(arguments: [
-        ("https://127.0.0.1:7331", "no TLS"), ("gw.example.net:7331", "ssh"), ("http://10.1.2.3:7331", "ssh"),
+        ("ftp://127.0.0.1:7331", "https"), ("gw.example.net:7331", "ssh"), ("http://10.1.2.3:7331", "ssh"),
         ("http://10.1.2.3:7331/", "ssh"), ("somewhere", "HOST:PORT"),
         ("http://127.0.0.1:7331/v1", "HOST:PORT"),
     ])

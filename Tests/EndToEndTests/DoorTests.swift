@@ -100,7 +100,7 @@ extension EndToEnd.Doors {
             node: {name: tls, segment: here}
             listen:
               mcp: {address: "127.0.0.1:0", tls: {certificate: \(path)/gw.pem, key: \(path)/gw.key, clientCA: \(path)/ca.pem}}
-              admin: "127.0.0.1:0"
+              admin: {address: "127.0.0.1:0", tls: {certificate: \(path)/gw.pem, key: \(path)/gw.key}}
               mesh: none
             mesh: {mdns: off}
             """
@@ -118,6 +118,17 @@ extension EndToEnd.Doors {
                 ] + options, folder: path)
             return outcome.output
         }
+        let listen = try await node.json("status")["listen"]
+        #expect(listen?["mcpURL"]?.string == "https://\(mcp)")
+        #expect(listen?["adminURL"]?.string?.hasPrefix("https://") == true)
+        // A client that starts its server as a child comes in by way of the same certificate.
+        let child = try node.start(
+            ["stdio"],
+            input:
+                #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#
+                + #""clientInfo":{"name":"c","version":"1"}}}"# + "\n")
+        try await eventually("the bridge answers over TLS") { child.outputText.contains(#""serverInfo""#) }
+        child.endInput()
         #expect(try await ask("--cert", "agent.pem", "--key", "agent.key") == "200")
         #expect(try await ask() == "401", "TLS alone lets nobody in")
         #expect(try await ask("--cert", "stranger.pem", "--key", "stranger.key") != "200")
@@ -125,6 +136,9 @@ extension EndToEnd.Doors {
         try await Self.certificate("gw", names: "DNS:localhost,IP:127.0.0.1", signer: "others", in: scratch)
         try await eventually("the new certificate is served") {
             try await ask("--cert", "agent.pem", "--key", "agent.key", root: "others") == "200"
+        }
+        try await eventually("commands go by the new certificate") {
+            try await node.martlet("status").status == 0
         }
         try await node.stop()
     }

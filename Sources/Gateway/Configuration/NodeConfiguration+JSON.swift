@@ -11,12 +11,14 @@ extension NodeConfiguration {
         if let data = self.node.data { node.append(("data", .string(data))) }
         var mcp = JSON.string(listen.mcp.description)
         if let tls = listen.mcpTLS { mcp = ["address": mcp, "tls": tls.json] }
+        var admin = JSON.string(listen.admin.description)
+        if let tls = listen.adminTLS { admin = ["address": admin, "tls": tls.json] }
         var all: [(String, JSON)] = [
             ("node", .object(node)),
             (
                 "listen",
                 [
-                    "mcp": mcp, "admin": .string(listen.admin.description),
+                    "mcp": mcp, "admin": admin,
                     "mesh": .string(listen.mesh?.description ?? "none"),
                     "hosts": .array(listen.hosts.map(JSON.string)),
                 ]

@@ -85,6 +85,7 @@ package struct ListenSettings: Hashable, Sendable {
     /// Over TLS, if at all.
     package var mcpTLS: TLSSettings?
     package var admin: HostPort
+    package var adminTLS: TLSSettings?
     /// `nil`: the node only dials out.
     package var mesh: HostPort?
     /// Names by which clients reach the HTTP listeners, besides their addresses and `localhost`, and whole origins of
@@ -99,7 +100,11 @@ package struct ListenSettings: Hashable, Sendable {
 
     package init(reading section: inout ConfigSection) {
         (mcp, mcpTLS) = Self.listener("mcp", default: Self.mcpDefault, in: &section)
-        admin = section.address("admin", default: Self.adminDefault)
+        (admin, adminTLS) = Self.listener("admin", default: Self.adminDefault, in: &section)
+        if adminTLS?.clientCA != nil {
+            section.report(
+                "admin", "tls.clientCA goes with listen.mcp only: the admin surface wants its token")
+        }
         let mesh = section.parsed("mesh", expecting: "none or \(HostPort.form)") { text -> Door? in
             text == "none" ? .closed : HostPort(text).map(Door.at)
         }

@@ -1,5 +1,4 @@
 package import Catalog
-package import Composition
 package import Policy
 
 /// One MCP server that this node fronts, as configured: in the `mcpServers` shape of desktop clients, and ours.

@@ -80,6 +80,8 @@ final class FrontDoorKeeper: Sendable {
     ) -> Authorization {
         switch decision {
         case .allowed(let principal): .allowed(principal)
+        case .refused(let denial) where denial.rule == .keyNeeded && (tokens != nil || passwords != nil):
+            refusal(401, resource, fault: fault, message: "this node wants a credential: \(ways)")
         case .refused(let denial): refusal(401, resource, fault: fault, message: denial.text)
         }
     }
@@ -103,6 +105,15 @@ final class FrontDoorKeeper: Sendable {
                 status: 503, challenge: nil,
                 message: "the keys of the token's issuer cannot be had at the moment; try again in a while")
         }
+    }
+
+    /// By what one may come in, for a person.
+    private var ways: String {
+        let ways =
+            ["a key (`martlet token create NAME` makes one)"]
+            + (tokens?.issuerNames ?? []).map { "a token of \($0)" }
+            + (passwords == nil ? [] : ["a name with its password"])
+        return ways.joined(separator: ", or ")
     }
 
     // MARK: Doing more
@@ -138,7 +149,8 @@ final class FrontDoorKeeper: Sendable {
         guard let place else { return nil }
         let host = exchange.target.authority?.description ?? exchange.headers.first("host")
         return ProtectedResource(
-            configured: settings.url, isSecure: exchange.isSecure, host: host, path: place)
+            configured: settings.url, isSecure: exchange.isSecure, host: host,
+            localPort: exchange.localPort, path: place)
     }
 
     private func refusal(

@@ -11,19 +11,24 @@ struct ProtectedResource: Hashable, Sendable {
 
     /// - Parameters:
     ///   - configured: `auth.url`; it outranks what a request says.
-    ///   - host: as the request names it; the listener has checked that it is one of ours.
-    init?(configured: String?, isSecure: Bool, host: String?, path: String) {
+    ///   - host: as the request names it, `HOST` or `HOST:PORT`; the listener has checked that the host is one of ours.
+    ///   - localPort: where the request came in. A host may have other services on other ports, and a token for one of
+    ///     those must not become one for us because a request names that port.
+    /// - Returns: `nil` where the request names another place.
+    init?(configured: String?, isSecure: Bool, host: String?, localPort: Int?, path: String) {
         self.path = path
         if let configured {
             origin = configured
             return
         }
-        guard var host = host?.lowercased(), !host.isEmpty, host.utf8.allSatisfy(Self.isInHost) else {
-            return nil
-        }
-        let ownPort = isSecure ? ":443" : ":80"
-        if host.hasSuffix(ownPort) { host.removeLast(ownPort.utf8.count) }
-        origin = (isSecure ? "https://" : "http://") + host
+        guard let host = host?.lowercased(), !host.isEmpty, host.utf8.allSatisfy(Self.isInHost), let localPort
+        else { return nil }
+        let ownPort = isSecure ? 443 : 80
+        let isNumbered = !host.hasSuffix("]") && host.contains(":")
+        let name = isNumbered ? host[..<(host.lastIndex(of: ":") ?? host.endIndex)] : host[...]
+        let port = isNumbered ? Int(host[name.endIndex...].dropFirst()) : ownPort
+        guard port == localPort else { return nil }
+        origin = (isSecure ? "https://" : "http://") + name + (localPort == ownPort ? "" : ":\(localPort)")
     }
 
     /// What stands in a token's `aud`.

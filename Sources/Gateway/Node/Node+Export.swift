@@ -27,7 +27,7 @@ extension Node {
         case "server-json":
             let servers = Set(entries.map(\.binding.server))
             let (namespace, board) = (namespace ?? "local.martlet", board)
-            let base = base ?? "http://\(mcpAddress)"
+            let base = base ?? mcpURL
             guard base.hasPrefix("http://") || base.hasPrefix("https://"),
                 !base.contains(where: \.isWhitespace)
             else {

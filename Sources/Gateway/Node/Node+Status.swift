@@ -11,9 +11,14 @@ extension Node {
         // A client that was told "ready" finds all of it in the lists.
         let isSettled = isReady && books.allSatisfy(\.isSettled) && Self.shows(books, snapshot)
         let me = snapshot.nodes[snapshot.me]
-        var listen: [(String, JSON)] = [("mcp", .string(mcpAddress))]
+        var listen: [(String, JSON)] = [("mcp", .string(mcpAddress)), ("mcpURL", .string(mcpURL))]
+        if let mcpCertificate { listen.append(("mcpCertificate", .string(mcpCertificate))) }
         if let mcpBound { listen.append(("mcpBound", .string(mcpBound))) }
-        if let adminAddress { listen.append(("admin", .string(adminAddress))) }
+        if let adminAddress {
+            listen.append(("admin", .string(adminAddress)))
+            listen.append(
+                ("adminURL", .string("\(adminCertificate == nil ? "http" : "https")://\(adminAddress)")))
+        }
         if let meshAddress { listen.append(("mesh", .string(meshAddress))) }
         var alone: [(String, JSON)] = [("isConfirmed", .bool(snapshot.isConfirmed))]
         if let since = snapshot.aloneSince {

@@ -47,7 +47,7 @@ extension Node {
         return board.snapshot.virtualServers.values.sorted { $0.name < $1.name }.map { record in
             VirtualServerReport(
                 record: record, view: board.view(.server(record.name.text)), catalog: catalog,
-                endpoint: "http://\(mcpAddress)/servers/\(record.name)/mcp")
+                endpoint: "\(mcpURL)/servers/\(record.name)/mcp")
         }
     }
 }

@@ -29,6 +29,7 @@ package final class Node: Sendable {
     let tokenDoor: TokenDoor?
     private let keyFetcher: KeyFetcher?
     private let mcpTLS: ListenerTLS?
+    private let adminTLS: ListenerTLS?
     let seat: MeshSeat
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
@@ -63,6 +64,14 @@ package final class Node: Sendable {
     var mcpListening: (host: String, port: Int) { (listener.address.host, listener.address.port) }
     /// Where the MCP listener listens, if that is on every address.
     var mcpBound: String? { listener.address.local == listener.address ? nil : listener.address.description }
+    /// By which clients reach it.
+    package var mcpURL: String {
+        settings.configuration.auth.url ?? "\(mcpTLS == nil ? "http" : "https")://\(mcpAddress)"
+    }
+    /// The file of the certificate that the MCP listener shows; `nil`: plain HTTP.
+    package var mcpCertificate: String? { settings.configuration.listen.mcpTLS?.certificate }
+    /// The same of the admin surface.
+    package var adminCertificate: String? { settings.configuration.listen.adminTLS?.certificate }
     /// Where peers connect; `nil` when this node only dials out.
     package var meshAddress: String? { seat.listenAddress }
     /// The file that holds the admin surface's token.
@@ -206,6 +215,7 @@ package final class Node: Sendable {
             access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
+        adminTLS = try Self.tls(configuration.listen.adminTLS, of: "admin")
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(
@@ -318,13 +328,15 @@ package final class Node: Sendable {
     /// Certificates and keys of issuers that lie in files, when those have changed.
     private func refreshDoorFiles() {
         tokenDoor?.refreshFiles()
-        switch mcpTLS?.refresh() {
-        case .renewed?: log.notice("The MCP listener has a new certificate.")
-        case .failed(let trouble)?:
-            log.error(
-                "The MCP listener's new certificate cannot be used; the former one stays.",
-                metadata: ["error": "\(trouble)"])
-        case .none?, nil: break
+        for (name, tls) in [("mcp", mcpTLS), ("admin", adminTLS)] {
+            switch tls?.refresh() {
+            case .renewed?: log.notice("A listener has a new certificate.", metadata: ["listener": "\(name)"])
+            case .failed(let trouble)?:
+                log.error(
+                    "A listener's new certificate cannot be used; the former one stays.",
+                    metadata: ["listener": "\(name)", "error": "\(trouble)"])
+            case .none?, nil: break
+            }
         }
     }
 
@@ -356,7 +368,7 @@ package final class Node: Sendable {
     {
         let listen = settings.configuration.listen
         let listener = try await Self.bind(
-            listen.admin, as: "admin", hosts: listen.hosts, log: log, handler: handler)
+            listen.admin, as: "admin", hosts: listen.hosts, tls: adminTLS, log: log, handler: handler)
         admin.withLock { $0 = listener.address.local.description }
         return listener
     }

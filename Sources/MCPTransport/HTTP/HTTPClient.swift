@@ -24,14 +24,16 @@ package final class HTTPClient: Sendable {
 
     /// - Parameters:
     ///   - additionalRoots: paths of PEM files with certificates to trust besides the system's.
+    ///   - pinned: the path of a PEM file whose first certificate is the only one that is believed, whatever names stand in it: for
+    ///     a listener of this very host.
     ///   - watch: asked about the address of each connection before it is opened; `nil`: any will do.
     package init(
         group: any EventLoopGroup, limits: HTTPClientLimits = .standard, additionalRoots: [String] = [],
-        watch: AddressWatch? = nil
+        pinned: String? = nil, watch: AddressWatch? = nil
     ) {
         self.group = group
         self.limits = limits
-        tls = HTTPClientTLS(additionalRoots: additionalRoots)
+        tls = HTTPClientTLS(additionalRoots: additionalRoots, pinned: pinned)
         self.watch = watch
         var pools: [ObjectIdentifier: LoopPool] = [:]
         for loop in group.makeIterator() {

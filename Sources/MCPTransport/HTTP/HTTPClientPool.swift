@@ -144,7 +144,7 @@ final class HTTPClientPool {
             ? tls.context(on: loop).map { $0 } : loop.makeSucceededFuture(nil)
         let watched = watch.map { $0.address(of: origin, on: loop).map(Optional.some) }
         let place = watched ?? loop.makeSucceededFuture(origin.authority.address(defaultPort: origin.port))
-        context.and(place).flatMap { [loop] context, place in
+        context.and(place).flatMap { [loop, tls] context, place in
             let bootstrap = ClientBootstrap(group: loop)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -152,7 +152,7 @@ final class HTTPClientPool {
                     channel.eventLoop.makeCompletedFuture {
                         if let context {
                             try channel.pipeline.syncOperations.addHandler(
-                                HTTPClientTLS.handler(context, for: origin))
+                                tls.handler(context, for: origin))
                         }
                         try channel.pipeline.syncOperations.addHandler(connection.value)
                     }
@@ -166,7 +166,7 @@ final class HTTPClientPool {
     private func cause(of error: any Error) -> HTTPClientError.Cause {
         switch error {
         case let error as AddressWatch.Refusal: .addressRefused(error.reason)
-        case is SocketAddressError: .unknownHost
+        case is SocketAddressError, is SocketAddressError.UnknownHost: .unknownHost
         case ChannelError.connectTimeout: .connectTimedOut(after: limits.connectTimeout)
         case let error as NIOConnectionError:
             if error.connectionErrors.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {

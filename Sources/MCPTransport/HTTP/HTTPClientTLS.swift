@@ -22,9 +22,14 @@ final class HTTPClientTLS: Sendable {
     }
 
     private let rootPaths: [String]
+    /// The file of the one certificate that is believed, whatever name it has.
+    private let pinned: String?
     private let cached = Mutex<NIOSSLContext?>(nil)
 
-    init(additionalRoots rootPaths: [String]) { self.rootPaths = rootPaths }
+    init(additionalRoots rootPaths: [String], pinned: String? = nil) {
+        self.rootPaths = rootPaths
+        self.pinned = pinned
+    }
 
     func context(on loop: any EventLoop) -> EventLoopFuture<NIOSSLContext> {
         if let context = cached.withLock({ $0 }) { return loop.makeSucceededFuture(context) }
@@ -37,7 +42,14 @@ final class HTTPClientTLS: Sendable {
 
     /// An address is no name to be indicated (RFC 6066 §3); without one the certificate must hold the
     /// address.
-    static func handler(_ context: NIOSSLContext, for origin: HTTPURL.Origin) throws -> NIOSSLClientHandler {
+    func handler(_ context: NIOSSLContext, for origin: HTTPURL.Origin) throws -> NIOSSLClientHandler {
+        if let pinned {
+            // Read for each connection: the file is renewed while the client lives.
+            let own = try NIOSSLCertificate.fromPEMFile(pinned).first
+            return try NIOSSLClientHandler(context: context, serverHostname: nil) { shown, decided in
+                decided.succeed(own != nil && shown.first == own ? .certificateVerified : .failed)
+            }
+        }
         let name = origin.authority.isAddress ? nil : origin.host
         return try NIOSSLClientHandler(context: context, serverHostname: name)
     }

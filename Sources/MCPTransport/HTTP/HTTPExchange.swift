@@ -20,6 +20,8 @@ package final class HTTPExchange: Sendable {
     package let remoteAddress: String?
     package let remotePort: Int?
     package let remoteIsLoopback: Bool
+    /// The port of our end of the connection.
+    package let localPort: Int?
     /// Whether it came over TLS to this very listener.
     package let isSecure: Bool
     /// Whose certificate the client has proved to be its own; `nil`: it showed none.
@@ -48,6 +50,7 @@ package final class HTTPExchange: Sendable {
         self.connection = NIOLoopBound(connection, eventLoop: channel.eventLoop)
         remoteAddress = channel.remoteAddress?.plainIPAddress
         remotePort = channel.remoteAddress?.port
+        localPort = channel.localAddress?.port
         remoteIsLoopback = channel.remoteAddress?.isLoopback ?? false
     }
 

@@ -17,10 +17,10 @@ struct Client: AsyncParsableCommand {
     func run() async throws {
         try await options.withNode { node in
             let status = try await node.get("/v1/status")
-            let address = status["listen"]?.words("mcp") ?? "127.0.0.1:7330"
+            let base = status["listen"]?["mcpURL"]?.string ?? "http://127.0.0.1:7330"
             let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
             let name = server.map { "martlet-\($0)" } ?? "martlet"
-            let url = "http://\(address)\(path)"
+            let url = base + path
             if options.json {
                 return Terminal.data(
                     JSON.object([

@@ -23,7 +23,7 @@ enum StatusPage {
                 + " roles \(node.words("roles")), up \(age(seconds: node.count("uptimeSeconds")))")
         let listen = status["listen"] ?? .emptyObject
         Terminal.say(
-            "MCP http://\(listen.words("mcp"))/mcp\(listen["mcpBound"]?.string.map { " (on \($0))" } ?? "")   admin \(listen.words("admin"))   mesh "
+            "MCP \(listen.words("mcpURL"))/mcp\(listen["mcpBound"]?.string.map { " (on \($0))" } ?? "")   admin \(listen.words("admin"))   mesh "
                 + (listen["mesh"]?.string ?? "none (dials out only)"))
         Terminal.say(Terminal.wrapped("mDNS \(status.words("mdns"))"))
         peers(status.list("peers"))

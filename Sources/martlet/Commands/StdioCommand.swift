@@ -47,7 +47,8 @@ struct StdioCommand: AsyncParsableCommand {
             try await NodeHere.run(settings) { node in
                 isStarted.withLock { $0 = true }
                 await node.waitForServers(within: Self.serversPatience)
-                try await bridge(to: node.mcpAddress, token: node.adminToken)
+                try await bridge(
+                    to: node.mcpAddress, token: node.adminToken, certificate: node.mcpCertificate)
                 return .nodeEnds
             }
         } catch {
@@ -78,12 +79,13 @@ struct StdioCommand: AsyncParsableCommand {
         let token = client.token
         await client.close()
         let address = status["listen"]?.words("mcp") ?? ""
-        guard ListenAddress(address)?.isLoopback == true else {
+        let certificate = status["listen"]?["mcpCertificate"]?.string
+        guard ListenAddress(address)?.isLoopback == true || certificate != nil else {
             throw CommandFailure(
                 "the node's MCP listener is at \(address), not on loopback, and has no TLS; the token of `martlet stdio` would be readable on the way\n→ set listen.mcp to 127.0.0.1 or 0.0.0.0 there, and run `martlet stdio` on that host"
             )
         }
-        try await bridge(to: address, token: token)
+        try await bridge(to: address, token: token, certificate: certificate)
     }
 
     /// Whether the node, or a server of its own, is only starting.
@@ -95,10 +97,13 @@ struct StdioCommand: AsyncParsableCommand {
     }
 
     /// Speaks for the client at a node's MCP listener until either side is gone.
-    private func bridge(to address: String, token: String) async throws {
+    ///
+    /// - Parameter certificate: the file of the one that the listener shows; `nil`: plain HTTP.
+    private func bridge(to address: String, token: String, certificate: String?) async throws {
         let path = server.map { AdminClient.path("servers", $0, "mcp") } ?? "/mcp"
-        let url = "http://\(address)\(path)\(mode.map { "?mode=\($0.rawValue)" } ?? "")"
-        let http = HTTPClient(group: EventLoops.shared)
+        let scheme = certificate == nil ? "http" : "https"
+        let url = "\(scheme)://\(address)\(path)\(mode.map { "?mode=\($0.rawValue)" } ?? "")"
+        let http = HTTPClient(group: EventLoops.shared, pinned: certificate)
         let service = BackendService(timeout: Self.callMax)
         // The node that runs the call knows its limits; the bridge has none of its own to add.
         var limits = BackendLimits.standard

@@ -97,8 +97,8 @@ enum Banner {
             "\(Terminal.bold("martlet")) \(SoftwareVersion.current): node \(Terminal.bold(node.words("label"))) on segment \(node.words("segment")), mesh \(node.words("mesh").prefix(8))…\(alone)"
         )
         let key = status["needsKey"]?.bool == true ? "callers need a key" : "no key needed on loopback"
-        Terminal.say("  MCP    http://\(listen.words("mcp"))/mcp  (\(key))")
-        Terminal.say("  admin  http://\(listen.words("admin"))  (the CLI finds its token by itself)")
+        Terminal.say("  MCP    \(listen.words("mcpURL"))/mcp  (\(key))")
+        Terminal.say("  admin  \(listen.words("adminURL"))  (the CLI finds its token by itself)")
         Terminal.say(
             "  mesh   \(listen["mesh"]?.string ?? "none: this node only dials out"); mDNS \(status.words("mdns"))"
         )

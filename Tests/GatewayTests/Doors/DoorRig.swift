@@ -6,6 +6,8 @@ import Logging
 import MCPModel
 import MCPTransport
 import MartletTestKit
+import NIOCore
+import NIOPosix
 import Storage
 import Synchronization
 import Testing
@@ -164,6 +166,31 @@ final class DoorRig: Sendable {
         return Answer(
             status: answer.head.status, challenge: answer.head.headers.first("www-authenticate"),
             json: (try? JSON(validating: answer.body)) ?? .null)
+    }
+
+    /// A session begun under a Host of one's own choice; the whole answer as text.
+    func raw(host: String, credential: String) async throws -> String {
+        let body =
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","#
+            + #""capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#
+        let fields = [
+            "Host: \(host)", "Authorization: \(credential)", "Content-Type: application/json",
+            "Accept: application/json, text/event-stream", "Content-Length: \(body.utf8.count)",
+            "Connection: close",
+        ]
+        let head = "POST /mcp HTTP/1.1\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n"
+        let channel = try await ClientBootstrap(group: EventLoops.shared).connectTimeout(.seconds(20))
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: head + body))
+            var text = ""
+            for try await part in inbound { text += String(buffer: part) }
+            return text
+        }
     }
 
     /// Claims of a token for this place, good now.

@@ -106,6 +106,22 @@ struct TokenDoorTests {
         }
     }
 
+    @Test func `a token for another port of the same host is none for this one, whatever the Host says`()
+        async throws
+    {
+        let mint = try TokenMint("ES256", keyID: "k1")
+        try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0) }) { (rig: DoorRig) async throws in
+            for host in ["127.0.0.1:9", "localhost:9", "127.0.0.1", "localhost"] {
+                let answer = try await rig.raw(
+                    host: host, credential: try rig.bearer(mint, [("aud", .string("http://\(host)/mcp"))]))
+                #expect(answer.hasPrefix("HTTP/1.1 401"), "\(host): \(answer.prefix(80))")
+                #expect(!answer.contains("resource_metadata"))
+            }
+            let right = try await rig.raw(host: "127.0.0.1:\(rig.port)", credential: try rig.bearer(mint))
+            #expect(right.hasPrefix("HTTP/1.1 200"), "\(right.prefix(80))")
+        }
+    }
+
     @Test func `where audiences are configured they alone count`() async throws {
         let mint = try TokenMint("RS256", keyID: "k1")
         try await DoorRig.with(.keys([mint]), auth: { Self.issuer($0, [("audience", "api://martlet")]) }) {
