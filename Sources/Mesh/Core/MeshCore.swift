@@ -147,7 +147,10 @@ package struct MeshCore: Sendable {
         case .enrolmentChanged(let enrolment):
             me.enrolment = enrolment
             publishNode(using: &random)
-        case .leafRenewed: planRedials(using: &random)
+        case .leafRenewed:
+            // Who is given one though it was revoked is not any more.
+            revokedDialAt = nil
+            planRedials(using: &random)
         case .leaving: leave(using: &random)
         }
         return flush(using: &random)
@@ -255,13 +258,12 @@ package struct MeshCore: Sendable {
         redialIfDue()
         makeRoom()
         trimLinks()
-        if ownRevocation != nil {
-            // Mostly in vain; but the root may have thought again, and nobody dials a node that they forgot.
-            if let last = revokedDialAt, now - last < limits.dialWhileRevoked { return }
-            revokedDialAt = now
-        }
+        // Mostly in vain; but the root may have thought again, and nobody dials a node that they forgot.
+        let isRevoked = ownRevocation != nil
+        if isRevoked, let last = revokedDialAt, now - last < limits.dialWhileRevoked { return }
         let dials = neighbourhood.dials(
             wanted: wantedPeers(), isKnown: { store.nodes.keys.contains($0) }, at: now, using: &random)
+        if isRevoked, !dials.isEmpty { revokedDialAt = now }
         for (address, expecting) in dials {
             outbox.tell(.dial(address: address, expecting: expecting))
         }

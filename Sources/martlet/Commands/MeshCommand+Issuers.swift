@@ -32,7 +32,7 @@ extension MeshCommand {
                     let isCorrection = answer["isCorrection"]?.bool == true
                     Terminal.say(
                         isCorrection
-                            ? "The root's word on \(answer.words("label")) is corrected; who is back is back within a minute."
+                            ? "The root's word on \(answer.words("label")) is corrected. Who was dropped comes back by itself within an hour, or when it is restarted."
                             : "\(answer.words("label")) is revoked, by \(answer.words("by")).")
                     let keeps = answer.list("keeps").compactMap(\.string)
                     if !keeps.isEmpty {
