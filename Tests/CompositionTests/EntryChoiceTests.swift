@@ -217,4 +217,35 @@ import Testing
             }
         }
     }
+
+    @Test func `approved chooses what an operator approved as it is, whoever owns it`() throws {
+        var mesh = try mesh()
+        let definition = try VirtualServerDefinition(
+            json: ["use": [["where": "'readonly' IN tags", "owners": ["approved"]]]]
+        ).resolve(against: mesh.catalog)
+        let before = mesh.view(.virtual(definition))
+        #expect(before.names(.tool).isEmpty)
+        // What reads and what writes, as they are; and another definition of one.
+        let office = SampleMesh.key("erp", on: "office")
+        let plant = SampleMesh.key("erp", on: "plant")
+        func approval(_ entry: Entry, of server: ServerKey) -> Approval {
+            Approval(
+                address: EntryAddress(server: server, kind: .tool, name: entry.name), pin: Pin(of: entry),
+                signer: plant.owner, reason: "", at: 0)
+        }
+        mesh.catalog.approvals = Approvals([
+            approval(try Self.tool("get"), of: office),
+            approval(try Self.tool("set", reads: false), of: plant),
+            approval(try Self.tool("get", reads: false), of: plant),
+        ])
+        #expect(!before.stands(in: mesh.catalog))
+        let view = mesh.view(.virtual(definition))
+        #expect(view.names(.tool) == ["office--erp__get"])
+        #expect(view.binding(.tool, named: "office--erp__get")?.server == office)
+        #expect(
+            definition.written(in: mesh.catalog).json.text.contains(#""owners":["approved"]"#))
+        // A change of it is another definition.
+        mesh.addServer("erp", on: "office", [try Self.tool("get", reads: true), try Self.tool("list")])
+        #expect(mesh.view(.virtual(definition)).names(.tool) == ["office--erp__get"])
+    }
 }

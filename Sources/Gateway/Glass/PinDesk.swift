@@ -2,6 +2,7 @@ import Catalog
 import Composition
 import JSONSlice
 import Logging
+import Mesh
 import Policy
 import Storage
 
@@ -73,7 +74,7 @@ actor PinDesk {
                 if try await store(book, changed, of: name, unlessPast: version) {
                     glass.put(GlassPane(name, under: offer.policy, listing: listing), of: name)
                     troubles[name] = nil
-                    return listing
+                    return Self.told(listing)
                 }
             }
             troubles[name] = "others changed it at the same time again and again"
@@ -84,6 +85,22 @@ actor PinDesk {
                 metadata: ["mcp.server": "\(name)", "error": "\(error)"])
         }
         return nil
+    }
+
+    /// Of what waits, as much as others are told beside what is listed: a manifest of both must fit the mesh.
+    private static let pendingBytesMax = 8 * 1024 * 1024
+
+    private static func told(_ listing: Manifest) -> Manifest {
+        let listed = listing.entries.reduce(0) { $0 + $1.definition.bytes.count }
+        var room = min(pendingBytesMax, ManifestCodec.bytesMax - ManifestCodec.bytesMax / 16 - listed)
+        let fitting = listing.pending.prefix { entry in
+            room -= entry.definition.bytes.count + 8
+            return room >= 0
+        }
+        guard fitting.count < listing.pending.count else { return listing }
+        return Manifest(
+            entries: listing.entries, pending: Array(fitting), instructions: listing.instructions,
+            capabilities: listing.capabilities, serverInfo: listing.serverInfo)
     }
 
     private func questions(of name: Label) -> PinBook.Questions {

@@ -79,6 +79,13 @@ extension Node {
         return try await !seat.running().isScoped(server)
     }
 
+    /// This node's quarantines in a mesh that it is about to leave go on for its own callers.
+    func keepOwnQuarantines() async throws {
+        for hold in board.snapshot.holds.all where hold.signer == seat.id && hold.reach != .here {
+            try await holdHere(hold.target, hold.reason)
+        }
+    }
+
     private func holdHere(_ target: StatementTarget, _ reason: String) async throws {
         let hold = Hold(
             target: target, signer: seat.id, reach: .here,
@@ -172,7 +179,7 @@ extension Node {
         }
         let told = targets.filter { $0.owner != seat.id || isForMesh }
         if !told.isEmpty {
-            for (address, pin) in try await approveForMesh(told, pin: pin) {
+            for (address, pin) in try await approveForMesh(told, reason, pin: pin) {
                 approved.removeAll { $0.address == address && $0.pin == pin }
                 approved.append((address, pin, .mesh))
             }
@@ -230,7 +237,7 @@ extension Node {
     }
 
     private func approveForMesh(
-        _ targets: [StatementTarget], pin: String?
+        _ targets: [StatementTarget], _ reason: String, pin: String?
     ) async throws -> [(EntryAddress, Pin)] {
         guard seat.roles.contains(.operator) else {
             throw Refusal(
@@ -272,7 +279,8 @@ extension Node {
         }
         for (address, pin) in chosen {
             do {
-                try await seat.running().say(.approve(address, pin), reason: "", wall: WallTime.now().seconds)
+                try await seat.running().say(
+                    .approve(address, pin), reason: reason, wall: WallTime.now().seconds)
             } catch let problem as PublishProblem {
                 throw Refusal(.conflict, "the mesh does not take the approval: \(problem)")
             }

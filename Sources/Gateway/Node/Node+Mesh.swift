@@ -33,6 +33,7 @@ extension Node {
     }
 
     package func join(token: String) async throws -> JSON {
+        try await keepOwnQuarantines()
         try await seat.join(tokenText: token)
         try await afterMeshChange()
         return .object([
@@ -42,6 +43,7 @@ extension Node {
     }
 
     package func leave() async throws -> JSON {
+        try await keepOwnQuarantines()
         try await seat.leave()
         try await afterMeshChange()
         return .object([("mesh", .string(seat.mesh.description)), ("label", .string(seat.label.text))])

@@ -48,7 +48,12 @@ extension Node {
             ("kind", .string(address.kind.description)), ("entry", .string(address.name)),
             ("server", .string(address.server.name.text)),
             ("owner", .string(report.nodes[address.server.owner])),
-            ("state", .string(report.state(of: address.server))), ("endpoints", .array(endpoints)),
+            (
+                "state",
+                .string(
+                    snapshot.holds.on(address) == nil
+                        ? report.state(of: address.server) : CatalogReport.quarantined)
+            ), ("endpoints", .array(endpoints)),
             ("replicas", replicas(of: address.server, report)),
         ])
     }
