@@ -90,7 +90,7 @@ extension Town {
             how:
                 "N = \(count), seed \(seed), 5 % loss; \(starved.count) nodes get no processor for 0.3 to 5 s, "
                 + "again and again after 0.5 to 10 s. Said by anybody: by the others at each change of their routes, by "
-                + "the starved where a path has been there for 1 s, since they wake up to find their links given up "
+                + "the starved where they were awake and a path was there for 1 s, since they wake up to find their links given up "
                 + "(\(sight.rightly) times one of them then had no path to another)",
             isReached: sight.wrongly == 0)
     }

@@ -5,7 +5,7 @@ import Mesh
 ///
 /// A way is one of links that are up and that both their ends list. A node that is not starved itself must say so at no time. One that is wakes
 /// up to find its links given up, rightly, and makes new ones; each counts when both ends' word on it has spread. Of such a node it counts
-/// what it says though there has been a way for ``patience``.
+/// what it says though there has been a way for ``patience``, in which it had the processor.
 package final class LostFromSight {
     package struct Loss: Hashable, Sendable {
         package var observer: SimulatedMesh.NodeIndex
@@ -46,7 +46,14 @@ package final class LostFromSight {
         let end = mesh.now + duration
         while mesh.now < end {
             mesh.run(for: min(Self.lookEvery, end - mesh.now))
-            for index in starved { look(at: index, patience: Self.patience) }
+            for index in starved {
+                // Who gets no processor says nothing, and has not seen what there was meanwhile.
+                if mesh.isPaused(index) {
+                    since = since.filter { $0.key.observer != index }
+                } else {
+                    look(at: index, patience: Self.patience)
+                }
+            }
         }
     }
 

@@ -248,6 +248,8 @@ package final class SimulatedMesh {
     }
 
     package func id(_ index: NodeIndex) -> NodeID { nodes[index].local.id }
+    /// Whether the node gets no CPU now: it reads nothing, and says nothing.
+    package func isPaused(_ index: NodeIndex) -> Bool { nodes[index].pausedUntil.map { $0 > now } ?? false }
     package func index(of node: NodeID) -> NodeIndex? { indices[node] }
     package func address(_ index: NodeIndex) -> String { "node\(index):7331" }
     package func isRunning(_ index: NodeIndex) -> Bool { nodes[index].core != nil }
