@@ -15,9 +15,12 @@ extension AccessDesk {
     func objection(
         to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage
     ) -> CallFailure? {
+        guard !isOpen(to: passage.subject.principal) else { return nil }
         if let composite = route.composite {
             let standing = standing(of: passage.subject)
-            guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else { return nil }
+            guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {
+                return nil
+            }
             return view.unknown(.tool, composite.tool.name).failure
         }
         // Tasks lead to servers of which something may be seen, and are answered to whose they are.
@@ -26,7 +29,8 @@ extension AccessDesk {
         let decision = decide(
             .use(of: kind), target, by: passage.subject, arguments: route.params["arguments"] ?? .emptyObject)
         guard !decision.isAllowed else { return nil }
-        let said = params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
+        let said =
+            params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
             ?? params["ref"]?["uri"]?.string ?? entry
         guard decide(.see, target, by: passage.subject, arguments: .emptyObject).isAllowed else {
             return view.unknown(kind, said).failure
@@ -41,7 +45,9 @@ extension AccessDesk {
         return decision.isAllowed ? nil : denial(of: decision, binding.entry, to: passage.subject)
     }
 
-    private func denial(of decision: AccessDecision, _ entry: String, to subject: AccessSubject) -> CallFailure {
+    private func denial(of decision: AccessDecision, _ entry: String, to subject: AccessSubject)
+        -> CallFailure
+    {
         let principal = subject.principal
         let who = principal.caller.written
         // Who may change the rules, or asks as somebody else, may know them.
@@ -76,7 +82,9 @@ extension AccessDesk {
 
 /// What of calls is counted.
 extension AccessDesk {
-    private static let countedMethods: Set<String> = [Method.toolsCall, Method.promptsGet, Method.resourcesRead]
+    private static let countedMethods: Set<String> = [
+        Method.toolsCall, Method.promptsGet, Method.resourcesRead,
+    ]
 
     /// Lets a call in, or says when it is worth another try.
     ///
@@ -97,7 +105,8 @@ extension AccessDesk {
             let wait = excess.wait.map { "again in \(Self.spell($0))" } ?? "again when one of them is over"
             return .failure(
                 CallFailure(
-                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)", hint: wait,
+                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)",
+                    hint: wait,
                     isUnsent: true, retryAfter: excess.wait))
         }
     }

@@ -146,7 +146,8 @@ final class CallRouter: Sendable {
         if call.method == Method.subscriptionsListen {
             return listen(route, request, rewritten, else: refuse)
         }
-        return dispatch(request, to: route.server, as: route.binding, passage, on: node, sent: sent, rewritten)
+        return dispatch(
+            request, to: route.server, as: route.binding, passage, on: node, sent: sent, rewritten)
     }
 
     /// Sends a call to a server, or to one of its replicas: the one way of every call, a composite's steps among them.
@@ -158,8 +159,9 @@ final class CallRouter: Sendable {
         _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
         on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
-        let entry = binding.map { ($0.kind, $0.entry) } ?? AccessDesk.entry(of: request.method, request.params)
-        guard let (kind, name) = entry else {
+        let entry =
+            binding.map { ($0.kind, $0.entry) } ?? AccessDesk.entry(of: request.method, request.params)
+        guard access.hasLimits, let (kind, name) = entry else {
             return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
         }
         let target = access.target(of: server, kind, name, through: passage.virtualServer)
@@ -240,7 +242,8 @@ final class CallRouter: Sendable {
                 sink(.failure(failure))
                 return .finished
             }
-            return dispatch(request, to: call.binding.server, as: call.binding, passage, on: node, sent: sent, sink)
+            return dispatch(
+                request, to: call.binding.server, as: call.binding, passage, on: node, sent: sent, sink)
         }
     }
 

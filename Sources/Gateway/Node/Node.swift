@@ -22,6 +22,7 @@ package final class Node: Sendable {
     let assembly: CatalogAssembly
     let local: LocalServers
     let access: AccessDesk
+    let adminKeys: AdminKeyBook
     let router: CallRouter
     let door: CallerDoor
     /// `nil`: no issuer of tokens is configured.
@@ -123,6 +124,7 @@ package final class Node: Sendable {
             listedTools: configuration.limits.listedTools)
         let access = AccessDesk(rules: configuration.access, board: board, now: { MeshClock.now() })
         self.access = access
+        adminKeys = try await AdminKeyBook(database)
         let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
         self.virtualChronicle = virtualChronicle
