@@ -15,6 +15,7 @@ extension AccessDesk {
     func objection(
         to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage
     ) -> CallFailure? {
+        guard !isOpen(to: passage.subject.principal) else { return nil }
         if let composite = route.composite {
             let standing = standing(of: passage.subject)
             guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {

@@ -30,6 +30,10 @@ extension AccessDesk {
             at: place(of: principal.entryNode),
             isWholeNode: isListen && principal == .node(principal.entryNode))
         let namesOthers = isListen || principal != .node(principal.entryNode)
+        guard !rules.isEmpty else {
+            return OwnerView(
+                subject: subject, target: nil, decision: .open, isSeen: true, namesOthers: namesOthers)
+        }
         let own = ServerKey(owner: board.me, name: call.server)
         if isListen {
             let watched = ResourceSubscription.uris(in: request.params).map {

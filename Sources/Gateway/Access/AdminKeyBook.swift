@@ -21,7 +21,8 @@ package struct AdminVisitor: Hashable, Sendable {
 
     /// As whom he calls tools, unless as somebody else.
     var principal: Principal {
-        name.map { Principal(Caller(issuer: "local", subject: $0), role: role) } ?? .administrator
+        // Told apart from the two that are called `local` otherwise.
+        name.map { Principal(Caller(issuer: "local", subject: "admin:\($0)"), role: role) } ?? .administrator
     }
 }
 
