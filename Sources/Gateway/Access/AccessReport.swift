@@ -110,6 +110,9 @@ struct AccessReport {
         if principal.role == .admin {
             notes.append("whoever holds this node's admin token is not held by its rules")
         }
+        if principal.caller.issuer == "key" {
+            notes.append("the key may have been made for less than rules allow: `martlet token list`")
+        }
         if arguments == nil, access.rules.rules.contains(where: { !$0.conditions.isEmpty }) {
             notes.append("rules ask for arguments; give some with --args")
         }
