@@ -41,6 +41,11 @@ package struct PinnedEntry: Hashable, Sendable {
     /// Why it was not approved at first sight, although the policy would have.
     package var likeness: String?
 
+    /// Of its definitions.
+    var bytes: Int {
+        [approved, granted, pending].reduce(0) { $0 + ($1?.definition.bytes.count ?? 0) }
+    }
+
     package init(
         approved: Entry? = nil, ground: Ground = .firstSight, granted: Entry? = nil, pending: Entry? = nil,
         since: Int64, likeness: String? = nil
@@ -79,9 +84,25 @@ package struct PinBook: Hashable, Sendable {
     /// nothing new is approved at first sight; else a server could make its owner forget by offering very much.
     package static let rememberedMax = 2 * Manifest.entriesMax
 
-    package private(set) var entries: [PinKey: PinnedEntry]
+    /// The definitions of these, together: twice what a manifest may be.
+    package static let rememberedBytesMax = 64 * 1024 * 1024
 
-    package init(_ entries: [PinKey: PinnedEntry] = [:]) { self.entries = entries }
+    package private(set) var entries: [PinKey: PinnedEntry]
+    private var bytes: Int
+
+    package init(_ entries: [PinKey: PinnedEntry] = [:]) {
+        self.entries = entries
+        bytes = entries.values.reduce(0) { $0 + $1.bytes }
+    }
+
+    /// - Returns: whether there was room for it.
+    private mutating func remember(_ record: PinnedEntry?, as key: PinKey) -> Bool {
+        let growth = (record?.bytes ?? 0) - (entries[key]?.bytes ?? 0)
+        guard growth <= 0 || bytes + growth <= Self.rememberedBytesMax else { return false }
+        bytes += growth
+        entries[key] = record
+        return true
+    }
 
     /// Holds what a server offers now against what was approved.
     ///
@@ -94,26 +115,31 @@ package struct PinBook: Hashable, Sendable {
         var listed: [Entry] = []
         var pending: [Entry] = []
         var changed: Set<PinKey> = []
-        var seen: Set<PinKey> = []
+        var seen: [PinKey: Entry] = [:]
+        var asOffered: Set<PinKey> = []
         for entry in offered.entries {
             let key = PinKey(entry)
-            // What a server lists twice, it has once: the first is judged, and a second would be called in its stead.
-            guard seen.insert(key).inserted else { continue }
+            // What a server lists twice, it has once: the first is judged, and another than that would be called in its stead.
+            if let first = seen[key] {
+                if first.hash == entry.hash, asOffered.contains(key) { listed.append(entry) }
+                continue
+            }
+            seen[key] = entry
             let before = entries[key]
             let (after, shown) = Self.judged(
-                entry, before, under: policy, mayRemember: entries.count < Self.rememberedMax,
+                entry, before, under: policy,
+                mayRemember: entries.count < Self.rememberedMax
+                    && bytes + entry.definition.bytes.count <= Self.rememberedBytesMax,
                 asking: questions, at: now)
-            if after != before {
-                entries[key] = after
-                changed.insert(key)
-            }
+            if after != before, remember(after, as: key) { changed.insert(key) }
             if let shown { listed.append(shown) }
-            if shown?.hash != entry.hash { pending.append(entry) }
+            if shown?.hash == entry.hash { asOffered.insert(key) } else { pending.append(entry) }
         }
         // What waited and is offered no more waits for nothing.
-        for (key, entry) in entries where entry.pending != nil && !seen.contains(key) {
-            entries[key]?.pending = nil
-            changed.insert(key)
+        for (key, entry) in entries where entry.pending != nil && seen[key] == nil {
+            var record = entry
+            record.pending = nil
+            if remember(record, as: key) { changed.insert(key) }
         }
         let listing = Manifest(
             entries: listed, pending: pending, instructions: offered.instructions,
@@ -126,7 +152,7 @@ package struct PinBook: Hashable, Sendable {
         asking questions: Questions, at now: Int64
     ) -> (record: PinnedEntry?, shown: Entry?) {
         guard var record = before else {
-            guard mayRemember else { return (nil, nil) }
+            guard mayRemember else { return (nil, policy == .auto ? entry : nil) }
             if policy == .auto {
                 return (PinnedEntry(approved: entry, ground: .policy, since: now), entry)
             }
@@ -181,7 +207,6 @@ package struct PinBook: Hashable, Sendable {
         guard let pending = entries[key]?.pending, pin.map({ $0 == Pin(of: pending) }) ?? true else {
             return false
         }
-        entries[key] = PinnedEntry(approved: pending, ground: .person, since: now)
-        return true
+        return remember(PinnedEntry(approved: pending, ground: .person, since: now), as: key)
     }
 }

@@ -138,6 +138,8 @@ struct PinBookTests {
         var book = PinBook()
         let (one, two) = (try tool("pay"), try tool("pay", "other"))
         #expect(judge(&book, offer(one, two), .pinned, at: 1).listing.entries == [one])
+        // The very same again is no other.
+        #expect(judge(&book, offer(one, one), .pinned, at: 2).listing.entries == [one, one])
         let (composed, decomposed) = (try tool("caf\u{E9}"), try tool("cafe\u{301}", "other"))
         let listing = judge(&book, offer(composed, decomposed), .pinned, at: 2).listing
         #expect(listing.entries == [composed, decomposed])
@@ -153,6 +155,19 @@ struct PinBookTests {
         let (listing, changed) = judge(&book, offer(entry), .pinned, at: 1)
         #expect(listing.entries.isEmpty && listing.pending == [entry] && changed.isEmpty)
         #expect(book.entries.count == PinBook.rememberedMax)
+        #expect(judge(&book, offer(entry), .auto, at: 2).listing.entries == [entry])
+    }
+
+    @Test func `a server that names ever new tools fills no disk`() throws {
+        var book = PinBook()
+        let padding = String(repeating: "x", count: 250_000)
+        var held = 0
+        for round in 0..<300 {
+            let listing = judge(&book, offer(try tool("t\(round)", padding)), .pinned, at: Int64(round))
+                .listing
+            held += listing.pending.count
+        }
+        #expect((20...60).contains(held) && book.entries.count + held == 300)
     }
 
     // MARK: Calls
