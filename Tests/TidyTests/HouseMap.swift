@@ -32,7 +32,7 @@ struct HouseMap {
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Translate": Target(storey: .core, ours: ["JSONSlice"], others: []),
-        "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
+        "Audit": Target(storey: .core, ours: ["Catalog", "JSONSlice"], others: ["Crypto"]),
         // zlib for two functions on bytes: deflating a frame and inflating one.
         "Mesh": Target(
             storey: .core, ours: ["Catalog", "JSONSlice", "MCPModel"], others: ["Crypto", "CZlib"]),
@@ -50,12 +50,13 @@ struct HouseMap {
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
         "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi", "CResolve"]),
         "Storage": Target(
-            storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB", "GRDBSQLite"]),
+            storey: .edge, ours: ["Audit", "Catalog", "Vault"], others: ["GRDB", "GRDBSQLite"]),
 
         "Gateway": Target(
             storey: .assembly,
             ours: [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Search", "Vault",
+                "Audit",
                 "MCPTransport", "MeshTransport", "Discovery", "Storage",
             ],
             others: ["Yams", "Logging", "Crypto"]),

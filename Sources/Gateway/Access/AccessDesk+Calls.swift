@@ -12,12 +12,17 @@ extension AccessDesk {
     /// - Parameters:
     ///   - view: what the caller is shown at the endpoint.
     ///   - params: as the client sent them.
+    ///   - decided: told what was decided, for the call's record.
     func objection(
-        to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage
+        to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage,
+        decided: (AccessDecision) -> Void = { _ in }
     ) -> CallFailure? {
         if let composite = route.composite {
             let standing = standing(of: passage.subject)
-            guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else { return nil }
+            guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {
+                return nil
+            }
+            decided(.refused(.noRule))
             return view.unknown(.tool, composite.tool.name).failure
         }
         // Tasks lead to servers of which something may be seen, and are answered to whose they are.
@@ -25,8 +30,10 @@ extension AccessDesk {
         let target = target(of: route.server, kind, entry, through: passage.virtualServer)
         let decision = decide(
             .use(of: kind), target, by: passage.subject, arguments: route.params["arguments"] ?? .emptyObject)
+        decided(decision)
         guard !decision.isAllowed else { return nil }
-        let said = params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
+        let said =
+            params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
             ?? params["ref"]?["uri"]?.string ?? entry
         guard decide(.see, target, by: passage.subject, arguments: .emptyObject).isAllowed else {
             return view.unknown(kind, said).failure
@@ -35,13 +42,19 @@ extension AccessDesk {
     }
 
     /// The same of one step of a composite, which is a call of a real tool like any other.
-    func objection(toStep binding: Binding, _ arguments: JSON, _ passage: Passage) -> CallFailure? {
+    func objection(
+        toStep binding: Binding, _ arguments: JSON, _ passage: Passage,
+        decided: (AccessDecision) -> Void = { _ in }
+    ) -> CallFailure? {
         let target = target(binding, through: passage.virtualServer)
         let decision = decide(.call, target, by: passage.subject, arguments: arguments)
+        decided(decision)
         return decision.isAllowed ? nil : denial(of: decision, binding.entry, to: passage.subject)
     }
 
-    private func denial(of decision: AccessDecision, _ entry: String, to subject: AccessSubject) -> CallFailure {
+    private func denial(of decision: AccessDecision, _ entry: String, to subject: AccessSubject)
+        -> CallFailure
+    {
         let principal = subject.principal
         let who = principal.caller.written
         // Who may change the rules, or asks as somebody else, may know them.
@@ -76,7 +89,9 @@ extension AccessDesk {
 
 /// What of calls is counted.
 extension AccessDesk {
-    private static let countedMethods: Set<String> = [Method.toolsCall, Method.promptsGet, Method.resourcesRead]
+    private static let countedMethods: Set<String> = [
+        Method.toolsCall, Method.promptsGet, Method.resourcesRead,
+    ]
 
     /// Lets a call in, or says when it is worth another try.
     ///
@@ -97,8 +112,9 @@ extension AccessDesk {
             let wait = excess.wait.map { "again in \(Self.spell($0))" } ?? "again when one of them is over"
             return .failure(
                 CallFailure(
-                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)", hint: wait,
-                    isUnsent: true, retryAfter: excess.wait))
+                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)",
+                    hint: wait,
+                    isUnsent: true, retryAfter: excess.wait, rule: "\(excess.limit)"))
         }
     }
 

@@ -13,11 +13,15 @@ enum NodeService {
 
     static func make(
         router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
-        door: CallerDoor, access: AccessDesk,
+        door: CallerDoor, access: AccessDesk, recorder: CallRecorder? = nil,
         label: @escaping @Sendable () -> String
     ) -> MCPService {
         MCPService(
-            authorize: { door.authorize($0) },
+            authorize: { exchange in
+                let answer = door.authorize(exchange)
+                if case .refused = answer { recorder?.refusedAtDoor() }
+                return answer
+            },
             describe: { endpoint, principal in
                 access.view(endpoint, for: principal).map { view in
                     EndpointDescription(

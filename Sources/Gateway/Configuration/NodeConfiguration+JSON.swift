@@ -26,6 +26,7 @@ extension NodeConfiguration {
             ("servers", .object(servers.map { ($0.name.text, $0.json) })),
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ]
+        if audit != .standard { all.append(("audit", audit.json)) }
         if !access.isEmpty { all.append(("access", access.json)) }
         return .object(all)
     }

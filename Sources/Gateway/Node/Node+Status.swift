@@ -38,6 +38,7 @@ extension Node {
             ("servers", .array(await serverReports().map(\.json))),
             ("virtualServers", .array(virtualServerReports().map(\.summary))),
             ("floods", .array(floodReports().map(\.json))),
+            ("records", recordsReport()),
             ("attention", .array(await attention().map(JSON.string))),
         ])
     }
@@ -101,6 +102,7 @@ extension Node {
         if let trouble = embedder?.standing.trouble {
             lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
         }
+        if let line = recordsLine() { lines.append(line) }
         lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices

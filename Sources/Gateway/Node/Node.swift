@@ -22,6 +22,9 @@ package final class Node: Sendable {
     let assembly: CatalogAssembly
     let local: LocalServers
     let access: AccessDesk
+    /// `nil`: `audit.records` is off.
+    let records: RecordLog?
+    let recorder: CallRecorder?
     let router: CallRouter
     let door: CallerDoor
     let seat: MeshSeat
@@ -107,6 +110,14 @@ package final class Node: Sendable {
             listedTools: configuration.limits.listedTools)
         let access = AccessDesk(rules: configuration.access, board: board, now: { MeshClock.now() })
         self.access = access
+        let records = try Self.records(as: configuration.audit, in: folder)
+        self.records = records
+        let recorder = records.map { log in
+            CallRecorder(log, values: configuration.audit.values, access: access, board: board) {
+                Self.callPath(to: $0, by: seat, board.snapshot)
+            }
+        }
+        self.recorder = recorder
         let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
         self.virtualChronicle = virtualChronicle
@@ -127,7 +138,8 @@ package final class Node: Sendable {
         toolSearch = ToolSearchDesk(
             board: board, access: access, whole: catalogSearch, embedder: embedder, now: { MeshClock.now() })
         let router = CallRouter(
-            board: board, local: local, access: access, search: toolSearch, callMax: limits.call,
+            board: board, local: local, access: access, search: toolSearch, recorder: recorder,
+            callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
@@ -170,7 +182,7 @@ package final class Node: Sendable {
         let ready = ready
         let service = NodeService.make(
             router: router, watchers: watchers, subscriptions: subscriptions, door: door, access: access,
-            label: label)
+            recorder: recorder, label: label)
         let front = MCPFront(service: service, limits: limits.front, log: log, isReady: { ready.isSet })
         self.front = front
         listener = try await Self.bind(
@@ -180,7 +192,8 @@ package final class Node: Sendable {
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
             serve: OwnerDesk(
-                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access
+                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access,
+                recorder: recorder
             ).serve)
     }
 
@@ -225,6 +238,7 @@ package final class Node: Sendable {
         await listener.close()
         await http.shutdown()
         tasks.close()
+        records?.close()
         let flushed = Result { try door.flushUsesAtEnd() }
         try database.close()
         try flushed.get()
