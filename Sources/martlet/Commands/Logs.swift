@@ -120,9 +120,8 @@ enum RecordPage {
         if let reason = record["reason"]?.string { parts.append(reason) }
         if record.words("decision") == "refused" {
             let node = record.words("end") == "owner" ? record["owner"] : record["entryNode"]
-            parts.append(
-                "refused by \(node?.words("label") ?? "") "
-                    + (record["rule"]?.string.map { " by rule \($0)" } ?? ""))
+            let rule = record["rule"]?.string.map { ", rule \($0)" } ?? ""
+            parts.append("refused by \(node?.words("label") ?? "")\(rule)")
         } else if record.words("outcome") == "refused", let owner = record["owner"],
             owner.words("id") != record["entryNode"]?.words("id"), record.words("end") == "entry"
         {
