@@ -138,7 +138,7 @@ let package = Package(
             [
                 "Gateway", "Composition", "Catalog", "Discovery", "JSONSlice", "MCPModel", "MCPTransport",
                 "Mesh",
-                "MeshTransport", "Storage", "Vault", "Audit", "MartletTestKit", log,
+                "MeshTransport", "Policy", "Storage", "Vault", "Audit", "MartletTestKit", log,
             ]),
         tests(
             "AdminTests",

@@ -28,7 +28,8 @@ struct TraceContextTests {
     }
 
     @Test(arguments: [
-        CallID(high: 1, low: 2), CallID(high: .max, low: .max), CallID(high: 1, low: 0), CallID(high: 0, low: 0),
+        CallID(high: 1, low: 2), CallID(high: .max, low: .max), CallID(high: 1, low: 0),
+        CallID(high: 0, low: 0),
     ])
     func `a call without one begins one that others take`(call: CallID) {
         let begun = TraceContext(begunBy: call)

@@ -24,11 +24,8 @@ struct AuditCommand: AsyncParsableCommand {
 
         func run() async throws {
             var told: [Told] = [try await options.withNode { try await ask($0, where: "the node") }]
-            var others = also
-            if options.node == nil, !AdminClient.isNodeNamed {
-                others += RunningNode.all().map(\.admin).filter { !also.contains($0) }
-            }
-            for address in others {
+            let others = RunningNode.all().map(\.admin).filter { !also.contains($0) && $0 != options.node }
+            for address in also + others {
                 let client = try AdminClient.locate(address: address)
                 do {
                     told.append(try await ask(client, where: address))

@@ -6,14 +6,19 @@ import Testing
 
 extension AuditRecord {
     static func sample(
-        _ call: String = "0123456789abcdef0123456789abcdef", at: Int64 = 1_795_970_599_364, entry: String = "get_order",
+        _ call: String = "0123456789abcdef0123456789abcdef", at: Int64 = 1_795_970_599_364,
+        entry: String = "get_order",
         outcome: Outcome = .ok
     ) -> AuditRecord {
         AuditRecord(
-            at: at, end: .entry, call: call, trace: "4bf92f3577b34da6a3ce929d0e0e4736", principal: "key:alice",
-            entryNode: Node(label: "hq", id: "aaaa"), virtualServer: "ops", owner: Node(label: "plant", id: "bbbb"),
-            server: "erp", method: "tools/call", entry: entry, definition: "00ff", rule: "ops-do-all", outcome: outcome,
-            argumentsBytes: 17, resultBytes: 4, argumentsDigest: "ab", resultDigest: "cd", microseconds: 5_600,
+            at: at, end: .entry, call: call, trace: "4bf92f3577b34da6a3ce929d0e0e4736",
+            principal: "key:alice",
+            entryNode: Node(label: "hq", id: "aaaa"), virtualServer: "ops",
+            owner: Node(label: "plant", id: "bbbb"),
+            server: "erp", method: "tools/call", entry: entry, definition: "00ff", rule: "ops-do-all",
+            outcome: outcome,
+            argumentsBytes: 17, resultBytes: 4, argumentsDigest: "ab", resultDigest: "cd",
+            microseconds: 5_600,
             path: ["hq", "bridge", "plant"])
     }
 }
@@ -73,7 +78,10 @@ struct RecordLineTests {
         }
     }
 
-    @Test(arguments: ["", "{", "[]", "null", "{\"v\":2,\"kind\":\"call\",\"at\":1}", "{\"v\":1,\"kind\":\"other\",\"at\":1}"])
+    @Test(arguments: [
+        "", "{", "[]", "null", "{\"v\":2,\"kind\":\"call\",\"at\":1}",
+        "{\"v\":1,\"kind\":\"other\",\"at\":1}",
+    ])
     func `what is no record is none`(line: String) {
         #expect(RecordLine(Array(line.utf8)[...]) == nil)
     }
@@ -105,7 +113,8 @@ struct RecordLineTests {
         let key = try #require(RecordKey([UInt8](repeating: 0x0b, count: 32)))
         let other = try #require(RecordKey([UInt8](repeating: 0x0c, count: 32)))
         let bytes = Array("Hi There".utf8)
-        #expect(key.digest(of: bytes[...]) == "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7")
+        #expect(
+            key.digest(of: bytes[...]) == "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7")
         #expect(key.digest(of: bytes[...]) == key.digest(of: bytes[...]))
         #expect(key.digest(of: bytes[...]) != other.digest(of: bytes[...]))
         #expect(RecordKey([1, 2, 3]) == nil)
@@ -156,7 +165,8 @@ struct RecordFilterTests {
     }
 
     @Test(arguments: [
-        ("4bf92f35", true), ("4bf92f3577b34da6a3ce929d0e0e4736", true), ("01234567", true), ("bf92f357", false),
+        ("4bf92f35", true), ("4bf92f3577b34da6a3ce929d0e0e4736", true), ("01234567", true),
+        ("bf92f357", false),
     ])
     func `an id is a trace's or a call's, or its beginning`(id: String, isChosen: Bool) {
         #expect(chooses(RecordFilter(id: id)) == isChosen)

@@ -37,7 +37,9 @@ private final class Rig: Sendable {
 
     var segments: [(name: String, text: String)] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/records").sorted()) ?? []
-        return names.map { ($0, (try? String(contentsOfFile: "\(folder)/records/\($0)", encoding: .utf8)) ?? "") }
+        return names.map {
+            ($0, (try? String(contentsOfFile: "\(folder)/records/\($0)", encoding: .utf8)) ?? "")
+        }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -72,7 +74,8 @@ private func eventually(_ what: String, _ isSo: () async throws -> Bool) async t
 }
 
 struct RecordLogTests {
-    @Test func `what was taken is found, oldest first, and the last ones if there are too many`() async throws {
+    @Test func `what was taken is found, oldest first, and the last ones if there are too many`() async throws
+    {
         let rig = try Rig()
         for number in 1...50 { rig.log.take(ended(number)) }
         let all = await rig.log.find(RecordFilter(), limit: 100)
@@ -134,7 +137,10 @@ struct RecordLogTests {
         #expect(leaf.count == lost)
     }
 
-    @Test func `a full disk loses what it does not take, leaves no half line, and is an alarm until there is room`() async throws {
+    @Test
+    func `a full disk loses what it does not take, leaves no half line, and is an alarm until there is room`()
+        async throws
+    {
         let rig = try Rig()
         rig.log.take(ended(1))
         try await eventually("the first is written") { rig.log.facts().standing.written == 1 }
@@ -153,7 +159,9 @@ struct RecordLogTests {
         #expect(kinds == ["call", "lost", "call"])
     }
 
-    @Test func `the torn last line of a crash is skipped and counted, and writing goes on behind it`() async throws {
+    @Test func `the torn last line of a crash is skipped and counted, and writing goes on behind it`()
+        async throws
+    {
         let first = try Rig()
         for number in 1...3 { first.log.take(ended(number)) }
         try await eventually("written") { first.log.facts().standing.written == 3 }
