@@ -62,7 +62,7 @@ let package = Package(
         target("Composition", ["Catalog", "MCPModel", "JSONSlice"]),
         target("Policy", ["Catalog", "MCPModel", "JSONSlice"]),
         target("Translate", ["JSONSlice"]),
-        target("Audit", [crypto]),
+        target("Audit", ["Catalog", "JSONSlice", crypto]),
         target("Tokens", ["JSONSlice", crypto, cryptoExtras]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         target("Mesh", ["Catalog", "MCPModel", "JSONSlice", "CZlib", crypto]),
@@ -82,14 +82,14 @@ let package = Package(
         target(
             "Discovery",
             ["Catalog", "CResolve", .target(name: "CAvahi", condition: .when(traits: ["Avahi"]))]),
-        target("Storage", ["Catalog", "Vault", grdb, sqlite]),
+        target("Storage", ["Audit", "Catalog", "Vault", grdb, sqlite]),
 
         // Assembly.
         target(
             "Gateway",
             [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Vault", "MCPTransport",
-                "MeshTransport", "Discovery", "Search", "Storage", "Tokens", yams, log, crypto,
+                "MeshTransport", "Discovery", "Search", "Storage", "Audit", "Tokens", yams, log, crypto,
             ]),
         target("Admin", ["Gateway", "JSONSlice", "MCPModel", "MCPTransport", "HTTPWire", log]),
         .executableTarget(
@@ -117,7 +117,7 @@ let package = Package(
         tests("CompositionTests", ["Composition", "Catalog", "MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("PolicyTests", ["Policy", "Catalog", "MCPModel", "JSONSlice", "MartletTestKit"]),
         tests("TranslateTests", ["Translate", "JSONSlice", "MartletTestKit"]),
-        tests("AuditTests", ["Audit", "MartletTestKit", crypto]),
+        tests("AuditTests", ["Audit", "Catalog", "JSONSlice", "MartletTestKit", crypto]),
         tests("TokensTests", ["Tokens", "JSONSlice", "MartletTestKit", crypto, cryptoExtras]),
         tests("MeshTests", ["Mesh", "Catalog", "MartletTestKit", crypto]),
         tests("SimulationTests", ["Mesh", "Catalog", "MartletTestKit"]),
@@ -134,14 +134,14 @@ let package = Package(
                 + nio),
         tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
-        tests("StorageTests", ["Storage", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
+        tests("StorageTests", ["Storage", "Audit", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
         tests(
             "GatewayTests",
             [
                 "Gateway", "Composition", "Catalog", "Discovery", "HTTPWire", "JSONSlice", "MCPModel",
                 "MCPTransport",
                 "Mesh",
-                "MeshTransport", "Policy", "Storage", "Tokens", "Vault", "MartletTestKit", log,
+                "MeshTransport", "Policy", "Storage", "Tokens", "Vault", "Audit", "MartletTestKit", log,
             ]),
         tests(
             "AdminTests",

@@ -145,7 +145,19 @@ package final class AdminClient: Sendable {
     package func call(
         _ path: String, _ body: JSON, notice: @escaping @Sendable (JSON) -> Void
     ) async throws -> JSON {
-        let request = try self.request("POST", path, body)
+        try await stream(try request("POST", path, body), notice: notice)
+    }
+
+    /// Reads a stream for as long as the node tells something: each notice as it comes.
+    package func follow(_ path: String, notice: @escaping @Sendable (JSON) -> Void) async throws {
+        var request = try request("GET", path, nil)
+        request.timeout = nil
+        _ = try await stream(request, notice: notice)
+    }
+
+    private func stream(
+        _ request: HTTPClientRequest, notice: @escaping @Sendable (JSON) -> Void
+    ) async throws -> JSON {
         let (events, continuation) = AsyncThrowingStream<HTTPClientEvent, any Error>.makeStream()
         let handle = http.send(request) { event in
             continuation.yield(event)

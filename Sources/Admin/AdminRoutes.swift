@@ -256,5 +256,12 @@ struct AdminRoute: Sendable {
         AdminRoute("DELETE", "/v1/tokens/{key}") { node, request in
             try await node.revokeCallerKey(request.parameters[0])
         },
+
+        AdminRoute("GET", "/v1/records") { node, request in try await node.listRecords(request.query) },
+        AdminRoute(
+            "GET", "/v1/records/follow",
+            .stream { node, request, notice in
+                try await node.followRecords(request.query, notice: notice)
+            }),
     ]
 }

@@ -40,10 +40,12 @@ package struct CallFailure: Error, Hashable, Sendable {
     package var steps: JSON?
     /// After this long it is worth another try, where that is known.
     package var retryAfter: Duration?
+    /// Of a refusal: the rule of this node that refused, for its record. It stays on the node where it was said.
+    package var rule: String?
 
     package init(
         _ reason: Reason, _ detail: String, hint: String? = nil, node: String? = nil, callID: CallID? = nil,
-        isUnsent: Bool = false, steps: JSON? = nil, retryAfter: Duration? = nil
+        isUnsent: Bool = false, steps: JSON? = nil, retryAfter: Duration? = nil, rule: String? = nil
     ) {
         self.reason = reason
         self.detail = detail
@@ -53,5 +55,6 @@ package struct CallFailure: Error, Hashable, Sendable {
         self.isUnsent = isUnsent
         self.steps = steps
         self.retryAfter = retryAfter
+        self.rule = rule
     }
 }

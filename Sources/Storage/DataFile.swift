@@ -18,6 +18,9 @@ package struct DataFile: Hashable, Sendable {
     /// Which mesh it belongs to, with the key and certificates of its links; replaced whole at each renewal.
     package static let membership = DataFile(name: "membership")
 
+    /// What digests in records of calls are made with.
+    package static let recordKey = DataFile(name: "records.key")
+
     /// The form in which a file is written before it takes its name.
     var draftName: String { ".\(name).new" }
 }

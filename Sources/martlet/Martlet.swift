@@ -15,7 +15,7 @@ struct Martlet: AsyncParsableCommand {
                 name: "Look",
                 subcommands: [
                     StatusCommand.self, Peers.self, PathCommand.self, Ping.self, Doctor.self,
-                    CatalogCommand.self,
+                    CatalogCommand.self, Logs.self, AuditCommand.self,
                 ]),
             CommandGroup(name: "Call", subcommands: [CallCommand.self, Client.self]),
             CommandGroup(

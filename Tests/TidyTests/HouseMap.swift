@@ -32,7 +32,7 @@ struct HouseMap {
         "Composition": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Policy": Target(storey: .core, ours: ["Catalog", "MCPModel", "JSONSlice"], others: []),
         "Translate": Target(storey: .core, ours: ["JSONSlice"], others: []),
-        "Audit": Target(storey: .core, ours: [], others: ["Crypto"]),
+        "Audit": Target(storey: .core, ours: ["Catalog", "JSONSlice"], others: ["Crypto"]),
         "Tokens": Target(storey: .core, ours: ["JSONSlice"], others: ["Crypto", "CryptoExtras"]),
         // zlib for two functions on bytes: deflating a frame and inflating one.
         "Mesh": Target(
@@ -51,13 +51,13 @@ struct HouseMap {
             others: nio.union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Logging"])),
         "Discovery": Target(storey: .edge, ours: ["Catalog"], others: ["CAvahi", "CResolve"]),
         "Storage": Target(
-            storey: .edge, ours: ["Catalog", "Vault"], others: ["GRDB", "GRDBSQLite"]),
+            storey: .edge, ours: ["Audit", "Catalog", "Vault"], others: ["GRDB", "GRDBSQLite"]),
 
         "Gateway": Target(
             storey: .assembly,
             ours: [
                 "JSONSlice", "MCPModel", "Catalog", "Composition", "Policy", "Mesh", "Search", "Vault",
-                "MCPTransport", "MeshTransport", "Discovery", "Storage", "Tokens",
+                "Audit", "MCPTransport", "MeshTransport", "Discovery", "Storage", "Tokens",
             ],
             others: ["Yams", "Logging", "Crypto"]),
         "Admin": Target(

@@ -12,8 +12,10 @@ extension AccessDesk {
     /// - Parameters:
     ///   - view: what the caller is shown at the endpoint.
     ///   - params: as the client sent them.
+    ///   - decided: told what was decided, for the call's record.
     func objection(
-        to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage
+        to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage,
+        decided: (AccessDecision) -> Void = { _ in }
     ) -> CallFailure? {
         guard !isOpen(to: passage.subject.principal) else { return nil }
         if let composite = route.composite {
@@ -21,6 +23,7 @@ extension AccessDesk {
             guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {
                 return nil
             }
+            decided(.refused(.noRule))
             return view.unknown(.tool, composite.tool.name).failure
         }
         // Tasks lead to servers of which something may be seen, and are answered to whose they are.
@@ -28,6 +31,7 @@ extension AccessDesk {
         let target = target(of: route.server, kind, entry, through: passage.virtualServer)
         let decision = decide(
             .use(of: kind), target, by: passage.subject, arguments: route.params["arguments"] ?? .emptyObject)
+        decided(decision)
         guard !decision.isAllowed else { return nil }
         let said =
             params["name"]?.string ?? params["uri"]?.string ?? params["ref"]?["name"]?.string
@@ -39,9 +43,13 @@ extension AccessDesk {
     }
 
     /// The same of one step of a composite, which is a call of a real tool like any other.
-    func objection(toStep binding: Binding, _ arguments: JSON, _ passage: Passage) -> CallFailure? {
+    func objection(
+        toStep binding: Binding, _ arguments: JSON, _ passage: Passage,
+        decided: (AccessDecision) -> Void = { _ in }
+    ) -> CallFailure? {
         let target = target(binding, through: passage.virtualServer)
         let decision = decide(.call, target, by: passage.subject, arguments: arguments)
+        decided(decision)
         return decision.isAllowed ? nil : denial(of: decision, binding.entry, to: passage.subject)
     }
 
@@ -107,7 +115,7 @@ extension AccessDesk {
                 CallFailure(
                     .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)",
                     hint: wait,
-                    isUnsent: true, retryAfter: excess.wait))
+                    isUnsent: true, retryAfter: excess.wait, rule: "\(excess.limit)"))
         }
     }
 

@@ -29,6 +29,8 @@ final class CallRouter: Sendable {
     private let local: LocalServers
     private let search: ToolSearchDesk
     private let access: AccessDesk
+    /// Writes down what becomes of calls; `nil`: nobody does.
+    private let recorder: CallRecorder?
     private let label: @Sendable () -> String
     /// What a call is given from here, through the mesh too; its owner may give it less.
     private let callMax: Duration
@@ -51,6 +53,7 @@ final class CallRouter: Sendable {
     ///   - now: the clock on which replicas are judged, and composites' time runs.
     init(
         board: CatalogBoard, local: LocalServers, access: AccessDesk? = nil, search: ToolSearchDesk? = nil,
+        recorder: CallRecorder? = nil,
         callMax: Duration = LimitSettings.standard.call,
         waitMax: Duration = LimitSettings.standard.suspendedCall,
         now: @escaping @Sendable () -> Instant = { .zero },
@@ -64,6 +67,7 @@ final class CallRouter: Sendable {
         let access = access ?? AccessDesk(board: board, now: now)
         self.access = access
         self.search = search ?? ToolSearchDesk(board: board, access: access, now: now)
+        self.recorder = recorder
         self.label = label
         self.callMax = callMax
         self.forward = forward
@@ -78,6 +82,22 @@ final class CallRouter: Sendable {
         _ call: EndpointCall, id: CallID = .random(),
         sent: @escaping @Sendable (ServerKey) -> Void = { _ in },
         _ sink: @escaping CallSink
+    ) -> CallHandle {
+        guard let (traced, trail) = recorder?.begin(call, id) else {
+            return carry(call, id: id, nil, sent: sent, sink)
+        }
+        return trail.handle(
+            carry(
+                traced, id: id, trail,
+                sent: {
+                    trail.went(to: $0)
+                    sent($0)
+                }, trail.sink(sink)))
+    }
+
+    private func carry(
+        _ call: EndpointCall, id: CallID, _ trail: CallTrail?,
+        sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
         let node = label()
         let refuse = { @Sendable (failure: CallFailure) -> CallHandle in
@@ -120,7 +140,11 @@ final class CallRouter: Sendable {
         let passage = AccessDesk.Passage(
             subject: access.subject(call.principal),
             virtualServer: AccessDesk.virtualServer(at: call.endpoint, view))
-        if let failure = access.objection(to: call.method, params, along: route, at: view, passage) {
+        trail?.found(route, through: passage.virtualServer)
+        let objection = access.objection(to: call.method, params, along: route, at: view, passage) {
+            trail?.decided($0)
+        }
+        if let failure = objection {
             return refuse(failure)
         }
         var client = call.client
@@ -132,7 +156,7 @@ final class CallRouter: Sendable {
             id: id, method: call.method, params: route.params, client: client, caller: call.caller,
             timeLeft: callMax)
         if let composite = route.composite {
-            return run(composite, request, of: view, at: call.endpoint, passage, sent: sent, sink)
+            return run(composite, request, of: view, at: call.endpoint, passage, trail, sent: sent, sink)
         }
         let space = view.space(of: route.server)
         let rewritten: CallSink = { event in
@@ -225,7 +249,7 @@ final class CallRouter: Sendable {
     /// Runs a composite: its steps are calls of this caller like any other.
     private func run(
         _ composite: BoundComposite, _ request: CallRequest, of view: EndpointView,
-        at endpoint: EndpointName, _ passage: AccessDesk.Passage,
+        at endpoint: EndpointName, _ passage: AccessDesk.Passage, _ trail: CallTrail?,
         sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
         let node = label()
@@ -247,12 +271,20 @@ final class CallRouter: Sendable {
             }
         } send: { [self] call, request, sink in
             let arguments = request.params["arguments"] ?? .emptyObject
-            if let failure = access.objection(toStep: call.binding, arguments, passage) {
+            let step = trail?.step(request, call.binding)
+            let sink = step?.sink(sink) ?? sink
+            let objection = access.objection(toStep: call.binding, arguments, passage) { step?.decided($0) }
+            if let failure = objection {
                 sink(.failure(failure))
                 return .finished
             }
-            return dispatch(
-                request, to: call.binding.server, as: call.binding, passage, on: node, sent: sent, sink)
+            let handle = dispatch(
+                request, to: call.binding.server, as: call.binding, passage, on: node,
+                sent: {
+                    step?.went(to: $0)
+                    sent($0)
+                }, sink)
+            return step?.handle(handle) ?? handle
         }
     }
 

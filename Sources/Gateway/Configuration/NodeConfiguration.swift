@@ -18,6 +18,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var search: SearchSettings
     package var auth: AuthSettings
     package var access: AccessRules
+    package var audit: AuditSettings
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -40,11 +41,12 @@ package struct NodeConfiguration: Hashable, Sendable {
         search = section.settings("search", SearchSettings.init(reading:))
         auth = section.settings("auth", AuthSettings.init(reading:))
         access = section.settings("access", AccessRules.init(reading:))
+        audit = section.settings("audit", AuditSettings.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }
         virtualServers = NamedVirtualServer.read(from: &section)
-        for key in ["guardrails", "audit", "telemetry"] { section.later(key) }
+        for key in ["guardrails", "telemetry"] { section.later(key) }
         reportSharedNames(to: &section)
     }
 

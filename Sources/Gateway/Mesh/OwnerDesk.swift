@@ -11,12 +11,21 @@ struct OwnerDesk: Sendable {
     /// Whether a node may know of a server (`mesh.export`, `servers.NAME.export`, `servers.NAME.to`).
     let isShared: @Sendable (Label, NodeID) -> Bool
     let access: AccessDesk
+    /// Writes down what becomes of calls; `nil`: nobody does.
+    var recorder: CallRecorder?
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         guard !call.isForNobody else {
             local.abandonTask(call.server, call.request)
             return .finished
         }
+        guard let trail = recorder?.begin(call) else { return decide(call, nil, sink) }
+        return trail.handle(decide(call, trail, trail.sink(sink)))
+    }
+
+    private func decide(_ call: IncomingMeshCall, _ trail: CallTrail?, _ sink: @escaping CallSink)
+        -> CallHandle
+    {
         let node = label()
         let named: CallSink = { event in
             guard case .failure(var failure) = event else { return sink(event) }
@@ -37,7 +46,9 @@ struct OwnerDesk: Sendable {
             },
             isBelieved: !view.namesOthers || local.takesWord(of: entryNode, at: call.server),
             access: view.decision, isSeen: view.isSeen)
+        trail?.decided(view.decision)
         if let denial = OwnerPolicy(node: node).objection(to: asked, knowing: facts) {
+            trail?.refused(denial)
             named(
                 .failure(
                     CallFailure(

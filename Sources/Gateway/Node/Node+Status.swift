@@ -43,6 +43,7 @@ extension Node {
             ("servers", .array(await serverReports().map(\.json))),
             ("virtualServers", .array(virtualServerReports().map(\.summary))),
             ("floods", .array(floodReports().map(\.json))),
+            ("records", recordsReport()),
             ("attention", .array(await attention().map(JSON.string))),
         ])
     }
@@ -110,6 +111,7 @@ extension Node {
             lines.append("texts cannot be embedded, and words alone find them: \(trouble) (martlet doctor)")
         }
         lines += await reviewLines()
+        if let line = recordsLine() { lines.append(line) }
         lines += floodReports().map(\.line)
         lines += seat.certificateLines
         lines += seat.notices

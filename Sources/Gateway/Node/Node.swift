@@ -23,13 +23,16 @@ package final class Node: Sendable {
     let local: LocalServers
     let access: AccessDesk
     let adminKeys: AdminKeyBook
+    /// `nil`: `audit.records` is off.
+    let records: RecordLog?
+    let recorder: CallRecorder?
     let router: CallRouter
     let door: CallerDoor
     /// `nil`: no issuer of tokens is configured.
     let tokenDoor: TokenDoor?
     private let keyFetcher: KeyFetcher?
-    private let mcpTLS: ListenerTLS?
-    private let adminTLS: ListenerTLS?
+    let mcpTLS: ListenerTLS?
+    let adminTLS: ListenerTLS?
     let seat: MeshSeat
     let supervisor: ServerSupervisor
     let virtualServers: VirtualServers
@@ -52,26 +55,13 @@ package final class Node: Sendable {
     private let tasks: TaskLedger
     private let watchers: Watchers
     private let front: MCPFront
-    private let listener: HTTPListener
+    let listener: HTTPListener
     private let startedAt = ContinuousClock.now
     private let ready = ReadySign()
-    private let admin = Mutex<String?>(nil)
+    let admin = Mutex<String?>(nil)
     /// Stored servers that cannot be fronted as they are, with the reason.
     let unreadableServers = Mutex<[Label: String]>([:])
 
-    /// Where MCP clients of this machine connect, `host:port`, with the real port.
-    package var mcpAddress: String { listener.address.local.description }
-    var mcpListening: (host: String, port: Int) { (listener.address.host, listener.address.port) }
-    /// Where the MCP listener listens, if that is on every address.
-    var mcpBound: String? { listener.address.local == listener.address ? nil : listener.address.description }
-    /// By which clients reach it.
-    package var mcpURL: String {
-        settings.configuration.auth.url ?? "\(mcpTLS == nil ? "http" : "https")://\(mcpAddress)"
-    }
-    /// The file of the certificate that the MCP listener shows; `nil`: plain HTTP.
-    package var mcpCertificate: String? { settings.configuration.listen.mcpTLS?.certificate }
-    /// The same of the admin surface.
-    package var adminCertificate: String? { settings.configuration.listen.adminTLS?.certificate }
     /// Where peers connect; `nil` when this node only dials out.
     package var meshAddress: String? { seat.listenAddress }
     /// The file that holds the admin surface's token.
@@ -129,6 +119,14 @@ package final class Node: Sendable {
         let access = AccessDesk(rules: configuration.access, board: board, now: { MeshClock.now() })
         self.access = access
         adminKeys = try await AdminKeyBook(database)
+        let records = try Self.records(as: configuration.audit, in: folder)
+        self.records = records
+        let recorder = records.map { log in
+            CallRecorder(log, values: configuration.audit.values, access: access, board: board) {
+                Self.callPath(to: $0, by: seat, board.snapshot)
+            }
+        }
+        self.recorder = recorder
         let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
         self.virtualChronicle = virtualChronicle
@@ -153,7 +151,8 @@ package final class Node: Sendable {
         toolSearch = ToolSearchDesk(
             board: board, access: access, whole: catalogSearch, embedder: embedder, now: { MeshClock.now() })
         let router = CallRouter(
-            board: board, local: local, access: access, search: toolSearch, callMax: limits.call,
+            board: board, local: local, access: access, search: toolSearch, recorder: recorder,
+            callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
             objection: { glass.objection(to: $0, at: $1) },
             forward: { seat.forward($0, $1) })
@@ -211,7 +210,8 @@ package final class Node: Sendable {
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
         let service = NodeService.make(
-            router: router, watchers: watchers, subscriptions: subscriptions, door: keeper.front,
+            router: router, watchers: watchers, subscriptions: subscriptions,
+            door: keeper.front.tellingRefusals { recorder?.refusedAtDoor() },
             access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")
@@ -225,7 +225,8 @@ package final class Node: Sendable {
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
             serve: OwnerDesk(
-                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access
+                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access,
+                recorder: recorder
             ).serve)
     }
 
@@ -272,6 +273,7 @@ package final class Node: Sendable {
         await http.shutdown()
         await keyFetcher?.shutdown()
         tasks.close()
+        records?.close()
         let flushed = Result { try door.flushUsesAtEnd() }
         try database.close()
         try flushed.get()
@@ -323,92 +325,5 @@ package final class Node: Sendable {
                 log.warning("Uses of keys could not be noted.", metadata: ["error": "\(error)"])
             }
         }
-    }
-
-    /// Certificates and keys of issuers that lie in files, when those have changed.
-    private func refreshDoorFiles() {
-        tokenDoor?.refreshFiles()
-        for (name, tls) in [("mcp", mcpTLS), ("admin", adminTLS)] {
-            switch tls?.refresh() {
-            case .renewed?: log.notice("A listener has a new certificate.", metadata: ["listener": "\(name)"])
-            case .failed(let trouble)?:
-                log.error(
-                    "A listener's new certificate cannot be used; the former one stays.",
-                    metadata: ["listener": "\(name)", "error": "\(trouble)"])
-            case .none?, nil: break
-            }
-        }
-    }
-
-    private static func tls(_ settings: TLSSettings?, of listener: String) throws(Refusal) -> ListenerTLS? {
-        guard let settings else { return nil }
-        do throws(ListenerTLS.Trouble) {
-            return try ListenerTLS(
-                ListenerTLS.Files(
-                    certificate: settings.certificate, key: settings.key, clientCA: settings.clientCA))
-        } catch {
-            throw Refusal(
-                .invalid, "listen.\(listener).tls: \(error)",
-                hint: "it wants PEM files that this user may read")
-        }
-    }
-
-    private static func checkDoor(_ door: CallerDoor, settings: LaunchSettings) throws(Refusal) {
-        let address = settings.configuration.listen.mcp
-        let isLoopback = ListenAddress(host: address.host, port: address.port).isLoopback
-        if let denial = door.policy.objection(
-            toListeningOn: "\(address)", port: address.port, isLoopback: isLoopback)
-        {
-            throw Refusal(.forbidden, denial.detail, hint: denial.hint)
-        }
-    }
-
-    /// Binds the admin surface where the configuration wants it.
-    package func bindAdmin(_ handler: @escaping @Sendable (HTTPExchange) -> Void) async throws -> HTTPListener
-    {
-        let listen = settings.configuration.listen
-        let listener = try await Self.bind(
-            listen.admin, as: "admin", hosts: listen.hosts, tls: adminTLS, log: log, handler: handler)
-        admin.withLock { $0 = listener.address.local.description }
-        return listener
-    }
-
-    /// Where the admin surface answers commands of this machine, once it does.
-    var adminAddress: String? { admin.withLock { $0 } }
-
-    private static func bind(
-        _ address: HostPort, as what: String, hosts: [String], limits: HTTPLimits = .standard,
-        tls: ListenerTLS? = nil, log: Logger,
-        handler: @escaping @Sendable (HTTPExchange) -> Void
-    ) async throws -> HTTPListener {
-        do {
-            return try await HTTPListener.bind(
-                ListenAddress(host: address.host, port: address.port), group: EventLoops.shared,
-                limits: limits, hosts: HostPolicy(names: hosts), tls: tls?.source, log: log, handler: handler)
-        } catch {
-            var message = "\(error)"
-            if case .inUse(let taken) = error, let holder = PortHolder(port: taken.port) {
-                message = "\(taken) is taken by \(holder)"
-            }
-            throw Refusal(
-                .conflict, message,
-                hint:
-                    "stop that one, or choose other ports: `martlet up --port N` takes N for MCP, N+1 for admin, N+2 for the mesh; or set listen.\(what)"
-            )
-        }
-    }
-}
-
-/// Set once, when a node has done what it does at its start.
-final class ReadySign: Sendable {
-    private let state = Mutex(false)
-
-    var isSet: Bool { state.withLock { $0 } }
-
-    func set() { state.withLock { $0 = true } }
-
-    /// - Throws: `CancellationError` when the waiting task is cancelled, as it is when the node fails to start.
-    func wait() async throws {
-        while !isSet { try await Task.sleep(for: .milliseconds(2)) }
     }
 }

@@ -126,7 +126,7 @@ final class LocalServers: Sendable {
                     CallFailure(
                         .limited, "\(name) already has \(count) calls at once, its limit",
                         hint: "try again in a moment, or raise servers.\(name).concurrency",
-                        callID: request.id, isUnsent: true)))
+                        callID: request.id, isUnsent: true, rule: "servers.\(name).concurrency")))
             return .finished
         case .go(let backend) where isSubscription:
             // It waits for what may never come: the number of calls is not its bound, but its lease and the backend's own

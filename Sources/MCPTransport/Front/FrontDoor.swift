@@ -37,6 +37,24 @@ package struct FrontDoor: Sendable {
         self.init(admit: { exchange, _, decided in decided(deciding(exchange)) })
     }
 
+    /// The same door, and whoever counts is told of each request that it refuses; of step-up too.
+    package func tellingRefusals(_ tell: @escaping @Sendable () -> Void) -> FrontDoor {
+        let (admit, objection) = (admit, objection)
+        return FrontDoor(
+            admit: { exchange, place, decided in
+                admit(exchange, place) { answer in
+                    if case .refused = answer { tell() }
+                    decided(answer)
+                }
+            },
+            objection: { exchange, place, principal, method in
+                let answer = objection(exchange, place, principal, method)
+                if answer != nil { tell() }
+                return answer
+            },
+            resourceMetadata: resourceMetadata)
+    }
+
     /// For everybody.
     package static let open = FrontDoor(deciding: { _ in .allowed(.anonymous) })
 }

@@ -1,0 +1,30 @@
+import Crypto
+
+/// What digests in records are made with: a node's own, so that equal values are recognised on this node and guessed nowhere else.
+///
+/// A plain hash of an argument such as a PIN could be tried out by whoever reads the records; under a key that lies
+/// beside the data folder's other keys it cannot.
+package struct RecordKey: Sendable {
+    /// Bytes of one.
+    package static let length = 32
+
+    private let key: SymmetricKey
+
+    /// `nil` unless there are ``length`` bytes.
+    package init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.length else { return nil }
+        key = SymmetricKey(data: bytes)
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) over the bytes as they are, in hex.
+    ///
+    /// - Complexity: O(bytes)
+    package func digest(of bytes: ArraySlice<UInt8>) -> String {
+        var code = HMAC<SHA256>(key: key)
+        code.update(data: bytes)
+        return code.finalize().map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.count == 2 ? digits : "0" + digits
+        }.joined()
+    }
+}

@@ -1,0 +1,178 @@
+import Audit
+import Catalog
+import Composition
+import JSONSlice
+import MCPModel
+import Policy
+import Synchronization
+
+/// What is known of a call before its end.
+struct CallFacts: Sendable {
+    /// What a call is about: by the name that may be written, and by the real one.
+    struct Entry: Sendable {
+        var kind: EntryKind
+        var name: String
+        var real: String
+    }
+
+    var end: AuditRecord.End
+    var call: CallID
+    var parent: CallID?
+    var trace: String
+    var caller: Caller
+    var assumedBy: Caller?
+    var entryNode: NodeID
+    var virtualServer: Label?
+    var server: ServerKey?
+    var method: String
+    var entry: Entry?
+    var definition: ContentHash?
+    var isComposite = false
+    var isAllowed = true
+    var rule: String?
+    /// As they go to the server.
+    var arguments: ArraySlice<UInt8>?
+
+    init(
+        end: AuditRecord.End, call: CallID, trace: String, caller: Caller, entryNode: NodeID, method: String
+    ) {
+        self.end = end
+        self.call = call
+        self.trace = trace
+        self.caller = caller
+        self.entryNode = entryNode
+        self.method = method
+    }
+
+    /// A composite runs at its entry node.
+    var owner: NodeID? { server?.owner ?? (isComposite ? entryNode : nil) }
+
+    /// Notes what the params say of what is called.
+    ///
+    /// - Parameter isListed: whether the entry stands in a list. A URI that does not is made by its caller, with what a template has
+    ///   for arguments in it: only its scheme is written, and its digest in the arguments' place.
+    mutating func note(_ entry: (EntryKind, String)?, _ params: JSON, isListed: Bool) {
+        arguments = (params["arguments"] ?? params["argument"] ?? params["inputResponses"])?.bytes
+        guard let (kind, name) = entry else {
+            self.entry = nil
+            return
+        }
+        self.entry = Entry(kind: kind, name: name, real: name)
+        guard kind == .resource, !isListed else { return }
+        let scheme = name.prefix { $0 != ":" && $0 != "/" }.prefix(32)
+        self.entry?.name = name.contains(":") ? "\(scheme):…" : "…"
+        arguments = params["uri"]?.bytes
+    }
+}
+
+/// One call on its way through this node, until its end is recorded: once, whichever end comes first.
+final class CallTrail: Sendable {
+    private struct State {
+        var facts: CallFacts
+        var isOver = false
+    }
+
+    private let recorder: CallRecorder
+    private let start = ContinuousClock.now
+    private let state: Mutex<State>
+
+    init(_ recorder: CallRecorder, _ facts: CallFacts) {
+        self.recorder = recorder
+        state = Mutex(State(facts: facts))
+    }
+
+    /// The real entry behind the name that the caller used.
+    func found(_ route: Route, through virtualServer: Label?) {
+        state.withLock { state in
+            state.facts.virtualServer = virtualServer
+            if let composite = route.composite {
+                state.facts.isComposite = true
+                state.facts.note((.tool, composite.tool.name), route.params, isListed: true)
+                return
+            }
+            state.facts.server = route.server
+            state.facts.definition = route.binding?.hash
+            state.facts.note(
+                AccessDesk.entry(of: state.facts.method, route), route.params, isListed: route.binding != nil)
+        }
+    }
+
+    /// The call of a composite's step.
+    func step(_ request: CallRequest, _ binding: Binding) -> CallTrail {
+        var facts = state.withLock { $0.facts }
+        facts.parent = facts.call
+        facts.call = request.id
+        facts.isComposite = false
+        facts.server = binding.server
+        facts.method = request.method
+        facts.definition = binding.hash
+        facts.isAllowed = true
+        facts.rule = nil
+        facts.note((binding.kind, binding.entry), request.params, isListed: true)
+        return CallTrail(recorder, facts)
+    }
+
+    /// What this node's rules say.
+    func decided(_ decision: AccessDecision) {
+        state.withLock { state in
+            state.facts.isAllowed = decision.isAllowed
+            state.facts.rule = decision.rule
+        }
+    }
+
+    /// What ``OwnerPolicy`` says. Where it speaks for the rules, the one that they named is the rule.
+    func refused(_ denial: Denial) {
+        state.withLock { state in
+            state.facts.isAllowed = false
+            switch denial.rule {
+            case .deniedByRules, .hiddenByRules: state.facts.rule = state.facts.rule ?? denial.rule.rawValue
+            default: state.facts.rule = denial.rule.rawValue
+            }
+        }
+    }
+
+    /// The server that it is sent to: another than the one that was named, where there are replicas.
+    func went(to server: ServerKey) {
+        state.withLock { state in
+            if !state.facts.isComposite { state.facts.server = server }
+        }
+    }
+
+    // MARK: The end
+
+    func sink(_ sink: @escaping CallSink) -> CallSink {
+        { event in
+            if event.isFinal { self.end(event) }
+            sink(event)
+        }
+    }
+
+    func handle(_ handle: CallHandle) -> CallHandle {
+        CallHandle {
+            self.end(nil)
+            handle.cancel()
+        }
+    }
+
+    private func end(_ event: CallEvent?) {
+        let elapsed = start.duration(to: .now)
+        let facts: CallFacts? = state.withLock { state in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            return state.facts
+        }
+        if let facts { recorder.ended(facts, event, after: elapsed) }
+    }
+}
+
+extension AccessDecision {
+    /// In one word, for records; `nil` where there is no rule.
+    fileprivate var rule: String? {
+        switch self {
+        case .open: nil
+        case .allowed(let rule), .refused(.rule(let rule)): rule
+        case .refused(.noRule): "no_rule"
+        case .refused(.credential): "credential"
+        }
+    }
+}

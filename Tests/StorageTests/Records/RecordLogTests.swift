@@ -1,0 +1,250 @@
+import Audit
+import Foundation
+import MartletTestKit
+import Synchronization
+import Testing
+
+@testable import Storage
+
+/// A log in a folder of its own, whose disk a test may hold, fill or empty.
+private final class Rig: Sendable {
+    let folder: String
+    let log: RecordLog
+
+    init(keep: Int = RecordRotation.keepDefault, in existing: Rig? = nil) throws {
+        folder = existing?.folder ?? NSTemporaryDirectory() + "martlet-records-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let key = try #require(RecordKey([UInt8](repeating: 7, count: 32)))
+        let (room, isHeld) = (Gate(-1), Gate(0))
+        gates = (room, isHeld)
+        log = RecordLog(
+            in: folder, key: key, keep: keep,
+            disk: RecordDisk { descriptor, bytes in
+                while isHeld.value != 0 { usleep(1_000) }
+                guard room.value >= 0 else { return write(descriptor, bytes.baseAddress, bytes.count) }
+                guard room.value > 0 else {
+                    errno = ENOSPC
+                    return -1
+                }
+                let count = write(descriptor, bytes.baseAddress, min(bytes.count, room.value))
+                room.value -= max(0, count)
+                return count
+            })
+    }
+
+    /// `room`: bytes that the disk still takes, -1 for any number; `held`: 1 while it does not answer.
+    let gates: (room: Gate, held: Gate)
+
+    var segments: [(name: String, text: String)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/records").sorted()) ?? []
+        return names.map {
+            ($0, (try? String(contentsOfFile: "\(folder)/records/\($0)", encoding: .utf8)) ?? "")
+        }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+}
+
+private final class Gate: Sendable {
+    private let state: Mutex<Int>
+    init(_ value: Int) { state = Mutex(value) }
+    var value: Int {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
+    }
+}
+
+private func ended(_ number: Int, arguments: String? = nil, keeps: Bool = false) -> RecordLog.Ended {
+    let digits = String(number, radix: 16)
+    let id = String(repeating: "0", count: 32 - digits.count) + digits
+    return RecordLog.Ended(
+        record: {
+            AuditRecord(
+                at: Int64(number), end: .entry, call: id, trace: id, principal: "key:alice",
+                entryNode: .init(label: "hq", id: "a"), method: "tools/call", entry: "echo", outcome: .ok)
+        }, arguments: arguments.map { Array($0.utf8)[...] }, keep: { keeps })
+}
+
+private func eventually(_ what: String, _ isSo: () async throws -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(20)
+    while !(try await isSo()) {
+        try #require(ContinuousClock.now < end, "not so in time: \(what)")
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+struct RecordLogTests {
+    @Test func `what was taken is found, oldest first, and the last ones if there are too many`() async throws
+    {
+        let rig = try Rig()
+        for number in 1...50 { rig.log.take(ended(number)) }
+        let all = await rig.log.find(RecordFilter(), limit: 100)
+        #expect(all.lines.map(\.leaf.at) == Array(1...50).map(Int64.init))
+        #expect(!all.isCut && all.unreadable == 0)
+        let few = await rig.log.find(RecordFilter(), limit: 3)
+        #expect(few.lines.map(\.leaf.at) == [48, 49, 50])
+        #expect(few.isCut)
+        #expect(await rig.log.find(RecordFilter(since: 49), limit: 100).lines.count == 2)
+    }
+
+    @Test func `the folder and its files are for this user alone`() async throws {
+        let rig = try Rig()
+        rig.log.take(ended(1))
+        _ = await rig.log.find(RecordFilter(), limit: 1)
+        let modes = try ["records", "records/00000001.jsonl"].map {
+            try FileManager.default.attributesOfItem(atPath: "\(rig.folder)/\($0)")[.posixPermissions] as? Int
+        }
+        #expect(modes == [0o700, 0o600])
+    }
+
+    @Test func `values are digested, and kept only where that is allowed`() async throws {
+        let rig = try Rig()
+        rig.log.take(ended(1, arguments: #"{"pin":"4711-canary"}"#))
+        rig.log.take(ended(2, arguments: #"{"pin":"4711-canary"}"#))
+        rig.log.take(ended(3, arguments: #"{"pin":"allowed-one"}"#, keeps: true))
+        let lines = await rig.log.find(RecordFilter(), limit: 10).lines
+        let text = rig.segments.map(\.text).joined()
+        #expect(!text.contains("canary"))
+        #expect(text.contains("allowed-one"), "the search finds what is there")
+        let digests = lines.map { line in line.json["arguments"]?.string }
+        #expect(digests[0] != nil && digests[0] == digests[1] && digests[0] != digests[2])
+        #expect(lines[2].values?["arguments"]?["pin"]?.string == "allowed-one")
+    }
+
+    @Test func `a disk that hangs holds no call, and what does not fit is counted and said`() async throws {
+        let rig = try Rig()
+        rig.gates.held.value = 1
+        rig.log.take(ended(1))
+        let start = ContinuousClock.now
+        let count = 3 * RecordLog.pendingMax
+        for number in 2...count { rig.log.take(ended(number)) }
+        #expect(ContinuousClock.now - start < .seconds(5), "nothing waits for the disk")
+        let lost = rig.log.facts().standing.lost
+        #expect(lost >= count - 2 * RecordLog.pendingMax - 1)
+        rig.gates.held.value = 0
+        try await eventually("all is written that was not lost") {
+            rig.log.facts().standing.written == count - lost
+        }
+        rig.log.take(ended(count + 1))
+        try await eventually("the log says what it lacks") {
+            rig.segments.contains { $0.text.contains(#""kind":"lost""#) }
+        }
+        let said = await rig.log.find(RecordFilter(since: 1_000_000_000), limit: 10).lines
+        guard case .lost(let leaf)? = said.first?.leaf else {
+            Issue.record("no loss is told: \(said)")
+            return
+        }
+        #expect(leaf.count == lost)
+    }
+
+    @Test
+    func `a full disk loses what it does not take, leaves no half line, and is an alarm until there is room`()
+        async throws
+    {
+        let rig = try Rig()
+        rig.log.take(ended(1))
+        try await eventually("the first is written") { rig.log.facts().standing.written == 1 }
+        rig.gates.room.value = 100
+        rig.log.take(ended(2))
+        try await eventually("the loss is counted") { rig.log.facts().standing.lost == 1 }
+        #expect(rig.log.facts().standing.trouble?.contains("records/00000001.jsonl") == true)
+        #expect(rig.segments.first?.text.hasSuffix("}\n") == true, "the half line is taken back")
+        rig.gates.room.value = -1
+        rig.log.take(ended(3))
+        try await eventually("writing goes on") { rig.log.facts().standing.written == 2 }
+        #expect(rig.log.facts().standing.trouble == nil)
+        let found = await rig.log.find(RecordFilter(), limit: 10)
+        #expect(found.unreadable == 0)
+        let kinds = found.lines.map { $0.json["kind"]?.string }
+        #expect(kinds == ["call", "lost", "call"])
+    }
+
+    @Test func `the torn last line of a crash is skipped and counted, and writing goes on behind it`()
+        async throws
+    {
+        let first = try Rig()
+        for number in 1...3 { first.log.take(ended(number)) }
+        try await eventually("written") { first.log.facts().standing.written == 3 }
+        let path = "\(first.folder)/records/00000001.jsonl"
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        try bytes.dropLast(40).write(to: URL(fileURLWithPath: path))
+        let second = try Rig(in: first)
+        #expect(await second.log.find(RecordFilter(), limit: 10).unreadable == 1)
+        second.log.take(ended(4))
+        try await eventually("written") { second.log.facts().standing.written == 1 }
+        let found = await second.log.find(RecordFilter(), limit: 10)
+        #expect(found.lines.map(\.leaf.at) == [1, 2, 4])
+        #expect(found.unreadable == 1)
+        #expect(second.segments.map(\.name) == ["00000001.jsonl"])
+    }
+
+    @Test func `the oldest segments go, and all together stay within what is kept`() async throws {
+        let rig = try Rig(keep: 1 << 20)
+        for batch in 0..<4 {
+            for number in 1...2_000 { rig.log.take(ended(batch * 2_000 + number)) }
+            try await eventually("written") { rig.log.facts().standing.written == (batch + 1) * 2_000 }
+        }
+        let segments = rig.segments
+        #expect(segments.first?.name != "00000001.jsonl")
+        #expect(segments.reduce(0) { $0 + $1.text.utf8.count } <= 1 << 20)
+        #expect(segments.allSatisfy { $0.text.utf8.count <= 1 << 16 && $0.text.hasSuffix("}\n") })
+        #expect(await rig.log.find(RecordFilter(), limit: 1).lines.first?.leaf.at == 8_000)
+    }
+
+    @Test func `a follower hears what fits, and how much it missed`() async throws {
+        let rig = try Rig()
+        let stream = try #require(rig.log.follow(RecordFilter(since: 10)))
+        let count = RecordLog.followedMax + 110
+        for number in 1...count { rig.log.take(ended(number)) }
+        try await eventually("written") { rig.log.facts().standing.written == count }
+        var heard = 0
+        var items = stream.makeAsyncIterator()
+        while heard < RecordLog.followedMax, case .line? = await items.next() { heard += 1 }
+        #expect(heard == RecordLog.followedMax)
+        rig.log.take(ended(count + 1))
+        guard case .dropped(let dropped)? = await items.next() else {
+            Issue.record("nothing is said of what was left out")
+            return
+        }
+        #expect(dropped == count - 9 - RecordLog.followedMax)
+        guard case .line(let last)? = await items.next() else {
+            Issue.record("nothing comes behind it")
+            return
+        }
+        #expect(last.leaf.at == Int64(count + 1))
+    }
+
+    @Test func `only so many follow at once, and one that goes makes room`() async throws {
+        let rig = try Rig()
+        var streams = (0..<RecordLog.followersMax).compactMap { _ in rig.log.follow(RecordFilter()) }
+        #expect(streams.count == RecordLog.followersMax)
+        #expect(rig.log.follow(RecordFilter()) == nil)
+        streams.removeLast()
+        try await eventually("there is room again") { rig.log.follow(RecordFilter()) != nil }
+    }
+
+    @Test func `a hundred thousand calls leave no memory behind`() async throws {
+        let rig = try Rig(keep: 8 << 20)
+        let body = String(repeating: "x", count: 2_000)
+        func push(_ numbers: Range<Int>) async throws {
+            for number in numbers {
+                rig.log.take(ended(number, arguments: "\"\(body)\""))
+                if number % 4_000 == 0 {
+                    try await eventually("keeps up") { rig.log.facts().standing.written >= number - 4_000 }
+                }
+            }
+            try await eventually("written") { rig.log.facts().standing.written == numbers.upperBound - 1 }
+        }
+        try await push(1..<10_001)
+        let before = Self.residentBytes
+        try await push(10_001..<100_001)
+        #expect(Self.residentBytes - before < 48 << 20)
+        #expect(rig.log.facts().bytes <= 8 << 20)
+        #expect(rig.log.facts().standing.lost == 0)
+    }
+
+    private static var residentBytes: Int {
+        let statm = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        return (statm.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
+    }
+}
