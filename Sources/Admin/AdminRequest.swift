@@ -8,6 +8,8 @@ package struct AdminRequest: Sendable {
     package var query: [String: String]
     /// The body; an empty object when there was none.
     package var body: JSON
+    /// Who asks.
+    package var visitor: AdminVisitor = .owner
 
     /// A text member that must be there.
     package func text(_ key: String) throws(Refusal) -> String {

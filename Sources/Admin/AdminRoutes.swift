@@ -158,7 +158,8 @@ struct AdminRoute: Sendable {
             .stream { node, request, notice in
                 try await node.callTool(
                     named: try request.text("entry"), server: request.body["server"]?.string,
-                    arguments: request.body["arguments"] ?? .emptyObject, notice: notice)
+                    arguments: request.body["arguments"] ?? .emptyObject, by: request.visitor,
+                    as: try request.textIfAny("as"), notice: notice)
             }),
 
         AdminRoute("GET", "/v1/virtual") { node, _ in await node.listVirtualServers() },
@@ -199,6 +200,32 @@ struct AdminRoute: Sendable {
         },
         AdminRoute("DELETE", "/v1/secrets/{name}") { node, request in
             try await node.removeSecret(named: request.parameters[0])
+        },
+
+        AdminRoute(
+            "POST", "/v1/auth/can-call",
+            .answer { node, request in
+                let claims = (request.body["claims"]?.members ?? []).map { name, value in
+                    (
+                        name,
+                        value.kind == .array
+                            ? value.elements.compactMap(\.string) : [value.string].compactMap { $0 }
+                    )
+                }
+                return try node.explainAccess(
+                    of: try request.text("who"), claims: Dictionary(claims, uniquingKeysWith: +),
+                    to: try request.text("entry"), at: try request.textIfAny("server"),
+                    arguments: request.body["arguments"])
+            }),
+        AdminRoute("GET", "/v1/admin-tokens") { node, _ in node.listAdminKeys() },
+        AdminRoute("POST", "/v1/admin-tokens") { node, request in
+            let life = try request.count("ttlSeconds", default: 0, in: 0...315_360_000)
+            return try await node.createAdminKey(
+                name: try request.text("name"), role: try request.text("role"),
+                lifeSeconds: life == 0 ? nil : life)
+        },
+        AdminRoute("DELETE", "/v1/admin-tokens/{key}") { node, request in
+            try await node.revokeAdminKey(request.parameters[0])
         },
 
         AdminRoute("GET", "/v1/tokens") { node, _ in try await node.listCallerKeys() },

@@ -5,7 +5,7 @@ package import Logging
 import MCPTransport
 import Synchronization
 
-/// The admin surface: REST over the node's public face, behind the admin token on every path.
+/// The admin surface: REST over the node's public face, behind the node's own token, or a key with a role, on every path.
 ///
 /// It listens with the same HTTP code as the MCP surface, so there is one parser to trust. Requests come in on event
 /// loops; their work is done by child tasks of ``run()``.
@@ -54,7 +54,9 @@ package final class AdminServer: Sendable {
 
     /// Takes one request from the listener; called on its event loop, returns at once.
     private func handle(_ exchange: HTTPExchange) {
-        guard token.admits(authorization: exchange.headers.first("authorization")) else {
+        let authorization = exchange.headers.first("authorization")
+        let owner = token.admits(authorization: authorization) ? AdminVisitor.owner : nil
+        guard let visitor = owner ?? node.adminVisitor(authorization: authorization) else {
             return refuse(
                 exchange, status: 401, code: "unauthorized",
                 message: "the admin surface wants the node's token",
@@ -74,6 +76,14 @@ package final class AdminServer: Sendable {
                 message: "\(exchange.path) has no \(exchange.method)",
                 headers: [("Allow", matching.map(\.0.method).joined(separator: ", "))])
         }
+        let needed = AdminRights.role(for: route)
+        guard visitor.role >= needed else {
+            return refuse(
+                exchange, status: 403, code: "forbidden",
+                message:
+                    "\(route.method) \(exchange.path) needs the role \(needed.rawValue), and this key has \(visitor.role.rawValue)",
+                hint: "`martlet token create NAME --admin \(needed.rawValue)` makes a key that may")
+        }
         let body: JSON
         do {
             body = exchange.body.isEmpty ? .emptyObject : try JSON(validating: exchange.body)
@@ -83,7 +93,7 @@ package final class AdminServer: Sendable {
         let query = Dictionary(exchange.query, uniquingKeysWith: { first, _ in first })
         let job = Job(
             exchange: exchange, handler: route.handler,
-            request: AdminRequest(parameters: parameters, query: query, body: body))
+            request: AdminRequest(parameters: parameters, query: query, body: body, visitor: visitor))
         let hasRoom = open.withLock { open in
             guard open < Self.requestsMax else { return false }
             open += 1

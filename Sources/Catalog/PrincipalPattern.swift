@@ -16,13 +16,13 @@ package enum PrincipalPattern: Hashable, Sendable {
     package enum Door: String, Hashable, Sendable, CaseIterable {
         case key
         case basic
-        case cert
+        case certificate
         case node
         case local
     }
 
     package static let form =
-        "*, team:NAME, key:NAME, basic:NAME, cert:NAME, node:ID, local:NAME or jwt:ISSUER#SUBJECT"
+        "*, team:NAME, key:NAME, basic:NAME, certificate:NAME, node:ID, local:NAME or jwt:ISSUER#SUBJECT"
 
     /// - Returns: `nil` unless the text is ``form``.
     package init?(_ text: String) {
@@ -84,7 +84,8 @@ extension Caller {
         guard let colon = text.firstIndex(of: ":") else { return nil }
         let (kind, rest) = (String(text[..<colon]), text[text.index(after: colon)...])
         if kind == "jwt" {
-            guard let mark = rest.firstIndex(of: "#"), mark != rest.startIndex, rest.index(after: mark) != rest.endIndex
+            guard let mark = rest.firstIndex(of: "#"), mark != rest.startIndex,
+                rest.index(after: mark) != rest.endIndex
             else { return nil }
             self.init(issuer: String(rest[..<mark]), subject: String(rest[rest.index(after: mark)...]))
         } else {

@@ -137,7 +137,9 @@ package struct EndpointView: Sendable {
 
     private static func places(of lists: [EntryKind: [ListedEntry]]) -> [EntryKind: [[UInt8]: Int]] {
         lists.mapValues { entries in
-            Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in first }
+            Dictionary(entries.enumerated().map { (Array($0.element.name.utf8), $0.offset) }) { first, _ in
+                first
+            }
         }
     }
 

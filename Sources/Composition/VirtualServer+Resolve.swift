@@ -66,7 +66,7 @@ extension VirtualServer where Server == ServerName {
         let resolved = ResolvedDefinition(
             title: title, description: description, instructions: instructions, use: uses, mode: mode,
             always: always, listedTools: listedTools, isAdvertised: isAdvertised,
-                access: access)
+            access: access)
         problems += resolved.reservedNames(nodes, nameLengthMax: nameLengthMax)
         problems += resolved.clashes(in: catalog, nodes: nodes, nameLengthMax: nameLengthMax)
         guard problems.isEmpty else { throw DefinitionError(problems) }
@@ -142,7 +142,7 @@ extension VirtualServer where Server == ServerKey {
                             annotations: single.annotations, fixed: single.fixed, defaults: single.defaults))
                 }
             }, mode: mode, always: always, listedTools: listedTools, isAdvertised: isAdvertised,
-                access: access)
+            access: access)
     }
 
     /// Names given to single entries that are kept for those chosen by `where`.

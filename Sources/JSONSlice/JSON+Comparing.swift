@@ -6,9 +6,11 @@ extension JSON {
         switch kind {
         case .number:
             if let own = int, let other = other.int { return own == other }
-            return self == other || (double != nil && double == other.double && int == nil && other.int == nil)
+            return self == other
+                || (double != nil && double == other.double && int == nil && other.int == nil)
         case .string:
-            return string.map { own in other.string.map { own.utf8.elementsEqual($0.utf8) } ?? false } ?? false
+            return string.map { own in other.string.map { own.utf8.elementsEqual($0.utf8) } ?? false }
+                ?? false
         case .bool, .null, .object, .array: return self == other
         }
     }

@@ -87,7 +87,8 @@ package struct OwnerPolicy: Hashable, Sendable {
         if !facts.access.isAllowed {
             // What one may not see is to him what does not exist; the rules are this node's business.
             guard facts.isSeen else {
-                return Denial(.hiddenByRules, "there is no \(call.entry ?? "such entry") at \(call.server) of \(node)")
+                return Denial(
+                    .hiddenByRules, "there is no \(call.entry ?? "such entry") at \(call.server) of \(node)")
             }
             return Denial(
                 .deniedByRules, "the rules of \(node) do not let this caller do this",

@@ -1,4 +1,6 @@
+import ArgumentParser
 import Glibc
+import JSONSlice
 
 /// Text that a command is given: a file or standard input, bounded, valid UTF-8.
 enum InputFile {
@@ -9,6 +11,21 @@ enum InputFile {
         guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(reason(errno))") }
         defer { close(descriptor) }
         return try text(from: descriptor, named: path, bytesMax: bytesMax)
+    }
+
+    /// One JSON object as an option gives it: itself, `@FILE`, or `-` for standard input.
+    static func jsonObject(_ given: String, of option: String) throws -> JSON {
+        let text =
+            given == "-"
+            ? try standardInput() : given.hasPrefix("@") ? try text(at: String(given.dropFirst())) : given
+        let object: JSON
+        do {
+            object = try JSON(validating: text)
+        } catch {
+            throw ValidationError("\(option): not JSON: \(error)")
+        }
+        guard object.kind == .object else { throw ValidationError("\(option): expected a JSON object") }
+        return object
     }
 
     /// - Parameter prompt: shown when a person types; what is typed is then not echoed.

@@ -22,6 +22,7 @@ struct Martlet: AsyncParsableCommand {
                 name: "Shape",
                 subcommands: [
                     Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, TokenCommand.self,
+                    AuthCommand.self,
                 ]),
             CommandGroup(name: "Check", subcommands: [ConfigCommand.self]),
             CommandGroup(name: "Inside", subcommands: [SampleServerCommand.self]),

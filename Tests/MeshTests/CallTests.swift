@@ -54,6 +54,7 @@ struct CallCodingTests {
                     .backendUnavailable, "files is down", hint: "martlet servers restart files", node: "lab",
                     callID: CallID(high: 8, low: 9))),
             .failure(CallFailure(.outcomeUnknown, "the link broke")),
+            .failure(CallFailure(.limited, "too often", isUnsent: true, retryAfter: .milliseconds(1_500))),
         ] + CallStanding.allCases.map { .standing($0) }
 
     @Test(arguments: records.indices)

@@ -17,6 +17,7 @@ extension AccessDesk {
         to method: String, _ params: JSON, along route: Route, at view: EndpointView, _ passage: Passage,
         decided: (AccessDecision) -> Void = { _ in }
     ) -> CallFailure? {
+        guard !isOpen(to: passage.subject.principal) else { return nil }
         if let composite = route.composite {
             let standing = standing(of: passage.subject)
             guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {

@@ -30,13 +30,20 @@ extension AccessDesk {
             at: place(of: principal.entryNode),
             isWholeNode: isListen && principal == .node(principal.entryNode))
         let namesOthers = isListen || principal != .node(principal.entryNode)
+        guard !rules.isEmpty else {
+            return OwnerView(
+                subject: subject, target: nil, decision: .open, isSeen: true, namesOthers: namesOthers)
+        }
         let own = ServerKey(owner: board.me, name: call.server)
         if isListen {
             let watched = ResourceSubscription.uris(in: request.params).map {
-                decide(.read, self.target(of: own, .resource, $0, through: nil), by: subject, arguments: .emptyObject)
+                decide(
+                    .read, self.target(of: own, .resource, $0, through: nil), by: subject,
+                    arguments: .emptyObject)
             }
             if let refused = watched.first(where: { !$0.isAllowed }) {
-                return OwnerView(subject: subject, target: nil, decision: refused, isSeen: false,
+                return OwnerView(
+                    subject: subject, target: nil, decision: refused, isSeen: false,
                     namesOthers: namesOthers)
             }
         }
@@ -49,13 +56,16 @@ extension AccessDesk {
                 subject: subject, target: nil, decision: isSeen ? .open : .refused(.noRule), isSeen: isSeen,
                 namesOthers: namesOthers)
         }
-        let virtualServer = call.virtualServer.flatMap { leads($0, to: own, kind, name, request.params) ? $0 : nil }
+        let virtualServer = call.virtualServer.flatMap {
+            leads($0, to: own, kind, name, request.params) ? $0 : nil
+        }
         let target = target(of: own, kind, name, through: virtualServer)
         let arguments = request.params["arguments"] ?? .emptyObject
         let decision = decide(.use(of: kind), target, by: subject, arguments: arguments)
         let isSeen =
             decision.isAllowed || decide(.see, target, by: subject, arguments: .emptyObject).isAllowed
-        return OwnerView(subject: subject, target: target, decision: decision, isSeen: isSeen,
+        return OwnerView(
+            subject: subject, target: target, decision: decision, isSeen: isSeen,
             namesOthers: namesOthers)
     }
 

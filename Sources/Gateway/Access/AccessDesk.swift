@@ -27,7 +27,7 @@ final class AccessDesk: Sendable {
 
     private struct Known {
         let standing: AccessStanding
-        /// The same for equal standings.
+        /// Never another standing's: what is looked up by it cannot be somebody else's, whatever was forgotten meanwhile.
         let number: Int
     }
 
@@ -54,6 +54,7 @@ final class AccessDesk: Sendable {
         var rulings: [Question: AccessRuling] = [:]
         var views: [Sight: Seen] = [:]
         var viewNumbers: UInt64 = 0
+        var lastNumber = 0
     }
 
     let rules: AccessRules
@@ -64,7 +65,8 @@ final class AccessDesk: Sendable {
 
     /// - Parameter now: the clock of the limits.
     init(
-        rules: AccessRules = AccessRules(), board: CatalogBoard, now: @escaping @Sendable () -> Instant = { .zero }
+        rules: AccessRules = AccessRules(), board: CatalogBoard,
+        now: @escaping @Sendable () -> Instant = { .zero }
     ) {
         self.rules = rules
         self.board = board
@@ -76,8 +78,15 @@ final class AccessDesk: Sendable {
 
     /// A caller of this node.
     func subject(_ principal: Principal) -> AccessSubject {
-        AccessSubject(principal, at: place(of: board.me))
+        // Where nothing is asked, nothing need be known.
+        AccessSubject(principal, at: rules.isEmpty ? nil : place(of: board.me))
     }
+
+    /// Whether nothing is kept from anybody with such a credential.
+    func isOpen(to principal: Principal) -> Bool { rules.rules.isEmpty && principal.narrowing == nil }
+
+    /// Whether calls are counted at all.
+    var hasLimits: Bool { !rules.limits.isEmpty }
 
     func place(of node: NodeID) -> AccessSubject.Place? {
         let (snapshot, names) = (board.snapshot, board.names)
@@ -88,8 +97,11 @@ final class AccessDesk: Sendable {
         if let known = state.withLock({ $0.standings[subject] }) { return known }
         let standing = rules.standing(of: subject)
         return state.withLock { state in
-            if state.standings.count >= Self.standingsMax { state = State(viewNumbers: state.viewNumbers) }
-            let number = state.numbers[standing] ?? state.numbers.count
+            if state.standings.count >= Self.standingsMax {
+                state = State(viewNumbers: state.viewNumbers, lastNumber: state.lastNumber)
+            }
+            if state.numbers[standing] == nil { state.lastNumber += 1 }
+            let number = state.numbers[standing] ?? state.lastNumber
             state.numbers[standing] = number
             let known = Known(standing: standing, number: number)
             state.standings[subject] = known
@@ -111,7 +123,7 @@ final class AccessDesk: Sendable {
         {
             return nil
         }
-        guard !rules.rules.isEmpty || principal.narrowing != nil else { return whole }
+        guard !isOpen(to: principal) else { return whole }
         let known = known(subject(principal))
         guard known.standing.admits(to: virtualServer?.text) else { return nil }
         guard !known.standing.isFree else { return whole }
@@ -128,10 +140,7 @@ final class AccessDesk: Sendable {
             // Apart from the numbers of whole views.
             let made = CatalogBoard.Made(view: view, number: state.viewNumbers | 1 << 63)
             if state.views.count >= Self.viewsMax { state.views = [:] }
-            // The standings may have been numbered anew meanwhile.
-            if state.numbers[known.standing] == known.number {
-                state.views[sight] = Seen(basis: whole.number, made: made)
-            }
+            state.views[sight] = Seen(basis: whole.number, made: made)
             return made
         }
     }
@@ -168,7 +177,9 @@ final class AccessDesk: Sendable {
             if case .settled(.refused(.rule)) = rules.ruling(standing, verb, own) { return false }
         }
         return composite.bindings.allSatisfy { binding in
-            if case .settled(let decision) = rules.ruling(standing, .call, target(binding, through: virtualServer)) {
+            if case .settled(let decision) = rules.ruling(
+                standing, .call, target(binding, through: virtualServer))
+            {
                 return decision.isAllowed
             }
             return true
@@ -181,7 +192,7 @@ final class AccessDesk: Sendable {
     func decide(_ verb: AccessVerb, _ target: AccessTarget, by subject: AccessSubject, arguments: JSON)
         -> AccessDecision
     {
-        guard !rules.rules.isEmpty || subject.principal.narrowing != nil else { return .open }
+        guard !isOpen(to: subject.principal) else { return .open }
         let known = known(subject)
         guard !known.standing.isFree else { return .open }
         let question = Question(standing: known.number, verb: verb, target: target)
@@ -191,7 +202,7 @@ final class AccessDesk: Sendable {
         let ruling = rules.ruling(known.standing, verb, target)
         state.withLock { state in
             if state.rulings.count >= Self.rulingsMax { state.rulings = [:] }
-            if state.numbers[known.standing] == known.number { state.rulings[question] = ruling }
+            state.rulings[question] = ruling
         }
         return rules.decide(ruling, arguments: arguments)
     }

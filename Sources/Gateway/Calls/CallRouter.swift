@@ -185,7 +185,7 @@ final class CallRouter: Sendable {
     ) -> CallHandle {
         let entry =
             binding.map { ($0.kind, $0.entry) } ?? AccessDesk.entry(of: request.method, request.params)
-        guard let (kind, name) = entry else {
+        guard access.hasLimits, let (kind, name) = entry else {
             return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
         }
         let target = access.target(of: server, kind, name, through: passage.virtualServer)

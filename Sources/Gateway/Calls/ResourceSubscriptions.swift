@@ -19,7 +19,8 @@ final class ResourceSubscriptions: Sendable {
     private let hub: SubscriptionHub<Resource>
 
     init(
-        board: CatalogBoard, local: LocalServers, access: AccessDesk? = nil, label: @escaping @Sendable () -> String,
+        board: CatalogBoard, local: LocalServers, access: AccessDesk? = nil,
+        label: @escaping @Sendable () -> String,
         limits: SubscriptionLimits = .standard,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {

@@ -28,7 +28,8 @@ final class ToolSearchDesk: Sendable {
     ///   - access: who sees what; `nil`: everybody everything.
     ///   - embedder: says what queries mean, as it does for `whole`; `nil`: the compiled-in model.
     init(
-        board: CatalogBoard, access: AccessDesk? = nil, whole: CatalogSearch = CatalogSearch(), embedder: Embedder? = nil,
+        board: CatalogBoard, access: AccessDesk? = nil, whole: CatalogSearch = CatalogSearch(),
+        embedder: Embedder? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.board = board
@@ -96,7 +97,9 @@ final class ToolSearchDesk: Sendable {
         let rows = query.selection.map { ($0, CatalogRows(report, now: now())) }
         let isChosen = { (entry: ListedEntry) in
             // What this caller may not see is not looked at: the index is of all, and shared.
-            guard entry.binding.kind == .tool, seen.entry(.tool, named: entry.name) != nil else { return false }
+            guard entry.binding.kind == .tool, seen.entry(.tool, named: entry.name) != nil else {
+                return false
+            }
             return rows.map { $1.chooses($0, entry) } ?? true
         }
         let (tools, total, remark) = best(

@@ -62,7 +62,9 @@ extension Team {
         if values.isEmpty, members.isEmpty {
             section.report("has nobody in it; give members:, claims: or both")
         }
-        if issuer != nil, values.isEmpty { section.report("issuer", "goes with claims, and says whose they are") }
+        if issuer != nil, values.isEmpty {
+            section.report("issuer", "goes with claims, and says whose they are")
+        }
         self.init(
             name, members: members,
             claims: values.isEmpty ? nil : Claims(issuer: issuer.map { Glob($0) }, values: values))
@@ -79,14 +81,17 @@ extension AccessRule {
         if !section.has("who") { section.report("who", "is missing: whom it is about; [\"*\"] is everybody") }
         guard section.has("allow") != section.has("deny") else {
             section.report(
-                section.has("allow") ? "allows and denies; write two rules" : "gives neither allow: nor deny:")
+                section.has("allow") ? "allows and denies; write two rules" : "gives neither allow: nor deny:"
+            )
             return nil
         }
         let effect: Effect = section.has("allow") ? .allow : .deny
         let verbs = allowed ?? denied ?? []
         if effect == .deny, verbs.contains(.see), !conditions.isEmpty {
             section.report(
-                "when", "goes with deny: [call] or [read]; what is seen cannot depend on arguments that nobody has given yet")
+                "when",
+                "goes with deny: [call] or [read]; what is seen cannot depend on arguments that nobody has given yet"
+            )
         }
         if effect == .allow, verbs == [.see], !conditions.isEmpty {
             section.report("when", "goes with call or read; seeing has no arguments")
@@ -107,7 +112,8 @@ extension AccessLimit {
             section.report("bounds nothing; give rate: (\(Rate.form)), concurrency: or both")
         }
         self.init(
-            name, scope, rate: rate, concurrency: concurrency, isShared: section.flag("shared", default: false))
+            name, scope, rate: rate, concurrency: concurrency,
+            isShared: section.flag("shared", default: false))
     }
 }
 
@@ -127,7 +133,8 @@ extension AccessLimit.Rate {
 
 extension AccessScope {
     fileprivate init(reading section: inout ConfigSection, teams: Set<Label>) {
-        let who = section.list("who", of: "one of \(PrincipalPattern.form)", atMost: AccessBounds.patternsMax) {
+        let who = section.list("who", of: "one of \(PrincipalPattern.form)", atMost: AccessBounds.patternsMax)
+        {
             PrincipalPattern($0)
         }
         if section.value("who")?.elements.isEmpty == true {
@@ -162,7 +169,9 @@ extension ConfigSection {
             report(key, "expected \(Self.verbForm)")
             return []
         }
-        let verbs = list(key, of: "see, call or read", atMost: AccessVerb.allCases.count) { AccessVerb(rawValue: $0) }
+        let verbs = list(key, of: "see, call or read", atMost: AccessVerb.allCases.count) {
+            AccessVerb(rawValue: $0)
+        }
         if value.elements.isEmpty { report(key, "expected \(Self.verbForm)") }
         return Set(verbs)
     }
@@ -172,7 +181,9 @@ extension ConfigSection {
         if case .object? = value(key)?.kind {
             return [section(key) { ArgumentCondition(reading: &$0) } ?? nil].compactMap { $0 }
         }
-        return items(key, atMost: AccessBounds.conditionsMax) { ArgumentCondition(reading: &$0) }.compactMap { $0 }
+        return items(key, atMost: AccessBounds.conditionsMax) { ArgumentCondition(reading: &$0) }.compactMap {
+            $0
+        }
     }
 
     fileprivate mutating func label(called name: String) -> Label? {

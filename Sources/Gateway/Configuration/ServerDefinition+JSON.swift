@@ -28,7 +28,8 @@ extension ServerDefinition {
         instances = section.integer("instances", default: Self.instancesDefault, in: Self.instancesRange)
         export = Export(reading: &section)
         let callersFrom = section.list(
-            "callersFrom", of: "segment:NAME or node:NAME", atMost: Self.scopesMax) { Scope($0) }
+            "callersFrom", of: "segment:NAME or node:NAME", atMost: Self.scopesMax
+        ) { Scope($0) }
         self.callersFrom = section.has("callersFrom") ? callersFrom : nil
         isEnabled = section.flag("enabled", default: true)
         tools = section.sections("tools", atMost: Self.toolRulesMax) { pattern, part in

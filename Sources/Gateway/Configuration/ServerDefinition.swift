@@ -119,7 +119,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package init(
         name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
-        export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true, tools: [ToolRule] = [], accept: AcceptRule? = nil,
+        export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true,
+        tools: [ToolRule] = [], accept: AcceptRule? = nil,
         replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil
     ) {
         self.name = name

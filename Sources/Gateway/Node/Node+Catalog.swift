@@ -32,15 +32,20 @@ extension Node {
 
     /// Calls a tool as a client of this node would, and says how it went.
     ///
-    /// - Parameter notice: hears progress and log messages while the call runs.
+    /// - Parameters:
+    ///   - visitor: who asks.
+    ///   - other: as whom instead, e.g. `key:alice`: the rules hold for that one. Only role admin may.
+    ///   - notice: hears progress and log messages while the call runs.
     package func callTool(
-        named name: String, server: String?, arguments: JSON, notice: @escaping @Sendable (JSON) -> Void
+        named name: String, server: String?, arguments: JSON, by visitor: AdminVisitor = .owner,
+        as other: String? = nil, notice: @escaping @Sendable (JSON) -> Void
     ) async throws -> JSON {
+        let principal = try principal(of: visitor, as: other)
         let endpoint = server.map(EndpointName.server) ?? .all
         let id = CallID.random()
         let served = Mutex<ServerKey?>(nil)
         let call = EndpointCall(
-            endpoint: endpoint, principal: .administrator, method: Method.toolsCall,
+            endpoint: endpoint, principal: principal, method: Method.toolsCall,
             params: .object([("name", .string(name)), ("arguments", arguments)]),
             client: ClientFacts(wantsProgress: true))
         let start = ContinuousClock.now
@@ -71,10 +76,32 @@ extension Node {
         members.append(("path", .array(path.map(JSON.string))))
         members.append(("milliseconds", .string("\(elapsed.milliseconds)")))
         members.append(("callId", .string(id.description)))
+        if let by = principal.assumedBy {
+            members.append(("as", .string(principal.caller.written)))
+            members.append(("by", .string(by.written)))
+        }
         return .object(members)
     }
 
     // MARK: -
+
+    private func principal(of visitor: AdminVisitor, as other: String?) throws(Refusal) -> Principal {
+        guard let other else { return visitor.principal }
+        guard visitor.role == .admin else {
+            throw Refusal(
+                .forbidden, "calling as somebody else needs the role admin, not \(visitor.role.rawValue)")
+        }
+        guard let caller = Caller(written: other) else {
+            throw Refusal(
+                .invalid, "\"\(other)\" names no caller",
+                hint: "write key:NAME, basic:NAME, certificate:NAME, local:NAME or jwt:ISSUER#SUBJECT")
+        }
+        let by = visitor.principal.caller
+        log.notice(
+            "A tool is called as somebody else.",
+            metadata: ["caller": "\(caller.written)", "caller.by": "\(by.written)"])
+        return Principal(caller, assumedBy: by)
+    }
 
     func catalogReport() -> CatalogReport? {
         board.view(.all).map { CatalogReport(snapshot: board.snapshot, view: $0) }

@@ -25,6 +25,7 @@ package final class Node: Sendable {
     /// `nil`: `audit.records` is off.
     let records: RecordLog?
     let recorder: CallRecorder?
+    let adminKeys: AdminKeyBook
     let router: CallRouter
     let door: CallerDoor
     let seat: MeshSeat
@@ -118,6 +119,7 @@ package final class Node: Sendable {
             }
         }
         self.recorder = recorder
+        adminKeys = try await AdminKeyBook(database)
         let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))
         self.virtualChronicle = virtualChronicle

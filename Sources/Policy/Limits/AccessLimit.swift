@@ -44,7 +44,8 @@ extension AccessRules {
     package func limits(on target: AccessTarget, by subject: AccessSubject) -> [Int] {
         limits.indices.filter { index in
             let scope = limits[index].scope
-            return scope.fits(subject.place) && scope.fits(target) && includes(subject.principal, in: scope.who)
+            return scope.fits(subject.place) && scope.fits(target)
+                && includes(subject.principal, in: scope.who)
         }
     }
 }

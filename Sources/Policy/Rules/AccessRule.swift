@@ -29,7 +29,9 @@ package struct AccessRule: Hashable, Sendable {
     /// Whether it is about doing this with that, arguments apart.
     ///
     /// Who may use something may see it; who may not see it may not use it.
-    func covers(_ verb: AccessVerb, of target: AccessTarget) -> Bool { says(verb, of: target) && scope.fits(target) }
+    func covers(_ verb: AccessVerb, of target: AccessTarget) -> Bool {
+        says(verb, of: target) && scope.fits(target)
+    }
 
     private func says(_ verb: AccessVerb, of target: AccessTarget) -> Bool {
         switch effect {

@@ -41,7 +41,8 @@ extension AccessRules {
         guard scope.fits(subject.place) else { return "it is about callers from \(Self.list(scope.from))" }
         guard scope.fits(target) else { return "it is about \(Self.things(scope))" }
         guard rule.covers(verb, of: target) else {
-            return "it is about \(AccessVerb.allCases.filter(rule.verbs.contains).map(\.rawValue).joined(separator: ", "))"
+            return
+                "it is about \(AccessVerb.allCases.filter(rule.verbs.contains).map(\.rawValue).joined(separator: ", "))"
         }
         return nil
     }

@@ -60,7 +60,9 @@ package struct AccessRules: Hashable, Sendable {
     package func ruling(
         _ standing: AccessStanding, _ verb: AccessVerb, _ target: AccessTarget
     ) -> AccessRuling {
-        if let narrowing = standing.narrowing, !narrowing.includes(target) { return .settled(.refused(.credential)) }
+        if let narrowing = standing.narrowing, !narrowing.includes(target) {
+            return .settled(.refused(.credential))
+        }
         guard standing.isBound else { return .settled(.open) }
         var denies: [Int] = []
         for index in standing.denies where rules[index].covers(verb, of: target) {
@@ -70,7 +72,9 @@ package struct AccessRules: Hashable, Sendable {
         let allows = standing.allows.filter { rules[$0].covers(verb, of: target) }
         guard let first = allows.first else { return .settled(.refused(.noRule)) }
         if verb == .see { return .settled(.allowed(by: rules[first].name)) }
-        if denies.isEmpty, rules[first].conditions.isEmpty { return .settled(.allowed(by: rules[first].name)) }
+        if denies.isEmpty, rules[first].conditions.isEmpty {
+            return .settled(.allowed(by: rules[first].name))
+        }
         return .byArguments(denies: denies, allows: allows)
     }
 

@@ -17,6 +17,10 @@ struct CallCommand: AsyncParsableCommand {
     var arguments: [String] = []
     @Option(help: "All arguments as one JSON object; @FILE and - work too.") var args: String?
     @Option(help: "Call through this virtual server instead of the whole catalog.") var server: String?
+    @Option(
+        name: .customLong("as"),
+        help: "As whom, e.g. key:alice: what this node's rules let that caller do. Needs the role admin.")
+    var caller: String?
     @Flag(help: "Say which way the call went and how long it took.") var trace = false
     @OptionGroup var options: NodeOptions
 
@@ -25,6 +29,7 @@ struct CallCommand: AsyncParsableCommand {
         try await options.withNode { node in
             var body: [(String, JSON)] = [("entry", .string(entry)), ("arguments", arguments)]
             if let server { body.append(("server", .string(server))) }
+            if let caller { body.append(("as", .string(caller))) }
             let answer = try await node.call("/v1/call", .object(body)) { notice in
                 guard !options.json, Terminal.isInteractive else { return }
                 Terminal.complain(Terminal.dim("… \(Terminal.singleLine(notice.words("message")))"))
@@ -60,21 +65,7 @@ struct CallCommand: AsyncParsableCommand {
     }
 
     private func collectedArguments() throws -> JSON {
-        var object = JSON.emptyObject
-        if let args {
-            let text =
-                if args == "-" {
-                    try InputFile.standardInput()
-                } else if args.hasPrefix("@") {
-                    try InputFile.text(at: String(args.dropFirst()))
-                } else { args }
-            do {
-                object = try JSON(validating: text)
-            } catch {
-                throw ValidationError("--args: not JSON: \(error)")
-            }
-            guard object.kind == .object else { throw ValidationError("--args: expected a JSON object") }
-        }
+        var object = try args.map { try InputFile.jsonObject($0, of: "--args") } ?? .emptyObject
         for argument in arguments {
             guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
                 throw ValidationError("expected key=value, found \"\(argument)\"")

@@ -9,6 +9,9 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; shown once, stored hashed.")
+        @Option(
+            name: .customLong("admin"), help: "A key to the admin surface instead: viewer, editor or admin.")
+        var role: String?
         @Argument(help: "Who calls with it.") var name: String
         @Option(help: "How long it is good for, e.g. 12h, 90d (default: until revoked).") var ttl: String?
         @OptionGroup var options: NodeOptions
@@ -21,6 +24,7 @@ struct TokenCommand: AsyncParsableCommand {
                 }
                 body.append(("ttlSeconds", .number(life)))
             }
+            if let role { return try await createAdminKey(role, body) }
             try await options.withNode { node in
                 options.show(try await node.post("/v1/tokens", .object(body))) { answer in
                     Terminal.say(answer.words("token"))
@@ -53,6 +57,7 @@ struct TokenCommand: AsyncParsableCommand {
                         : "None; MCP without a key works on loopback only."
                     Terminal.say(table.isEmpty ? none : table.rendered())
                 }
+                if !options.json { showAdminKeys(try await node.get("/v1/admin-tokens")) }
             }
         }
     }
@@ -60,13 +65,16 @@ struct TokenCommand: AsyncParsableCommand {
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "End a key at once.")
         @Argument(help: "Its id or name.") var key: String
+        @Flag(name: .customLong("admin"), help: "A key to the admin surface.") var isAdminKey = false
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
             try await options.withNode { node in
-                options.show(try await node.delete(AdminClient.path("v1", "tokens", key))) { _ in
-                    Terminal.say("\(key) revoked.")
-                }
+                let answer =
+                    isAdminKey
+                    ? try await node.delete(AdminClient.path("v1", "admin-tokens", key))
+                    : try await node.delete(AdminClient.path("v1", "tokens", key))
+                options.show(answer) { _ in Terminal.say("\(key) revoked.") }
             }
         }
     }

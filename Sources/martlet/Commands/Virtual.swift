@@ -42,6 +42,10 @@ struct Virtual: AsyncParsableCommand {
                         "\(Terminal.bold(answer.words("name")))  \(Terminal.singleLine(answer.words("title")))  by \(answer.words("author")), version \(answer.count("counter"))"
                     )
                     Terminal.say(answer.words("endpoint"))
+                    let access = answer["definition"]?.list("access").compactMap(\.string) ?? []
+                    if !access.isEmpty {
+                        Terminal.say("For \(Terminal.singleLine(access.joined(separator: ", "))) only.")
+                    }
                     var table = Table("name", "kind", "from", "state", "description")
                     for entry in answer.list("entries") {
                         table.add(

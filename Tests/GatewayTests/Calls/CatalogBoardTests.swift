@@ -83,7 +83,9 @@ struct CatalogBoardTests {
 
 struct CatalogAssemblyTests {
     private let board = CatalogBoard(me: .here, nameLengthMax: 50)
-    private var assembly: CatalogAssembly { CatalogAssembly(board: board, watchers: Watchers(access: AccessDesk(board: board))) }
+    private var assembly: CatalogAssembly {
+        CatalogAssembly(board: board, watchers: Watchers(access: AccessDesk(board: board)))
+    }
 
     @Test func `a server that stays on this node is shown here and shared with nobody`() throws {
         let assembly = assembly

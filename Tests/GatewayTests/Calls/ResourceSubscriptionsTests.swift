@@ -32,7 +32,9 @@ struct ResourceSubscriptionsTests {
         let local = LocalServers()
         try await BackendHost.with(server.service) { backend in
             local.put("notes", backend, concurrency: 1)
-            let desk = OwnerDesk(local: local, label: { "here" }, isShared: { _, _ in true }, access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
+            let desk = OwnerDesk(
+                local: local, label: { "here" }, isShared: { _, _ in true },
+                access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
             let made = try Nodes(
                 here: subscriptions(at: .here, local) { _, _ in .finished },
                 there: subscriptions(at: .there, LocalServers()) { _, _ in .finished })
@@ -175,7 +177,9 @@ struct ResourceSubscriptionsTests {
         let local = LocalServers()
         try await BackendHost.with(server.service) { backend in
             local.put("notes", backend, concurrency: 1)
-            let desk = OwnerDesk(local: local, label: { "here" }, isShared: { _, _ in true }, access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
+            let desk = OwnerDesk(
+                local: local, label: { "here" }, isShared: { _, _ in true },
+                access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
             let heard = Box<CallEvent>()
             _ = desk.serve(
                 IncomingMeshCall(

@@ -27,7 +27,9 @@ struct TaskRoutingTests {
         let local = LocalServers()
         try await BackendHost.with(server.service) { backend in
             local.put("jobs", backend, concurrency: 8)
-            let desk = OwnerDesk(local: local, label: { "here" }, isShared: { _, _ in true }, access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
+            let desk = OwnerDesk(
+                local: local, label: { "here" }, isShared: { _, _ in true },
+                access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
             var nodes = try Nodes(
                 here: router(at: .here, local) { _, _ in .finished },
                 there: router(at: .there, LocalServers()) { _, _ in .finished })

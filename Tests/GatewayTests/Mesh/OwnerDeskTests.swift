@@ -27,7 +27,8 @@ struct OwnerDeskTests {
         seen: CallHeader.SeenEntry? = nil, from node: NodeID = .there
     ) -> Heard {
         let desk = OwnerDesk(
-            local: local, label: { "here" }, isShared: { server, node in server == "press" && node == .there },
+            local: local, label: { "here" },
+            isShared: { server, node in server == "press" && node == .there },
             access: AccessDesk(board: CatalogBoard(me: .here, nameLengthMax: 50)))
         let heard = Heard()
         _ = desk.serve(

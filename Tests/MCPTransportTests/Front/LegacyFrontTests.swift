@@ -70,6 +70,31 @@ struct LegacyFrontTests {
         }
     }
 
+    @Test func `a session takes what each request's credential says, not what the first one did`()
+        async throws
+    {
+        let probe = ServiceProbe()
+        var service = probe.service
+        service.authorize = { request in
+            let groups = request.headers.first("x-groups") ?? ""
+            return .allowed(
+                Principal(Caller(issuer: "https://idp", subject: "ada"), claims: ["groups": [groups]]))
+        }
+        service.list = { _, principal, _, _ in
+            .success(ListPage(items: [["name": .string(principal.claims["groups"]?.first ?? "")]]))
+        }
+        try await FrontRig.with(service) { rig in
+            let (_, session) = try await rig.initialize(.v2025_06_18)
+            // A renewed token of the same caller, with other claims.
+            for groups in ["ops", "", "dev"] {
+                let answer = try await rig.send(
+                    "POST", "/mcp", headers: FrontRig.legacyHeaders(session) + [("X-Groups", groups)],
+                    body: FrontRig.legacyBody("tools/list", [:], id: 1))
+                #expect(answer.json["result"]?["tools"]?[0]?["name"]?.string == groups)
+            }
+        }
+    }
+
     @Test func `an idle session is forgotten`() async throws {
         try await FrontRig.with { rig in
             let (_, session) = try await rig.initialize(.v2025_06_18)

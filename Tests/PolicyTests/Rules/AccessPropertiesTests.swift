@@ -18,7 +18,8 @@ struct AccessPropertiesTests {
             let effect: AccessRule.Effect = Bool.random(using: &random) ? .allow : .deny
             var conditions: [ArgumentCondition] = []
             if Int.random(in: 0..<4, using: &random) == 0, effect == .allow || !verbs.contains(.see),
-                let condition = ArgumentCondition("/n", .below(.number(Int.random(in: 0...3, using: &random))))
+                let condition = ArgumentCondition(
+                    "/n", .below(.number(Int.random(in: 0...3, using: &random))))
             {
                 conditions.append(condition)
             }
@@ -37,23 +38,31 @@ struct AccessPropertiesTests {
 
         mutating func subject() -> AccessSubject {
             AccessSubject(
-                Principal(Caller(issuer: pick(["key", "node", "https://idp"]), subject: pick(["a", "b", "c"]))),
+                Principal(
+                    Caller(issuer: pick(["key", "node", "https://idp"]), subject: pick(["a", "b", "c"]))),
                 at: .init(node: pick(["gw1", "hq"]), segment: pick(["plant", "office"])))
         }
 
         mutating func target() -> AccessTarget {
             let server = pick(["erp", "files"])
             return AccessTarget(
-                servers: [server, "gw1--\(server)"], kind: pick(EntryKind.allCases), entry: pick(["get_a", "put", "x"]),
+                servers: [server, "gw1--\(server)"], kind: pick(EntryKind.allCases),
+                entry: pick(["get_a", "put", "x"]),
                 virtualServer: maybe(["ops", "dev"]).first)
         }
 
-        mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: values.indices, using: &random)] }
-        mutating func maybe(_ values: [String]) -> [String] { Bool.random(using: &random) ? [] : [pick(values)] }
+        mutating func pick<Value>(_ values: [Value]) -> Value {
+            values[Int.random(in: values.indices, using: &random)]
+        }
+        mutating func maybe(_ values: [String]) -> [String] {
+            Bool.random(using: &random) ? [] : [pick(values)]
+        }
     }
 
     /// Asks every question of one trial.
-    private func each(_ seed: UInt64, _ body: (inout Chance, AccessRules, AccessSubject, AccessTarget, JSON) throws -> Void)
+    private func each(
+        _ seed: UInt64, _ body: (inout Chance, AccessRules, AccessSubject, AccessTarget, JSON) throws -> Void
+    )
         rethrows
     {
         for trial in 0..<Self.trials {
@@ -62,7 +71,9 @@ struct AccessPropertiesTests {
             let rules = AccessRules(
                 teams: [Team("ops", members: [PrincipalPattern("key:a") ?? .anybody])],
                 rules: (0..<count).map { chance.rule("r\($0)") })
-            let arguments: JSON = Bool.random(using: &chance.random) ? .emptyObject : ["n": .number(Int.random(in: 0...3, using: &chance.random))]
+            let arguments: JSON =
+                Bool.random(using: &chance.random)
+                ? .emptyObject : ["n": .number(Int.random(in: 0...3, using: &chance.random))]
             try body(&chance, rules, chance.subject(), chance.target(), arguments)
         }
     }
@@ -112,7 +123,8 @@ struct AccessPropertiesTests {
     @Test(arguments: [8, 9] as [UInt64])
     func `whatever may be used may be seen, and its server too`(seed: UInt64) {
         each(seed) { _, rules, subject, target, arguments in
-            let isUsed = rules.decide(.use(of: target.kind), target, by: subject, arguments: arguments).isAllowed
+            let isUsed = rules.decide(.use(of: target.kind), target, by: subject, arguments: arguments)
+                .isAllowed
             let isSeen = rules.decide(.see, target, by: subject).isAllowed
             #expect(isSeen || !isUsed)
             let standing = rules.standing(of: subject)
@@ -126,8 +138,11 @@ struct AccessPropertiesTests {
     func `what the explanation says of each rule adds up to the decision`(seed: UInt64) {
         each(seed) { _, rules, subject, target, arguments in
             for verb in AccessVerb.allCases {
-                let applying = rules.explain(verb, target, by: subject, arguments: arguments).filter { $0.misfit == nil }
-                let isAllowed = !applying.contains { $0.effect == .deny } && applying.contains { $0.effect == .allow }
+                let applying = rules.explain(verb, target, by: subject, arguments: arguments).filter {
+                    $0.misfit == nil
+                }
+                let isAllowed =
+                    !applying.contains { $0.effect == .deny } && applying.contains { $0.effect == .allow }
                 #expect(isAllowed == rules.decide(verb, target, by: subject, arguments: arguments).isAllowed)
             }
         }

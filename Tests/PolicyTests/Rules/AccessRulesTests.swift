@@ -8,7 +8,9 @@ import Testing
 struct AccessRulesTests {
     private static let here = AccessSubject.Place(node: "gw1", segment: "plant-a")
 
-    private static func subject(_ who: String, claims: [String: [String]] = [:], at place: AccessSubject.Place? = here)
+    private static func subject(
+        _ who: String, claims: [String: [String]] = [:], at place: AccessSubject.Place? = here
+    )
         throws -> AccessSubject
     {
         AccessSubject(Principal(try #require(Caller(written: who)), claims: claims), at: place)
@@ -34,15 +36,23 @@ struct AccessRulesTests {
 
     @Test(arguments: AccessVerb.allCases)
     func `with the first rule nothing is allowed that no rule allows`(verb: AccessVerb) throws {
-        let rules = AccessRules(rules: [AccessRule("r", .allow, [verb], AccessScope(who: try Self.who("key:a")))])
+        let rules = AccessRules(rules: [
+            AccessRule("r", .allow, [verb], AccessScope(who: try Self.who("key:a")))
+        ])
         let kind: EntryKind = verb == .read ? .resource : .tool
-        #expect(rules.decide(verb, Self.target("erp", "x", kind), by: try Self.subject("key:a")) == .allowed(by: "r"))
-        #expect(rules.decide(verb, Self.target("erp", "x", kind), by: try Self.subject("key:b")) == .refused(.noRule))
+        #expect(
+            rules.decide(verb, Self.target("erp", "x", kind), by: try Self.subject("key:a"))
+                == .allowed(by: "r"))
+        #expect(
+            rules.decide(verb, Self.target("erp", "x", kind), by: try Self.subject("key:b"))
+                == .refused(.noRule))
     }
 
     @Test(arguments: [
-        (verb: AccessVerb.call, kind: EntryKind.tool, isSeen: true), (.read, .tool, false), (.see, .tool, true),
-        (.read, .resource, true), (.read, .resourceTemplate, true), (.read, .prompt, true), (.call, .resource, false),
+        (verb: AccessVerb.call, kind: EntryKind.tool, isSeen: true), (.read, .tool, false),
+        (.see, .tool, true),
+        (.read, .resource, true), (.read, .resourceTemplate, true), (.read, .prompt, true),
+        (.call, .resource, false),
     ])
     func `who may use something may see it`(verb: AccessVerb, kind: EntryKind, isSeen: Bool) throws {
         let rules = AccessRules(rules: [AccessRule("r", .allow, [verb])])
@@ -55,7 +65,8 @@ struct AccessRulesTests {
             AccessRule("all", .allow, Set(AccessVerb.allCases)), AccessRule("hide", .deny, [.see]),
         ])
         for verb in AccessVerb.allCases {
-            #expect(rules.decide(verb, Self.target(), by: try Self.subject("key:a")) == .refused(.rule("hide")))
+            #expect(
+                rules.decide(verb, Self.target(), by: try Self.subject("key:a")) == .refused(.rule("hide")))
         }
     }
 
@@ -69,13 +80,18 @@ struct AccessRulesTests {
 
     @Test(arguments: [
         ("*", "key:alice", true), ("key:alice", "key:alice", true), ("key:ali*", "key:alice", true),
-        ("key:alice", "basic:alice", false), ("basic:*", "basic:x", true), ("cert:CN=*", "cert:CN=a", true),
+        ("key:alice", "basic:alice", false), ("basic:*", "basic:x", true),
+        ("certificate:CN=*", "certificate:CN=a", true),
         ("jwt:https://idp.example.com#4711", "jwt:https://idp.example.com#4711", true),
         ("jwt:https://idp.example.com#*", "jwt:https://evil.example.com#4711", false),
-        ("jwt:*#*", "key:alice", false), ("jwt:*#*", "local:anonymous", false), ("key:*", "jwt:key:x#alice", false),
-        ("team:ops", "key:alice", true), ("team:ops", "key:mallory", false), ("team:gone", "key:alice", false),
+        ("jwt:*#*", "key:alice", false), ("jwt:*#*", "local:anonymous", false),
+        ("key:*", "jwt:key:x#alice", false),
+        ("team:ops", "key:alice", true), ("team:ops", "key:mallory", false),
+        ("team:gone", "key:alice", false),
     ])
-    func `a pattern means those whose proved identity fits`(pattern: String, caller: String, fits: Bool) throws {
+    func `a pattern means those whose proved identity fits`(pattern: String, caller: String, fits: Bool)
+        throws
+    {
         let rules = AccessRules(
             teams: [Team("ops", members: try Self.who("key:alice"))],
             rules: [AccessRule("r", .allow, [.call], AccessScope(who: try Self.who(pattern)))])
@@ -83,17 +99,22 @@ struct AccessRulesTests {
     }
 
     @Test func `a name with a star in it is a name, not a pattern`() throws {
-        let rules = AccessRules(rules: [AccessRule("r", .allow, [.call], AccessScope(who: try Self.who("key:a")))])
+        let rules = AccessRules(rules: [
+            AccessRule("r", .allow, [.call], AccessScope(who: try Self.who("key:a")))
+        ])
         #expect(!rules.decide(.call, Self.target(), by: try Self.subject("key:*")).isAllowed)
     }
 
-    @Test(arguments: [
-        (claims: ["groups": ["ops"]], isIn: true), (["groups": ["x", "plant-ops"]], true), (["groups": ["dev"]], false),
-        ([:], false), (["role": ["ops"]], false), (["groups": []], false),
-    ] as [(claims: [String: [String]], isIn: Bool)])
+    @Test(
+        arguments: [
+            (claims: ["groups": ["ops"]], isIn: true), (["groups": ["x", "plant-ops"]], true),
+            (["groups": ["dev"]], false),
+            ([:], false), (["role": ["ops"]], false), (["groups": []], false),
+        ] as [(claims: [String: [String]], isIn: Bool)])
     func `a team takes in whoever's token says so`(claims: [String: [String]], isIn: Bool) throws {
         let team = Team(
-            "ops", claims: .init(issuer: Glob("https://idp.*"), values: ["groups": [Glob("ops"), Glob("*-ops")]]))
+            "ops",
+            claims: .init(issuer: Glob("https://idp.*"), values: ["groups": [Glob("ops"), Glob("*-ops")]]))
         let mine = try Self.subject("jwt:https://idp.example.com#1", claims: claims)
         #expect(team.contains(mine.principal) == isIn)
         let foreign = try Self.subject("jwt:https://other.example.com#1", claims: claims)
@@ -103,12 +124,14 @@ struct AccessRulesTests {
     @Test func `every claim that a team names must be there`() throws {
         let team = Team("ops", claims: .init(values: ["groups": [Glob("ops")], "site": [Glob("a")]]))
         #expect(!team.contains(try Self.subject("jwt:i#1", claims: ["groups": ["ops"]]).principal))
-        #expect(team.contains(try Self.subject("jwt:i#1", claims: ["groups": ["ops"], "site": ["a"]]).principal))
+        #expect(
+            team.contains(try Self.subject("jwt:i#1", claims: ["groups": ["ops"], "site": ["a"]]).principal))
         #expect(!Team("none", claims: .init(values: [:])).contains(try Self.subject("jwt:i#1").principal))
     }
 
     @Test(arguments: [
-        ("node:gw1", true), ("node:gw*", true), ("segment:plant-a", true), ("segment:plant-b", false), ("node:hq", false),
+        ("node:gw1", true), ("node:gw*", true), ("segment:plant-a", true), ("segment:plant-b", false),
+        ("node:hq", false),
     ])
     func `a rule may ask where the caller came in`(from: String, fits: Bool) throws {
         let origin = try #require(AccessScope.Origin(from))
@@ -119,7 +142,8 @@ struct AccessRulesTests {
     }
 
     @Test(arguments: [
-        ("get_*", true), ("erp/get_*", true), ("gw1--erp/get_order", true), ("*--erp/*", true), ("hq--erp/get_*", false),
+        ("get_*", true), ("erp/get_*", true), ("gw1--erp/get_order", true), ("*--erp/*", true),
+        ("hq--erp/get_*", false),
         ("files/*", false), ("put_*", false), ("*/get_order", true), ("get_order/x", false),
     ])
     func `entries are meant by their own name, or by server and name`(pattern: String, fits: Bool) throws {
@@ -133,7 +157,9 @@ struct AccessRulesTests {
     }
 
     @Test func `a rule for a virtual server is for calls through it`() throws {
-        let rules = AccessRules(rules: [AccessRule("r", .allow, [.call], AccessScope(virtualServers: [Glob("ops")]))])
+        let rules = AccessRules(rules: [
+            AccessRule("r", .allow, [.call], AccessScope(virtualServers: [Glob("ops")]))
+        ])
         let subject = try Self.subject("key:a")
         #expect(rules.decide(.call, Self.target(via: "ops"), by: subject).isAllowed)
         #expect(!rules.decide(.call, Self.target(via: "dev"), by: subject).isAllowed)
@@ -149,11 +175,15 @@ struct AccessRulesTests {
         for rules in [rules, AccessRules()] {
             #expect(rules.decide(.call, Self.target(via: "ops"), by: subject).isAllowed)
             #expect(rules.decide(.call, Self.target(), by: subject) == .refused(.credential))
-            #expect(rules.decide(.call, Self.target("erp", "put", via: "ops"), by: subject) == .refused(.credential))
+            #expect(
+                rules.decide(.call, Self.target("erp", "put", via: "ops"), by: subject)
+                    == .refused(.credential))
         }
     }
 
-    @Test func `whoever may change the rules is not held by them, unless the credential was made for less`() throws {
+    @Test func `whoever may change the rules is not held by them, unless the credential was made for less`()
+        throws
+    {
         let rules = AccessRules(rules: [AccessRule("none", .deny, [.see])])
         #expect(rules.decide(.call, Self.target(), by: AccessSubject(.administrator, at: Self.here)) == .open)
         var narrowed = Principal.administrator
@@ -165,7 +195,8 @@ struct AccessRulesTests {
 
     @Test func `a whole node hears what some of its callers may, and not what all may not`() throws {
         let place = Self.here
-        let node = AccessSubject(Principal(Caller(issuer: "node", subject: "x")), at: place, isWholeNode: true)
+        let node = AccessSubject(
+            Principal(Caller(issuer: "node", subject: "x")), at: place, isWholeNode: true)
         let allow = AccessRule("a", .allow, [.read], AccessScope(who: try Self.who("key:alice")))
         let target = Self.target("erp", "file:///a", .resource)
         #expect(AccessRules(rules: [allow]).decide(.read, target, by: node).isAllowed)
@@ -177,9 +208,13 @@ struct AccessRulesTests {
 
     @Test func `a server is there for whoever may see some of it`() throws {
         let rules = AccessRules(rules: [
-            AccessRule("a", .allow, [.call], AccessScope(who: try Self.who("key:a"), entries: [EntryPattern("erp/get_*")])),
-            AccessRule("b", .allow, [.call], AccessScope(who: try Self.who("key:b"), servers: [Glob("files")])),
-            AccessRule("c", .deny, [.see], AccessScope(who: try Self.who("key:b"), servers: [Glob("secret")])),
+            AccessRule(
+                "a", .allow, [.call],
+                AccessScope(who: try Self.who("key:a"), entries: [EntryPattern("erp/get_*")])),
+            AccessRule(
+                "b", .allow, [.call], AccessScope(who: try Self.who("key:b"), servers: [Glob("files")])),
+            AccessRule(
+                "c", .deny, [.see], AccessScope(who: try Self.who("key:b"), servers: [Glob("secret")])),
         ])
         let see = { (who: String, server: String) in
             rules.maySee(anythingOf: [server], through: nil, rules.standing(of: try Self.subject(who)))

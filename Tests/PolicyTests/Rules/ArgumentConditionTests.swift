@@ -7,16 +7,22 @@ import Testing
 
 struct ArgumentConditionTests {
     @Test(arguments: [
-        (#"{"a":5}"#, ArgumentCondition.Test.equal(5), true), (#"{"a":5.0}"#, .equal(5), false),
-        (#"{"a":"5"}"#, .equal(5), false), (#"{"a":"x"}"#, .equal("x"), true), (#"{"a":null}"#, .equal(.null), false),
-        (#"{"a":5}"#, .unequal(6), true), (#"{"a":5}"#, .unequal(5), false), (#"{"a":"x"}"#, .unequal(5), false),
+        (#"{"a":5}"#, ArgumentCondition.Test.equal(5), true), (#"{"a":5.0}"#, .equal(5), true),
+        (#"{"a":5.5}"#, .equal(5), false),
+        (#"{"a":"5"}"#, .equal(5), false), (#"{"a":"x"}"#, .equal("x"), true),
+        (#"{"a":null}"#, .equal(.null), false),
+        (#"{"a":5}"#, .unequal(6), true), (#"{"a":5}"#, .unequal(5), false),
+        (#"{"a":"x"}"#, .unequal(5), false),
         (#"{"a":2}"#, .oneOf([1, 2]), true), (#"{"a":3}"#, .oneOf([1, 2]), false),
         (#"{"a":5}"#, .below(6), true), (#"{"a":6}"#, .below(6), false), (#"{"a":"5"}"#, .below(6), false),
         (#"{"a":7.5}"#, .above(7), true), (#"{"a":[9]}"#, .above(7), false),
-        (#"{"a":"acme/x"}"#, .matches(Glob("acme/*")), true), (#"{"a":"evil"}"#, .matches(Glob("acme/*")), false),
+        (#"{"a":"acme/x"}"#, .matches(Glob("acme/*")), true),
+        (#"{"a":"evil"}"#, .matches(Glob("acme/*")), false),
         (#"{"a":5}"#, .matches(Glob("*")), false),
     ])
-    func `a condition says what an argument must be`(text: String, test: ArgumentCondition.Test, holds: Bool) throws {
+    func `a condition says what an argument must be`(text: String, test: ArgumentCondition.Test, holds: Bool)
+        throws
+    {
         let condition = try #require(ArgumentCondition("/a", test))
         #expect(condition.holds(of: try JSON(validating: text)) == holds)
     }
@@ -56,10 +62,13 @@ struct ArgumentConditionTests {
     }
 
     @Test(arguments: [(5, true), (5_000, false)])
-    func `a rule that denies some arguments leaves the others, and what is seen`(amount: Int, isAllowed: Bool) throws {
+    func `a rule that denies some arguments leaves the others, and what is seen`(amount: Int, isAllowed: Bool)
+        throws
+    {
         let large = try #require(ArgumentCondition("/amount", .above(1_000)))
         let rules = AccessRules(rules: [
-            AccessRule("all", .allow, Set(AccessVerb.allCases)), AccessRule("large", .deny, [.call], when: [large]),
+            AccessRule("all", .allow, Set(AccessVerb.allCases)),
+            AccessRule("large", .deny, [.call], when: [large]),
         ])
         let decision = rules.decide(.call, target, by: subject, arguments: ["amount": .number(amount)])
         #expect(decision == (isAllowed ? .allowed(by: "all") : .refused(.rule("large"))))

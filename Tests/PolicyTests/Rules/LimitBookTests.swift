@@ -14,10 +14,14 @@ struct LimitBookTests {
 
     private func at(_ milliseconds: Int) -> Instant { .zero + .milliseconds(milliseconds) }
 
-    private func book(rate: AccessLimit.Rate? = nil, concurrency: Int? = nil, isShared: Bool = false, bucketsMax: Int = 100)
+    private func book(
+        rate: AccessLimit.Rate? = nil, concurrency: Int? = nil, isShared: Bool = false, bucketsMax: Int = 100
+    )
         -> LimitBook
     {
-        LimitBook([AccessLimit("l", rate: rate, concurrency: concurrency, isShared: isShared)], bucketsMax: bucketsMax)
+        LimitBook(
+            [AccessLimit("l", rate: rate, concurrency: concurrency, isShared: isShared)],
+            bucketsMax: bucketsMax)
     }
 
     @Test(arguments: [1, 3, 7, 60, 9_999, 10_000])
@@ -31,7 +35,10 @@ struct LimitBookTests {
         #expect(excess.limit == "l" && wait > .zero && wait <= .seconds(60) / count)
         // Not a moment too early, and then exactly one.
         let then = at(1_000) + wait
-        #expect(throws: LimitExcess.self) { try book.enter([0], as: Self.alice, from: nil, at: Instant(nanoseconds: then.nanoseconds - 1)).get() }
+        #expect(throws: LimitExcess.self) {
+            try book.enter([0], as: Self.alice, from: nil, at: Instant(nanoseconds: then.nanoseconds - 1))
+                .get()
+        }
         _ = try book.enter([0], as: Self.alice, from: nil, at: then).get()
         #expect(throws: LimitExcess.self) { try book.enter([0], as: Self.alice, from: nil, at: then).get() }
     }
@@ -40,7 +47,9 @@ struct LimitBookTests {
         var book = book(rate: try Self.rate(1, 10))
         _ = try book.enter([0], as: Self.alice, from: nil, at: at(0)).get()
         for time in stride(from: 0, to: 10_000, by: 500) {
-            #expect(throws: LimitExcess.self) { try book.enter([0], as: Self.alice, from: nil, at: at(time)).get() }
+            #expect(throws: LimitExcess.self) {
+                try book.enter([0], as: Self.alice, from: nil, at: at(time)).get()
+            }
         }
         _ = try book.enter([0], as: Self.alice, from: nil, at: at(10_000)).get()
     }
@@ -66,7 +75,9 @@ struct LimitBookTests {
         var book = book(concurrency: 2)
         let first = try book.enter([0], as: Self.alice, from: nil, at: at(0)).get()
         _ = try book.enter([0], as: Self.alice, from: nil, at: at(0)).get()
-        let excess = #expect(throws: LimitExcess.self) { try book.enter([0], as: Self.alice, from: nil, at: at(99_999)).get() }
+        let excess = #expect(throws: LimitExcess.self) {
+            try book.enter([0], as: Self.alice, from: nil, at: at(99_999)).get()
+        }
         #expect(excess?.wait == nil)
         book.leave(first)
         _ = try book.enter([0], as: Self.alice, from: nil, at: at(0)).get()
@@ -76,16 +87,24 @@ struct LimitBookTests {
         let rate = try Self.rate(1, 1)
         var book = LimitBook([AccessLimit("r", rate: rate), AccessLimit("c", concurrency: 1)])
         let running = try book.enter([1], as: Self.alice, from: nil, at: at(0)).get()
-        #expect(throws: LimitExcess.self) { try book.enter([0, 1], as: Self.alice, from: nil, at: at(0)).get() }
+        #expect(throws: LimitExcess.self) {
+            try book.enter([0, 1], as: Self.alice, from: nil, at: at(0)).get()
+        }
         book.leave(running)
         _ = try book.enter([0, 1], as: Self.alice, from: nil, at: at(0)).get()
     }
 
-    @Test func `however many call, no more are counted than there is room for, and none goes uncounted`() throws {
+    @Test func `however many call, no more are counted than there is room for, and none goes uncounted`()
+        throws
+    {
         var book = book(rate: try Self.rate(1, 10), bucketsMax: 3)
         let caller = { (number: Int) in Caller(issuer: "key", subject: "\(number)") }
-        for number in 0..<3 { book.leave(try book.enter([0], as: caller(number), from: nil, at: at(0)).get()) }
-        #expect(throws: LimitExcess.self) { try book.enter([0], as: caller(3), from: nil, at: at(5_000)).get() }
+        for number in 0..<3 {
+            book.leave(try book.enter([0], as: caller(number), from: nil, at: at(0)).get())
+        }
+        #expect(throws: LimitExcess.self) {
+            try book.enter([0], as: caller(3), from: nil, at: at(5_000)).get()
+        }
         // By then the first ones' buckets are full again, and forgotten.
         _ = try book.enter([0], as: caller(3), from: nil, at: at(11_000)).get()
     }
