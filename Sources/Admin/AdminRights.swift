@@ -53,9 +53,19 @@ enum AdminRights {
         "GET /v1/virtual/{name}": .viewer,
         "DELETE /v1/virtual/{name}": .editor,
 
+        // What a server offers, and what the whole mesh may use of it.
+        "GET /v1/review": .viewer,
+        "POST /v1/approve": .editor,
+        "POST /v1/quarantine": .editor,
+        "POST /v1/release": .editor,
+
         "GET /v1/secrets": .viewer,
         "PUT /v1/secrets/{name}": .admin,
         "DELETE /v1/secrets/{name}": .admin,
+
+        // Who called what; values are in them only where the configuration names the entry.
+        "GET /v1/records": .viewer,
+        "GET /v1/records/follow": .viewer,
 
         "POST /v1/auth/can-call": .viewer,
         "GET /v1/admin-tokens": .admin,

@@ -20,7 +20,7 @@ private final class Rig: Sendable {
         log = RecordLog(
             in: folder, key: key, keep: keep,
             disk: RecordDisk { descriptor, bytes in
-                while isHeld.value != 0 { usleep(1_000) }
+                while isHeld.value != 0 { usleep(1_000) }  // a disk that hangs
                 guard room.value >= 0 else { return write(descriptor, bytes.baseAddress, bytes.count) }
                 guard room.value > 0 else {
                     errno = ENOSPC
@@ -69,7 +69,7 @@ private func eventually(_ what: String, _ isSo: () async throws -> Bool) async t
     let end = ContinuousClock.now + .seconds(20)
     while !(try await isSo()) {
         try #require(ContinuousClock.now < end, "not so in time: \(what)")
-        try await Task.sleep(for: .milliseconds(5))
+        try await Task.sleep(for: .milliseconds(5))  // a condition with a deadline
     }
 }
 
