@@ -4,6 +4,9 @@ import MCPModel
 ///
 /// Once a key was needed one always is: the door does not fall open when the last key is revoked or runs out.
 package struct ListenerPolicy: Hashable, Sendable {
+    /// Who says that a caller is whom his key names: this node.
+    package static let keyIssuer = "key"
+
     /// Whether every caller needs a key.
     package private(set) var needsKey: Bool
 
@@ -36,7 +39,7 @@ package struct ListenerPolicy: Hashable, Sendable {
         case .key(_, let expires?, _) where expires <= now:
             .refused(Self.useless(.keyExpired))
         case .key(let label, _, let narrowing):
-            .allowed(Principal(Caller(issuer: "key", subject: label), narrowing: narrowing))
+            .allowed(Principal(Caller(issuer: Self.keyIssuer, subject: label), narrowing: narrowing))
         case .password(let user):
             .allowed(Principal(Caller(issuer: "basic", subject: user)))
         case .wrongPassword:

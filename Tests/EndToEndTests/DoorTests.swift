@@ -194,6 +194,11 @@ extension EndToEnd.Doors {
         for path in ["/mcp", "/servers/lab/mcp", "/servers/sample/mcp"] {
             #expect(try await list(path, less) ?? [] == [], "\(path)")
         }
+        // Whoever asks what the key may do hears of it, too.
+        for (tool, may) in [("add", true), ("echo", false)] {
+            let told = try await node.martlet("auth", "can-call", "key:less", tool, "--server", "ops")
+            #expect((told.status == 0) == may && told.output.contains("made for less"), "\(told)")
+        }
         let call = { (tool: String, arguments: String) in
             try await Program.run(
                 PythonClient.script("client.py", "call", "http://\(mcp)/servers/ops/mcp", tool, arguments),

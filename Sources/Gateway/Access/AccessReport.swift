@@ -110,8 +110,8 @@ struct AccessReport {
         if principal.role == .admin {
             notes.append("whoever holds this node's admin token is not held by its rules")
         }
-        if principal.caller.issuer == "key" {
-            notes.append("the key may have been made for less than rules allow: `martlet token list`")
+        if principal.narrowing != nil {
+            notes.append("the key was made for less than everything: `martlet token list`")
         }
         if arguments == nil, access.rules.rules.contains(where: { !$0.conditions.isEmpty }) {
             notes.append("rules ask for arguments; give some with --args")

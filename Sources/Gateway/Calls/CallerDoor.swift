@@ -97,6 +97,16 @@ final class CallerDoor: Sendable {
         }
     }
 
+    /// What a caller's key was made for; `nil`: everything, or it is no key of ours.
+    ///
+    /// - Complexity: O(keys); for questions about callers, not for their requests.
+    func narrowing(of caller: Caller) -> CredentialNarrowing? {
+        guard caller.issuer == ListenerPolicy.keyIssuer else { return nil }
+        return state.withLock { state in
+            state.keys.values.first { $0.stored.label == caller.subject }?.scopes.narrowing
+        }
+    }
+
     // MARK: The admin surface
 
     func create(name: String, lifeSeconds: Int?, scopes: CallerKeyScopes? = nil) async throws -> JSON {

@@ -57,7 +57,10 @@ extension Node {
                 .notFound, "no entry named \(name) at \(endpoint)",
                 hint: "`martlet catalog search` shows what is offered")
         }
-        let principal = caller == .administrator ? Principal.administrator : Principal(caller, claims: claims)
+        let principal =
+            caller == .administrator
+            ? Principal.administrator
+            : Principal(caller, claims: claims, narrowing: door.narrowing(of: caller))
         return AccessReport(
             access: access, principal: principal, endpoint: endpoint, view: view, entry: entry,
             arguments: arguments

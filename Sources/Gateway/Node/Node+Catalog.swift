@@ -100,7 +100,7 @@ extension Node {
         log.notice(
             "A tool is called as somebody else.",
             metadata: ["caller": "\(caller.written)", "caller.by": "\(by.written)"])
-        return Principal(caller, assumedBy: by)
+        return Principal(caller, narrowing: door.narrowing(of: caller), assumedBy: by)
     }
 
     func catalogReport() -> CatalogReport? {

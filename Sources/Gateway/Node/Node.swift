@@ -1,6 +1,6 @@
 import Catalog
 package import Logging
-package import MCPTransport
+import MCPTransport
 import MeshTransport
 import Policy
 import Storage

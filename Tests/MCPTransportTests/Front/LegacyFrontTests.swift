@@ -75,7 +75,7 @@ struct LegacyFrontTests {
     {
         let probe = ServiceProbe()
         var service = probe.service
-        service.authorize = { request in
+        service.door = FrontDoor { request in
             let groups = request.headers.first("x-groups") ?? ""
             return .allowed(
                 Principal(Caller(issuer: "https://idp", subject: "ada"), claims: ["groups": [groups]]))
