@@ -47,6 +47,7 @@ struct Logs: AsyncParsableCommand {
                     if isJSON { Terminal.data(item.text) } else { Terminal.say(RecordPage.line(item)) }
                 }
             }
+            Terminal.complain("The node has ended.")
         }
     }
 
