@@ -38,8 +38,9 @@ struct Logs: AsyncParsableCommand {
             }
             guard follow else { return }
             let isJSON = options.json
-            try await node.follow("/v1/records/follow" + RecordPage.query(query.filter { $0.0 != "since" }))
-            { item in
+            // The past was shown above.
+            let path = "/v1/records/follow" + RecordPage.query(query.filter { $0.0 != "since" })
+            try await node.follow(path) { item in
                 if let count = item["dropped"]?.int {
                     Terminal.complain(
                         Terminal.warning("\(count) left out: they came faster than they were read"))

@@ -175,7 +175,7 @@ struct CallRecorderTests {
         #expect(forwarded.values.count == 1)
         call(desk, ["name": "both", "arguments": [:]], at: .server("ops"), number: 3)
         let hidden = try #require(await desk.records().last)
-        #expect(hidden.rule == "hidden_by_rules" && !hidden.isAllowed && hidden.outcome == .refused)
+        #expect(hidden.reason == "unknown_entry" && !hidden.isAllowed && hidden.outcome == .refused)
         #expect(forwarded.values.count == 1, "no step of it ran")
     }
 
