@@ -23,7 +23,6 @@ extension AccessDesk {
             guard !standing.isFree, !mayRun(composite, through: passage.virtualServer, standing) else {
                 return nil
             }
-            decided(.refused(.noRule))
             return view.unknown(.tool, composite.tool.name).failure
         }
         // Tasks lead to servers of which something may be seen, and are answered to whose they are.

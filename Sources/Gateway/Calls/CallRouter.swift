@@ -145,6 +145,7 @@ final class CallRouter: Sendable {
             trail?.decided($0)
         }
         if let failure = objection {
+            if route.composite != nil { trail?.hidden() }
             return refuse(failure)
         }
         var client = call.client

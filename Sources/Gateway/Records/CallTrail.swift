@@ -120,6 +120,14 @@ final class CallTrail: Sendable {
         }
     }
 
+    /// The rules keep a composite from its caller: it, or one of its steps.
+    func hidden() {
+        state.withLock { state in
+            state.facts.isAllowed = false
+            state.facts.rule = Denial.Rule.hiddenByRules.rawValue
+        }
+    }
+
     /// What ``OwnerPolicy`` says. Where it speaks for the rules, the one that they named is the rule.
     func refused(_ denial: Denial) {
         state.withLock { state in

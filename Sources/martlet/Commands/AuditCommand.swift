@@ -44,7 +44,7 @@ struct AuditCommand: AsyncParsableCommand {
 
         private func ask(_ client: AdminClient, where place: String) async throws -> Told {
             let answer = try await client.get(
-                "/v1/records?" + RecordPage.query([("id", id), ("limit", "1000")]))
+                "/v1/records" + RecordPage.query([("id", id), ("limit", "1000")]))
             return Told(node: answer.words("node"), answer: answer)
         }
 

@@ -29,7 +29,7 @@ struct Logs: AsyncParsableCommand {
         try await options.withNode { node in
             // What ends between the two is in neither or in both; following first would show it out of order.
             let answer = try await node.get(
-                "/v1/records?" + RecordPage.query(query + [("limit", "\(limit)")]))
+                "/v1/records" + RecordPage.query(query + [("limit", "\(limit)")]))
             if options.json, !follow { return Terminal.data(answer.text) }
             if options.json {
                 for record in answer.list("records") { Terminal.data(record.text) }
@@ -38,8 +38,9 @@ struct Logs: AsyncParsableCommand {
             }
             guard follow else { return }
             let isJSON = options.json
-            try await node.follow("/v1/records/follow?" + RecordPage.query(query.filter { $0.0 != "since" }))
-            { item in
+            // The past was shown above.
+            let path = "/v1/records/follow" + RecordPage.query(query.filter { $0.0 != "since" })
+            try await node.follow(path) { item in
                 if let count = item["dropped"]?.int {
                     Terminal.complain(
                         Terminal.warning("\(count) left out: they came faster than they were read"))
@@ -47,6 +48,7 @@ struct Logs: AsyncParsableCommand {
                     if isJSON { Terminal.data(item.text) } else { Terminal.say(RecordPage.line(item)) }
                 }
             }
+            Terminal.complain("The node has ended.")
         }
     }
 
@@ -70,7 +72,7 @@ struct Logs: AsyncParsableCommand {
 /// Records of calls as text; fits 100 columns.
 enum RecordPage {
     static func query(_ items: [(String, String)]) -> String {
-        items.map { "\($0.0)=\(AdminClient.path($0.1).dropFirst())" }.joined(separator: "&")
+        "?" + items.map { "\($0.0)=\(AdminClient.path($0.1).dropFirst())" }.joined(separator: "&")
     }
 
     static func show(_ answer: JSON, isFollowed: Bool) {

@@ -173,6 +173,10 @@ struct CallRecorderTests {
         #expect(records.map(\.isAllowed) == [true, false])
         #expect(records.map(\.outcome) == [.ok, .refused])
         #expect(forwarded.values.count == 1)
+        call(desk, ["name": "both", "arguments": [:]], at: .server("ops"), number: 3)
+        let hidden = try #require(await desk.records().last)
+        #expect(hidden.reason == "unknown_entry" && !hidden.isAllowed && hidden.outcome == .refused)
+        #expect(forwarded.values.count == 1, "no step of it ran")
     }
 
     @Test func `a composite's steps are calls with the composite's as parent, in its trace`() async throws {
