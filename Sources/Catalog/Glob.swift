@@ -12,20 +12,22 @@ package struct Glob: Hashable, Sendable, CustomStringConvertible {
 
     /// - Complexity: O(pattern · name) at worst: only the last `*` is ever tried again.
     package func matches(_ name: String) -> Bool {
-        let text = Array(name.unicodeScalars)
-        var (p, t) = (0, 0)
-        var retry: (pattern: Int, text: Int)?
-        while t < text.count {
+        // In place: a name may be a text of any length that a caller sent.
+        let text = name.unicodeScalars
+        var (p, t) = (0, text.startIndex)
+        var retry: (pattern: Int, text: String.Index)?
+        while t < text.endIndex {
             if p < scalars.count, scalars[p] == "*" {
                 retry = (p, t)
                 p += 1
             } else if p < scalars.count, scalars[p] == "?" || scalars[p] == text[t] {
                 p += 1
-                t += 1
+                t = text.index(after: t)
             } else if let last = retry {
-                retry = (last.pattern, last.text + 1)
+                let next = text.index(after: last.text)
+                retry = (last.pattern, next)
                 p = last.pattern + 1
-                t = last.text + 1
+                t = next
             } else {
                 return false
             }

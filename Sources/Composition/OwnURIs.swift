@@ -19,59 +19,102 @@ struct OwnURIs: Sendable {
         let others: [ServerKey]
     }
 
+    /// Templates of one definition that are told apart; of more, each counts as one that anything could be.
+    static let templatesMax = 256
+    /// The longest beginning of a URI or template that is looked at; what is longer counts as contested.
+    static let uriBytesMax = 1_024
+
     /// Rows that another server's rows could mean too, in the order of the rows.
     let contests: [Contest]
-    private let servers: [String: ServerKey]
+    private let servers: [[UInt8]: ServerKey]
     private let templates: [(pattern: URITemplatePattern, server: ServerKey)]
 
     /// Two templates count as overlapping where the beginning of one, up to its first expression, begins the other's: what follows is
     /// for their servers to say.
     ///
-    /// - Complexity: O(bytes of all URIs × distinct lengths of templates' beginnings)
+    /// - Complexity: O(rows × ``templatesMax`` × ``uriBytesMax``) at worst
     init(_ rows: [Row]) {
-        var byPrefix: [[UInt8]: [(pattern: URITemplatePattern, row: Row)]] = [:]
-        var byURI: [String: Set<ServerKey>] = [:]
+        var under: [[UInt8]: Beginning] = [:]
+        var byURI: [[UInt8]: Set<ServerKey>] = [:]
+        let all = Set(rows.map(\.server))
+        let isTooMany = rows.count { $0.kind == .resourceTemplate } > Self.templatesMax
         for row in rows {
             if row.kind == .resourceTemplate {
                 let pattern = URITemplatePattern(row.uri)
-                byPrefix[pattern.prefix, default: []].append((pattern, row))
+                under[pattern.prefix, default: Beginning()].add(pattern, of: row.server)
             } else {
-                byURI[row.uri, default: []].insert(row.server)
+                byURI[Array(row.uri.utf8), default: []].insert(row.server)
             }
         }
-        let lengths = Set(byPrefix.keys.map(\.count)).sorted()
-        var others: [Row: Set<ServerKey>] = [:]
+        let lengths = Set(under.keys.lazy.map(\.count)).sorted()
+        var others: [Set<ServerKey>] = []
         for row in rows {
             let isTemplate = row.kind == .resourceTemplate
-            let start = isTemplate ? URITemplatePattern(row.uri).prefix : Array(row.uri.utf8)
-            if !isTemplate {
-                others[row, default: []].formUnion(byURI[row.uri]?.subtracting([row.server]) ?? [])
+            let uri = Array(row.uri.utf8)
+            let start = isTemplate ? URITemplatePattern(row.uri).prefix : uri
+            guard !isTooMany, start.count <= Self.uriBytesMax else {
+                others.append(all.subtracting([row.server]))
+                continue
             }
-            for length in lengths where length <= start.count {
-                for (pattern, other) in byPrefix[Array(start.prefix(length))] ?? []
-                where other.server != row.server && (isTemplate || pattern.matches(row.uri)) {
-                    others[row, default: []].insert(other.server)
-                    others[other, default: []].insert(row.server)
+            var found = isTemplate ? [] : byURI[uri] ?? []
+            for length in lengths.prefix(while: { $0 <= start.count }) {
+                let key = Array(start.prefix(length))
+                guard let beginning = under[key] else { continue }
+                if isTemplate {
+                    found.formUnion(beginning.servers)
+                    under[key]?.alsoMeant.insert(row.server)
+                } else {
+                    for (pattern, server) in beginning.templates
+                    where server != row.server && pattern.matches(uri) {
+                        found.insert(server)
+                        under[key]?.meant(by: row.server, pattern)
+                    }
                 }
             }
+            others.append(found.subtracting([row.server]))
         }
-        contests = rows.compactMap { row in
-            guard let found = others[row], !found.isEmpty else { return nil }
-            return Contest(row: row, others: found.sorted())
+        for (place, row) in rows.enumerated() where row.kind == .resourceTemplate {
+            let pattern = URITemplatePattern(row.uri)
+            guard let beginning = under[pattern.prefix] else { continue }
+            others[place].formUnion(beginning.alsoMeant.union(beginning.byResources[pattern] ?? []))
+            others[place].remove(row.server)
         }
-        let free = rows.filter { others[$0]?.isEmpty ?? true }
+        contests = zip(rows, others).compactMap { row, others in
+            others.isEmpty ? nil : Contest(row: row, others: others.sorted())
+        }
+        let free = zip(rows, others).filter { $1.isEmpty }.map(\.0)
         servers = Dictionary(
-            free.lazy.filter { $0.kind == .resource }.map { ($0.uri, $0.server) }
+            free.lazy.filter { $0.kind == .resource }.map { (Array($0.uri.utf8), $0.server) }
         ) { first, _ in first }
         templates = free.filter { $0.kind == .resourceTemplate }.map {
             (URITemplatePattern($0.uri), $0.server)
         }
     }
 
+    /// The templates that begin alike.
+    private struct Beginning {
+        var templates: [(pattern: URITemplatePattern, server: ServerKey)] = []
+        var servers: Set<ServerKey> = []
+        /// Servers with a template that begins so and then goes on.
+        var alsoMeant: Set<ServerKey> = []
+        /// Servers with a resource that a template matches.
+        var byResources: [URITemplatePattern: Set<ServerKey>] = [:]
+
+        mutating func add(_ pattern: URITemplatePattern, of server: ServerKey) {
+            templates.append((pattern, server))
+            servers.insert(server)
+        }
+
+        mutating func meant(by server: ServerKey, _ pattern: URITemplatePattern) {
+            byResources[pattern, default: []].insert(server)
+        }
+    }
+
     /// Whose it is: by its own line of the list, else by a template that matches; `nil` where none does.
     ///
-    /// - Complexity: O(1) for a listed one, else O(templates × URI)
+    /// - Complexity: O(URI) for a listed one, else O(templates × URI)
     func server(of uri: String) -> ServerKey? {
-        servers[uri] ?? templates.first { $0.pattern.matches(uri) }?.server
+        let uri = Array(uri.utf8)
+        return servers[uri] ?? templates.first { $0.pattern.matches(uri) }?.server
     }
 }

@@ -75,6 +75,9 @@ extension EndpointView {
         }
     }
 
+    /// The longest name or URI in no list that is looked at: what callers make up is held against rules and templates.
+    static var unlistedBytesMax: Int { 8 * 1024 }
+
     private func listenRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         guard let id = TaskSubscription.taskID(in: params) else {
             throw .missing(member: "notifications.taskIds", method: method)
@@ -101,33 +104,39 @@ extension EndpointView {
 
     private func resourceRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         guard let uri = params["uri"]?.string else { throw .missing(member: "uri", method: method) }
+        guard binding(.resource, named: uri) != nil || uri.utf8.count <= Self.unlistedBytesMax else {
+            throw unknown(.resource, uri)
+        }
         guard let (server, original) = resource(at: uri) else { throw unknown(.resource, uri) }
         return Route(
             server: server, binding: binding(.resource, named: uri),
             params: original == uri ? params : params.setting("uri", to: .string(original)))
     }
 
-    /// `ref` names a prompt, or the URI (template) of a resource.
+    /// `ref` names a prompt, or the URI (template) of a resource; which one says its type, and nothing else of it goes on.
     private func completionRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
         guard let reference = params["ref"] else { throw .missing(member: "ref", method: method) }
-        if let name = reference["name"]?.string {
+        guard let subject = CompletionSubject(of: reference) else {
+            throw .missing(member: "ref.type, and ref.name or ref.uri with it,", method: method)
+        }
+        switch subject {
+        case .prompt(let name):
+            let rest = reference.removing("uri")
             guard let binding = binding(.prompt, named: name) else {
-                return try unlistedRoute(.prompt, name, params)
+                return try unlistedRoute(.prompt, name, params.settingUnlessSame("ref", to: rest))
             }
-            let own = reference.setting("name", to: .string(binding.entry))
+            let own = binding.entry == name ? rest : rest.setting("name", to: .string(binding.entry))
             return Route(
-                server: binding.server, binding: binding,
-                params: binding.entry == name ? params : params.setting("ref", to: own))
+                server: binding.server, binding: binding, params: params.settingUnlessSame("ref", to: own))
+        case .resource(let uri):
+            let rest = reference.removing("name")
+            let binding = binding(.resourceTemplate, named: uri) ?? binding(.resource, named: uri)
+            // What a definition leaves out is not completed; elsewhere it is the server's to know.
+            if case .virtual = endpoint, binding == nil { throw unknown(.resourceTemplate, uri) }
+            guard let (server, original) = resource(at: uri) else { throw unknown(.resourceTemplate, uri) }
+            let own = original == uri ? rest : rest.setting("uri", to: .string(original))
+            return Route(server: server, binding: binding, params: params.settingUnlessSame("ref", to: own))
         }
-        guard let uri = reference["uri"]?.string else {
-            throw .missing(member: "ref.name or ref.uri", method: method)
-        }
-        guard let (server, original) = resource(at: uri) else { throw unknown(.resourceTemplate, uri) }
-        let own = reference.setting("uri", to: .string(original))
-        return Route(
-            server: server,
-            binding: binding(.resourceTemplate, named: uri) ?? binding(.resource, named: uri),
-            params: original == uri ? params : params.setting("ref", to: own))
     }
 
     private func taskRoute(_ method: String, _ params: JSON) throws(RouteError) -> Route {
@@ -143,12 +152,49 @@ extension EndpointView {
     private func unlistedRoute(
         _ kind: EntryKind, _ name: String, _ params: JSON
     ) throws(RouteError) -> Route {
-        guard case .oneServer(let server) = endpoint else { throw unknown(kind, name) }
+        guard case .oneServer(let server) = endpoint, name.utf8.count <= Self.unlistedBytesMax else {
+            throw unknown(kind, name)
+        }
         return Route(server: server, binding: nil, params: params)
     }
 
     /// That there is no such entry here, and what may have been meant.
     package func unknown(_ kind: EntryKind, _ name: String) -> RouteError {
-        .unknown(kind, name, nearest: NearestName.to(name, among: list(kind).lazy.map(\.name)))
+        guard name.utf8.count <= Self.unlistedBytesMax else {
+            return .unknown(kind, "\(name.prefix(64))…", nearest: nil)
+        }
+        return .unknown(
+            kind, name, nearest: NearestName.to(name, among: list(kind).lazy.map(\.name)))
+    }
+}
+
+/// What is to be completed: by its `type`, as servers go by it (MCP, `PromptReference`, `ResourceTemplateReference`).
+package enum CompletionSubject: Hashable, Sendable {
+    case prompt(String)
+    case resource(String)
+
+    /// - Parameter reference: the `ref` of `completion/complete`; without a type it is what the one member says.
+    /// - Returns: `nil` where the type is another, or its member is missing.
+    package init?(of reference: JSON) {
+        let (name, uri) = (reference["name"]?.string, reference["uri"]?.string)
+        switch (reference["type"]?.string, name, uri) {
+        case ("ref/prompt", let name?, _), (nil, let name?, nil): self = .prompt(name)
+        case ("ref/resource", _, let uri?), (nil, nil, let uri?): self = .resource(uri)
+        default: return nil
+        }
+    }
+
+    package var entry: (kind: EntryKind, name: String) {
+        switch self {
+        case .prompt(let name): (.prompt, name)
+        case .resource(let uri): (.resourceTemplate, uri)
+        }
+    }
+}
+
+extension JSON {
+    /// The same bytes where nothing changes.
+    fileprivate func settingUnlessSame(_ key: String, to value: JSON) -> JSON {
+        self[key] == value ? self : setting(key, to: value)
     }
 }

@@ -26,17 +26,15 @@ package struct URITemplatePattern: Hashable, Sendable {
     package var prefix: [UInt8] { literals[0] }
 
     /// - Complexity: O(URI × longest literal)
-    package func matches(_ uri: String) -> Bool {
-        var rest = Array(uri.utf8)[...]
-        guard literals.count > 1 else { return Array(rest) == literals[0] }
-        guard rest.starts(with: literals[0]) else { return false }
-        rest = rest.dropFirst(literals[0].count)
+    package func matches(_ uri: String) -> Bool { matches(Array(uri.utf8)) }
+
+    func matches(_ uri: [UInt8]) -> Bool {
+        guard literals.count > 1 else { return uri == literals[0] }
+        guard uri.starts(with: literals[0]) else { return false }
+        var rest = uri[literals[0].count...]
         // Each as early as it comes leaves most for those behind it.
-        for literal in literals[1..<(literals.count - 1)] {
-            guard let place = rest.ranges(of: literal).first else {
-                if literal.isEmpty { continue }
-                return false
-            }
+        for literal in literals[1..<(literals.count - 1)] where !literal.isEmpty {
+            guard let place = rest.firstRange(of: literal) else { return false }
             rest = rest[place.upperBound...]
         }
         let last = literals[literals.count - 1]

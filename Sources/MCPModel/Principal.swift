@@ -28,6 +28,23 @@ package struct Principal: Hashable, Sendable {
         self.assumedBy = assumedBy
     }
 
+    /// To the byte, as rules compare.
+    package static func == (one: Principal, other: Principal) -> Bool {
+        one.caller == other.caller && one.narrowing == other.narrowing && one.role == other.role
+            && one.assumedBy == other.assumedBy && one.claims.count == other.claims.count
+            && one.claims.allSatisfy { name, values in other.claims[name]?.isExactly(values) ?? false }
+            && Self.names(of: one.scopes).isExactly(Self.names(of: other.scopes))
+            && (one.scopes == nil) == (other.scopes == nil)
+    }
+
+    /// What is left out here differs seldom between two of one caller.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(caller)
+        hasher.combine(claims.count)
+    }
+
+    private static func names(of scopes: Set<String>?) -> [String] { scopes?.sorted() ?? [] }
+
     /// Whoever reaches a loopback listener that wants no credential.
     package static let anonymous = Principal(.anonymous)
 

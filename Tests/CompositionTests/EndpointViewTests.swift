@@ -31,6 +31,39 @@ import Testing
         #expect(view.notes.contains(.disabled(SampleMesh.key("old"))))
     }
 
+    @Test func `what is completed is what the reference's type says, and nothing else of it goes on`() throws
+    {
+        var mesh = SampleMesh()
+        mesh.addServer("erp", [.prompt("open"), .template("erp://{who}"), .template("erp://open/{x}")])
+        let whole = mesh.view(.oneServer(SampleMesh.key("erp")))
+        let both: JSON = ["type": "ref/resource", "name": "open", "uri": "erp://{who}"]
+        let route = try whole.route("completion/complete", ["ref": both])
+        #expect(route.binding?.kind == .resourceTemplate)
+        #expect(route.params == #"{"ref":{"type":"ref/resource","uri":"erp://{who}"}}"#.json)
+        #expect(throws: RouteError.self) {
+            try whole.route("completion/complete", ["ref": ["name": "open", "uri": "erp://{who}"]])
+        }
+        #expect(throws: RouteError.self) {
+            try whole.route("completion/complete", ["ref": ["type": "ref/resource", "name": "open"]])
+        }
+        // A template that a definition leaves out is not completed either.
+        let narrow = try mesh.view(#"{"use":[{"from":"erp","hide":["erp://{who}"]}]}"#.json)
+        let shown = narrow.names(.resourceTemplate)
+        #expect(shown.count == 1)
+        let ref = { (uri: String) -> JSON in ["ref": ["type": "ref/resource", "uri": .string(uri)]] }
+        _ = try narrow.route("completion/complete", ref(try #require(shown.first)))
+        let hidden = try #require(shown.first).replacing("open/{x}", with: "{who}")
+        #expect(throws: RouteError.self) { try narrow.route("completion/complete", ref(hidden)) }
+    }
+
+    @Test func `a URI without end that is in no list is looked at by nobody`() {
+        let uri = "martlet://files/" + String(repeating: "x", count: 1 << 20)
+        let error = #expect(throws: RouteError.self) {
+            try Self.mesh().view(.all).route("resources/read", ["uri": .string(uri)])
+        }
+        #expect((error?.failure.detail.utf8.count ?? 0) < 200)
+    }
+
     @Test func `a definition changes only in its name`() throws {
         let text =
             #"{ "description":"d\u00e9", "name": "read","x":{"deep":[1.0,2e1]}, "inputSchema":{"$defs":{}}}"#
@@ -250,7 +283,7 @@ import Testing
         ),
         (
             "completion/complete", #"{"ref":{"type":"ref/prompt"}}"#,
-            .missing(member: "ref.name or ref.uri", method: "completion/complete")
+            .missing(member: "ref.type, and ref.name or ref.uri with it,", method: "completion/complete")
         ),
         ("logging/setLevel", "{}", .notRouted(method: "logging/setLevel")),
     ])

@@ -87,6 +87,23 @@ import Testing
         #expect(mesh.view(.virtual(resolved)).list(.resource).isEmpty)
     }
 
+    @Test func `thousands of templates that begin alike, or each otherwise, are settled at once`() throws {
+        let alike = (0..<5_000).map { Entry.template("x://{a\($0)}") }
+        let apart = (0..<250).map { Entry.template(String(repeating: "y", count: $0) + "://{a}") }
+        let start = ContinuousClock.now
+        for (files, wiki) in [(alike, alike), (apart, (0..<5_000).map { Entry.resource("z://\($0)") })] {
+            let mesh = Self.mesh(files: files, wiki: wiki)
+            let written = try VirtualServerDefinition(json: Self.definition)
+            _ = try? written.resolve(against: mesh.catalog)
+        }
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
+    @Test func `a URI that is all of what a template repeats costs no more than another`() {
+        let pattern = URITemplatePattern("x{a}/{b}/{c}/end")
+        #expect(!pattern.matches("x" + String(repeating: "/", count: 100_000)))
+    }
+
     @Test func `the word survives being written down, and only two are known`() throws {
         let read = try VirtualServerDefinition(json: Self.definition)
         #expect(read.uris == .own)

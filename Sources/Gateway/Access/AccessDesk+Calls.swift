@@ -81,7 +81,7 @@ extension AccessDesk {
         case Method.resourcesRead, Method.resourcesSubscribe, Method.resourcesUnsubscribe:
             named(.resource, params["uri"])
         case Method.completionComplete:
-            named(.prompt, params["ref"]?["name"]) ?? named(.resourceTemplate, params["ref"]?["uri"])
+            params["ref"].flatMap { CompletionSubject(of: $0) }.map { ($0.entry.kind, $0.entry.name) }
         default: nil
         }
     }

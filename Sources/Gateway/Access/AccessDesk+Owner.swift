@@ -48,10 +48,12 @@ extension AccessDesk {
             }
         }
         guard let (kind, name) = Self.entry(of: request.method, request.params) else {
-            // Through a virtual server more may be seen; whose a task is, the server's own book says.
+            // Through a virtual server more may be seen; whose a task is, the server's own book says. What is to be completed
+            // has to be said so that it means one thing.
             let isSeen =
-                namesVirtualServers
-                || rules.maySee(anythingOf: names(of: own), through: nil, standing(of: subject))
+                request.method != Method.completionComplete
+                && (namesVirtualServers
+                    || rules.maySee(anythingOf: names(of: own), through: nil, standing(of: subject)))
             return OwnerView(
                 subject: subject, target: nil, decision: isSeen ? .open : .refused(.noRule), isSeen: isSeen,
                 namesOthers: namesOthers)

@@ -15,6 +15,8 @@ final class AccessDesk: Sendable {
     static let standingsMax = 4_096
     /// Answers that are remembered: principals of equal standing, times entries that they call.
     static let rulingsMax = 65_536
+    /// The longest entry of which an answer is remembered.
+    static let rememberedBytesMax = 1_024
     /// Endpoints as somebody sees them, by standing. A view holds all of an endpoint's names, so there are fewer of them.
     static let viewsMax = 256
 
@@ -200,6 +202,10 @@ final class AccessDesk: Sendable {
             return rules.decide(ruling, arguments: arguments)
         }
         let ruling = rules.ruling(known.standing, verb, target)
+        // A caller may ask for URIs as long and as many as he likes.
+        guard target.entry.utf8.count <= Self.rememberedBytesMax else {
+            return rules.decide(ruling, arguments: arguments)
+        }
         state.withLock { state in
             if state.rulings.count >= Self.rulingsMax { state.rulings = [:] }
             state.rulings[question] = ruling

@@ -18,6 +18,17 @@ package struct WirePrincipal: Hashable, Sendable, Canonical {
         self.entryNode = entryNode
     }
 
+    /// To the byte, as ``Caller`` compares.
+    package static func == (one: WirePrincipal, other: WirePrincipal) -> Bool {
+        one.entryNode == other.entryNode && one.issuer.isExactly(other.issuer)
+            && one.subject.isExactly(other.subject)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(entryNode)
+        subject.hashExactly(into: &hasher)
+    }
+
     package init(from decoder: inout CanonicalDecoder) throws(WireError) {
         issuer = try decoder.text(max: Self.textMax, "principal issuer")
         subject = try decoder.text(max: Self.textMax, "principal subject")

@@ -57,4 +57,18 @@ package struct AccessTarget: Hashable, Sendable {
         self.entry = entry
         self.virtualServer = virtualServer
     }
+
+    /// To the byte, as patterns compare: what was said of one entry is not said of one that only looks like it.
+    package static func == (one: AccessTarget, other: AccessTarget) -> Bool {
+        one.kind == other.kind && one.entry.isExactly(other.entry) && one.servers.isExactly(other.servers)
+            && (one.virtualServer ?? "").isExactly(other.virtualServer ?? "")
+            && (one.virtualServer == nil) == (other.virtualServer == nil)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        entry.hashExactly(into: &hasher)
+        for server in servers { server.hashExactly(into: &hasher) }
+        virtualServer?.hashExactly(into: &hasher)
+    }
 }

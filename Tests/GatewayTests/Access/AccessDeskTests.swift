@@ -246,6 +246,31 @@ struct AccessDeskTests {
         for token in tokens { token.cancel() }
     }
 
+    @Test func `what only looks like another entry, or another caller, is not taken for it`() throws {
+        let access = try Self.desk(
+            """
+            access:
+              rules:
+                - {name: all, allow: all, who: ["*"]}
+                - {name: keys, deny: [read], who: ["*"], entries: ["file:///KEYS"]}
+                - {name: kim, deny: all, who: ["key:Kim"]}
+            """, board)
+        let press = ServerKey(owner: .here, name: "press")
+        func mayRead(_ uri: String, _ principal: Principal) -> Bool {
+            access.decide(
+                .read, access.target(of: press, .resource, uri, through: nil), by: access.subject(principal),
+                arguments: .emptyObject
+            ).isAllowed
+        }
+        // U+212A is the sign for kelvin, and canonically a K: whoever asks with it first must open nothing.
+        #expect(mayRead("file:///\u{212A}EYS", Self.alice))
+        #expect(!mayRead("file:///KEYS", Self.alice))
+        let (kim, sign) = ("Kim", "\u{212A}im")
+        #expect(mayRead("file:///a", Principal(Caller(issuer: "key", subject: sign))))
+        #expect(!mayRead("file:///a", Principal(Caller(issuer: "key", subject: kim))))
+        #expect(Caller(issuer: "key", subject: sign) != Caller(issuer: "key", subject: kim))
+    }
+
     @Test func `a search finds nothing that may not be seen`() async throws {
         let search = ToolSearchDesk(board: board, access: access, now: { .zero })
         func found(_ principal: Principal) async throws -> [String] {
