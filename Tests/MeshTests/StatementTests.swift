@@ -121,8 +121,17 @@ struct StatementTests {
         _ = take(try say(.quarantine(.of(address)), by: other))
         _ = take(try say(.approve(address, pin), by: chief))
         _ = take(try say(.approve(address, pin), by: member))
-        #expect(standing().holds.count == 1 && standing().approvals.count == 2)
+        #expect(standing().holds.count == 1 && standing().approvals.map(\.signer) == [chief.id])
         #expect(Holds(standing().holds).on(address)?.signer == other.id)
+    }
+
+    @Test mutating func `a plain member's approval of its own is no operator's`() throws {
+        let address = entry(of: member)
+        #expect(take(try say(.approve(address, pin), by: member)) == .taken)
+        #expect(standing().approvals.isEmpty)
+        // It counts as soon as its signer is one.
+        let now = book.standing(after: RevocationBook()) { [member] in $0 == member.id ? .all : nil }
+        #expect(now.approvals.map(\.signer) == [member.id])
     }
 
     @Test mutating func `of a revoked operator quarantines stand, and approvals and releases do not`() throws
