@@ -84,6 +84,48 @@ struct PinDeskTests {
         #expect(same.pending.isEmpty)
     }
 
+    @Test func `a name that no text column holds stops nobody's judging`() async throws {
+        let (_, database) = try scratch.start()
+        let long = "get\u{0}salary" + String(repeating: "y", count: 600)
+        board.publish(try CatalogSnapshot.sample().with("erp", on: .there, .tools(long)))
+        let desk = try await desk(database)
+        let name = long.replacing("salary", with: "s\u{430}lary")
+        let listing = try await desk.judge(definition(), offer("Gets.", name: name)).orFail()
+        #expect(listing.entries.isEmpty && listing.pending.count == 1)
+        let likeness = try #require(await desk.waiting.first?.pinned.likeness)
+        #expect(likeness.hasPrefix("there--erp/get⟨U+0000⟩salary") && likeness.utf8.count < 300)
+        #expect(await desk.troubles.isEmpty)
+    }
+
+    @Test func `what cannot be stored is refused all the same, and what is new waits until it can`()
+        async throws
+    {
+        let (_, database) = try scratch.start()
+        let glass = Glass(board: board)
+        let desk = try await desk(database, glass)
+        _ = try await desk.judge(definition(), offer("Pays."))
+        try await database.write {
+            try $0.execute(
+                sql: """
+                    CREATE TRIGGER full BEFORE INSERT ON pin BEGIN SELECT RAISE(ABORT, 'no room'); END
+                    """)
+        }
+        let both = try Manifest(
+            entries: offer("Steals.").entries + offer("Sends.", name: "send").entries, instructions: nil,
+            capabilities: .emptyObject, serverInfo: .emptyObject)
+        let listing = try #require(await desk.judge(definition(), both))
+        #expect(try listing.entries == offer("Pays.").entries && listing.pending.count == 2)
+        #expect(await desk.troubles["bank"] != nil)
+        for name in ["pay", "send"] {
+            #expect(glass.objection(to: call(name), atOwn: "bank")?.reason == .pendingApproval, "\(name)")
+        }
+        try await database.write { try $0.execute(sql: "DROP TRIGGER full") }
+        #expect(await desk.judgeAgain("bank")?.entries.count == 2)
+        #expect(await desk.troubles.isEmpty)
+        #expect(glass.objection(to: call("pay"), atOwn: "bank")?.reason == .pendingApproval)
+        #expect(glass.objection(to: call("send"), atOwn: "bank") == nil)
+    }
+
     @Test func `what is forgotten with its server is seen for the first time again`() async throws {
         let (_, database) = try scratch.start()
         let desk = try await desk(database)
