@@ -53,7 +53,8 @@ final class Glass: Sendable {
 
     private static func failure(_ denial: Denial, _ request: CallRequest) -> CallFailure {
         CallFailure(
-            denial.reason, denial.detail, hint: denial.hint, callID: request.id, isUnsent: true)
+            denial.reason, denial.detail, hint: denial.hint, callID: request.id, isUnsent: true,
+            rule: denial.rule.rawValue)
     }
 
     /// The entry that a request is about, in its server's own terms.

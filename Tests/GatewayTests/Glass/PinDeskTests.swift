@@ -149,6 +149,7 @@ struct PinDeskTests {
             board.publish(snapshot)
             let failure = try glass.objection(to: call("get"), at: server).orFail()
             #expect(failure.reason == .quarantined && failure.isUnsent)
+            #expect(failure.rule == "quarantined", "for the record of the call")
             #expect(failure.detail.contains("operator there") && failure.detail.contains("leaks"))
             #expect((glass.objection(to: call("set"), at: server) == nil) == (target == .of(address)))
             var cancel = call("get")
