@@ -175,7 +175,7 @@ final class CallTrail: Sendable {
 
 extension AccessDecision {
     /// In one word, for records; `nil` where there is no rule.
-    fileprivate var rule: String? {
+    var rule: String? {
         switch self {
         case .open: nil
         case .allowed(let rule), .refused(.rule(let rule)): rule
