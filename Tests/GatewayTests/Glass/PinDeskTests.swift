@@ -162,6 +162,55 @@ struct PinDeskTests {
         }
     }
 
+    private func template(_ uri: String) throws -> Entry {
+        try Entry(
+            kind: .resourceTemplate, definition: ["name": "rows", "uriTemplate": .string(uri)]
+        ).orFail()
+    }
+
+    private func read(_ uri: String) -> CallRequest {
+        CallRequest(
+            id: .random(), method: Method.resourcesRead, params: ["uri": .string(uri)], client: ClientFacts(),
+            caller: .anonymous, timeLeft: .seconds(1))
+    }
+
+    @Test(arguments: [ApprovalPolicy.pinned, .manual])
+    func
+        `what a template that waits may mean is not read, and under manual nothing that no approved one means`(
+            policy: ApprovalPolicy
+        ) throws
+    {
+        let glass = Glass(board: board)
+        let listing = try Manifest(
+            entries: [template("db://old/{row}")] + .resources("db://new/listed"),
+            pending: [template("db://new/{row}")],
+            instructions: nil, capabilities: .emptyObject, serverInfo: .emptyObject)
+        glass.put(GlassPane("bank", under: policy, listing: listing), of: "bank")
+        let reason = { (uri: String) in glass.objection(to: read(uri), atOwn: "bank")?.reason }
+        #expect(reason("db://new/1") == .pendingApproval)
+        #expect(reason("db://old/1") == nil && reason("db://new/listed") == nil)
+        #expect(reason("file:///else") == (policy == .manual ? .pendingApproval : nil))
+    }
+
+    @Test func `with a template all is held that it may mean, but what is listed by its own name`() throws {
+        let glass = Glass(board: board)
+        let server = ServerKey(owner: .there, name: "erp")
+        let long = "db://\(String(repeating: "x", count: 9_000))/{row}"
+        for text in ["db://new/{row}", long] {
+            var snapshot = try CatalogSnapshot.sample().with(
+                "erp", on: .there, [template(text)] + .resources("db://new/listed"))
+            let address = EntryAddress(server: server, kind: .resourceTemplate, name: text)
+            snapshot.holds = Holds([
+                Hold(target: .of(address), signer: .there, reach: .mesh, reason: "leaks", at: 0)
+            ])
+            board.publish(snapshot)
+            let uri = text.replacing("{row}", with: "1")
+            #expect(glass.objection(to: read(uri), at: server)?.reason == .quarantined)
+            #expect(glass.objection(to: read("db://new/listed"), at: server) == nil)
+            #expect(glass.objection(to: read("db://other/1"), at: server) == nil)
+        }
+    }
+
     @Test func `targets are named as people write them`() throws {
         var snapshot = try CatalogSnapshot.sample().with("erp", on: .there, .tools("get"))
             .with("files", .tools("read"))
