@@ -121,8 +121,17 @@ struct StatementTests {
         _ = take(try say(.quarantine(.of(address)), by: other))
         _ = take(try say(.approve(address, pin), by: chief))
         _ = take(try say(.approve(address, pin), by: member))
-        #expect(standing().holds.count == 1 && standing().approvals.count == 2)
+        #expect(standing().holds.count == 1 && standing().approvals.map(\.signer) == [chief.id])
         #expect(Holds(standing().holds).on(address)?.signer == other.id)
+    }
+
+    @Test mutating func `a plain member's approval of its own is no operator's`() throws {
+        let address = entry(of: member)
+        #expect(take(try say(.approve(address, pin), by: member)) == .taken)
+        #expect(standing().approvals.isEmpty)
+        // It counts as soon as its signer is one.
+        let now = book.standing(after: RevocationBook()) { [member] in $0 == member.id ? .all : nil }
+        #expect(now.approvals.map(\.signer) == [member.id])
     }
 
     @Test mutating func `of a revoked operator quarantines stand, and approvals and releases do not`() throws
@@ -312,6 +321,38 @@ struct StatementTests {
                         from: member.id))
             ])
         #expect(core.statements.isEmpty && core.catalogSnapshot().holds.isEmpty)
+    }
+
+    @Test func `a release that names too many takes nothing back`() throws {
+        var random = SplitMix64(seed: 6)
+        let target = StatementTarget.of(entry(of: member))
+        let theirs = try (0...StatementBody.releasedMax).map { number in
+            let label = try Label("op\(number)").orFail()
+            let node = try mesh.node(label, roles: [.member, .operator], using: &random)
+            return try say(.quarantine(target), by: node)
+        }
+        var core = mesh.core(chief)
+        _ = core.handle(.started(StoredState(statements: theirs)), at: .zero, using: &random)
+        _ = try core.say(.quarantine(target), reason: "bad", wall: 5, at: .zero, using: &random)
+        let before = core.statements
+        #expect(throws: PublishProblem.tooManyToRelease(theirs.count, max: StatementBody.releasedMax)) {
+            try core.release(target, reason: "", wall: 6, at: .zero, using: &random)
+        }
+        #expect(core.statements == before)
+        #expect(core.catalogSnapshot().holds.exactly(target).contains { $0.signer == chief.id })
+    }
+
+    @Test func `with a revocation the catalog is shown anew, also of one of whom only decisions are known`()
+        throws
+    {
+        var random = SplitMix64(seed: 7)
+        let approval = try say(.approve(entry(of: member), pin), by: other)
+        var core = mesh.core(chief)
+        _ = core.handle(.started(StoredState(statements: [approval])), at: .zero, using: &random)
+        #expect(core.catalogSnapshot().approvals.all.count == 1)
+        let effects = try core.revoke(other.id, reason: "lost", at: .zero, using: &random)
+        #expect(effects.contains(.catalogChanged))
+        #expect(core.catalogSnapshot().approvals.all.isEmpty)
     }
 
     @Test func `a member's mesh-wide decision is refused where it is made`() throws {

@@ -188,22 +188,74 @@ final class CallRouter: Sendable {
         _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
         on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
     ) -> CallHandle {
+        // Of the server that is named: that its backend has a replica elsewhere is no way around.
+        if let failure = objection(request, server) {
+            sink(.failure(failure))
+            return .finished
+        }
         let entry =
             binding.map { ($0.kind, $0.entry) } ?? AccessDesk.entry(of: request.method, request.params)
-        guard access.hasLimits, let (kind, name) = entry else {
-            return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
+        let send: ReplicaDesk.Send = { [self] server, request, isRepeat, sink in
+            counted(request, about: entry, at: server, passage, sink) { [board, local, forward] sink in
+                sent(server)
+                guard server.owner != board.me else {
+                    guard !isRepeat || local.isRepeatable(request, at: server.name) else {
+                        sink(.failure(Self.unrepeatable(request, at: server.name, on: node)))
+                        return .finished
+                    }
+                    return local.call(server.name, request, sink)
+                }
+                return forward(
+                    ForwardedCall(
+                        owner: server.owner, server: server.name, hash: binding?.hash, kind: binding?.kind,
+                        caller: request.caller, virtualServer: passage.virtualServer, request: request,
+                        isRepeat: isRepeat),
+                    sink)
+            }
         }
+        guard let (others, snapshot) = board.replicas(of: server), !ReplicaDesk.isBound(request) else {
+            return send(server, request, false, sink)
+        }
+        return replicas.call(
+            server, replicas: others, in: snapshot, request, sink,
+            objection: { [self] in objection(request, about: entry, atReplica: $0, passage) }, send: send)
+    }
+
+    /// Why a call may not go to a replica of the server that it names: quarantines and rules may be about that one alone.
+    private func objection(
+        _ request: CallRequest, about entry: (EntryKind, String)?, atReplica server: ServerKey,
+        _ passage: AccessDesk.Passage
+    ) -> CallFailure? {
+        if let failure = objection(request, server) { return failure }
+        guard let (kind, name) = entry else { return nil }
+        let target = access.target(of: server, kind, name, through: passage.virtualServer)
+        let decision = access.decide(
+            .use(of: kind), target, by: passage.subject,
+            arguments: request.params["arguments"] ?? .emptyObject)
+        guard !decision.isAllowed else { return nil }
+        return CallFailure(
+            .denied, "\(passage.subject.principal.caller.written) may not use \(name) here",
+            hint: "ask whoever runs this node; `martlet auth can-call` says why", isUnsent: true,
+            rule: decision.rule)
+    }
+
+    /// Sends a call to one server, within the limits of that one.
+    private func counted(
+        _ request: CallRequest, about entry: (EntryKind, String)?, at server: ServerKey,
+        _ passage: AccessDesk.Passage, _ sink: @escaping CallSink, send: (@escaping CallSink) -> CallHandle
+    ) -> CallHandle {
+        guard access.hasLimits, let (kind, name) = entry else { return send(sink) }
         let target = access.target(of: server, kind, name, through: passage.virtualServer)
         switch access.enter(request.method, target, by: passage.subject) {
         case .failure(let failure):
             sink(.failure(failure))
             return .finished
         case .success(.none):
-            return send(request, to: server, as: binding, passage, on: node, sent: sent, sink)
+            return send(sink)
         case .success(let place):
             let isOver = Flag()
             let leave = { @Sendable [access] in if isOver.raise() { access.leave(place) } }
-            let handle = send(request, to: server, as: binding, passage, on: node, sent: sent) { event in
+            let handle = send { event in
                 if event.isFinal { leave() }
                 sink(event)
             }
@@ -214,37 +266,6 @@ final class CallRouter: Sendable {
                 handle.cancel()
             }
         }
-    }
-
-    private func send(
-        _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
-        on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
-    ) -> CallHandle {
-        // Of the server that is named: that its backend has a replica elsewhere is no way around.
-        if let failure = objection(request, server) {
-            sink(.failure(failure))
-            return .finished
-        }
-        let send: ReplicaDesk.Send = { [board, local, forward] server, request, isRepeat, sink in
-            sent(server)
-            guard server.owner != board.me else {
-                guard !isRepeat || local.isRepeatable(request, at: server.name) else {
-                    sink(.failure(Self.unrepeatable(request, at: server.name, on: node)))
-                    return .finished
-                }
-                return local.call(server.name, request, sink)
-            }
-            return forward(
-                ForwardedCall(
-                    owner: server.owner, server: server.name, hash: binding?.hash, kind: binding?.kind,
-                    caller: request.caller, virtualServer: passage.virtualServer, request: request,
-                    isRepeat: isRepeat),
-                sink)
-        }
-        guard let (others, snapshot) = board.replicas(of: server), !ReplicaDesk.isBound(request) else {
-            return send(server, request, false, sink)
-        }
-        return replicas.call(server, replicas: others, in: snapshot, request, sink, send: send)
     }
 
     /// Runs a composite: its steps are calls of this caller like any other.
@@ -309,6 +330,7 @@ extension CallRouter {
         _ route: Route, _ request: CallRequest, _ sink: @escaping CallSink,
         else refuse: (CallFailure) -> CallHandle
     ) -> CallHandle {
+        if let failure = objection(request, route.server) { return refuse(failure) }
         let caller = request.caller
         if let bound = listens.withLock({ $0.enter(caller) }) {
             return refuse(

@@ -31,9 +31,10 @@ final class ReplicaDesk: Sendable {
     /// - Parameters:
     ///   - named: the server that the caller's entry is of.
     ///   - replicas: the others that are the same backend.
+    ///   - objection: why the call may not go to one of these; that it may go to the named one its caller knows.
     func call(
         _ named: ServerKey, replicas: [ServerKey], in snapshot: CatalogSnapshot, _ request: CallRequest,
-        _ sink: @escaping CallSink, send: @escaping Send
+        _ sink: @escaping CallSink, objection: (ServerKey) -> CallFailure?, send: @escaping Send
     ) -> CallHandle {
         let all = [named] + replicas
         var request = request
@@ -43,9 +44,15 @@ final class ReplicaDesk: Sendable {
                 return send(named, request, false, sink)
             }
             request.params = request.params.setting("requestState", to: .string(state))
+            if server != named, let failure = objection(server) {
+                sink(.failure(failure))
+                return .finished
+            }
             return send(server, request, false, Self.marking(sink, server, named))
         }
-        let candidates = all.compactMap { Self.candidate($0, in: snapshot) }
+        let candidates = all.compactMap { Self.candidate($0, in: snapshot) }.filter {
+            $0.server == named || objection($0.server) == nil
+        }
         let course = Course(
             desk: self, named: named, candidates: candidates, request: request, sink: sink, send: send)
         course.next()
@@ -196,8 +203,10 @@ final class ReplicaDesk: Sendable {
                 }
                 return state.unknown
             }
+            // What is quarantined is to run nowhere; not every node need have heard of it yet.
             let mayGoOn =
-                failure.isUnsent || (unknown != nil && failure.reason == .outcomeUnknown)
+                (failure.isUnsent && failure.reason != .quarantined)
+                || (unknown != nil && failure.reason == .outcomeUnknown)
                 || ReplicaDesk.mayReadElsewhere(request.method, after: failure)
             if mayGoOn, hasAnother() { return next() }
             // Whatever came of a repeat, the first time may have run.

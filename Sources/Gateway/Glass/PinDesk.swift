@@ -55,13 +55,15 @@ actor PinDesk {
 
     // MARK: Judging
 
-    /// - Returns: what is to be listed of what a server offers; `nil`: it could not be stored, and what was listed stays.
+    /// - Returns: what is to be listed of what a server offers; `nil`: it could not be judged, and what was listed stays.
     func judge(_ definition: ServerDefinition, _ manifest: Manifest) async -> Manifest? {
         offers[definition.name] = Offer(policy: definition.approve, manifest: manifest)
         return await judgeAgain(definition.name)
     }
 
     /// The same for what it offered last, when something else has changed: a statement came, or went.
+    ///
+    /// Where it cannot be stored, what it approves anew waits: refusing needs no disk, and nothing runs that only memory knows of.
     func judgeAgain(_ name: Label) async -> Manifest? {
         do {
             for _ in 0..<Self.attemptsMax {
@@ -81,11 +83,37 @@ actor PinDesk {
         } catch {
             troubles[name] = "\(error)"
             log.error(
-                "What a server offers could not be pinned, so what it offered before stays listed.",
+                "What a server offers could not be pinned, so what is new of it waits.",
                 metadata: ["mcp.server": "\(name)", "error": "\(error)"])
+            return unstored(name)
         }
         return nil
     }
+
+    /// Judged by what is on disk, with all that has changed since waiting.
+    private func unstored(_ name: Label) -> Manifest? {
+        guard let offer = offers[name] else { return nil }
+        let before = books[name] ?? PinBook()
+        var book = before
+        let (judged, changed) = book.judge(
+            offer.manifest, under: offer.policy, asking: questions(of: name), at: now().milliseconds)
+        let isKept = { (entry: Entry) in
+            let key = PinKey(entry)
+            guard changed.contains(key) else { return true }
+            let record = before.entries[key]
+            return [record?.approved, record?.granted].contains { $0?.hash == entry.hash }
+        }
+        let listing = Manifest(
+            entries: judged.entries.filter(isKept),
+            pending: judged.pending + judged.entries.filter { !isKept($0) },
+            instructions: judged.instructions, capabilities: judged.capabilities,
+            serverInfo: judged.serverInfo)
+        glass.put(GlassPane(name, under: offer.policy, listing: listing), of: name)
+        return Self.told(listing)
+    }
+
+    /// Of the name of what an entry could be mistaken for: enough to know it by. It is another's, and may be anything.
+    private static let twinBytesMax = 256
 
     /// Of what waits, as much as others are told beside what is listed: a manifest of both must fit the mesh.
     private static let pendingBytesMax = 8 * 1024 * 1024
@@ -116,7 +144,8 @@ actor PinDesk {
                 return made.twin(of: address).map { twin in
                     let owner =
                         twin.server.owner == snapshot.me ? nil : NodeNames(snapshot)[twin.server.owner]
-                    return "\(ServerSpelling.text(owner, twin.server.name))/\(twin.name)"
+                    return
+                        "\(ServerSpelling.text(owner, twin.server.name))/\(Revealed.text(twin.name).shortened(toBytes: Self.twinBytesMax))"
                 }
             })
     }

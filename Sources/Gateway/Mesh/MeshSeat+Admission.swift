@@ -291,6 +291,7 @@ extension MeshSeat {
     /// A crash in the middle leaves what belongs to the old mesh; the new one takes none of it for its own.
     private func change(to membership: Membership, joinedAt address: String?) async throws {
         let old = mesh
+        try await keepOwnQuarantines()
         try keep(membership)
         try await DocumentShelf(database).removeAll()
         try await JoinTokenShelf(database).removeAll()
@@ -307,6 +308,34 @@ extension MeshSeat {
                     "A key of the mesh that was left stays in the vault.",
                     metadata: ["mesh.id": "\(old)", "reason": "\(error)"])
             }
+        }
+    }
+
+    /// This node's quarantines in the mesh that it leaves go on for its own callers. Before anything is forgotten: they are lost with
+    /// the statements.
+    func keepOwnQuarantines() async throws {
+        var statements: [Statement] = []
+        var revoked: Set<NodeID> = []
+        for bytes in try await StatementShelf(database).loadAll() {
+            if let statement = try? Statement.decode(bytes) {
+                statements.append(statement)
+            } else if let revocation = try? Revocation.decode(bytes) {
+                revoked.insert(revocation.target)
+            }
+        }
+        var released: Set<ReleasedWord> = []
+        for statement in statements where !revoked.contains(statement.origin) {
+            if case .release(_, let words)? = statement.body?.decision { released.formUnion(words) }
+        }
+        let holds = LocalHoldShelf(database)
+        let held = Set(try await holds.all(signer: id).map(\.target))
+        for statement in statements where statement.origin == id {
+            guard let body = statement.body, case .quarantine(let target) = body.decision,
+                !held.contains(target),
+                !released.contains(ReleasedWord(signer: id, word: statement.hash))
+            else { continue }
+            try await holds.save(
+                Hold(target: target, signer: id, reach: .here, reason: body.reason, at: body.at))
         }
     }
 

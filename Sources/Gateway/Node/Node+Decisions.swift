@@ -79,10 +79,27 @@ extension Node {
         return try await !seat.running().isScoped(server)
     }
 
-    /// This node's quarantines in a mesh that it is about to leave go on for its own callers.
-    func keepOwnQuarantines() async throws {
-        for hold in board.snapshot.holds.all where hold.signer == seat.id && hold.reach != .here {
-            try await holdHere(hold.target, hold.reason)
+    /// Changes the mesh; this node's quarantines in the old one go on for its own callers without a gap. The seat puts them on disk
+    /// with the change: where there was none, nothing is left of it here either.
+    func keepingOwnQuarantines(_ change: () async throws -> Void) async throws {
+        let holds = board.snapshot.holds
+        let own = holds.all.filter { hold in
+            hold.signer == seat.id && hold.reach != .here
+                && !holds.exactly(hold.target).contains { $0.reach == .here }
+        }
+        for hold in own {
+            assembly.hold(
+                Hold(
+                    target: hold.target, signer: hold.signer, reach: .here, reason: hold.reason, at: hold.at))
+        }
+        do {
+            try await change()
+        } catch {
+            // What cannot be read is held.
+            if let kept = try? await LocalHoldShelf(database).all(signer: seat.id).map(\.target) {
+                for hold in own where !kept.contains(hold.target) { assembly.releaseHere(hold.target) }
+            }
+            throw error
         }
     }
 

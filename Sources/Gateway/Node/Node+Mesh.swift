@@ -33,8 +33,7 @@ extension Node {
     }
 
     package func join(token: String) async throws -> JSON {
-        try await keepOwnQuarantines()
-        try await seat.join(tokenText: token)
+        try await keepingOwnQuarantines { try await seat.join(tokenText: token) }
         try await afterMeshChange()
         return .object([
             ("mesh", .string(seat.mesh.description)), ("label", .string(seat.label.text)),
@@ -43,8 +42,7 @@ extension Node {
     }
 
     package func leave() async throws -> JSON {
-        try await keepOwnQuarantines()
-        try await seat.leave()
+        try await keepingOwnQuarantines { try await seat.leave() }
         try await afterMeshChange()
         return .object([("mesh", .string(seat.mesh.description)), ("label", .string(seat.label.text))])
     }

@@ -91,6 +91,8 @@ extension Node {
         let approvals = board.snapshot.approvals
         guard followed.withLock({ $0 != approvals }) else { return }
         for name in await supervisor.names.sorted() { await judgeAgain(name) }
+        // What failed is tried again with the next look.
+        guard await pins.troubles.isEmpty else { return }
         followed.withLock { $0 = approvals }
     }
 

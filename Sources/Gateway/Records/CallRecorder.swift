@@ -83,17 +83,24 @@ final class CallRecorder: Sendable {
     /// - Parameter event: the final one; `nil`: its caller wanted no answer any more.
     func ended(_ facts: CallFacts, _ event: CallEvent?, after elapsed: Duration) {
         let at = WallTime.now()
-        let ending = CallEnding(event)
+        var (facts, ending) = (facts, CallEnding(event))
+        let (arguments, result) = (facts.arguments, ending.result)
+        // What is held until the log's thread has it is the log's to count, and nobody else's to hold.
+        facts.arguments = nil
+        ending.result = nil
+        let (known, end) = (facts, ending)
+        let bytes = (arguments: arguments?.count ?? 0, result: result?.count ?? 0)
         var keep: (@Sendable () -> Bool)?
-        if !values.isEmpty { keep = { self.mayKeepValues(of: facts) } }
+        if !values.isEmpty { keep = { self.mayKeepValues(of: known) } }
         log.take(
             RecordLog.Ended(
-                record: { self.record(of: facts, ending, at: at, after: elapsed) },
-                arguments: facts.arguments, result: ending.result, keep: keep))
+                record: { self.record(of: known, end, bytes, at: at, after: elapsed) },
+                arguments: arguments, result: result, keep: keep))
     }
 
     private func record(
-        of facts: CallFacts, _ ending: CallEnding, at: WallTime, after elapsed: Duration
+        of facts: CallFacts, _ ending: CallEnding, _ bytes: (arguments: Int, result: Int), at: WallTime,
+        after elapsed: Duration
     ) -> AuditRecord {
         let names = board.names
         func node(_ id: NodeID) -> AuditRecord.Node { AuditRecord.Node(label: names[id], id: id.description) }
@@ -114,8 +121,8 @@ final class CallRecorder: Sendable {
         record.rule = ending.rule ?? facts.rule
         record.reason = ending.reason?.rawValue
         record.answer = ending.answer
-        record.argumentsBytes = facts.arguments?.count ?? 0
-        record.resultBytes = ending.result?.count ?? 0
+        record.argumentsBytes = bytes.arguments
+        record.resultBytes = bytes.result
         record.microseconds = Int(elapsed / .microseconds(1))
         if facts.end == .entry { record.path = path(facts.isComposite ? nil : facts.server) }
         return record

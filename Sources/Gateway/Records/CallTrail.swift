@@ -58,10 +58,10 @@ struct CallFacts: Sendable {
             return
         }
         self.entry = Entry(kind: kind, name: name, real: name)
-        guard kind == .resource, !isListed else { return }
+        guard kind == .resource || kind == .resourceTemplate, !isListed else { return }
         let scheme = name.prefix { $0 != ":" && $0 != "/" }.prefix(32)
         self.entry?.name = name.contains(":") ? "\(scheme):…" : "…"
-        arguments = params["uri"]?.bytes
+        if kind == .resource { arguments = params["uri"]?.bytes }
     }
 }
 
@@ -175,7 +175,7 @@ final class CallTrail: Sendable {
 
 extension AccessDecision {
     /// In one word, for records; `nil` where there is no rule.
-    fileprivate var rule: String? {
+    var rule: String? {
         switch self {
         case .open: nil
         case .allowed(let rule), .refused(.rule(let rule)): rule

@@ -137,6 +137,7 @@ extension StatementBook {
     /// What of it counts now.
     package struct Standing: Hashable, Sendable {
         package var holds: [Hold] = []
+        /// Of operators: what a plain member says of its own is its own word, and shows nothing to others.
         package var approvals: [Approval] = []
     }
 
@@ -156,15 +157,13 @@ extension StatementBook {
             let fallen = revocations.objection(to: statement.enrolment)
             // Whom a revoked issuer made a node, without the root's leave, never had a say.
             if let fallen, fallen.target != statement.origin { continue }
-            let mayLetThrough =
-                fallen == nil
-                && body.isWithin(
-                    rolesNow(statement.origin) ?? statement.enrolment.roles, of: statement.origin)
+            let roles = rolesNow(statement.origin) ?? statement.enrolment.roles
+            let mayLetThrough = fallen == nil && body.isWithin(roles, of: statement.origin)
             switch body.decision {
             case .quarantine(let target): quarantines.append((statement, body, target))
             case .release(_, let words): if mayLetThrough { released.formUnion(words) }
             case .approve(let address, let pin):
-                guard mayLetThrough else { continue }
+                guard mayLetThrough, roles.contains(.operator) else { continue }
                 standing.approvals.append(
                     Approval(
                         address: address, pin: pin, signer: statement.origin, reason: body.reason,

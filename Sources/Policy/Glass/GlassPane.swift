@@ -19,7 +19,8 @@ package struct GlassPane: Hashable, Sendable {
     private let waiting: [PinKey: Bool]
     private let listed: Set<PinKey>
     private let isLooked: Bool
-    private let hasTemplates: Bool
+    /// Of all templates, those that wait too.
+    package let templates: [String]
 
     /// - Parameter listing: as it was judged; `nil`: nothing was offered yet since this node's start.
     package init(_ server: Label, under policy: ApprovalPolicy, listing: Manifest?) {
@@ -31,7 +32,8 @@ package struct GlassPane: Hashable, Sendable {
         waiting = Dictionary((listing?.pending ?? []).map { (PinKey($0), listed.contains(PinKey($0))) }) {
             first, _ in first
         }
-        hasTemplates = listing?.entries.contains { $0.kind == .resourceTemplate } ?? false
+        templates = Set(listed.union(waiting.keys).filter { $0.kind == .resourceTemplate }.map(\.text))
+            .sorted()
     }
 
     /// Whether a pane made for one policy holds for another.
@@ -40,8 +42,13 @@ package struct GlassPane: Hashable, Sendable {
     /// Why a call may not run; `nil` if it may.
     ///
     /// What a server lists nowhere is its own to know (it may read more URIs than it lists), except under
-    /// ``ApprovalPolicy/manual``, where nothing runs that nobody approved.
-    package func objection(to entry: NamedEntry?) -> Denial? {
+    /// ``ApprovalPolicy/manual``, where nothing runs that nobody approved. A URI that it does not list may be one of a template, and
+    /// waits as long as that does.
+    ///
+    /// - Parameter matching: those of ``templates`` that a URI may be meant by; asked where it is not listed.
+    package func objection(
+        to entry: NamedEntry?, matching: (String) -> [String] = { _ in [] }
+    ) -> Denial? {
         guard policy != .auto, let entry else { return nil }
         guard isLooked || (entry.kind == .resource && policy != .manual) else {
             return .notLooked(at: server)
@@ -58,8 +65,15 @@ package struct GlassPane: Hashable, Sendable {
         case false?: return Self.unapproved(server, entry)
         case nil: break
         }
-        guard policy == .manual, !listed.contains(key) else { return nil }
-        if entry.kind == .resource, hasTemplates { return nil }
+        guard !listed.contains(key) else { return nil }
+        if entry.kind == .resource {
+            let templates = matching(entry.name).map { PinKey(kind: .resourceTemplate, name: $0.utf8) }
+            if let template = templates.first(where: { waiting[$0] != nil }) {
+                return Self.unapproved(server, NamedEntry(kind: .resourceTemplate, name: template.text))
+            }
+            if !templates.isEmpty { return nil }
+        }
+        guard policy == .manual else { return nil }
         return Self.unapproved(server, entry)
     }
 

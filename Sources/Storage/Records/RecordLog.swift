@@ -23,7 +23,7 @@ package final class RecordLog: Sendable {
 
     /// A call that has ended.
     package struct Ended: Sendable {
-        /// Makes the record, without digests; called once, on the log's own thread.
+        /// Makes the record, without digests; called once, on the log's own thread. Must hold nothing of the values.
         package var record: @Sendable () -> AuditRecord
         package var arguments: ArraySlice<UInt8>?
         package var result: ArraySlice<UInt8>?
@@ -108,18 +108,14 @@ package final class RecordLog: Sendable {
 
     /// Takes a call that has ended, from any thread; never waits for anything but other callers of this.
     package func take(_ ended: Ended) {
+        let copied = copied(ended)
         let isFirst = intake.withLock { intake in
             guard intake.ended.count < Self.pendingMax else {
                 intake.lost += 1
+                intake.heldBytes -= copied.heldBytes
                 return false
             }
-            var ended = ended
-            if intake.heldBytes + ended.heldBytes > Self.heldBytesMax {
-                ended.arguments = nil
-                ended.result = nil
-            }
-            intake.heldBytes += ended.heldBytes
-            intake.ended.append(ended)
+            intake.ended.append(copied)
             guard !intake.isScheduled else { return false }
             intake.isScheduled = true
             return true
@@ -128,6 +124,23 @@ package final class RecordLog: Sendable {
         thread.asyncAfter(deadline: .now() + .nanoseconds(Int(Self.batchWait / .nanoseconds(1)))) {
             self.write()
         }
+    }
+
+    /// With values of its own, where they find room: a slice would hold all of the message that it is of, whatever that is. That is one
+    /// copy of what was just read through, outside of the lock.
+    private func copied(_ ended: Ended) -> Ended {
+        let wanted = ended.heldBytes
+        let hasRoom = intake.withLock { intake in
+            guard intake.ended.count < Self.pendingMax, intake.heldBytes + wanted <= Self.heldBytesMax else {
+                return false
+            }
+            intake.heldBytes += wanted
+            return true
+        }
+        var copied = ended
+        copied.arguments = hasRoom ? ended.arguments.map { Array($0)[...] } : nil
+        copied.result = hasRoom ? ended.result.map { Array($0)[...] } : nil
+        return copied
     }
 
     /// Writes down what is there and ends the followers, when the node ends. A disk that hangs does not hold the node.
@@ -155,7 +168,7 @@ package final class RecordLog: Sendable {
             return (intake.ended, intake.lost)
         }
         defer { intake.withLock { $0.isBusy = false } }
-        guard !batch.isEmpty || lost > 0 else { return }
+        guard !batch.isEmpty || lost > 0 || unsaid.withLock({ $0.count > 0 }) else { return }
         if lost > 0 {
             lose(lost, "more than \(Self.pendingMax) calls ended before the disk had taken their records")
         }

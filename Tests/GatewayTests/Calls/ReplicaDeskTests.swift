@@ -120,6 +120,81 @@ struct ReplicaDeskTests {
         #expect(forwarded.values.count == 1)
     }
 
+    // MARK: What one of them may not
+
+    private func router(
+        access: String? = nil, refusing held: [NodeID] = [], _ answers: [NodeID: CallEvent] = [:]
+    ) throws -> CallRouter {
+        let forwarded = forwarded
+        return CallRouter(
+            board: board, local: local, access: try access.map { try AccessDeskTests.desk($0, board) },
+            label: { "here" },
+            objection: { _, server in
+                held.contains(server.owner)
+                    ? CallFailure(.quarantined, "held", isUnsent: true, rule: "quarantined") : nil
+            }
+        ) { call, sink in
+            forwarded.add(call)
+            sink(answers[call.owner] ?? .result(["resultType": "complete", "content": []]))
+            return .finished
+        }
+    }
+
+    @Test func `a replica that is held back gets no call, neither first nor as the next`() throws {
+        try publish()
+        let router = try router(refusing: [.there])
+        #expect(call("third--git__clone", on: router).result != nil)
+        #expect(forwarded.values.map(\.owner) == [third])
+        #expect(call("there--git__clone", on: router).failure?.reason == .quarantined)
+        let failing = try self.router(refusing: [third], [.there: unsent()])
+        #expect(call("there--git__clone", on: failing).failure?.reason == .backendUnavailable)
+        #expect(forwarded.values.map(\.owner) == [third, .there])
+    }
+
+    @Test func `what its owner holds back runs at no replica`() throws {
+        try publish()
+        let router = router([.there: unsent(.quarantined)])
+        #expect(call(on: router).failure?.reason == .quarantined)
+        #expect(forwarded.values.map(\.owner) == [.there])
+    }
+
+    @Test func `a call that was suspended where it may not go any more is refused`() throws {
+        try publish()
+        let state = JSON.string(ReplicaState.mark("s", ServerKey(owner: .there, name: "git")))
+        let router = try router(refusing: [.there])
+        let heard = call("third--git__clone", params: ["requestState": state], on: router)
+        #expect(heard.failure?.reason == .quarantined && forwarded.values.isEmpty)
+    }
+
+    @Test func `a listen to what is held back is refused here`() throws {
+        try publish()
+        let router = try router(refusing: [.there])
+        let heard = Heard()
+        _ = router.call(
+            EndpointCall(
+                endpoint: .all, principal: .anonymous, method: Method.subscriptionsListen,
+                params: TaskSubscription.params(taskID: "there--git/t/1"),
+                client: ClientFacts(capabilities: TasksExtension.required)), heard.sink)
+        #expect(heard.failure?.reason == .quarantined && forwarded.values.isEmpty)
+    }
+
+    @Test func `rules that keep a replica from a caller hold wherever the call was to go`() throws {
+        try publish()
+        let router = try router(
+            access:
+                "access: {rules: [{name: far, allow: [see, call], who: [\"*\"], entries: [third--git/*]}]}")
+        _ = call("third--git__clone", on: router)
+        #expect(forwarded.values.map(\.owner) == [third])
+    }
+
+    @Test func `limits count at the replica that gets the call`() throws {
+        try publish()
+        let router = try router(
+            access: "access: {limits: [{name: one, entries: [there--git/clone], rate: 1 in 10s}]}")
+        for _ in 0..<2 { #expect(call("third--git__clone", on: router).result != nil) }
+        #expect(forwarded.values.map(\.owner) == [.there, third])
+    }
+
     // MARK: What may run twice
 
     @Test func `a call of which nobody knows whether it ran goes on as a repeat, which its owner may run`()

@@ -84,6 +84,48 @@ struct PinDeskTests {
         #expect(same.pending.isEmpty)
     }
 
+    @Test func `a name that no text column holds stops nobody's judging`() async throws {
+        let (_, database) = try scratch.start()
+        let long = "get\u{0}salary" + String(repeating: "y", count: 600)
+        board.publish(try CatalogSnapshot.sample().with("erp", on: .there, .tools(long)))
+        let desk = try await desk(database)
+        let name = long.replacing("salary", with: "s\u{430}lary")
+        let listing = try await desk.judge(definition(), offer("Gets.", name: name)).orFail()
+        #expect(listing.entries.isEmpty && listing.pending.count == 1)
+        let likeness = try #require(await desk.waiting.first?.pinned.likeness)
+        #expect(likeness.hasPrefix("there--erp/get⟨U+0000⟩salary") && likeness.utf8.count < 300)
+        #expect(await desk.troubles.isEmpty)
+    }
+
+    @Test func `what cannot be stored is refused all the same, and what is new waits until it can`()
+        async throws
+    {
+        let (_, database) = try scratch.start()
+        let glass = Glass(board: board)
+        let desk = try await desk(database, glass)
+        _ = try await desk.judge(definition(), offer("Pays."))
+        try await database.write {
+            try $0.execute(
+                sql: """
+                    CREATE TRIGGER full BEFORE INSERT ON pin BEGIN SELECT RAISE(ABORT, 'no room'); END
+                    """)
+        }
+        let both = try Manifest(
+            entries: offer("Steals.").entries + offer("Sends.", name: "send").entries, instructions: nil,
+            capabilities: .emptyObject, serverInfo: .emptyObject)
+        let listing = try #require(await desk.judge(definition(), both))
+        #expect(try listing.entries == offer("Pays.").entries && listing.pending.count == 2)
+        #expect(await desk.troubles["bank"] != nil)
+        for name in ["pay", "send"] {
+            #expect(glass.objection(to: call(name), atOwn: "bank")?.reason == .pendingApproval, "\(name)")
+        }
+        try await database.write { try $0.execute(sql: "DROP TRIGGER full") }
+        #expect(await desk.judgeAgain("bank")?.entries.count == 2)
+        #expect(await desk.troubles.isEmpty)
+        #expect(glass.objection(to: call("pay"), atOwn: "bank")?.reason == .pendingApproval)
+        #expect(glass.objection(to: call("send"), atOwn: "bank") == nil)
+    }
+
     @Test func `what is forgotten with its server is seen for the first time again`() async throws {
         let (_, database) = try scratch.start()
         let desk = try await desk(database)
@@ -107,6 +149,7 @@ struct PinDeskTests {
             board.publish(snapshot)
             let failure = try glass.objection(to: call("get"), at: server).orFail()
             #expect(failure.reason == .quarantined && failure.isUnsent)
+            #expect(failure.rule == "quarantined", "for the record of the call")
             #expect(failure.detail.contains("operator there") && failure.detail.contains("leaks"))
             #expect((glass.objection(to: call("set"), at: server) == nil) == (target == .of(address)))
             var cancel = call("get")
@@ -116,6 +159,55 @@ struct PinDeskTests {
             let view = try board.view(.all).orFail()
             #expect(!view.shown(.tool).contains { $0.binding.entry == "get" })
             #expect(view.entry(.tool, named: "there--erp__get")?.isHeld == true)
+        }
+    }
+
+    private func template(_ uri: String) throws -> Entry {
+        try Entry(
+            kind: .resourceTemplate, definition: ["name": "rows", "uriTemplate": .string(uri)]
+        ).orFail()
+    }
+
+    private func read(_ uri: String) -> CallRequest {
+        CallRequest(
+            id: .random(), method: Method.resourcesRead, params: ["uri": .string(uri)], client: ClientFacts(),
+            caller: .anonymous, timeLeft: .seconds(1))
+    }
+
+    @Test(arguments: [ApprovalPolicy.pinned, .manual])
+    func
+        `what a template that waits may mean is not read, and under manual nothing that no approved one means`(
+            policy: ApprovalPolicy
+        ) throws
+    {
+        let glass = Glass(board: board)
+        let listing = try Manifest(
+            entries: [template("db://old/{row}")] + .resources("db://new/listed"),
+            pending: [template("db://new/{row}")],
+            instructions: nil, capabilities: .emptyObject, serverInfo: .emptyObject)
+        glass.put(GlassPane("bank", under: policy, listing: listing), of: "bank")
+        let reason = { (uri: String) in glass.objection(to: read(uri), atOwn: "bank")?.reason }
+        #expect(reason("db://new/1") == .pendingApproval)
+        #expect(reason("db://old/1") == nil && reason("db://new/listed") == nil)
+        #expect(reason("file:///else") == (policy == .manual ? .pendingApproval : nil))
+    }
+
+    @Test func `with a template all is held that it may mean, but what is listed by its own name`() throws {
+        let glass = Glass(board: board)
+        let server = ServerKey(owner: .there, name: "erp")
+        let long = "db://\(String(repeating: "x", count: 9_000))/{row}"
+        for text in ["db://new/{row}", long] {
+            var snapshot = try CatalogSnapshot.sample().with(
+                "erp", on: .there, [template(text)] + .resources("db://new/listed"))
+            let address = EntryAddress(server: server, kind: .resourceTemplate, name: text)
+            snapshot.holds = Holds([
+                Hold(target: .of(address), signer: .there, reach: .mesh, reason: "leaks", at: 0)
+            ])
+            board.publish(snapshot)
+            let uri = text.replacing("{row}", with: "1")
+            #expect(glass.objection(to: read(uri), at: server)?.reason == .quarantined)
+            #expect(glass.objection(to: read("db://new/listed"), at: server) == nil)
+            #expect(glass.objection(to: read("db://other/1"), at: server) == nil)
         }
     }
 

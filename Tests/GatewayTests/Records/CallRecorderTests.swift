@@ -216,7 +216,14 @@ struct CallRecorderTests {
             desk, ["uri": .string("martlet://there--desk/file:///orders/\(canary)")],
             method: Method.resourcesRead,
             number: 3, answer: .failure(CallFailure(.backendProtocol, "said \(canary)")))
-        #expect(await desk.records().count == 3)
+        call(
+            desk,
+            [
+                "ref": [
+                    "type": "ref/resource", "uri": .string("martlet://there--desk/file:///orders/\(canary)"),
+                ], "argument": ["name": "row", "value": json],
+            ], method: Method.completionComplete, number: 4)
+        #expect(await desk.records().count == 4)
         let text = filesText
         #expect(Self.forms(of: canary, in: text).isEmpty)
         #expect(text.contains(#""entry":"file:…""#))

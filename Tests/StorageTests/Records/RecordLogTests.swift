@@ -111,6 +111,34 @@ struct RecordLogTests {
         #expect(lines[2].values?["arguments"]?["pin"]?.string == "allowed-one")
     }
 
+    @Test func `a value that waits holds nothing else of its message`() async throws {
+        let rig = try Rig()
+        rig.gates.held.value = 1
+        var message = [UInt8](repeating: 0x20, count: 1 << 20)
+        let before = message.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
+        let record = ended(1).record
+        rig.log.take(RecordLog.Ended(record: record, arguments: message[7..<9], result: message[10..<12]))
+        // Whoever else held it would make this a copy.
+        message[0] = 1
+        #expect(message.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } == before)
+        rig.gates.held.value = 0
+        rig.log.close()
+        #expect(rig.segments.count == 1)
+    }
+
+    @Test func `what was lost is said at the end, although no call comes any more`() async throws {
+        let rig = try Rig()
+        rig.gates.room.value = 0
+        rig.log.take(ended(1))
+        try await eventually("the loss is counted") { rig.log.facts().standing.lost == 1 }
+        rig.gates.room.value = -1
+        rig.log.close()
+        let lines = await rig.log.find(RecordFilter(), limit: 10).lines
+        #expect(lines.count == 1)
+        let lost = lines.map { if case .lost(let lost) = $0.leaf { lost.count } else { 0 } }
+        #expect(lost == [1])
+    }
+
     @Test func `a disk that hangs holds no call, and what does not fit is counted and said`() async throws {
         let rig = try Rig()
         rig.gates.held.value = 1
