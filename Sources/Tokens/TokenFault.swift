@@ -12,6 +12,8 @@ package enum TokenFault: Error, Hashable, Sendable {
     case otherIssuer(String)
     case missingClaim(String)
     case badClaim(String)
+    /// One that rules ask about says more than is looked at.
+    case largeClaim(String, bound: String)
     case expired(secondsAgo: Int)
     case notYetValid(inSeconds: Int)
     case fromTheFuture(bySeconds: Int)
@@ -31,7 +33,7 @@ package enum TokenFault: Error, Hashable, Sendable {
         case .critical: "token_critical"
         case .otherType: "token_type"
         case .otherIssuer: "token_issuer"
-        case .missingClaim, .badClaim: "token_claim"
+        case .missingClaim, .badClaim, .largeClaim: "token_claim"
         case .expired: "token_expired"
         case .notYetValid, .fromTheFuture: "token_not_yet_valid"
         case .otherAudience: "token_audience"
@@ -54,6 +56,8 @@ extension TokenFault: CustomStringConvertible {
         case .otherIssuer(let issuer): "tokens of the issuer \(Self.quoted(issuer)) are not taken here"
         case .missingClaim(let name): "the token has no claim \(name)"
         case .badClaim(let name): "the token's claim \(name) is not what RFC 7519 says"
+        case .largeClaim(let name, let bound):
+            "the token's claim \(Self.quoted(name)) says more than is looked at here: \(bound)"
         case .expired(let seconds): "the token expired \(seconds) s ago"
         case .notYetValid(let seconds): "the token is not good before \(seconds) s from now"
         case .fromTheFuture(let seconds): "the token was issued \(seconds) s in the future: a clock is wrong"

@@ -63,7 +63,9 @@ package struct TokenRules: Hashable, Sendable {
             throw .fromTheFuture(bySeconds: issued.secondsClamped(since: now))
         }
         let named = try Self.audiences(in: claims)
-        guard named.contains(where: audiences.contains) else { throw .otherAudience }
+        // Not by `==`, to which different spellings are the same.
+        guard named.contains(where: { name in audiences.contains { $0.utf8.elementsEqual(name.utf8) } })
+        else { throw .otherAudience }
         // Shown by anyone who has copied it, it would be worth less than its issuer meant (RFC 7800, RFC 8705, RFC 9449).
         if claims["cnf"] != nil { throw .boundToAKey }
         guard let subject = try Self.name("sub", in: claims) else { throw .missingClaim("sub") }

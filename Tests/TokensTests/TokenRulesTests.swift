@@ -185,6 +185,14 @@ struct TokenRulesTests {
                 == (isTaken ? nil : .otherAudience))
     }
 
+    @Test func `another spelling of an audience is another audience`() throws {
+        let mint = try Self.mint()
+        for (said, expected) in [("api://\u{212A}", TokenFault.otherAudience), ("api://K", nil)] {
+            let token = try mint.token(Self.claims([("aud", .string(said))]))
+            #expect(try Self.fault(token, keys: [mint], audiences: ["api://K"]) == expected)
+        }
+    }
+
     private static let badClaims: [(String, JSON?, TokenFault)] = [
         ("iss", nil, .missingClaim("iss")), ("iss", 7, .missingClaim("iss")),
         ("aud", nil, .missingClaim("aud")), ("aud", 7, .badClaim("aud")),

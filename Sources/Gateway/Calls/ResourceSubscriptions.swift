@@ -3,6 +3,7 @@ import Composition
 import JSONSlice
 import MCPModel
 import MCPTransport
+import Synchronization
 
 /// The entry node's side of subscriptions to single resources (docs/decisions/0011): a client's URI becomes a server and
 /// its own URI, every resource has at most one subscription upstream, and what comes back speaks of resources as the
@@ -14,7 +15,6 @@ final class ResourceSubscriptions: Sendable {
         var uri: String
     }
 
-    private let board: CatalogBoard
     private let access: AccessDesk
     private let hub: SubscriptionHub<Resource>
 
@@ -24,7 +24,6 @@ final class ResourceSubscriptions: Sendable {
         limits: SubscriptionLimits = .standard,
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
-        self.board = board
         self.access = access ?? AccessDesk(board: board)
         hub = SubscriptionHub(limits: limits, group: EventLoops.shared) { resource, sink in
             // Many clients share it, so it is made in the name of this node, which any member may call in.
@@ -55,23 +54,11 @@ final class ResourceSubscriptions: Sendable {
             interest.settled(CallFailureCode.error(of: failure, uri: interest.uri))
             return .none
         }
-        guard let view = access.view(interest.endpoint, for: interest.principal) else {
-            return refuse(CallFailure(.unknownEntry, "no server stands at \(interest.endpoint)"))
-        }
+        let view: EndpointView
         let route: Route
-        do {
-            route = try view.route(Method.resourcesSubscribe, ResourceSubscription.updated(uri: interest.uri))
-        } catch {
-            return refuse(error.failure)
-        }
-        let passage = AccessDesk.Passage(
-            subject: access.subject(interest.principal),
-            virtualServer: AccessDesk.virtualServer(at: interest.endpoint, view))
-        let params = ResourceSubscription.updated(uri: interest.uri)
-        if let failure = access.objection(
-            to: Method.resourcesSubscribe, params, along: route, at: view, passage)
-        {
-            return refuse(failure)
+        switch Self.way(to: interest.uri, of: interest, access) {
+        case .open(let seen, let found): (view, route) = (seen, found)
+        case .lost(let failure), .closed(let failure): return refuse(failure)
         }
         guard view.tellsOfUpdates(route.server), let uri = route.params["uri"]?.string else {
             interest.settled(
@@ -80,13 +67,98 @@ final class ResourceSubscriptions: Sendable {
                     message: "The server of this resource does not tell of updates: \(interest.uri)"))
             return .none
         }
-        let (board, endpoint) = (board, interest.endpoint)
-        return hub.watch(
-            Resource(server: route.server, uri: uri), uri: uri, settled: interest.settled,
-            updated: { params in
-                // As the endpoint shows the server's resources now; a label may have changed meanwhile.
-                guard let view = board.view(endpoint) else { return }
-                interest.updated(view.space(of: route.server).outward(notification: params))
+        let resource = Resource(server: route.server, uri: uri)
+        let access = access
+        let watch = HeldWatch()
+        watch.hold(
+            hub.watch(resource, uri: uri, settled: interest.settled) { params in
+                switch Self.way(to: resource, of: interest, access) {
+                case .open(let view, _):
+                    // As the endpoint shows the server's resources now; a label may have changed meanwhile.
+                    interest.updated(view.space(of: resource.server).outward(notification: params))
+                case .lost: break
+                case .closed: watch.end()
+                }
             })
+        return WatchToken { watch.end() }
+    }
+
+    // MARK: -
+
+    private enum Way {
+        case open(EndpointView, Route)
+        /// Nothing is there, at this moment.
+        case lost(CallFailure)
+        /// It is there, and not for whoever asks.
+        case closed(CallFailure)
+    }
+
+    /// Where a URI leads at an endpoint now, for whoever wants to hear of it.
+    private static func way(to uri: String, of interest: ResourceInterest, _ access: AccessDesk) -> Way {
+        guard let view = access.view(interest.endpoint, for: interest.principal) else {
+            let failure = CallFailure(.unknownEntry, "no server stands at \(interest.endpoint)")
+            return access.board.view(interest.endpoint) == nil ? .lost(failure) : .closed(failure)
+        }
+        let params = ResourceSubscription.updated(uri: uri)
+        let route: Route
+        do {
+            route = try view.route(Method.resourcesSubscribe, params)
+        } catch {
+            return .lost(error.failure)
+        }
+        let passage = AccessDesk.Passage(
+            subject: access.subject(interest.principal),
+            virtualServer: AccessDesk.virtualServer(at: interest.endpoint, view))
+        if let failure = access.objection(
+            to: Method.resourcesSubscribe, params, along: route, at: view, passage)
+        {
+            return .closed(failure)
+        }
+        return .open(view, route)
+    }
+
+    /// The same for a resource that is watched already, by the URI it was asked for or the one it has now.
+    private static func way(
+        to resource: Resource, of interest: ResourceInterest, _ access: AccessDesk
+    ) -> Way {
+        let asked = way(to: interest.uri, of: interest, access)
+        if case .closed = asked { return asked }
+        if case .open(_, let route) = asked, leads(route, to: resource) { return asked }
+        guard let view = access.view(interest.endpoint, for: interest.principal) else { return asked }
+        let renamed = way(to: view.space(of: resource.server).outward(resource.uri), of: interest, access)
+        if case .open(_, let route) = renamed, !leads(route, to: resource) {
+            return .lost(CallFailure(.unknownEntry, "\(interest.uri) leads elsewhere"))
+        }
+        return renamed
+    }
+
+    private static func leads(_ route: Route, to resource: Resource) -> Bool {
+        route.server == resource.server && route.params["uri"]?.string == resource.uri
+    }
+}
+
+/// A watch that may be ended from within what it tells.
+private final class HeldWatch: Sendable {
+    private struct State {
+        var token: WatchToken?
+        var isOver = false
+    }
+
+    private let state = Mutex(State())
+
+    func hold(_ token: WatchToken) {
+        let isOver = state.withLock { state in
+            state.token = token
+            return state.isOver
+        }
+        if isOver { token.cancel() }
+    }
+
+    func end() {
+        let token = state.withLock { state in
+            state.isOver = true
+            return state.token
+        }
+        token?.cancel()
     }
 }

@@ -22,11 +22,12 @@ final class PasswordDoor: Sendable {
 
     private struct State {
         /// What was right before, by user.
-        var known: [String: [UInt8]] = [:]
+        var known: [[UInt8]: [UInt8]] = [:]
         var waiting = 0
     }
 
-    private let users: [String: PasswordHash]
+    /// By the bytes of their names: to `==` of texts different ones are the same.
+    private let users: [[UInt8]: BasicUser]
     /// For whom nobody knows: a name that is none takes as long as one that is.
     private let nobody: PasswordHash?
     private let pepper: Secret
@@ -36,7 +37,8 @@ final class PasswordDoor: Sendable {
 
     init(_ users: [BasicUser], waitingMax: Int = PasswordDoor.waitingMax) {
         self.waitingMax = waitingMax
-        self.users = Dictionary(users.map { ($0.name, $0.hash) }, uniquingKeysWith: { first, _ in first })
+        self.users = Dictionary(
+            users.map { (Array($0.name.utf8), $0) }, uniquingKeysWith: { first, _ in first })
         nobody = users.first?.hash
         var random = SystemRandomNumberGenerator()
         pepper = Secret(random: CredentialDigest.pepperBytes, using: &random)
@@ -47,13 +49,14 @@ final class PasswordDoor: Sendable {
     ///   - found: called once, at once or on the thread of this.
     func examine(_ encoded: Substring, _ found: @escaping @Sendable (Outcome) -> Void) {
         guard let pair = Base64.decode(encoded), let colon = pair.firstIndex(of: UInt8(ascii: ":")),
-            let name = String(validating: pair[..<colon], as: UTF8.self),
             (1...Self.nameBytesMax).contains(colon),
             (1...Self.passwordBytesMax).contains(pair.count - colon - 1)
         else { return found(.wrong) }
+        let name = Array(pair[..<colon])
+        let user = users[name]
         let digest = MAC.code(of: pair, key: pepper)
         let isKnown = state.withLock { $0.known[name].map { constantTimeEqual($0, digest) } ?? false }
-        if isKnown { return found(.user(name)) }
+        if isKnown, let user { return found(.user(user.name)) }
         let hasRoom = state.withLock { state in
             guard state.waiting < waitingMax else { return false }
             state.waiting += 1
@@ -62,13 +65,12 @@ final class PasswordDoor: Sendable {
         guard hasRoom, let nobody else { return found(hasRoom ? .wrong : .busy) }
         let password = Array(pair[(colon + 1)...])
         thread.async { [self] in
-            let hash = users[name]
-            let isRight = (hash ?? nobody).isOf(Secret(copying: password)) && hash != nil
+            let isRight = (user?.hash ?? nobody).isOf(Secret(copying: password))
             state.withLock { state in
                 state.waiting -= 1
-                if isRight { state.known[name] = digest }
+                if isRight, user != nil { state.known[name] = digest }
             }
-            found(isRight ? .user(name) : .wrong)
+            found(isRight ? user.map { .user($0.name) } ?? .wrong : .wrong)
         }
     }
 }

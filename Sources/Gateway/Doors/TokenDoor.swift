@@ -28,10 +28,11 @@ final class TokenDoor: Sendable {
         let source: Source
     }
 
-    /// Claims of a token that rules can ask about; others are dropped.
-    static let claimsMax = 64
-    static let valuesMax = 128
-    static let textBytesMax = 256
+    /// Values of one claim that rules ask about. A token that says more is refused: of a cut list nobody can tell whether a
+    /// rule that denies was about what is missing.
+    static let valuesMax = 1_024
+    /// Bytes of all that is kept of one token: what the largest token can carry, once.
+    static let claimsBytesMax = CompactSignature.bytesMax
     /// The name under which the teams of ``TokenIssuer/teamsClaim`` stand among a principal's claims.
     static let teams = "teams"
     /// Between two words about refused tokens in the log: who guesses must not fill the disk.
@@ -39,13 +40,18 @@ final class TokenDoor: Sendable {
 
     private let issuers: [String: Issuer]
     private let order: [String]
+    /// Names of the claims that rules ask about; nothing else of a token is kept, so that one that changes with every renewal
+    /// makes no new principal.
+    private let asked: Set<String>
     private let log: Logger
     private let now: @Sendable () -> Instant
     private let saidAt = Mutex<Instant?>(nil)
 
+    /// - Parameter asked: the claims that rules ask about (``AccessRules/claimsAsked``).
     /// - Throws: ``Refusal`` for a file of keys that cannot be used.
     init(
-        _ settings: [TokenIssuer], fetch: @escaping IssuerKeys.Fetch, now: @escaping @Sendable () -> Instant,
+        _ settings: [TokenIssuer], asked: Set<String>, fetch: @escaping IssuerKeys.Fetch,
+        now: @escaping @Sendable () -> Instant,
         log: Logger
     ) throws(Refusal) {
         var issuers: [String: Issuer] = [:]
@@ -61,6 +67,7 @@ final class TokenDoor: Sendable {
         }
         self.issuers = issuers
         order = settings.map(\.rules.issuer)
+        self.asked = asked
         self.log = log
         self.now = now
     }
@@ -140,7 +147,7 @@ final class TokenDoor: Sendable {
             do throws(TokenFault) {
                 let claims = try issuer.settings.rules.check(
                     token, keys: keys, audiences: audiences, at: time.milliseconds / 1000)
-                found(.believed(Self.principal(claims, issuer.settings), issuer.settings.scopes))
+                found(.believed(try principal(claims, issuer.settings), issuer.settings.scopes))
             } catch {
                 found(refuse(error, isProven: error.isFoundAfterTheSignature))
             }
@@ -166,19 +173,24 @@ final class TokenDoor: Sendable {
         return .refused(fault, isProven: isProven)
     }
 
-    private static func principal(_ claims: TokenClaims, _ settings: TokenIssuer) -> Principal {
+    private func principal(_ claims: TokenClaims, _ settings: TokenIssuer) throws(TokenFault) -> Principal {
         var said: [String: [String]] = [:]
-        claims.all.forEachMember { key, value in
-            guard said.count < claimsMax else { return }
-            let name = key.text
-            guard name.utf8.count <= textBytesMax, !own.contains(name) else { return }
-            let texts =
-                value.string.map { [$0] } ?? (value.kind == .array ? value.elements.compactMap(\.string) : [])
-            let kept = texts.prefix(valuesMax).filter { $0.utf8.count <= textBytesMax }
-            if !kept.isEmpty { said[name] = Array(kept) }
+        for name in asked where !Self.own.contains(name) {
+            if name == Self.teams, let path = settings.teamsClaim {
+                said[name] = claims.names(at: path, atMost: Self.valuesMax + 1)
+            } else if let value = claims.all[name] {
+                said[name] = value.string.map { [$0] } ?? value.elements.compactMap(\.string)
+            }
         }
-        if let path = settings.teamsClaim {
-            said[teams] = claims.names(at: path, atMost: valuesMax).filter { $0.utf8.count <= textBytesMax }
+        said = said.filter { !$0.value.isEmpty }
+        var bytes = 0
+        for name in said.keys.sorted() {
+            let values = said[name, default: []]
+            bytes += values.reduce(0) { $0 + $1.utf8.count }
+            guard values.count <= Self.valuesMax, bytes <= Self.claimsBytesMax else {
+                throw .largeClaim(
+                    name, bound: "\(Self.valuesMax) values, and \(Self.claimsBytesMax / 1024) KiB together")
+            }
         }
         return Principal(
             Caller(issuer: claims.issuer, subject: claims.subject), claims: said, scopes: claims.scopes)
@@ -194,7 +206,8 @@ extension TokenFault {
     /// Whether an issuer of ours had signed it, so that the issuer's own words are what is wrong.
     fileprivate var isFoundAfterTheSignature: Bool {
         switch self {
-        case .expired, .notYetValid, .fromTheFuture, .otherAudience, .boundToAKey, .missingClaim, .badClaim:
+        case .expired, .notYetValid, .fromTheFuture, .otherAudience, .boundToAKey, .missingClaim, .badClaim,
+            .largeClaim:
             true
         case .tooLarge, .malformed, .algorithmNotAllowed, .critical, .otherType, .otherIssuer, .unknownKey,
             .badSignature:

@@ -205,7 +205,9 @@ package final class Node: Sendable {
         let fetcher = auth.issuers.isEmpty ? nil : KeyFetcher(settings: auth, limits: limits.client)
         keyFetcher = fetcher
         let tokenDoor = try fetcher.map { fetcher throws(Refusal) in
-            try TokenDoor(auth.issuers, fetch: { fetcher.fetch($0, $1) }, now: { MeshClock.now() }, log: log)
+            try TokenDoor(
+                auth.issuers, asked: configuration.access.claimsAsked, fetch: { fetcher.fetch($0, $1) },
+                now: { MeshClock.now() }, log: log)
         }
         self.tokenDoor = tokenDoor
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)

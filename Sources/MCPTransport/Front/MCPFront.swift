@@ -154,8 +154,13 @@ package final class MCPFront: Sendable {
 
     /// Whether the sender's credential is enough for these messages; where it is not, that was answered.
     func mayAsk(_ exchange: HTTPExchange, _ visit: Visit, _ messages: [RPCMessage]) -> Bool {
-        for case .request(_, let method, _) in messages {
-            if let refusal = service.door.objection(exchange, visit.place, visit.principal, method) {
+        for case .request(_, let method, let params) in messages {
+            // Who listens for changes of resources subscribes to them, whatever the revision calls it.
+            let isSubscribing =
+                method == Method.subscriptionsListen
+                && !ResourceSubscription.uris(in: params ?? .emptyObject).isEmpty
+            let asked = isSubscribing ? Method.resourcesSubscribe : method
+            if let refusal = service.door.objection(exchange, visit.place, visit.principal, asked) {
                 refuse(exchange, refusal)
                 return false
             }

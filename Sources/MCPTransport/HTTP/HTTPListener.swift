@@ -1,3 +1,4 @@
+package import FoundationEssentials
 package import Logging
 package import NIOCore
 import NIOPosix
@@ -22,12 +23,13 @@ package final class HTTPListener: Sendable {
     ///   - hosts: the names that are ours; the bound address is added to them.
     ///   - tls: asked at each new connection, so that a certificate can be exchanged while the listener runs;
     ///     `nil` is plain HTTP.
+    ///   - now: by which the certificates of clients run out.
     ///   - handler: called on the connection's loop with each request; must not block.
     /// - Throws: ``ListenError``.
     package static func bind(
         _ address: ListenAddress, group: any EventLoopGroup, limits: HTTPLimits = .standard,
         hosts: HostPolicy = HostPolicy(), tls: (@Sendable () -> NIOSSLContext)? = nil,
-        log: Logger = Logger(label: "martlet.http"),
+        log: Logger = Logger(label: "martlet.http"), now: @escaping @Sendable () -> Date = { Date() },
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) async throws(ListenError) -> HTTPListener {
         let connections = HTTPConnections(max: limits.connectionsMax)
@@ -35,7 +37,7 @@ package final class HTTPListener: Sendable {
         let setup = HTTPServerSetup(
             limits: limits, hosts: hosts, budget: BodyBudget(max: limits.bodyBytesOpenMax),
             isSecure: tls != nil,
-            log: log, handler: handler)
+            log: log, now: now, handler: handler)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

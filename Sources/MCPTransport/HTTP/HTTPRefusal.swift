@@ -57,6 +57,9 @@ extension HTTPRefusal {
     static let tooManyBytes = HTTPRefusal(
         status: 503, error: "this server has as many bytes of requests in hand as it takes",
         hint: "try again later")
+    static let certificateIsOver = HTTPRefusal(
+        status: 403, error: "the certificate that you showed has expired since",
+        hint: "connect again with one that is good")
     static let unanswered = HTTPRefusal(
         status: 500, error: "the request was dropped unanswered", hint: "this is a defect; please report it")
 }

@@ -182,6 +182,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     private func handOver(_ head: HTTPRequestHead, _ target: HTTPTarget) {
         guard let context else { return }
+        if let peer, peer.notAfter < setup.now() { return refuse(.certificateIsOver) }
         serial += 1
         wait(for: .nothing)
         phase = .exchange(OpenExchange(head, serial: serial))

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Logging
 
 /// What all connections of one listener have in common.
@@ -9,6 +10,8 @@ struct HTTPServerSetup: Sendable {
     /// Whether they are TLS.
     let isSecure: Bool
     let log: Logger
+    /// By which clients' certificates run out.
+    let now: @Sendable () -> Date
     /// Called on the connection's loop with each request; must not block.
     let handler: @Sendable (HTTPExchange) -> Void
 }

@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import X509
 
 /// The names in a certificate that a client has proved to be its own, and that an authority of ours has signed.
@@ -8,11 +9,15 @@ package struct PeerCertificate: Hashable, Sendable {
     package let dnsNames: [String]
     /// The distinguished name, spelled as RFC 4514 has it; `nil` where it is empty.
     package let subject: String?
+    /// The last moment at which it is good (RFC 5280 §4.1.2.5). Looked at with each request: the handshake that looked too
+    /// may be days ago, or another connection's (resumption).
+    package let notAfter: Date
 
-    package init(uris: [String], dnsNames: [String], subject: String?) {
+    package init(uris: [String], dnsNames: [String], subject: String?, notAfter: Date) {
         self.uris = uris
         self.dnsNames = dnsNames
         self.subject = subject
+        self.notAfter = notAfter
     }
 
     /// - Returns: `nil` for what cannot be read: whoever shows it then is nobody.
@@ -34,6 +39,8 @@ package struct PeerCertificate: Hashable, Sendable {
             }
         }
         let subject = certificate.subject.description
-        self.init(uris: uris, dnsNames: dnsNames, subject: subject.isEmpty ? nil : subject)
+        self.init(
+            uris: uris, dnsNames: dnsNames, subject: subject.isEmpty ? nil : subject,
+            notAfter: certificate.notValidAfter)
     }
 }

@@ -19,6 +19,9 @@ package struct AccessRules: Hashable, Sendable {
 
     package var isEmpty: Bool { teams.isEmpty && rules.isEmpty && limits.isEmpty }
 
+    /// Names of the claims that teams ask about: what of a token is worth keeping.
+    package var claimsAsked: Set<String> { Set(teams.flatMap { $0.claims?.values.keys.map(\.self) ?? [] }) }
+
     /// Whether a principal is one of those meant.
     package func includes(_ principal: Principal, in patterns: [PrincipalPattern]) -> Bool {
         patterns.contains { pattern in

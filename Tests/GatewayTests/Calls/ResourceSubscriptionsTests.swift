@@ -85,15 +85,25 @@ struct ResourceSubscriptionsTests {
     private final class Client: Sendable {
         private let words: AsyncStream<String>
         private let token: WatchToken
+        private let told = Box<String>()
+        var heard: [String] { told.values }
 
-        init(_ subscriptions: ResourceSubscriptions, _ uri: String, at endpoint: EndpointName = .all) {
+        init(
+            _ subscriptions: ResourceSubscriptions, _ uri: String, at endpoint: EndpointName = .all,
+            _ principal: Principal = .anonymous
+        ) {
             let (words, say) = AsyncStream.makeStream(of: String.self)
             self.words = words
+            let told = told
+            let hear = { @Sendable (word: String) in
+                told.add(word)
+                say.yield(word)
+            }
             token = subscriptions.watch(
                 ResourceInterest(
-                    endpoint: endpoint, principal: .anonymous, uri: uri,
-                    settled: { say.yield($0.map { "refused \($0.code)" } ?? "honoured") },
-                    updated: { say.yield($0["uri"]?.string ?? "?") }))
+                    endpoint: endpoint, principal: principal, uri: uri,
+                    settled: { hear($0.map { "refused \($0.code)" } ?? "honoured") },
+                    updated: { hear($0["uri"]?.string ?? "?") }))
         }
 
         func next() async -> String? { for await word in words { return word }; return nil }
@@ -150,6 +160,66 @@ struct ResourceSubscriptionsTests {
             server.update("note:todo")
             #expect(await client.next() == "martlet://here--notes/note:todo")
             client.end()
+        }
+    }
+
+    private static let changes: [(what: String, uses: JSON, access: JSON?, isLost: Bool)] = [
+        ("kept from all but Bob", [:], ["key:bob"], true),
+        ("hidden", ["hide": ["note:*"]], nil, false),
+        ("as it was", [:], ["key:bob", "key:alice"], false),
+    ]
+
+    @Test(arguments: 0..<3)
+    func `who may not read a resource any more hears no more of it`(number: Int) async throws {
+        let notes = ServerKey(owner: .here, name: "notes").reference
+        let definition = { (change: JSON, access: JSON?) -> JSON in
+            let use = change.setting("from", to: .string(notes))
+            return access.map { ["use": [use], "access": $0] } ?? ["use": [use]]
+        }
+        let change = Self.changes[number]
+        let local = LocalServers()
+        try await BackendHost.with(server.service) { backend in
+            local.put("notes", backend, concurrency: 1)
+            let board = CatalogBoard(me: .here, nameLengthMax: 50)
+            let publish = { (word: JSON) throws in
+                var snapshot = CatalogSnapshot.sample()
+                var known = CatalogSnapshot.KnownServer.sample("notes", try .resources("note:todo"))
+                known.manifest = Manifest(
+                    entries: try .resources("note:todo"), instructions: nil,
+                    capabilities: server.capabilities,
+                    serverInfo: .emptyObject)
+                snapshot.servers[known.record.key] = known
+                board.publish(snapshot.with(virtual: "desk", word))
+            }
+            try publish(definition([:], nil))
+            let here = ResourceSubscriptions(board: board, local: local, label: { "here" }) { _, _ in
+                .finished
+            }
+            let uri = "martlet://notes/note:todo"
+            let alice = Client(here, uri, at: .server("desk"), AccessDeskTests.alice)
+            let all = Client(here, uri)
+            #expect(await alice.next() == "honoured")
+            #expect(await all.next() == "honoured")
+            server.update("note:todo")
+            #expect(await alice.next() != nil)
+            #expect(await all.next() != nil)
+
+            try publish(definition(change.uses, change.access))
+            for _ in 0..<2 {
+                server.update("note:todo")
+                // Both are told in one go, so that after the second all is told of the first.
+                #expect(await all.next() == "martlet://notes/note:todo")
+            }
+            #expect(
+                alice.heard.count == (change.what == "as it was" ? 4 : 2), "\(change.what): \(alice.heard)")
+            all.end()
+            try await until { here.count == (change.isLost ? 0 : 1) }
+            // What was only hidden is heard of again.
+            try publish(definition([:], nil))
+            server.update("note:todo")
+            if !change.isLost { try await until { alice.heard.count > (number == 2 ? 4 : 2) } }
+            alice.end()
+            try await until { here.count == 0 }
         }
     }
 

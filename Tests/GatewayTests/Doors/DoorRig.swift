@@ -82,9 +82,11 @@ final class DoorRig: Sendable {
         self.clock = clock
     }
 
-    /// - Parameter auth: the settings, given where the issuer's keys are.
+    /// - Parameters:
+    ///   - asked: the claims that rules ask about.
+    ///   - auth: the settings, given where the issuer's keys are.
     static func with(
-        _ reply: FakeIssuer.Reply = .silence, auth: (_ jwks: String) -> JSON,
+        _ reply: FakeIssuer.Reply = .silence, asked: Set<String> = [], auth: (_ jwks: String) -> JSON,
         _ body: (DoorRig) async throws -> Void
     ) async throws {
         let scratch = Scratch()
@@ -103,7 +105,8 @@ final class DoorRig: Sendable {
         let tokens =
             try settings.isOpenToSome
             ? TokenDoor(
-                settings.issuers, fetch: { fetcher.fetch($0, $1) }, now: { clock.now.withLock { $0 } },
+                settings.issuers, asked: asked, fetch: { fetcher.fetch($0, $1) },
+                now: { clock.now.withLock { $0 } },
                 log: .silent)
             : nil
         var service = SampleServer(now: { 1_785_200_000 }, loops: EventLoops.shared).service

@@ -73,6 +73,19 @@ struct PasswordDoorTests {
         #expect(await Self.finding(door, right) == "plant")
     }
 
+    @Test(arguments: [("K", "\u{212A}"), ("\u{E9}", "e\u{301}")])
+    func `another spelling of a name is another name`(name: String, spelling: String) async throws {
+        let door = PasswordDoor([BasicUser(name: name, hash: try #require(PasswordHash(try Self.hash.get())))]
+        )
+        #expect(name == spelling, "to Swift they are the same text")
+        for _ in 0..<2 {
+            for (shown, expected) in [(spelling, "wrong"), (name, name)] {
+                let found = await Self.finding(door, Base64.encode(Array("\(shown):päss:word".utf8))[...])
+                #expect(Array(found.utf8) == Array(expected.utf8))
+            }
+        }
+    }
+
     private static func finding(_ door: PasswordDoor, _ encoded: Substring) async -> String {
         await withCheckedContinuation { continuation in
             door.examine(encoded) { outcome in

@@ -190,6 +190,74 @@ struct TokenDoorTests {
         }
     }
 
+    // MARK: Claims
+
+    private static func principal(
+        _ rig: DoorRig, _ mint: TokenMint, _ changes: [(String, JSON?)]
+    ) async throws -> TokenDoor.Outcome {
+        let door = try #require(rig.tokens)
+        let token = try mint.token(rig.claims(changes))
+        return await withCheckedContinuation { continuation in
+            door.examine(token[...], resource: rig.origin + "/mcp", at: .now()) {
+                continuation.resume(returning: $0)
+            }
+        }
+    }
+
+    @Test func `of a token is kept whole what rules ask about, and nothing else`() async throws {
+        let mint = try TokenMint("ES256", keyID: "k1")
+        let groups = (0..<200).map { $0 == 149 ? "contractors" : "group-\($0)" }
+        let rules = try ConfigurationFile.node(
+            """
+            access:
+              teams:
+                outside: {claims: {groups: [contractors]}}
+                inside: {claims: {dept: [press], none: [x]}}
+            """, file: "x"
+        ).access
+        try await DoorRig.with(.keys([mint]), asked: rules.claimsAsked, auth: { Self.issuer($0) }) { rig in
+            var found: Set<Principal> = []
+            for number in 0..<3 {
+                let said: [(String, JSON?)] = [
+                    ("groups", .array(groups.map(JSON.string))), ("dept", "press"),
+                    ("sid", .string("session-\(number)")),
+                    ("many", .array(Array(repeating: "x", count: 1_500))),
+                ]
+                guard case .believed(let principal, _) = try await Self.principal(rig, mint, said) else {
+                    Issue.record("the token was not believed")
+                    return
+                }
+                #expect(principal.claims == ["groups": groups, "dept": ["press"]])
+                found.insert(principal)
+            }
+            #expect(found.count == 1, "a token that is renewed is no new principal")
+        }
+    }
+
+    private static let large: [(claim: JSON, isTaken: Bool)] = [
+        (.array((0..<1_024).map { .string("\($0)") }), true),
+        (.array((0..<1_025).map { .string("\($0)") }), false),
+        (.string((0..<1_025).map { "\($0)" }.joined(separator: " ")), false),
+    ]
+
+    @Test(arguments: large)
+    func `a token that says more than is looked at is refused, not cut`(claim: JSON, isTaken: Bool)
+        async throws
+    {
+        let mint = try TokenMint("ES256", keyID: "k1")
+        let settings = { (jwks: String) in Self.issuer(jwks, [("teamsClaim", "groups")]) }
+        try await DoorRig.with(.keys([mint]), asked: ["teams"], auth: settings) { rig in
+            switch try await Self.principal(rig, mint, [("groups", claim)]) {
+            case .believed(let principal, _):
+                #expect(isTaken && principal.claims["teams"]?.count == 1_024)
+            case .refused(let fault, let isProven):
+                #expect(!isTaken && isProven && fault.rule == "token_claim")
+                #expect("\(fault)".contains("'teams' says more than is looked at here: 1024 values"))
+            case .noKeys: Issue.record("no keys")
+            }
+        }
+    }
+
     // MARK: Metadata
 
     @Test func `each endpoint says where tokens for it come from`() async throws {

@@ -38,11 +38,12 @@ struct ListenerTLSTests {
     ]
 
     private static func serving(
-        _ tls: ListenerTLS, _ body: (_ port: Int) async throws -> Void
+        _ tls: ListenerTLS, now: @escaping @Sendable () -> Date = { Date() },
+        _ body: (_ port: Int) async throws -> Void
     ) async throws {
         let listener = try await HTTPListener.bind(
             ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
-            tls: tls.source
+            tls: tls.source, now: now
         ) { exchange in
             let peer = exchange.peer
             let names = [
@@ -65,24 +66,7 @@ struct ListenerTLSTests {
     private static func ask(_ port: Int, trusting root: String, showing pair: TestAuthority.Pair? = nil)
         async throws -> String
     {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(root.utf8)))
-        if let pair {
-            configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(pair.certificate.utf8))
-                .map { .certificate($0) }
-            configuration.privateKey = .privateKey(
-                try NIOSSLPrivateKey(bytes: Array(pair.key.utf8), format: .pem))
-        }
-        let context = try NIOSSLContext(configuration: configuration)
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(.seconds(20))
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        NIOSSLClientHandler(context: context, serverHostname: "localhost"))
-                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
+        let channel = try await connect(port, trusting: root, showing: pair)
         return try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(
                 ByteBuffer(string: "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
@@ -97,6 +81,29 @@ struct ListenerTLSTests {
             }
             return String(text[head.upperBound...])
         }
+    }
+
+    private static func connect(_ port: Int, trusting root: String, showing pair: TestAuthority.Pair?)
+        async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(root.utf8)))
+        if let pair {
+            configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(pair.certificate.utf8))
+                .map { .certificate($0) }
+            configuration.privateKey = .privateKey(
+                try NIOSSLPrivateKey(bytes: Array(pair.key.utf8), format: .pem))
+        }
+        let context = try NIOSSLContext(configuration: configuration)
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(20))
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        NIOSSLClientHandler(context: context, serverHostname: "localhost"))
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
     }
 
     @Test func `files that change are taken by new connections, and files that are wrong by none`()
@@ -164,6 +171,44 @@ struct ListenerTLSTests {
             for bad in [stranger, old] {
                 await #expect(throws: (any Error).self) {
                     try await Self.ask(port, trusting: ours.pem, showing: bad)
+                }
+            }
+        }
+    }
+
+    @Test func `a connection that is kept is good for no longer than the certificate that began it`()
+        async throws
+    {
+        let files = try Files()
+        let (ours, clients) = (try TestAuthority("ours"), try TestAuthority("clients"))
+        var places = try files.put(ours.sign("gw", Self.here))
+        places.clientCA = try files.write(clients.pem, "clients.pem")
+        let ahead = Mutex(0.0)
+        let now = { @Sendable in Date() + ahead.withLock { $0 } }
+        try await Self.serving(try ListenerTLS(places), now: now) { port in
+            let agent = try clients.sign("agent", [.dnsName("agent.plant")])
+            let channels = [
+                try await Self.connect(port, trusting: ours.pem, showing: agent),
+                try await Self.connect(port, trusting: ours.pem, showing: nil),
+            ]
+            for (channel, isNamed) in zip(channels, [true, false]) {
+                ahead.withLock { $0 = 0 }
+                try await channel.executeThenClose { inbound, outbound in
+                    var parts = inbound.makeAsyncIterator()
+                    for (seconds, isGood) in [(0.0, true), (3_000, true), (3_700, !isNamed)] {
+                        ahead.withLock { $0 = seconds }
+                        try await outbound.write(
+                            ByteBuffer(string: "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+                        var text = ""
+                        let end = isGood ? (isNamed ? "CN=agent" : "nobody") : "}\n"
+                        while !text.hasSuffix(end), let part = try await parts.next() {
+                            text += String(buffer: part)
+                        }
+                        #expect(text.hasPrefix(isGood ? "HTTP/1.1 200" : "HTTP/1.1 403"), "\(text)")
+                        #expect(isGood || text.contains("the certificate that you showed has expired since"))
+                    }
+                    // And it is closed, so that nothing is asked by it again.
+                    if isNamed { #expect(try await parts.next() == nil) }
                 }
             }
         }
