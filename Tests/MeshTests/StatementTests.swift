@@ -323,6 +323,38 @@ struct StatementTests {
         #expect(core.statements.isEmpty && core.catalogSnapshot().holds.isEmpty)
     }
 
+    @Test func `a release that names too many takes nothing back`() throws {
+        var random = SplitMix64(seed: 6)
+        let target = StatementTarget.of(entry(of: member))
+        let theirs = try (0...StatementBody.releasedMax).map { number in
+            let label = try Label("op\(number)").orFail()
+            let node = try mesh.node(label, roles: [.member, .operator], using: &random)
+            return try say(.quarantine(target), by: node)
+        }
+        var core = mesh.core(chief)
+        _ = core.handle(.started(StoredState(statements: theirs)), at: .zero, using: &random)
+        _ = try core.say(.quarantine(target), reason: "bad", wall: 5, at: .zero, using: &random)
+        let before = core.statements
+        #expect(throws: PublishProblem.tooManyToRelease(theirs.count, max: StatementBody.releasedMax)) {
+            try core.release(target, reason: "", wall: 6, at: .zero, using: &random)
+        }
+        #expect(core.statements == before)
+        #expect(core.catalogSnapshot().holds.exactly(target).contains { $0.signer == chief.id })
+    }
+
+    @Test func `with a revocation the catalog is shown anew, also of one of whom only decisions are known`()
+        throws
+    {
+        var random = SplitMix64(seed: 7)
+        let approval = try say(.approve(entry(of: member), pin), by: other)
+        var core = mesh.core(chief)
+        _ = core.handle(.started(StoredState(statements: [approval])), at: .zero, using: &random)
+        #expect(core.catalogSnapshot().approvals.all.count == 1)
+        let effects = try core.revoke(other.id, reason: "lost", at: .zero, using: &random)
+        #expect(effects.contains(.catalogChanged))
+        #expect(core.catalogSnapshot().approvals.all.isEmpty)
+    }
+
     @Test func `a member's mesh-wide decision is refused where it is made`() throws {
         var random = SplitMix64(seed: 5)
         var core = mesh.core(member)

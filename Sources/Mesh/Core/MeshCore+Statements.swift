@@ -79,11 +79,9 @@ extension MeshCore {
         using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) -> (effects: [MeshEffect], ended: [Hold]) {
         let standing = standingStatements.holds.filter { $0.target == target }
-        var effects: [MeshEffect] = []
         var ended = standing.filter { $0.signer == me.id }
-        if !ended.isEmpty { effects += try takeBack(.quarantine, target, at: now, using: &random) }
-        let others = standing.filter { $0.signer != me.id && $0.reach == .mesh }
-        guard !others.isEmpty, me.enrolment.roles.contains(.operator) else { return (effects, ended) }
+        var others = standing.filter { $0.signer != me.id && $0.reach == .mesh }
+        if !me.enrolment.roles.contains(.operator) { others = [] }
         // What an earlier release of this node names stays named: its quarantine may still lie somewhere.
         var named = Set(
             others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } })
@@ -92,9 +90,13 @@ extension MeshCore {
             let live = Set(said.all.values.map { ReleasedWord(signer: $0.origin, word: $0.hash) })
             named.formUnion(words.filter(live.contains))
         }
-        guard named.count <= StatementBody.releasedMax else {
+        // Before anything is said: what was taken back is out, whatever comes after it.
+        guard others.isEmpty || named.count <= StatementBody.releasedMax else {
             throw .tooManyToRelease(named.count, max: StatementBody.releasedMax)
         }
+        var effects: [MeshEffect] = []
+        if !ended.isEmpty { effects += try takeBack(.quarantine, target, at: now, using: &random) }
+        guard !others.isEmpty else { return (effects, ended) }
         effects += try say(
             .release(target, named.sorted()), reason: reason, wall: wall, at: now, using: &random)
         ended += others
