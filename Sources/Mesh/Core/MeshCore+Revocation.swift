@@ -257,6 +257,8 @@ extension MeshCore {
         case .known, .outdated: return nil
         case .refused(let refusal): return refusal
         case .taken(let dropped):
+            // Approvals and releases of whom it names count no more, also where nothing of that node was known.
+            outbox.noteCatalogChange()
             for key in dropped { outbox.persist(.dropStatement(key)) }
             outbox.persist(.storeStatement(revocation))
             let encoded = revocation.encoded
