@@ -266,8 +266,6 @@ extension MeshCore {
                 outbox.state(.statements([encoded], isLast: false), other)
             }
             expelRevoked(using: &random)
-            // Approvals and releases of whom it names count no more, also where nothing of that node was known.
-            outbox.noteCatalogChange()
             switch (wasRevoked, ownRevocation) {
             case (false, let mine?): outbox.tell(.notice(.revoked(Self.describe(mine))))
             case (true, nil):
