@@ -99,13 +99,13 @@ extension Denial {
             }
         let what =
             switch hold.target {
-            case .node: "all of its node"
-            case .server: "its server"
-            case .entry: "it"
+            case .node: ", all of its node"
+            case .server: ", its server"
+            case .entry: ""
             }
         self.init(
             .quarantined,
-            "quarantined \(who), \(what): \(hold.reason.isEmpty ? "no reason given" : hold.reason)",
+            "quarantined \(who)\(what): \(hold.reason.isEmpty ? "no reason given" : hold.reason)",
             hint: "it runs again when somebody who may do so releases it (`martlet review` shows it)")
     }
 

@@ -91,8 +91,9 @@ enum StatusPage {
         Terminal.say(table.rendered())
     }
 
+    /// To the tenth; below it, as round trips on one segment are, to the hundredth.
     static func tenths(_ value: Double) -> String {
-        let scaled = (value * 10).rounded() / 10
-        return "\(scaled)"
+        let steps = value < 0.1 ? 100.0 : 10.0
+        return "\((value * steps).rounded() / steps)"
     }
 }
