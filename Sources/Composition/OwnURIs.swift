@@ -37,10 +37,10 @@ struct OwnURIs: Sendable {
         var under: [[UInt8]: Beginning] = [:]
         var byURI: [[UInt8]: Set<ServerKey>] = [:]
         let all = Set(rows.map(\.server))
-        let isTooMany = rows.count { $0.kind == .resourceTemplate } > Self.templatesMax
-        for row in rows {
-            if row.kind == .resourceTemplate {
-                let pattern = URITemplatePattern(row.uri)
+        let patterns = rows.map { $0.kind == .resourceTemplate ? URITemplatePattern($0.uri) : nil }
+        let isTooMany = patterns.count { $0 != nil } > Self.templatesMax
+        for (row, pattern) in zip(rows, patterns) {
+            if let pattern {
                 under[pattern.prefix, default: Beginning()].add(pattern, of: row.server)
             } else {
                 byURI[Array(row.uri.utf8), default: []].insert(row.server)
@@ -48,10 +48,10 @@ struct OwnURIs: Sendable {
         }
         let lengths = Set(under.keys.lazy.map(\.count)).sorted()
         var others: [Set<ServerKey>] = []
-        for row in rows {
-            let isTemplate = row.kind == .resourceTemplate
+        for (row, pattern) in zip(rows, patterns) {
+            let isTemplate = pattern != nil
             let uri = Array(row.uri.utf8)
-            let start = isTemplate ? URITemplatePattern(row.uri).prefix : uri
+            let start = pattern?.prefix ?? uri
             guard !isTooMany, start.count <= Self.uriBytesMax else {
                 others.append(all.subtracting([row.server]))
                 continue
@@ -73,22 +73,24 @@ struct OwnURIs: Sendable {
             }
             others.append(found.subtracting([row.server]))
         }
-        for (place, row) in rows.enumerated() where row.kind == .resourceTemplate {
-            let pattern = URITemplatePattern(row.uri)
-            guard let beginning = under[pattern.prefix] else { continue }
+        for (place, pattern) in patterns.enumerated() {
+            guard let pattern, let beginning = under[pattern.prefix] else { continue }
             others[place].formUnion(beginning.alsoMeant.union(beginning.byResources[pattern] ?? []))
-            others[place].remove(row.server)
+            others[place].remove(rows[place].server)
         }
         contests = zip(rows, others).compactMap { row, others in
             others.isEmpty ? nil : Contest(row: row, others: others.sorted())
         }
-        let free = zip(rows, others).filter { $1.isEmpty }.map(\.0)
-        servers = Dictionary(
-            free.lazy.filter { $0.kind == .resource }.map { (Array($0.uri.utf8), $0.server) }
-        ) { first, _ in first }
-        templates = free.filter { $0.kind == .resourceTemplate }.map {
-            (URITemplatePattern($0.uri), $0.server)
+        var (servers, templates): ([[UInt8]: ServerKey], [(URITemplatePattern, ServerKey)]) = ([:], [])
+        for (place, row) in rows.enumerated() where others[place].isEmpty {
+            if let pattern = patterns[place] {
+                templates.append((pattern, row.server))
+            } else {
+                servers[Array(row.uri.utf8)] = row.server
+            }
         }
+        self.servers = servers
+        self.templates = templates
     }
 
     /// The templates that begin alike.

@@ -20,7 +20,8 @@ enum QueryMeaning: Hashable, Sendable {
 struct MeaningRemark: Hashable, Sendable {
     /// In full.
     var text: String
-    /// For clients of endpoints, who have no business with addresses and credentials of this node.
+    /// For clients of endpoints, who have no business with addresses and credentials of this node, nor with how many tools there are
+    /// that they may not see.
     var brief: String
 
     static func query(_ reason: String) -> MeaningRemark {
@@ -31,7 +32,9 @@ struct MeaningRemark: Hashable, Sendable {
 
     /// - Parameter reason: why, where something is wrong.
     static func documents(_ count: Int, of total: Int, _ reason: EmbeddingTrouble?) -> MeaningRemark {
-        let text = "\(count) of \(total) ranked by words alone, since their meaning is not known yet"
-        return MeaningRemark(text: text + (reason.map { ": \($0)" } ?? ""), brief: text)
+        let why = "ranked by words alone, since their meaning is not known yet"
+        return MeaningRemark(
+            text: "\(count) of \(total) \(why)" + (reason.map { ": \($0)" } ?? ""),
+            brief: "some tools are \(why)")
     }
 }
