@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import JSONSlice
 import Logging
+import MCPModel
 import Mesh
 import NIOCore
 import NIOPosix
@@ -43,6 +44,38 @@ struct JoinTests {
             try await a.untilReaches(b)
             try await b.untilReaches(a)
             #expect(try await a.call(b, params: .emptyObject).result != nil)
+        }
+    }
+
+    @Test func `a call that is here before its caller's enrolment waits for that`() async throws {
+        let mesh = try TestMesh()
+        let a = try mesh.first()
+        try await running([a]) { runner in
+            let b = try mesh.node("b", listen: false, seeds: [try await a.address()])
+            try await runner.start(b)
+            try await b.untilReaches(a)
+            try await a.untilReaches(b)
+            // As if the documents were still under way; the next change shows a's readers what its core knows.
+            a.service.board.write { [id = b.id] in $0.snapshot.nodes[id] = nil }
+            let call = try b.outgoing(a, params: .emptyObject)
+            try await a.publishTools()
+            let events = await call.events()
+            #expect(events.result != nil, "\(events)")
+        }
+    }
+
+    @Test func `a call whose caller's enrolment does not come is refused, and may go elsewhere`() throws {
+        let (me, peer) = (NodeID(high: 1, low: 2), NodeID(high: 3, low: 4))
+        let header = try CallHeader(
+            call: CallID(high: 5, low: 6), owner: me, ownerIncarnation: 7, server: #require(Label("files")),
+            method: Method.toolsCall, principal: .node(peer), timeLeftMS: 1, client: ClientFacts())
+        let failure = #expect(throws: CallFailure.self) {
+            try CallAdmission.check(header, from: peer, roles: nil, me: me, incarnation: 7)
+        }
+        #expect(failure?.reason == .notConfirmed)
+        #expect(failure?.isUnsent == true)
+        #expect(throws: Never.self) {
+            try CallAdmission.check(header, from: peer, roles: .ordinary, me: me, incarnation: 7)
         }
     }
 

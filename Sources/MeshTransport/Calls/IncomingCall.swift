@@ -30,6 +30,11 @@ extension WirePrincipal {
 
 /// What the mesh checks of a call before the gateway sees it.
 enum CallAdmission {
+    /// How long a call waits for its caller's enrolment: repair between two nodes takes less than a second.
+    static let enrolmentWaitMax = Duration.seconds(2)
+    /// How often it is looked for.
+    static let enrolmentLook = Duration.milliseconds(20)
+
     /// - Parameters:
     ///   - roles: what the peer's enrolment lets it do; `nil` while we do not know it.
     static func check(
@@ -49,7 +54,9 @@ enum CallAdmission {
                 .denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
         }
         guard let roles else {
-            throw refusal(.notConfirmed, "the enrolment of \(peer) has not arrived here yet; try again")
+            throw refusal(
+                .notConfirmed,
+                "the enrolment of \(peer) did not arrive here within \(enrolmentWaitMax); try again")
         }
         guard roles.contains(.member) else { throw refusal(.denied, "\(peer) is no member") }
         guard roles.contains(.entry) || header.principal == .node(peer) else {

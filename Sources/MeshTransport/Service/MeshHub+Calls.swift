@@ -165,10 +165,31 @@ extension MeshHub {
                     node: setup.name,
                     callID: header.call, isUnsent: true), on: stream)
         }
+        admit(stream, header, from: peer, on: link, until: setup.now() + CallAdmission.enrolmentWaitMax)
+    }
+
+    /// A new node's first call can be here before its enrolment: that comes with the documents of this link, or of
+    /// another, so the call waits for it. What its caller sends meanwhile stays within the credit of its stream, and of
+    /// streams a link has ``StreamMultiplexer/streamsMax``.
+    private func admit(
+        _ stream: LinkStream, _ header: CallHeader, from peer: NodeID, on link: LinkHandler,
+        until deadline: Instant
+    ) {
+        guard !stream.isOver else { return }
+        let roles = board.node(peer)?.roles
+        if roles == nil, !isStopping, setup.now() < deadline {
+            // The loop itself keeps what waits; a link that ends breaks its streams, and the next look ends the wait.
+            _ = loop.assumeIsolated().scheduleTask(in: TimeAmount(CallAdmission.enrolmentLook)) {
+                [weak self, weak link] in
+                guard let self, let link else { return }
+                self.admit(stream, header, from: peer, on: link, until: deadline)
+            }
+            return
+        }
         do throws(CallFailure) {
             // The life that this very link was greeted with: a peer that met an earlier life has another link.
             try CallAdmission.check(
-                header, from: peer, roles: board.node(peer)?.roles, me: setup.me,
+                header, from: peer, roles: roles, me: setup.me,
                 incarnation: link.setup.hello.incarnation)
         } catch {
             var failure = error
