@@ -29,7 +29,7 @@ extension JSON {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(members.reduce(2) { $0 + $1.0.utf8.count + $1.1.bytes.count + 4 })
         bytes.append(UInt8(ascii: "{"))
-        for (key, value) in withoutDuplicates(members) {
+        for (key, value) in hasDuplicates(members) ? withoutDuplicates(members) : members {
             if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
             StringUnescaper.append(key, to: &bytes)
             bytes.append(UInt8(ascii: ":"))
@@ -47,6 +47,15 @@ extension JSON {
         }
         bytes.append(UInt8(ascii: "]"))
         return JSON(trusted: bytes)
+    }
+
+    /// Whether two keys may be the same. Text that `String` holds for unequal differs in UTF-8 too.
+    private static func hasDuplicates(_ members: [(String, JSON)]) -> Bool {
+        guard members.count <= KeyStack.linearMax else { return true }
+        for index in members.indices {
+            for other in 0..<index where members[other].0 == members[index].0 { return true }
+        }
+        return false
     }
 
     /// Compares UTF-8, since two keys that `String` holds for equal may differ in it.

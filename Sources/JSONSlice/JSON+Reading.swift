@@ -41,6 +41,25 @@ extension JSON {
     /// - Complexity: O(*n*) in the bytes up to the member's end.
     package subscript(_ key: String) -> JSON? { find(key).map { cut($0.value) } }
 
+    /// Whether these ASCII characters stand anywhere in the text, or may stand there in another spelling: it has an escape somewhere.
+    ///
+    /// - Complexity: O(*n*) in the bytes, one pass.
+    package func mentions(_ word: StaticString) -> Bool {
+        let word = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+        guard let first = word.first else { return true }
+        return bytes.withUnsafeBufferPointer { text in
+            for place in text.indices {
+                if text[place] == UInt8(ascii: "\\") { return true }
+                if text[place] == first, text.count - place >= word.count,
+                    text[place..<place + word.count].elementsEqual(word)
+                {
+                    return true
+                }
+            }
+            return false
+        }
+    }
+
     /// The element of an array; `nil` if this is no array or is shorter.
     ///
     /// - Complexity: O(*n*) in the bytes up to the element's end.

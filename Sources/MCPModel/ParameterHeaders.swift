@@ -85,7 +85,7 @@ package struct ParameterHeaders: Hashable, Sendable {
 
     private static func mentionsAnnotation(_ schema: JSON) -> Bool {
         // An escape could spell it otherwise; then the walk decides.
-        schema.bytes.contains(UInt8(ascii: "\\")) || schema.text.contains(annotation)
+        schema.mentions("x-mcp-header")
     }
 
     private static func walk(

@@ -27,7 +27,14 @@ package struct CredentialDigest: Hashable, Sendable {
 }
 
 /// Compares two byte strings in time that depends on their lengths only.
-package func constantTimeEqual(_ a: some Collection<UInt8>, _ b: some Collection<UInt8>) -> Bool {
+package func constantTimeEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    a.withUnsafeBytes { constantTimeEqual($0, b) }
+}
+
+/// The same of bytes that are somebody else's.
+package func constantTimeEqual(_ a: UnsafeRawBufferPointer, _ b: [UInt8]) -> Bool {
     guard a.count == b.count else { return false }
-    return zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    var difference: UInt8 = 0
+    for index in b.indices { difference |= a[index] ^ b[index] }
+    return difference == 0
 }

@@ -22,9 +22,6 @@ package struct RecordKey: Sendable {
     package func digest(of bytes: ArraySlice<UInt8>) -> String {
         var code = HMAC<SHA256>(key: key)
         code.update(data: bytes)
-        return code.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 2 ? digits : "0" + digits
-        }.joined()
+        return Hexadecimal.text(of: Array(code.finalize()))
     }
 }

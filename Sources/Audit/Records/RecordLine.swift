@@ -65,18 +65,19 @@ package struct RecordLine: Hashable, Sendable {
 extension RecordLeaf {
     /// One spelling for one leaf, at most ``RecordLine/leafBytesMax``: what a Merkle tree hashes.
     package var bytes: [UInt8] {
-        var members: [(String, JSON)] = [("v", .number(RecordLine.version))]
+        var writer = JSONObjectWriter(capacity: 1_024)
+        writer.put("v", RecordLine.version)
         switch self {
         case .lost(let lost):
-            members += [
-                ("kind", "lost"), ("at", .number(Int(lost.at))), ("count", .number(lost.count)),
-                ("why", .string(lost.why.cut(to: AuditRecord.textMax))),
-            ]
+            writer.put("kind", "lost")
+            writer.put("at", Int(lost.at))
+            writer.put("count", lost.count)
+            writer.put("why", lost.why.cut(to: AuditRecord.textMax))
         case .call(let record):
-            members.append(("kind", "call"))
-            members += record.members
+            writer.put("kind", "call")
+            record.write(into: &writer)
         }
-        return Array(JSON.object(members).bytes)
+        return writer.finished()
     }
 
     package init?(_ bytes: ArraySlice<UInt8>) {
@@ -102,17 +103,15 @@ extension AuditRecord {
     /// Nodes on a path are at most nine (mesh-wide bound of hops); more are left out.
     static let pathMax = 16
 
-    fileprivate var members: [(String, JSON)] {
-        var members: [(String, JSON)] = []
-        func put(_ key: String, _ text: String?, max: Int = Self.textMax) {
-            if let text { members.append((key, .string(text.cut(to: max)))) }
+    fileprivate func write(into writer: inout JSONObjectWriter) {
+        func put(_ key: StaticString, _ text: String?, max: Int = Self.textMax) {
+            if let text { writer.put(key, text.cut(to: max)) }
         }
-        func put(_ key: String, _ node: Node?) {
+        func put(_ key: StaticString, _ node: Node?) {
             guard let node else { return }
-            members.append(
-                (key, ["label": .string(node.label.cut(to: 64)), "id": .string(node.id.cut(to: 64))]))
+            writer.put(key, ["label": .string(node.label.cut(to: 64)), "id": .string(node.id.cut(to: 64))])
         }
-        members.append(("at", .number(Int(at))))
+        writer.put("at", Int(at))
         put("end", end.rawValue)
         put("call", call)
         put("parent", parent)
@@ -131,15 +130,14 @@ extension AuditRecord {
         put("outcome", outcome.rawValue)
         put("reason", reason)
         put("answer", answer)
-        members.append(("argumentsBytes", .number(argumentsBytes)))
-        members.append(("resultBytes", .number(resultBytes)))
+        writer.put("argumentsBytes", argumentsBytes)
+        writer.put("resultBytes", resultBytes)
         put("arguments", argumentsDigest)
         put("result", resultDigest)
-        members.append(("microseconds", .number(microseconds)))
+        writer.put("microseconds", microseconds)
         if !path.isEmpty {
-            members.append(("path", .array(path.prefix(Self.pathMax).map { .string($0.cut(to: 64)) })))
+            writer.put("path", .array(path.prefix(Self.pathMax).map { .string($0.cut(to: 64)) }))
         }
-        return members
     }
 
     fileprivate init?(_ json: JSON, at: Int64) {

@@ -146,7 +146,8 @@ final class FrontDoorKeeper: Sendable {
     }
 
     private func resource(_ exchange: HTTPExchange, _ place: String?) -> ProtectedResource? {
-        guard let place else { return nil }
+        // Whoever takes no tokens has nothing to say of where to get one.
+        guard tokens != nil, let place else { return nil }
         let host = exchange.target.authority?.description ?? exchange.headers.first("host")
         return ProtectedResource(
             configured: settings.url, isSecure: exchange.isSecure, host: host,

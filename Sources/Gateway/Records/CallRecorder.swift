@@ -114,7 +114,7 @@ final class CallRecorder: Sendable {
         record.owner = facts.owner.map(node)
         record.server = facts.server?.name.text
         record.entry = facts.entry?.name
-        record.definition = facts.definition.map { $0.bytes.hex }
+        record.definition = facts.definition.map { Hexadecimal.text(of: $0.bytes) }
         // What leads nowhere is not let through, whatever the rules would say of it.
         let isLost = facts.owner == nil && record.outcome == .refused
         record.isAllowed = facts.isAllowed && ending.rule == nil && !isLost
@@ -179,14 +179,5 @@ extension Reason {
             .tooLarge:
             .failed
         }
-    }
-}
-
-extension [UInt8] {
-    fileprivate var hex: String {
-        map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 2 ? digits : "0" + digits
-        }.joined()
     }
 }
