@@ -121,3 +121,16 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
         return "/" + kept.joined(separator: "/") + (endsInFolder && !kept.isEmpty ? "/" : "")
     }
 }
+
+extension HTTPURL {
+    /// The same place with query parameters in place of those of the same name; names and values are percent-encoded.
+    package func setting(_ parameters: [(name: String, value: [UInt8])]) -> HTTPURL {
+        let names = Set(parameters.map { PercentCoding.encode($0.name) })
+        let path = target.prefix { $0 != "?" }
+        let kept = target.drop { $0 != "?" }.dropFirst().split(separator: "&").filter { part in
+            !names.contains(String(part.prefix { $0 != "=" }))
+        }
+        let added = parameters.map { "\(PercentCoding.encode($0.name))=\(PercentCoding.encode(bytes: $0.value))" }
+        return HTTPURL(origin: origin, target: path + "?" + (kept.map(String.init) + added).joined(separator: "&"))
+    }
+}

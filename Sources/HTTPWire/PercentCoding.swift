@@ -19,9 +19,11 @@ package enum PercentCoding {
     }
 
     /// Escapes all but the unreserved characters, so that the result is one segment or one query value.
-    package static func encode(_ text: some StringProtocol) -> String {
+    package static func encode(_ text: some StringProtocol) -> String { encode(bytes: text.utf8) }
+
+    package static func encode(bytes plain: some Sequence<UInt8>) -> String {
         var bytes: [UInt8] = []
-        for byte in text.utf8 {
+        for byte in plain {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),

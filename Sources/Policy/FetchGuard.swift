@@ -16,6 +16,16 @@ package struct FetchGuard: Hashable, Sendable {
         case special = "an address for special use"
     }
 
+    /// Whose word it is that something is to be fetched from there.
+    package enum Word: Hashable, Sendable {
+        /// A person wrote the URL. What it spells (an address, `localhost`) is meant; where a name leads, no person has said.
+        case written
+        /// A person named this very place, whatever it leads to: a backend, its authorization server.
+        case named
+        /// It stood in what was fetched, so that nobody who runs this node has said anything.
+        case found
+    }
+
     /// Blocks that may be fetched from though they are not reachable from everywhere.
     package var allowed: [AddressRange]
 
@@ -26,21 +36,31 @@ package struct FetchGuard: Hashable, Sendable {
     /// - Parameters:
     ///   - host: as the URL names it.
     ///   - setting: where a person allows more, for the message.
-    package func objection(to address: IPAddress, host: String, setting: String) -> Denial? {
+    ///   - word: who wants it fetched.
+    package func objection(
+        to address: IPAddress, host: String, setting: String, by word: Word = .written
+    ) -> Denial? {
         // A URL that spells the address was written by whoever could also have allowed it.
-        if IPAddress(host) == address { return nil }
+        if word != .found, IPAddress(host) == address { return nil }
         let real = Self.leadsTo(address)
         let kind = Self.kind(of: real)
         guard kind != .everywhere else { return nil }
-        if host.lowercased() == "localhost", kind == .thisHost { return nil }
-        let isAllowed = allowed.contains { range in
-            // A wide block does not mean the one address in it that gives the machine away.
-            (range.contains(real) || range.contains(address)) && (kind != .metadata || range.isOne)
-        }
-        guard !isAllowed else { return nil }
+        if word != .found, host.lowercased() == "localhost", kind == .thisHost { return nil }
+        if word == .named, kind != .metadata { return nil }
+        guard !allows(address) else { return nil }
         return Denial(
             .addressNotAllowed, "\(host) leads to \(address), \(kind.rawValue)",
             hint: "if that is meant, add \"\(real)\" to \(setting)")
+    }
+
+    /// Whether the configuration allows it, whatever it is for.
+    package func allows(_ address: IPAddress) -> Bool {
+        let real = Self.leadsTo(address)
+        return allowed.contains { range in
+            // A wide block does not mean the one address in it that gives the machine away.
+            (range.contains(real) || range.contains(address))
+                && (Self.kind(of: real) != .metadata || range.isOne)
+        }
     }
 
     /// What an address is for; of one within another, the inner one's.

@@ -68,6 +68,7 @@ extension SecretAudience: CustomStringConvertible {
         if isUnbound { return "nothing yet" }
         if self == .node { return "this node" }
         if origin == "process:" { return "server \(server), its command" }
-        return "\(server.contains(".") ? "setting" : "server") \(server) at \(origin)\(resource)"
+        let place = "\(server.contains(".") ? "setting" : "server") \(server) at \(origin)\(resource)"
+        return issuer.isEmpty ? place : "\(place), by \(issuer)"
     }
 }

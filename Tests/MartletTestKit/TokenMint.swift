@@ -69,6 +69,16 @@ package struct TokenMint: Sendable {
         return .object(members)
     }
 
+    /// The private key, as a client of an authorization server keeps it; empty for a shared one and Ed25519.
+    package var privatePEM: String {
+        switch signer {
+        case .rsa(let key): key.pemRepresentation
+        case .p256(let key): key.pemRepresentation
+        case .p384(let key): key.pemRepresentation
+        case .shared, .ed25519: ""
+        }
+    }
+
     /// The public key in the forms in which it lies about, which a confused verifier might take for a shared key.
     package var publicSpellings: [[UInt8]] {
         switch signer {

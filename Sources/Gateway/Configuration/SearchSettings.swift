@@ -56,6 +56,9 @@ package struct EmbeddingSettings: Hashable, Sendable {
         dimensions = section.integer(
             "dimensions", default: Self.dimensionsDefault, in: Self.dimensionsRange)
         auth = section.section("auth") { ServerDefinition.Auth(reading: &$0) } ?? nil
+        if let auth, auth.header == nil {
+            section.report("auth", "takes bearer, basic or header here")
+        }
         timeout = section.duration("timeout", default: Self.timeoutDefault, in: Self.timeoutRange)
         guard let url, let model else { return nil }
         self.url = url

@@ -17,6 +17,7 @@ extension ServerDefinition {
     package init?(name: Label, reading section: inout ConfigSection) {
         let transport = Transport(reading: &section)
         let auth = section.section("auth") { Auth(reading: &$0) } ?? nil
+        let tls = section.section("tls") { TLS(reading: &$0) } ?? nil
         title = section.text("title")
         tags = section.list("tags", of: "a word without spaces, at most 64 characters", atMost: Self.tagsMax)
         {
@@ -59,7 +60,15 @@ extension ServerDefinition {
             section.report(
                 "auth",
                 "is for a server with url; give a command its credential as env: {NAME: \"${secret:NAME}\"}")
-        case .http(_, let headers, _):
+        case .stdio where section.has("tls"):
+            section.report("tls", "is for a server with url")
+        case .http(let url, let headers, _):
+            if tls != nil, !url.isEmpty, !url.lowercased().hasPrefix("https://") {
+                section.report("tls", "goes with an https:// url")
+            }
+            if case .query(let name, _)? = auth, HTTPQuery.names(in: url).contains(name) {
+                section.report("auth", "sets the query parameter \(name), which url sets too; leave one of them out")
+            }
             let own = auth?.headerName?.lowercased()
             for header in headers where header.name.lowercased() == own {
                 section.report(
@@ -70,6 +79,7 @@ extension ServerDefinition {
         self.name = name
         self.transport = transport
         self.auth = auth
+        self.tls = tls
         if section.has("replicaOf") {
             if case .stdio = transport {
                 section.report("replicaOf", "is for a server with url; two children are two backends")
@@ -79,7 +89,10 @@ extension ServerDefinition {
                     "\(host) is another host on every node; give the address that both reach it at")
             }
         }
-        if section.has("accept"), section.has("headers") {
+        if section.has("accept"), section.has("tls") {
+            section.report(
+                "tls", "goes with no accept: whoever announces what fits would be shown it; accept the server by hand")
+        } else if section.has("accept"), section.has("headers") {
             section.report(
                 "headers",
                 "go with no accept: whoever announces what fits would be sent them, credentials among them; accept the server by hand (`martlet servers accept`)"
@@ -113,6 +126,7 @@ extension ServerDefinition {
             if !headers.isEmpty { members.append(("headers", Self.map(headers))) }
         }
         if let auth { members.append(("auth", auth.json)) }
+        if let tls { members.append(("tls", tls.json)) }
         if let title { members.append(("title", .string(title))) }
         if !tags.isEmpty { members.append(("tags", .array(tags.map { .string($0) }))) }
         if let timeout {
@@ -248,6 +262,14 @@ private enum TransportType: String {
     }
 }
 
+enum HTTPQuery {
+    /// The names of the parameters in a URL's query, as they are spelled.
+    static func names(in url: String) -> Set<String> {
+        let query = url.drop { $0 != "?" }.dropFirst().prefix { $0 != "#" }
+        return Set(query.split(separator: "&").map { String($0.prefix { $0 != "=" }) })
+    }
+}
+
 enum HeaderName {
     /// RFC 9110 §5.6.2.
     static func isToken(_ name: String) -> Bool {
@@ -271,12 +293,21 @@ extension ServerDefinition.Auth {
             }
             return (name, part.secret("secret"))
         }
-        for key in ["query", "oauth", "clientCredentials", "tokenExchange"] { section.later(key) }
+        let query = section.section("query") { part in
+            let name = part.parsed("name", expecting: "the name of a query parameter, as in api_key") {
+                HeaderName.isToken($0) && $0.utf8.count <= 128 ? $0 : nil
+            }
+            if !part.has("name") { part.report("name", "is missing") }
+            return (name, part.secret("secret"))
+        }
+        let client =
+            section.section("clientCredentials") { ServerDefinition.ClientCredentials(reading: &$0) } ?? nil
+        for key in ["oauth", "tokenExchange"] { section.later(key) }
         let chosen = section.keysSet
         guard chosen.count == 1 else {
             section.report(
                 chosen.isEmpty
-                    ? "says nothing; give one of bearer, basic, header"
+                    ? "says nothing; give one of bearer, basic, header, query, clientCredentials"
                     : "gives \(chosen.joined(separator: " and ")); a server takes one credential")
             return nil
         }
@@ -286,6 +317,10 @@ extension ServerDefinition.Auth {
             self = .basic(user: user, secret: secret)
         } else if case (let name?, let secret?)? = header {
             self = .header(name: name, secret: secret)
+        } else if case (let name?, let secret?)? = query {
+            self = .query(name: name, secret: secret)
+        } else if let client {
+            self = .clientCredentials(client)
         } else {
             return nil
         }
@@ -294,8 +329,9 @@ extension ServerDefinition.Auth {
     /// The header it is sent in.
     package var headerName: String? {
         switch self {
-        case .bearer, .basic: "Authorization"
+        case .bearer, .basic, .clientCredentials: "Authorization"
         case .header(let name, _): name
+        case .query: nil
         }
     }
 
@@ -305,6 +341,9 @@ extension ServerDefinition.Auth {
         case .basic(let user, let secret): ["basic": ["user": .string(user), "secret": .string(secret.text)]]
         case .header(let name, let secret):
             ["header": ["name": .string(name), "secret": .string(secret.text)]]
+        case .query(let name, let secret):
+            ["query": ["name": .string(name), "secret": .string(secret.text)]]
+        case .clientCredentials(let client): ["clientCredentials": client.json]
         }
     }
 }

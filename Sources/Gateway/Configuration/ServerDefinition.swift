@@ -34,11 +34,69 @@ package struct ServerDefinition: Hashable, Sendable {
         /// `Authorization: Basic …` (RFC 7617); the secret is the password.
         case basic(user: String, secret: Label)
         case header(name: String, secret: Label)
+        /// A parameter of every request's query.
+        case query(name: String, secret: Label)
+        /// A token of an authorization server, made for this node (RFC 6749 §4.4).
+        case clientCredentials(ClientCredentials)
 
         package var secret: Label {
             switch self {
-            case .bearer(let secret), .basic(_, let secret), .header(_, let secret): secret
+            case .bearer(let secret), .basic(_, let secret), .header(_, let secret), .query(_, let secret):
+                secret
+            case .clientCredentials(let client): client.secret
             }
+        }
+    }
+
+    /// How this node proves to an authorization server who it is.
+    package struct ClientCredentials: Hashable, Sendable {
+        package static let idLengthMax = 512
+        package static let issuerLengthMax = 512
+
+        package enum Proof: Hashable, Sendable {
+            case secret(Label)
+            /// A private key in PEM, and its name at the authorization server.
+            case key(Label, id: String?)
+        }
+
+        package var clientID: String
+        package var proof: Proof
+        /// The only one that is shown the credential, as it spells itself; `nil`: nobody is.
+        package var issuer: String?
+        /// Empty: what the server says it needs.
+        package var scopes: [String]
+
+        package init(clientID: String, proof: Proof, issuer: String?, scopes: [String] = []) {
+            self.clientID = clientID
+            self.proof = proof
+            self.issuer = issuer
+            self.scopes = scopes
+        }
+
+        package var secret: Label {
+            switch proof {
+            case .secret(let name), .key(let name, _): name
+            }
+        }
+    }
+
+    /// Whom this node believes that it talks to a server over HTTPS, and what it shows of itself.
+    package struct TLS: Hashable, Sendable {
+        package enum Key: Hashable, Sendable {
+            case file(String)
+            case secret(Label)
+        }
+
+        /// The path of a PEM file with the only authorities that are believed; `nil`: the system's.
+        package var authority: String?
+        /// The path of a PEM file: the certificate, then those that lead to its root.
+        package var certificate: String?
+        package var key: Key?
+
+        package init(authority: String? = nil, certificate: String? = nil, key: Key? = nil) {
+            self.authority = authority
+            self.certificate = certificate
+            self.key = key
         }
     }
 
@@ -94,6 +152,7 @@ package struct ServerDefinition: Hashable, Sendable {
     package var name: Label
     package var transport: Transport
     package var auth: Auth?
+    package var tls: TLS?
     package var title: String?
     package var tags: [String]
     /// How long one call may be without an answer and without progress; `nil`: `limits.response`.
@@ -120,7 +179,7 @@ package struct ServerDefinition: Hashable, Sendable {
     package var serviceHost: String?
 
     package init(
-        name: Label, transport: Transport, auth: Auth? = nil, title: String? = nil, tags: [String] = [],
+        name: Label, transport: Transport, auth: Auth? = nil, tls: TLS? = nil, title: String? = nil, tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true,
         tools: [ToolRule] = [], accept: AcceptRule? = nil,
@@ -131,6 +190,7 @@ package struct ServerDefinition: Hashable, Sendable {
         self.name = name
         self.transport = transport
         self.auth = auth
+        self.tls = tls
         self.title = title
         self.tags = tags
         self.timeout = timeout
@@ -146,8 +206,9 @@ package struct ServerDefinition: Hashable, Sendable {
         self.serviceHost = serviceHost
     }
 
-    /// A relative `cwd` is taken from a folder, whatever folder the node itself runs in.
+    /// A relative `cwd`, and relative paths of TLS files, are taken from a folder, whatever folder the node itself runs in.
     mutating func takeFolder(from folder: String) {
+        tls?.takeFolder(from: folder)
         guard case .stdio(let command, let arguments, let environment, let directory?) = transport,
             !directory.hasPrefix("/")
         else { return }
@@ -178,6 +239,8 @@ package struct ServerDefinition: Hashable, Sendable {
             case .http(_, let headers, _): headers
             }
         let named = texts.flatMap { (try? SecretReference.names(in: $0.value).get()) ?? [] }
-        return Set(named + (auth.map { [$0.secret] } ?? [])).sorted()
+        var own = auth.map { [$0.secret] } ?? []
+        if case .secret(let name)? = tls?.key { own.append(name) }
+        return Set(named + own).sorted()
     }
 }

@@ -10,10 +10,7 @@ final class KeyFetcher: Sendable {
         let watch = FetchGuard(allowed: settings.fetchAllowed)
         http = HTTPClient(
             group: EventLoops.shared, limits: limits, additionalRoots: settings.fetchRoots,
-            watch: AddressWatch { bytes, host in
-                guard let address = IPAddress(bytes: bytes) else { return "\(host) leads to no IP address" }
-                return watch.objection(to: address, host: host, setting: AuthSettings.fetchAllowPath)?.text
-            })
+            watch: AddressWatch { watch.objection(to: $0, by: .written) })
     }
 
     func fetch(_ url: String, _ answered: @escaping @Sendable (Result<[UInt8], KeyFetchTrouble>) -> Void) {

@@ -161,6 +161,9 @@ extension Node {
 
     /// What a command defines has no folder that a relative one could be taken from; a configuration file has its own.
     private static func folderProblem(of definition: ServerDefinition) -> String? {
+        if let path = definition.tls?.paths.first(where: { !$0.hasPrefix("/") }) {
+            return "tls: \"\(path)\" is relative, and a node runs in a folder of its own; give the whole path"
+        }
         guard case .stdio(_, _, _, let directory?) = definition.transport, !directory.hasPrefix("/") else {
             return nil
         }

@@ -139,7 +139,8 @@ package final class Node: Sendable {
         let local = LocalServers { glass.objection(to: $0, atOwn: $1) }
         let label: @Sendable () -> String = { seat.label.text }
         let limits = configuration.limits
-        let http = HTTPClient(group: EventLoops.shared, limits: limits.client)
+        let clients = BackendClients(auth: configuration.auth, limits: limits.client, log: log)
+        let http = clients.shared
         let embedder = configuration.search.embeddings.map {
             Embedder(
                 $0, http: http, secrets: Self.opener(of: secrets, for: $0.audience),
@@ -187,7 +188,7 @@ package final class Node: Sendable {
             actions: .of(
                 seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
                 tasks: tasks,
-                secrets: secrets, pins: pins, http: http, limits: limits,
+                secrets: secrets, pins: pins, clients: clients, limits: limits,
                 audience: { ServerAudience(of: $0, in: configuration.mesh) }, log: log),
             log: log)
         virtualServers = VirtualServers(

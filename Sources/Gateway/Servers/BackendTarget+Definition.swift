@@ -15,15 +15,19 @@ extension BackendTarget {
                 env: environment.map { ($0.name, SecretText($0.value)) }, directory: directory)
         case .http(let url, let headers, let kind):
             var all = headers.map { ($0.name, SecretText($0.value)) }
-            if let auth = definition.auth { all.append(auth.header) }
-            self = .http(url: url, headers: all, startsWithEvents: kind == .sse)
+            if let header = definition.auth?.header { all.append(header) }
+            var query: [(String, SecretText)] = []
+            if case .query(let name, let secret)? = definition.auth {
+                query = [(name, SecretText(parts: [.secret(secret.text)]))]
+            }
+            self = .http(url: url, headers: all, query: query, startsWithEvents: kind == .sse)
         }
     }
 }
 
 extension ServerDefinition.Auth {
-    /// As it is sent; the secret is opened for each request.
-    var header: (String, SecretText) {
+    /// As it is sent, if that is in a header of its own making; the secret is opened for each request.
+    var header: (String, SecretText)? {
         switch self {
         case .bearer(let secret):
             ("Authorization", SecretText(parts: [.text("Bearer "), .secret(secret.text)]))
@@ -31,6 +35,7 @@ extension ServerDefinition.Auth {
             ("Authorization", SecretText(parts: [.basic(user: user, secret: secret.text)]))
         case .header(let name, let secret):
             (name, SecretText(parts: [.secret(secret.text)]))
+        case .query, .clientCredentials: nil
         }
     }
 }
@@ -42,13 +47,18 @@ extension ServerDefinition {
         return ContentHash(of: "\(canonical.origin)\(canonical.resource)".utf8)
     }
 
-    /// Whom this server's secrets open for: its address, or its command.
+    /// Whom this server's secrets open for: its address, with whoever gives tokens for it, or its command. `nil`: nobody, as where
+    /// nobody has said yet who is to be shown the credential.
     var audience: SecretAudience? {
         switch transport {
         case .stdio(let command, let arguments, _, _):
-            SecretAudience(server: name.text, command: command, arguments: arguments)
+            return SecretAudience(server: name.text, command: command, arguments: arguments)
         case .http(let url, _, _):
-            try? SecretAudience(server: name.text, url: url)
+            if case .clientCredentials(let client)? = auth {
+                guard let issuer = client.issuer else { return nil }
+                return try? SecretAudience(server: name.text, url: url, issuer: issuer)
+            }
+            return try? SecretAudience(server: name.text, url: url)
         }
     }
 }

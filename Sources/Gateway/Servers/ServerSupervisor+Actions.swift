@@ -11,8 +11,7 @@ extension ServerSupervisor.Actions {
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
         secrets: SecretStore, pins: PinDesk,
-        http: HTTPClient,
-        limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
+        clients: BackendClients, limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = OwnExecutable.path ?? BackendTarget.ownCommand
         let seal = StateSeal.ofThisLife(of: seat.id)
@@ -43,10 +42,13 @@ extension ServerSupervisor.Actions {
             },
             makeBackend: { definition, events in
                 pins.glass.expect(definition.name, under: definition.approve)
+                let opener = Node.opener(of: secrets, for: definition.audience)
+                let (http, isOwn) = clients.client(for: definition, secrets: opener)
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
-                    secrets: Node.opener(of: secrets, for: definition.audience), seal: seal,
+                    tokens: clients.tokens(for: definition, by: http, secrets: opener), ownsHTTP: isOwn,
+                    secrets: opener, seal: seal,
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)

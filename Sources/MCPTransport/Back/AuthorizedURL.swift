@@ -1,13 +1,15 @@
 import HTTPWire
 
-/// A backend's URL and the headers that open it. Secrets are opened for each request and kept by nobody.
+/// A backend's URL, and the headers and query parameters that open it. Secrets are opened for each request and kept by nobody; the URL
+/// that is shown is without them.
 struct AuthorizedURL: Sendable {
     let url: HTTPURL
     private let headers: [(String, SecretText)]
+    private let query: [(String, SecretText)]
     private let secrets: @Sendable (String) throws -> [UInt8]
 
     init(
-        _ url: String, headers: [(String, SecretText)],
+        _ url: String, headers: [(String, SecretText)], query: [(String, SecretText)] = [],
         secrets: @escaping @Sendable (String) throws -> [UInt8]
     ) throws(BackendFault) {
         do throws(HTTPURLError) {
@@ -16,6 +18,7 @@ struct AuthorizedURL: Sendable {
             throw BackendFault(.notReached, "\(error)")
         }
         self.headers = headers
+        self.query = query
         self.secrets = secrets
     }
 
@@ -32,13 +35,17 @@ struct AuthorizedURL: Sendable {
         }
         let names = Set(fields.map { $0.0.lowercased() })
         var all: [(String, String)] = []
+        var opened: [(String, [UInt8])] = []
         do {
             for (name, text) in headers where !names.contains(name.lowercased()) {
                 all.append((name, String(decoding: try text.opened(with: secrets), as: UTF8.self)))
             }
+            for (name, text) in query { opened.append((name, try text.opened(with: secrets))) }
         } catch {
-            throw BackendFault(.sealed, "a secret of its headers cannot be opened: \(error)")
+            throw BackendFault(.sealed, "its credential cannot be opened: \(error)")
         }
-        return HTTPClientRequest(place, method: method, headers: all + fields, body: body, timeout: timeout)
+        return HTTPClientRequest(
+            opened.isEmpty ? place : place.setting(opened), method: method, headers: all + fields, body: body,
+            timeout: timeout)
     }
 }

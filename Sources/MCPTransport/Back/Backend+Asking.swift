@@ -209,13 +209,12 @@ extension Backend {
     private func connectBeside(
         _ news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> any BackendLink {
-        guard case .http(let url, let headers, _) = target, state.withLock({ $0.speaksEvents }) else {
+        guard case .http = target, state.withLock({ $0.speaksEvents }) else {
             return try await connect(news)
         }
         return LateAnswers(
             try await EventLink.open(
-                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                on: group.next(), news: news), group: group)
+                try door(), client: client, limits: limits, on: group.next(), news: news), group: group)
     }
 
     /// Whether what a backend asks comes on the stream of the call it belongs to.

@@ -7,7 +7,12 @@ import NIOCore
 extension Backend {
     /// Supervises until cancelled; then ends all links, children included, and returns.
     package func run() async {
-        defer { subscriptions.close() }
+        await serve()
+        subscriptions.close()
+        await client.close()
+    }
+
+    private func serve() async {
         guard let asking else { return await supervise() }
         await withTaskGroup { tasks in
             tasks.addTask { await self.supervise() }
@@ -105,14 +110,11 @@ extension Backend {
                 refusal = error
             }
         }
-        guard case .http(let url, let headers, _) = target else {
-            throw BackendFault(.notReached, "it has no URL")
-        }
-        let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
+        let door = try door()
         do throws(BackendFault) {
             let link = LateAnswers(
                 try await EventLink.open(
-                    door, client: http, limits: limits, on: group.next(), news: news), group: group)
+                    door, client: client, limits: limits, on: group.next(), news: news), group: group)
             do throws(BackendFault) {
                 let greeting = try await initialize(link)
                 state.withLock { $0.speaksEvents = true }
@@ -146,11 +148,10 @@ extension Backend {
                 try await StdioLink.start(
                     command: command, args: args, environment: env, directory: directory, secrets: secrets,
                     limits: limits, on: group, news: news), group: group)
-        case .http(let url, let headers, _):
+        case .http:
             return LateAnswers(
                 HTTPLink(
-                    try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
-                    on: group.next(), news: news), group: group)
+                    try door(), client: client, limits: limits, on: group.next(), news: news), group: group)
         }
     }
 

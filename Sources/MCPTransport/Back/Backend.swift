@@ -65,7 +65,7 @@ package final class Backend: Sendable {
     let target: BackendTarget
     let limits: BackendLimits
     let group: any EventLoopGroup
-    let http: HTTPClient
+    let client: BackendClient
     let secrets: @Sendable (String) throws -> [UInt8]
     let log: Logger
     let events: @Sendable (BackendEvent) -> Void
@@ -81,6 +81,8 @@ package final class Backend: Sendable {
     let state: Mutex<State>
 
     /// - Parameters:
+    ///   - tokens: where the tokens come from that its requests carry; `nil`: they carry none.
+    ///   - ownsHTTP: whether the client is this backend's alone, and is shut down with it.
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
     ///   - events: called in order, from the supervising task and from event loops.
     ///   - seal: for the states of suspended calls; without one, legacy backends may ask callers for nothing.
@@ -89,7 +91,8 @@ package final class Backend: Sendable {
     ///   - chance: 0 to 1, for jitter.
     package init(
         name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
-        http: HTTPClient, secrets: @escaping @Sendable (String) throws -> [UInt8],
+        http: HTTPClient, tokens: TokenSource? = nil, ownsHTTP: Bool = false,
+        secrets: @escaping @Sendable (String) throws -> [UInt8],
         seal: StateSeal? = nil, memory: TaskMemory = .none, log: Logger,
         clientInfo: JSON = ["name": "martlet", "version": "0"],
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
@@ -99,7 +102,7 @@ package final class Backend: Sendable {
         self.target = target
         self.limits = limits
         self.group = group
-        self.http = http
+        client = BackendClient(http, tokens: tokens, isOwn: ownsHTTP)
         self.secrets = secrets
         self.log = log
         self.clientInfo = clientInfo
@@ -116,7 +119,7 @@ package final class Backend: Sendable {
         asking = seal.map { seal in
             AskingDesk(server: name, target: target, seal: seal, limits: limits, group: group)
         }
-        if case .http(_, _, true) = target { state.withLock { $0.speaksEvents = true } }
+        if case .http(_, _, _, true) = target { state.withLock { $0.speaksEvents = true } }
     }
 
     /// The last lines that the backend's process wrote to its standard error, or to its output though they were no
@@ -138,7 +141,18 @@ package final class Backend: Sendable {
     package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
 
     /// Tries again now instead of at the end of the wait; lists again if it is up.
-    package func recheck() { inbox.post { $0.isRecheck = true } }
+    package func recheck() {
+        client.forget()
+        inbox.post { $0.isRecheck = true }
+    }
+
+    /// Its URL and what opens it.
+    func door() throws(BackendFault) -> AuthorizedURL {
+        guard case .http(let url, let headers, let query, _) = target else {
+            throw BackendFault(.notReached, "it has no URL")
+        }
+        return try AuthorizedURL(url, headers: headers, query: query, secrets: secrets)
+    }
 
     /// Has what was opened at the start opened again: the environment of a child, which is started anew. A server over
     /// HTTP is only asked again, since its headers are made for each request.

@@ -27,6 +27,18 @@ extension BackendFault {
         }
     }
 
+    /// An HTTP status without an answer of MCP.
+    static func status(_ status: Int) -> BackendFault {
+        BackendFault(
+            .refused(status: status),
+            (300..<400).contains(status) ? redirection(status) : "it answers HTTP \(status)")
+    }
+
+    /// Whoever followed would carry a credential to a place that nobody named.
+    static func redirection(_ status: Int) -> String {
+        "it redirects to another place (HTTP \(status)), and redirects are not followed; set url to where it is"
+    }
+
     static func overMessage(_ limits: MessageLimits) -> BackendFault {
         BackendFault(.tooLarge, "its answer has more than \(limits.bytesText)")
     }

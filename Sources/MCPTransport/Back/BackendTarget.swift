@@ -7,15 +7,19 @@ package enum BackendTarget: Hashable, Sendable {
     case stdio(command: String, args: [String], env: [(String, SecretText)], directory: String?)
     /// A URL that speaks Streamable HTTP, of either era, or HTTP+SSE of 2024-11-05. Redirects are not followed.
     ///
-    /// - Parameter startsWithEvents: whether HTTP+SSE is tried first, because somebody said that it speaks that.
-    case http(url: String, headers: [(String, SecretText)], startsWithEvents: Bool = false)
+    /// - Parameters:
+    ///   - query: parameters that are sent with every request and stand in no URL that is shown: keys.
+    ///   - startsWithEvents: whether HTTP+SSE is tried first, because somebody said that it speaks that.
+    case http(
+        url: String, headers: [(String, SecretText)], query: [(String, SecretText)] = [],
+        startsWithEvents: Bool = false)
 
     package static func == (a: Self, b: Self) -> Bool {
         switch (a, b) {
         case (.stdio(let c1, let a1, let e1, let d1), .stdio(let c2, let a2, let e2, let d2)):
             c1 == c2 && a1 == a2 && d1 == d2 && e1.elementsEqual(e2) { $0 == $1 }
-        case (.http(let u1, let h1, let e1), .http(let u2, let h2, let e2)):
-            u1 == u2 && e1 == e2 && h1.elementsEqual(h2) { $0 == $1 }
+        case (.http(let u1, let h1, let q1, let e1), .http(let u2, let h2, let q2, let e2)):
+            u1 == u2 && e1 == e2 && h1.elementsEqual(h2) { $0 == $1 } && q1.elementsEqual(q2) { $0 == $1 }
         default: false
         }
     }
@@ -25,7 +29,7 @@ package enum BackendTarget: Hashable, Sendable {
         case .stdio(let command, let args, _, _):
             hasher.combine(command)
             hasher.combine(args)
-        case .http(let url, _, _): hasher.combine(url)
+        case .http(let url, _, _, _): hasher.combine(url)
         }
     }
 }

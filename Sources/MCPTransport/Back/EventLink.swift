@@ -16,7 +16,7 @@ final class EventLink: BackendLink {
     private let stream = Mutex<HTTPClientHandle?>(nil)
 
     private init(
-        _ door: AuthorizedURL, _ client: HTTPClient, _ limits: BackendLimits, on loop: any EventLoop,
+        _ door: AuthorizedURL, _ client: BackendClient, _ limits: BackendLimits, on loop: any EventLoop,
         _ news: @escaping @Sendable (LinkNews) -> Void
     ) {
         let poster = Poster(door, client)
@@ -26,7 +26,7 @@ final class EventLink: BackendLink {
 
     /// Opens the stream and waits for the URL to post to.
     static func open(
-        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
+        _ door: AuthorizedURL, client: BackendClient, limits: BackendLimits, on loop: any EventLoop,
         news: @escaping @Sendable (LinkNews) -> Void
     ) async throws(BackendFault) -> EventLink {
         let link = EventLink(door, client, limits, on: loop, news)
@@ -47,7 +47,9 @@ final class EventLink: BackendLink {
                             ? BackendFault(.authNeeded, "it wants another credential (HTTP \(head.status))")
                             : BackendFault(
                                 .refused(status: head.status),
-                                "it answers HTTP \(head.status) and offers no stream of events"))
+                                (300..<400).contains(head.status)
+                                    ? BackendFault.redirection(head.status)
+                                    : "it answers HTTP \(head.status) and offers no stream of events"))
                 }
             case .body(let bytes):
                 let (events, leftOut) = parser.withLock { parser in
@@ -66,7 +68,10 @@ final class EventLink: BackendLink {
                     }
                 }
             case .end: end(BackendFault(.lost, "its stream ended"))
-            case .failed(let error): end(BackendFault(error.notSent ? .notReached : .lost, "\(error)"))
+            case .failed(let error):
+                end(
+                    BackendFault(credential: error)
+                        ?? BackendFault(error.notSent ? .notReached : .lost, "\(error)"))
             }
         }
         link.stream.withLock { $0 = handle }
@@ -130,10 +135,10 @@ private final class Poster: Sendable {
     private static let timeout = Duration.seconds(30)
 
     private let door: AuthorizedURL
-    private let client: HTTPClient
+    private let client: BackendClient
     private let place = Mutex<HTTPURL?>(nil)
 
-    init(_ door: AuthorizedURL, _ client: HTTPClient) {
+    init(_ door: AuthorizedURL, _ client: BackendClient) {
         self.door = door
         self.client = client
     }
@@ -160,9 +165,11 @@ private final class Poster: Sendable {
             case .head(let head) where head.status == 401 || head.status == 403:
                 onFault(BackendFault(.authNeeded, "it wants another credential (HTTP \(head.status))"))
             case .head(let head) where head.status >= 300:
-                onFault(BackendFault(.refused(status: head.status), "it answers HTTP \(head.status)"))
+                onFault(.status(head.status))
             case .failed(let error):
-                onFault(BackendFault(error.notSent ? .notReached : .lost, "\(error)"))
+                onFault(
+                    BackendFault(credential: error)
+                        ?? BackendFault(error.notSent ? .notReached : .lost, "\(error)"))
             case .head: onTaken()
             case .body, .end: break
             }

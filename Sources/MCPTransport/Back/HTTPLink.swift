@@ -44,7 +44,7 @@ final class HTTPLink: BackendLink {
     private static let announcementWait = Duration.seconds(10)
 
     private let door: AuthorizedURL
-    let client: HTTPClient
+    let client: BackendClient
     let limits: BackendLimits
     let news: @Sendable (LinkNews) -> Void
     /// Asked on the session's own stream.
@@ -53,7 +53,7 @@ final class HTTPLink: BackendLink {
     let attentive = Once<Void>()
 
     init(
-        _ door: AuthorizedURL, client: HTTPClient, limits: BackendLimits, on loop: any EventLoop,
+        _ door: AuthorizedURL, client: BackendClient, limits: BackendLimits, on loop: any EventLoop,
         news: @escaping @Sendable (LinkNews) -> Void
     ) {
         self.door = door

@@ -74,7 +74,7 @@ final class HTTPReply: Sendable {
             // A request that is resumed was sent, whatever became of the attempt.
             let kind: BackendFault.Kind = error.notSent && !isResumption ? .notReached : .lost
             finish(
-                BackendFault(overLimit: error).map { .event(.fault($0)) }
+                (BackendFault(credential: error) ?? BackendFault(overLimit: error)).map { .event(.fault($0)) }
                     ?? ending(BackendFault(kind, "\(error)")))
         }
     }
@@ -173,7 +173,7 @@ final class HTTPReply: Sendable {
             return .fault(BackendFault(.broken, "its answer is no JSON-RPC response"))
         default:
             if case .error(let error)? = answer { return .error(error) }
-            return .fault(BackendFault(.refused(status: status), "it answers HTTP \(status)"))
+            return .fault(.status(status))
         }
     }
 

@@ -1,41 +1,98 @@
 import HTTPWire
-import NIOCore
+package import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Has a client ask about an address before it connects to it.
 ///
-/// A name is resolved once for each connection, what it leads to is asked about, and the connection goes to that very address: a name
-/// that leads elsewhere a moment later (DNS rebinding) changes nothing. Redirects are followed by nobody here.
+/// A name is resolved once for each connection, each address that it leads to is asked about, and the connection goes to one of those that
+/// may be gone to: a name that leads elsewhere a moment later (DNS rebinding) changes nothing. Redirects are followed by nobody here.
 package struct AddressWatch: Sendable {
     struct Refusal: Error {
         let reason: String
     }
 
-    /// Why not to go there; `nil`: go. `bytes` are the address's, 4 or 16, in the order of the wire.
-    private let objection: @Sendable (_ bytes: [UInt8], _ host: String) -> String?
+    /// What a connection is to be opened to.
+    package struct Question: Hashable, Sendable {
+        /// The address's, 4 or 16, in the order of the wire.
+        package var bytes: [UInt8]
+        /// As the URL names it; an IPv6 address without its brackets.
+        package var host: String
+        package var port: Int
+    }
 
-    package init(objection: @escaping @Sendable (_ bytes: [UInt8], _ host: String) -> String?) {
+    /// All addresses of a name, the preferred first; blocks. Throws where there are none.
+    package typealias Resolve = @Sendable (_ host: String, _ port: Int) throws -> [SocketAddress]
+
+    /// Why not to go there; `nil`: go.
+    private let objection: @Sendable (Question) -> String?
+    private let resolve: Resolve
+
+    package init(
+        resolve: @escaping Resolve = { try SystemResolver.addresses(of: $0, port: $1) },
+        objection: @escaping @Sendable (Question) -> String?
+    ) {
+        self.resolve = resolve
         self.objection = objection
     }
 
-    /// Resolves off the event loop, since that blocks.
-    func address(of origin: HTTPURL.Origin, on loop: any EventLoop) -> EventLoopFuture<SocketAddress> {
-        let (host, port) = (origin.host, origin.port)
-        let literal = origin.authority.address(defaultPort: port)
-        let found: EventLoopFuture<SocketAddress> =
-            if let literal {
-                loop.makeSucceededFuture(literal)
-            } else {
-                NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
-                    try SocketAddress.makeAddressResolvingHost(host, port: port)
-                }
-            }
-        return found.flatMapThrowing { address in
-            guard let bytes = address.ipBytes else { throw Refusal(reason: "\(host) leads to no IP address") }
-            if let reason = objection(bytes, host) { throw Refusal(reason: reason) }
-            return address
+    /// The address, where the origin spells one and it may be gone to; `nil` where it is a name.
+    func literal(_ origin: HTTPURL.Origin) throws -> SocketAddress? {
+        guard let address = origin.authority.address(defaultPort: origin.port) else { return nil }
+        if let refusal = refusal(of: address, origin.host, origin.port) { throw refusal }
+        return address
+    }
+
+    /// What a bootstrap asks for the addresses of a name.
+    func resolver(on loop: any EventLoop) -> any Resolver & Sendable {
+        WatchedResolver(loop: loop) { host, port in
+            let found = try resolve(host, port)
+            let refusals = found.map { refusal(of: $0, host, port) }
+            let allowed = zip(found, refusals).filter { $0.1 == nil }.map(\.0)
+            if allowed.isEmpty, let first = refusals.compactMap({ $0 }).first { throw first }
+            return allowed
         }
     }
+
+    private func refusal(of address: SocketAddress, _ host: String, _ port: Int) -> Refusal? {
+        guard let bytes = address.ipBytes else { return Refusal(reason: "\(host) leads to no IP address") }
+        return objection(Question(bytes: bytes, host: host, port: port)).map { Refusal(reason: $0) }
+    }
+}
+
+/// Answers both questions of a bootstrap, for addresses of IPv4 and of IPv6, from one look-up.
+private final class WatchedResolver: Resolver, Sendable {
+    private let loop: any EventLoop
+    private let find: @Sendable (String, Int) throws -> [SocketAddress]
+    /// The one look-up, once somebody has asked.
+    private let found = Mutex<EventLoopFuture<[SocketAddress]>?>(nil)
+
+    init(loop: any EventLoop, find: @escaping @Sendable (String, Int) throws -> [SocketAddress]) {
+        self.loop = loop
+        self.find = find
+    }
+
+    func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        addresses(of: host, port).map { $0.filter { $0.protocol == .inet6 } }
+    }
+
+    func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        addresses(of: host, port).map { $0.filter { $0.protocol == .inet } }
+    }
+
+    /// Resolves off the event loop, since that blocks.
+    private func addresses(of host: String, _ port: Int) -> EventLoopFuture<[SocketAddress]> {
+        found.withLock { found in
+            if let found { return found }
+            let find = find
+            let begun = NIOThreadPool.singleton.runIfActive(eventLoop: loop) { try find(host, port) }
+            found = begun
+            return begun
+        }
+    }
+
+    /// A look-up that has begun cannot be ended; its answer is heard by nobody then.
+    func cancelQueries() {}
 }
 
 extension SocketAddress {

@@ -26,14 +26,16 @@ package final class HTTPClient: Sendable {
     ///   - additionalRoots: paths of PEM files with certificates to trust besides the system's.
     ///   - pinned: the path of a PEM file whose first certificate is the only one that is believed, whatever names stand in it: for
     ///     a listener of this very host.
+    ///   - identity: the authority that is believed and the certificate that is shown, of one backend's own; `nil`: the system's roots,
+    ///     and none.
     ///   - watch: asked about the address of each connection before it is opened; `nil`: any will do.
     package init(
         group: any EventLoopGroup, limits: HTTPClientLimits = .standard, additionalRoots: [String] = [],
-        pinned: String? = nil, watch: AddressWatch? = nil
+        pinned: String? = nil, identity: ClientIdentity? = nil, watch: AddressWatch? = nil
     ) {
         self.group = group
         self.limits = limits
-        tls = HTTPClientTLS(additionalRoots: additionalRoots, pinned: pinned)
+        tls = HTTPClientTLS(additionalRoots: additionalRoots, pinned: pinned, identity: identity)
         self.watch = watch
         var pools: [ObjectIdentifier: LoopPool] = [:]
         for loop in group.makeIterator() {
@@ -67,6 +69,9 @@ package final class HTTPClient: Sendable {
         if loop.inEventLoop { start() } else { loop.execute(start) }
         return HTTPClientHandle { if loop.inEventLoop { cancel() } else { loop.execute(cancel) } }
     }
+
+    /// Takes keys that come from the vault anew, for connections from now on.
+    func renewTLS() { tls.renew() }
 
     /// Connections open now, on all loops, busy or kept.
     package func connectionCount() async -> Int {

@@ -6,6 +6,8 @@ package struct HTTPClientError: Error, Hashable, Sendable {
         case unknownHost
         /// The name leads where this client may not go.
         case addressRefused(String)
+        /// There is no credential for it, or what there is opens nothing.
+        case credential(CredentialTrouble)
         case connectFailed(String)
         case connectTimedOut(after: Duration)
         case tls(String)
@@ -43,10 +45,11 @@ extension HTTPClientError: CustomStringConvertible {
             switch cause {
             case .unknownHost: "the name \(origin.host) does not resolve; check the URL and DNS"
             case .addressRefused(let why): why
+            case .credential(let trouble): trouble.text
             case .connectFailed(let why): "cannot connect: \(why); check that it runs and listens there"
             case .connectTimedOut(let limit): "no connection within \(limit); check address and firewall"
             case .tls(let why):
-                "no TLS session: \(why); if it has a certificate of a private authority, configure that as root"
+                "no TLS session: \(why); if its certificate is of a private authority, name that one's file (servers.NAME.tls.ca)"
             case .noFreeConnection(let limit): "all connections to it were busy for \(limit)"
             case .tooManyWaiting(let max): "\(max) requests already wait for a connection to it"
             case .closedBeforeAnswer(reused: false): "it closed the connection without an answer"

@@ -142,10 +142,16 @@ final class HTTPClientPool {
         let context: EventLoopFuture<NIOSSLContext?> =
             origin.scheme == .https
             ? tls.context(on: loop).map { $0 } : loop.makeSucceededFuture(nil)
-        let watched = watch.map { $0.address(of: origin, on: loop).map(Optional.some) }
-        let place = watched ?? loop.makeSucceededFuture(origin.authority.address(defaultPort: origin.port))
-        context.and(place).flatMap { [loop, tls] context, place in
+        context.flatMap { [loop, tls, watch] context -> EventLoopFuture<any Channel> in
+            let place: SocketAddress?
+            do {
+                let literal = origin.authority.address(defaultPort: origin.port)
+                place = if let watch { try watch.literal(origin) } else { literal }
+            } catch {
+                return loop.makeFailedFuture(error)
+            }
             let bootstrap = ClientBootstrap(group: loop)
+                .resolver(watch?.resolver(on: loop))
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelInitializer { channel in
@@ -169,7 +175,9 @@ final class HTTPClientPool {
         case is SocketAddressError, is SocketAddressError.UnknownHost: .unknownHost
         case ChannelError.connectTimeout: .connectTimedOut(after: limits.connectTimeout)
         case let error as NIOConnectionError:
-            if error.connectionErrors.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
+            if let refusal = (error.dnsAError ?? error.dnsAAAAError) as? AddressWatch.Refusal {
+                .addressRefused(refusal.reason)
+            } else if error.connectionErrors.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
                 .unknownHost
             } else if let first = error.connectionErrors.first {
                 cause(of: first.error)
@@ -178,6 +186,7 @@ final class HTTPClientPool {
             }
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls("\(error)")
         case let error as HTTPClientTLS.ContextError: .tls(error.description)
+        case let error as ClientIdentity.Trouble: .tls(error.description)
         case ChannelError.eof: .connectFailed("the connection was closed at once")
         case let error as IOError: .connectFailed(LibC.text(of: error.errnoCode))
         default: .connectFailed("\(error)")

@@ -24,14 +24,21 @@ final class HTTPClientTLS: Sendable {
     private let rootPaths: [String]
     /// The file of the one certificate that is believed, whatever name it has.
     private let pinned: String?
+    /// The authority and the certificate of one backend's own.
+    private let identity: ClientIdentity?
     private let cached = Mutex<NIOSSLContext?>(nil)
 
-    init(additionalRoots rootPaths: [String], pinned: String? = nil) {
+    init(additionalRoots rootPaths: [String], pinned: String? = nil, identity: ClientIdentity? = nil) {
         self.rootPaths = rootPaths
         self.pinned = pinned
+        self.identity = identity
     }
 
     func context(on loop: any EventLoop) -> EventLoopFuture<NIOSSLContext> {
+        if let identity {
+            // Files may have changed, which is looked at for each connection.
+            return NIOThreadPool.singleton.runIfActive(eventLoop: loop) { try identity.context() }
+        }
         if let context = cached.withLock({ $0 }) { return loop.makeSucceededFuture(context) }
         return NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
             let context = try self.make()
@@ -39,6 +46,9 @@ final class HTTPClientTLS: Sendable {
             return context
         }
     }
+
+    /// Has keys of the vault opened anew.
+    func renew() { identity?.renew() }
 
     /// An address is no name to be indicated (RFC 6066 §3); without one the certificate must hold the
     /// address.

@@ -39,25 +39,9 @@ package final class ListenerTLS: Sendable {
         case failed(Trouble)
     }
 
-    /// What shows that a file is another one, without reading it.
-    private struct Stamp: Hashable {
-        var device: UInt64
-        var inode: UInt64
-        var size: Int64
-        var seconds: Int
-        var nanoseconds: Int
-
-        init?(_ path: String) {
-            var facts = stat()
-            guard stat(path, &facts) == 0 else { return nil }
-            (device, inode, size) = (UInt64(facts.st_dev), UInt64(facts.st_ino), Int64(facts.st_size))
-            (seconds, nanoseconds) = (facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec)
-        }
-    }
-
     private struct State {
         var context: NIOSSLContext
-        var stamps: [Stamp?]
+        var stamps: [FileStamp?]
     }
 
     private let files: Files
@@ -66,7 +50,7 @@ package final class ListenerTLS: Sendable {
     /// Reads the files; that blocks, so it is not for event loops.
     package init(_ files: Files) throws(Trouble) {
         self.files = files
-        let stamps = files.paths.map { Stamp($0) }
+        let stamps = files.paths.map { FileStamp($0) }
         state = Mutex(State(context: try Self.context(files), stamps: stamps))
     }
 
@@ -77,7 +61,7 @@ package final class ListenerTLS: Sendable {
 
     /// Looks whether the files have changed, and takes them if they have. To be called now and then; blocks as files do.
     package func refresh() -> Change {
-        let stamps = files.paths.map { Stamp($0) }
+        let stamps = files.paths.map { FileStamp($0) }
         guard stamps != state.withLock({ $0.stamps }) else { return .none }
         do throws(Trouble) {
             let context = try Self.context(files)

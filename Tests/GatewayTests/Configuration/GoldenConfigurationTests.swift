@@ -7,21 +7,21 @@ import Testing
 /// Every file of `Fixtures/config` beside what is expected of it: `NAME.json`, its normal form, or
 /// `NAME.problems.txt`.
 @Suite struct GoldenConfigurationTests {
-    @Test(arguments: ["full", "empty", "desktop-shape", "auth"])
+    @Test(arguments: ["full", "empty", "desktop-shape", "auth", "behind"])
     func `a right file has the normal form beside it`(name: String) throws {
         let configuration = try ConfigurationFile.node(Fixture.text("\(name).yaml"), file: "martlet.yaml")
         let expected = try JSON(validating: Fixture.text("\(name).json"))
         #expect(configuration.json == Fixture.compact(expected), "\(configuration.json)")
     }
 
-    @Test(arguments: ["full", "empty", "desktop-shape", "auth"])
+    @Test(arguments: ["full", "empty", "desktop-shape", "auth", "behind"])
     func `the normal form is a configuration that says the same`(name: String) throws {
         let configuration = try ConfigurationFile.node(Fixture.text("\(name).yaml"), file: "martlet.yaml")
         let again = try ConfigurationFile.node(configuration.json.text, file: "martlet.json")
         #expect(again == configuration)
     }
 
-    @Test(arguments: ["wrong", "later", "broken", "twice", "merge", "auth-wrong"])
+    @Test(arguments: ["wrong", "later", "broken", "twice", "merge", "auth-wrong", "behind-wrong"])
     func `a wrong file has every problem beside it, with its line`(name: String) throws {
         let error = try #require(throws: ConfigurationError.self) {
             try ConfigurationFile.node(Fixture.text("\(name).yaml"), file: "martlet.yaml")

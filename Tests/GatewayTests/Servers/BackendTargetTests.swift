@@ -73,6 +73,30 @@ struct BackendTargetTests {
         #expect(audience("press", "not a url") == nil)
     }
 
+    @Test func `a key in the query is sent with requests and is no header`() {
+        let url = "https://press.example.com/mcp"
+        #expect(
+            target(.http(url: url, headers: [], kind: .streamable), auth: .query(name: "key", secret: "s"))
+                == .http(url: url, headers: [], query: [("key", SecretText(parts: [.secret("s")]))]))
+    }
+
+    @Test func `a client's credential is for one server, one address and one issuer`() throws {
+        func audience(_ url: String, _ issuer: String?) -> SecretAudience? {
+            let client = ServerDefinition.ClientCredentials(clientID: "c", proof: .secret("s"), issuer: issuer)
+            return ServerDefinition(
+                name: "press", transport: .http(url: url, headers: [], kind: .streamable),
+                auth: .clientCredentials(client)
+            ).audience
+        }
+        let press = try #require(audience("https://a.example.com/mcp", "https://as.example.com"))
+        #expect(press == audience("https://a.example.com/mcp", "https://as.example.com"))
+        #expect(press != audience("https://a.example.com/mcp", "https://as.example.com/"))
+        #expect(press != audience("https://a.example.com/mcp2", "https://as.example.com"))
+        #expect(press.description.contains("https://as.example.com"))
+        // Nobody has said who may see it, so nobody does.
+        #expect(audience("https://a.example.com/mcp", nil) == nil)
+    }
+
     @Test func `the limits of a definition are its backend's`() {
         let definition = ServerDefinition(
             name: "press", transport: .http(url: "https://a/", headers: [], kind: .streamable),

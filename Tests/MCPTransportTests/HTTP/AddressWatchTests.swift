@@ -1,5 +1,6 @@
 import HTTPWire
 import MCPTransport
+import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
@@ -12,6 +13,7 @@ struct AddressWatchTests {
     }
 
     private static func withServer(
+        resolve: AddressWatch.Resolve? = nil,
         refuse: @escaping @Sendable (_ bytes: [UInt8], _ host: String) -> String?,
         _ body: (HTTPClient, _ port: Int, _ asked: Asked, _ hits: @escaping @Sendable () -> Int) async throws
             -> Void
@@ -28,9 +30,10 @@ struct AddressWatchTests {
         limits.idleLife = .zero  // each request by a connection of its own
         let client = HTTPClient(
             group: MultiThreadedEventLoopGroup.singleton, limits: limits,
-            watch: AddressWatch { bytes, host in
-                asked.list.withLock { $0.append((bytes, host)) }
-                return refuse(bytes, host)
+            watch: AddressWatch(resolve: resolve ?? { try SystemResolver.addresses(of: $0, port: $1) }) {
+                question in
+                asked.list.withLock { $0.append((question.bytes, question.host)) }
+                return refuse(question.bytes, question.host)
             })
         let result: Result<Void, any Error>
         do {
@@ -56,7 +59,8 @@ struct AddressWatchTests {
                     HTTPClientRequest(HTTPURL("http://\(host):\(port)/"), timeout: .seconds(20)))
             }
             #expect(error?.cause == .addressRefused("not to \(host)") && error?.notSent == true)
-            #expect(asked.list.withLock { $0.map(\.host) } == [host])
+            // A name may lead to several, and each is asked about.
+            #expect(Set(asked.list.withLock { $0.map(\.host) }) == [host])
             #expect(hits() == 0)
         }
     }
@@ -80,6 +84,44 @@ struct AddressWatchTests {
             let error = await #expect(throws: HTTPClientError.self) { try await client.collect(request) }
             #expect(error?.cause == .addressRefused("no longer"))
             #expect(hits() == 1)
+        }
+    }
+
+    @Test func `a name is resolved once, and the connection goes to what was asked about, whatever it leads to next`()
+        async throws
+    {
+        let looks = SharedCount()
+        // DNS rebinding: allowed when it is asked about, and the next answer leads elsewhere.
+        let resolve: AddressWatch.Resolve = { _, port in
+            let look = looks.value.withLock { count in
+                count += 1
+                return count
+            }
+            return [try SocketAddress(ipAddress: look == 1 ? "127.0.0.1" : "127.0.0.66", port: port)]
+        }
+        try await Self.withServer(
+            resolve: resolve, refuse: { bytes, _ in bytes == [127, 0, 0, 66] ? "not to 127.0.0.66" : nil }
+        ) { client, port, _, hits in
+            let request = HTTPClientRequest(
+                try HTTPURL("http://rebound.example:\(port)/"), timeout: .seconds(20))
+            #expect(try await client.collect(request).head.status == 200)
+            #expect(looks.value.withLock { $0 } == 1 && hits() == 1)
+            let error = await #expect(throws: HTTPClientError.self) { try await client.collect(request) }
+            #expect(error?.cause == .addressRefused("not to 127.0.0.66") && error?.notSent == true)
+            #expect(hits() == 1)
+        }
+    }
+
+    @Test func `of several addresses only those are gone to that may be`() async throws {
+        let resolve: AddressWatch.Resolve = { _, port in
+            [try SocketAddress(ipAddress: "127.0.0.66", port: port), try SocketAddress(ipAddress: "127.0.0.1", port: port)]
+        }
+        try await Self.withServer(
+            resolve: resolve, refuse: { bytes, _ in bytes == [127, 0, 0, 66] ? "no" : nil }
+        ) { client, port, asked, hits in
+            let request = HTTPClientRequest(try HTTPURL("http://both.example:\(port)/"), timeout: .seconds(20))
+            #expect(try await client.collect(request).head.status == 200)
+            #expect(asked.list.withLock { $0.count } == 2 && hits() == 1)
         }
     }
 

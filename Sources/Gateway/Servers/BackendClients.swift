@@ -1,0 +1,123 @@
+import Logging
+import MCPTransport
+import Policy
+import Storage
+import Synchronization
+import Tokens
+import Vault
+
+/// What each backend over HTTP is reached by: the node's one client, or one of its own where it has an authority or a certificate of its
+/// own; and where its tokens come from.
+struct BackendClients: Sendable {
+    /// For all backends that want nothing special.
+    let shared: HTTPClient
+    private let limits: HTTPClientLimits
+    private let auth: AuthSettings
+    private let watch: AddressWatch
+    private let log: Logger
+
+    init(auth: AuthSettings, limits: HTTPClientLimits, log: Logger) {
+        let places = BackendPlaces(FetchGuard(allowed: auth.fetchAllowed))
+        watch = AddressWatch { places.objection(to: $0) }
+        shared = HTTPClient(group: EventLoops.shared, limits: limits, watch: watch)
+        self.limits = limits
+        self.auth = auth
+        self.log = log
+    }
+
+    /// - Parameter secrets: opens secrets that are bound to this server.
+    func client(
+        for definition: ServerDefinition, secrets: @escaping @Sendable (String) throws -> [UInt8]
+    ) -> (http: HTTPClient, isOwn: Bool) {
+        guard let tls = definition.tls else { return (shared, false) }
+        let log = log
+        let identity = ClientIdentity(tls.source, secrets: secrets) { [name = definition.name] trouble in
+            log.warning(
+                "TLS files of a server have changed and cannot be used; what was in use stays.",
+                metadata: ["mcp.server": "\(name)", "error": "\(trouble)"])
+        }
+        return (
+            HTTPClient(group: EventLoops.shared, limits: limits, identity: identity, watch: watch), true
+        )
+    }
+
+    /// - Returns: `nil` where a server takes no tokens that would have to be fetched.
+    func tokens(
+        for definition: ServerDefinition, by http: HTTPClient,
+        secrets: @escaping @Sendable (String) throws -> [UInt8]
+    ) -> TokenSource? {
+        guard case .clientCredentials(let client)? = definition.auth, let url = definition.url,
+            let resource = WebAddress(url)
+        else { return nil }
+        let named = client.issuer.flatMap { WebAddress($0) }
+        let fetch = FetchGuard(allowed: auth.fetchAllowed)
+        let wire = HTTPClient(
+            group: EventLoops.shared, limits: limits, additionalRoots: auth.fetchRoots,
+            watch: AddressWatch { question in
+                // The authorization server that a person named, and nobody else, may be anywhere.
+                let isNamed =
+                    named.map { $0.host.trimmingBrackets == question.host && $0.port == question.port } ?? false
+                return fetch.objection(to: question, by: isNamed ? .named : .found)
+            })
+        return GrantKeeper(
+            server: definition.name.text, settings: client.grant(for: resource), backend: http, wire: wire,
+            credential: { try secrets(client.secret.text) }, log: log
+        ).source
+    }
+}
+
+/// Where backends are and have been, for all connections to them.
+private final class BackendPlaces: Sendable {
+    private let state: Mutex<BackendGuard>
+
+    init(_ fetch: FetchGuard) { state = Mutex(BackendGuard(fetch)) }
+
+    func objection(to question: AddressWatch.Question) -> String? {
+        guard let address = IPAddress(bytes: question.bytes) else { return nil }
+        return state.withLock {
+            $0.objection(to: address, host: question.host, setting: AuthSettings.fetchAllowPath)?.text
+        }
+    }
+}
+
+extension FetchGuard {
+    /// Why not to connect there, with what would allow it; `nil`: connect.
+    func objection(to question: AddressWatch.Question, by word: Word) -> String? {
+        guard let address = IPAddress(bytes: question.bytes) else {
+            return "\(question.host) leads to no IP address"
+        }
+        return objection(
+            to: address, host: question.host, setting: AuthSettings.fetchAllowPath, by: word)?.text
+    }
+}
+
+extension ServerDefinition.TLS {
+    var source: ClientIdentity.Source {
+        let key: ClientIdentity.Source.Key? =
+            switch self.key {
+            case .file(let path)?: .file(path)
+            case .secret(let name)?: .secret(name.text)
+            case nil: nil
+            }
+        return ClientIdentity.Source(authority: authority, certificate: certificate, key: key)
+    }
+}
+
+extension ServerDefinition.ClientCredentials {
+    func grant(for resource: WebAddress) -> GrantSettings {
+        let proof: GrantSettings.Proof =
+            switch self.proof {
+            case .secret: .secret
+            case .key(_, let id): .key(id: id)
+            }
+        return GrantSettings(
+            resource: resource, issuer: issuer, clientID: clientID, proof: proof, scopes: scopes)
+    }
+}
+
+extension String {
+    /// An IPv6 address without its brackets.
+    fileprivate var trimmingBrackets: String {
+        hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : self
+    }
+}

@@ -1,0 +1,137 @@
+import Glibc
+import NIOSSL
+import Synchronization
+
+/// Whom one backend's client believes, and what it shows of itself: an authority's file in place of the system's roots, a certificate
+/// with its key.
+///
+/// Files are taken anew when they change; files that are wrong change nothing once there was something right.
+package final class ClientIdentity: Sendable {
+    package struct Source: Hashable, Sendable {
+        package enum Key: Hashable, Sendable {
+            /// PEM, without a passphrase.
+            case file(String)
+            /// The name of a secret that holds such a PEM text.
+            case secret(String)
+        }
+
+        /// PEM: the only authorities that are believed; `nil`: the system's.
+        package var authority: String?
+        /// PEM: the certificate, then those that lead to its root; `nil`: none is shown.
+        package var certificate: String?
+        package var key: Key?
+
+        package init(authority: String?, certificate: String?, key: Key?) {
+            self.authority = authority
+            self.certificate = certificate
+            self.key = key
+        }
+
+        var paths: [String] {
+            var paths = [authority, certificate].compactMap { $0 }
+            if case .file(let path)? = key { paths.append(path) }
+            return paths
+        }
+    }
+
+    struct Trouble: Error, Hashable, Sendable, CustomStringConvertible {
+        let description: String
+    }
+
+    private struct State: Sendable {
+        var context: NIOSSLContext?
+        var stamps: [FileStamp?] = []
+    }
+
+    private let source: Source
+    private let secrets: @Sendable (String) throws -> [UInt8]
+    private let told: @Sendable (String) -> Void
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - secrets: opens a secret for one use.
+    ///   - told: what is wrong with files that have changed, once for each change.
+    package init(
+        _ source: Source, secrets: @escaping @Sendable (String) throws -> [UInt8],
+        told: @escaping @Sendable (String) -> Void
+    ) {
+        self.source = source
+        self.secrets = secrets
+        self.told = told
+    }
+
+    /// Has everything read anew for the next connection.
+    func renew() { state.withLock { $0 = State() } }
+
+    /// For a connection that is about to be opened. Reads files, so it is not for event loops.
+    func context() throws(Trouble) -> NIOSSLContext {
+        let stamps = source.paths.map { FileStamp($0) }
+        let former = state.withLock { ($0.context, $0.stamps) }
+        if let context = former.0, former.1 == stamps { return context }
+        do throws(Trouble) {
+            let context = try make()
+            state.withLock { $0 = State(context: context, stamps: stamps) }
+            return context
+        } catch {
+            guard let context = former.0 else { throw error }
+            state.withLock { $0.stamps = stamps }
+            told(error.description)
+            return context
+        }
+    }
+
+    private func make() throws(Trouble) -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        if let path = source.authority {
+            configuration.trustRoots = .certificates(try Self.certificates(in: path))
+        }
+        if let path = source.certificate, let key = source.key {
+            configuration.certificateChain = try Self.certificates(in: path).map { .certificate($0) }
+            configuration.privateKey = .privateKey(try self.key(key))
+        }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw Trouble(
+                description: "the certificate \(source.certificate ?? "") does not go with its key: \(error)")
+        }
+    }
+
+    private func key(_ key: Source.Key) throws(Trouble) -> NIOSSLPrivateKey {
+        switch key {
+        case .file(let path):
+            return try Self.read(path) { try NIOSSLPrivateKey(file: $0, format: .pem) }
+        case .secret(let name):
+            let bytes: [UInt8]
+            do {
+                bytes = try secrets(name)
+            } catch {
+                throw Trouble(description: "the key of its certificate cannot be opened: \(error)")
+            }
+            guard let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) else {
+                throw Trouble(description: "the secret \(name) is no private key in PEM without a passphrase")
+            }
+            return key
+        }
+    }
+
+    private static func certificates(in path: String) throws(Trouble) -> [NIOSSLCertificate] {
+        let found: [NIOSSLCertificate] = try read(path) { try NIOSSLCertificate.fromPEMFile($0) }
+        guard !found.isEmpty else { throw Trouble(description: "\(path): there is no certificate in it") }
+        return found
+    }
+
+    private static func read<Value>(_ path: String, _ body: (String) throws -> Value) throws(Trouble) -> Value
+    {
+        guard access(path, R_OK) == 0 else {
+            throw Trouble(description: "\(path): \(String(cString: strerror(errno)))")
+        }
+        do {
+            return try body(path)
+        } catch {
+            throw Trouble(description: "\(path): it cannot be used: \(error)")
+        }
+    }
+}
