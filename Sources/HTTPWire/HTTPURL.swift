@@ -130,7 +130,10 @@ extension HTTPURL {
         let kept = target.drop { $0 != "?" }.dropFirst().split(separator: "&").filter { part in
             !names.contains(String(part.prefix { $0 != "=" }))
         }
-        let added = parameters.map { "\(PercentCoding.encode($0.name))=\(PercentCoding.encode(bytes: $0.value))" }
-        return HTTPURL(origin: origin, target: path + "?" + (kept.map(String.init) + added).joined(separator: "&"))
+        let added = parameters.map {
+            "\(PercentCoding.encode($0.name))=\(PercentCoding.encode(bytes: $0.value))"
+        }
+        return HTTPURL(
+            origin: origin, target: path + "?" + (kept.map(String.init) + added).joined(separator: "&"))
     }
 }

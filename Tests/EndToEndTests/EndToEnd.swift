@@ -17,6 +17,7 @@ enum EndToEnd {
     struct Orphans {}
     struct Demo {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Doors {}
+    @Suite(.enabled(if: PythonClient.isInstalled)) struct DoorsBehind {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
     struct Silence {}

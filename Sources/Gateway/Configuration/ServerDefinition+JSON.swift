@@ -67,7 +67,8 @@ extension ServerDefinition {
                 section.report("tls", "goes with an https:// url")
             }
             if case .query(let name, _)? = auth, HTTPQuery.names(in: url).contains(name) {
-                section.report("auth", "sets the query parameter \(name), which url sets too; leave one of them out")
+                section.report(
+                    "auth", "sets the query parameter \(name), which url sets too; leave one of them out")
             }
             let own = auth?.headerName?.lowercased()
             for header in headers where header.name.lowercased() == own {
@@ -91,7 +92,9 @@ extension ServerDefinition {
         }
         if section.has("accept"), section.has("tls") {
             section.report(
-                "tls", "goes with no accept: whoever announces what fits would be shown it; accept the server by hand")
+                "tls",
+                "goes with no accept: whoever announces what fits would be shown it; accept the server by hand"
+            )
         } else if section.has("accept"), section.has("headers") {
             section.report(
                 "headers",
@@ -240,7 +243,7 @@ extension ServerDefinition.Transport {
         "trailer", "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id",
     ]
 
-    fileprivate static func headerProblem(_ name: String) -> String? {
+    static func headerProblem(_ name: String) -> String? {
         if !HeaderName.isToken(name) { return "is no name of a header" }
         return ownHeaders.contains(name.lowercased()) ? "is set by Martlet itself; leave it out" : nil
     }
@@ -262,14 +265,6 @@ private enum TransportType: String {
     }
 }
 
-enum HTTPQuery {
-    /// The names of the parameters in a URL's query, as they are spelled.
-    static func names(in url: String) -> Set<String> {
-        let query = url.drop { $0 != "?" }.dropFirst().prefix { $0 != "#" }
-        return Set(query.split(separator: "&").map { String($0.prefix { $0 != "=" }) })
-    }
-}
-
 enum HeaderName {
     /// RFC 9110 §5.6.2.
     static func isToken(_ name: String) -> Bool {
@@ -279,72 +274,6 @@ enum HeaderName {
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                     || "!#$%&'*+-.^_`|~".utf8.contains(byte)
             }
-    }
-}
-
-extension ServerDefinition.Auth {
-    init?(reading section: inout ConfigSection) {
-        let bearer = section.section("bearer") { $0.secret("secret") } ?? nil
-        let basic = section.section("basic") { ($0.required("user"), $0.secret("secret")) }
-        let header = section.section("header") { part in
-            let name = part.required("name")
-            if let problem = name.flatMap(ServerDefinition.Transport.headerProblem) {
-                part.report("name", problem)
-            }
-            return (name, part.secret("secret"))
-        }
-        let query = section.section("query") { part in
-            let name = part.parsed("name", expecting: "the name of a query parameter, as in api_key") {
-                HeaderName.isToken($0) && $0.utf8.count <= 128 ? $0 : nil
-            }
-            if !part.has("name") { part.report("name", "is missing") }
-            return (name, part.secret("secret"))
-        }
-        let client =
-            section.section("clientCredentials") { ServerDefinition.ClientCredentials(reading: &$0) } ?? nil
-        for key in ["oauth", "tokenExchange"] { section.later(key) }
-        let chosen = section.keysSet
-        guard chosen.count == 1 else {
-            section.report(
-                chosen.isEmpty
-                    ? "says nothing; give one of bearer, basic, header, query, clientCredentials"
-                    : "gives \(chosen.joined(separator: " and ")); a server takes one credential")
-            return nil
-        }
-        if let bearer {
-            self = .bearer(secret: bearer)
-        } else if case (let user?, let secret?)? = basic {
-            self = .basic(user: user, secret: secret)
-        } else if case (let name?, let secret?)? = header {
-            self = .header(name: name, secret: secret)
-        } else if case (let name?, let secret?)? = query {
-            self = .query(name: name, secret: secret)
-        } else if let client {
-            self = .clientCredentials(client)
-        } else {
-            return nil
-        }
-    }
-
-    /// The header it is sent in.
-    package var headerName: String? {
-        switch self {
-        case .bearer, .basic, .clientCredentials: "Authorization"
-        case .header(let name, _): name
-        case .query: nil
-        }
-    }
-
-    var json: JSON {
-        switch self {
-        case .bearer(let secret): ["bearer": ["secret": .string(secret.text)]]
-        case .basic(let user, let secret): ["basic": ["user": .string(user), "secret": .string(secret.text)]]
-        case .header(let name, let secret):
-            ["header": ["name": .string(name), "secret": .string(secret.text)]]
-        case .query(let name, let secret):
-            ["query": ["name": .string(name), "secret": .string(secret.text)]]
-        case .clientCredentials(let client): ["clientCredentials": client.json]
-        }
     }
 }
 
@@ -382,7 +311,7 @@ extension ConfigSection {
         }
     }
 
-    fileprivate mutating func secret(_ key: String) -> Label? {
+    mutating func secret(_ key: String) -> Label? {
         required(key) { Label($0) }
     }
 

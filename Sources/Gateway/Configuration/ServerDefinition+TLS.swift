@@ -11,7 +11,9 @@ extension ServerDefinition.TLS {
         var key: Key?
         if section.value("key")?.kind == .object {
             key = section.section("key") { $0.label("secret").map { .secret($0) } } ?? nil
-            if key == nil { section.report("key", "needs secret (the name of one in the vault), or is a path") }
+            if key == nil {
+                section.report("key", "needs secret (the name of one in the vault), or is a path")
+            }
         } else {
             key = section.path("key").map { .file($0) }
         }

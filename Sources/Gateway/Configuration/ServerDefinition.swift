@@ -179,7 +179,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package var serviceHost: String?
 
     package init(
-        name: Label, transport: Transport, auth: Auth? = nil, tls: TLS? = nil, title: String? = nil, tags: [String] = [],
+        name: Label, transport: Transport, auth: Auth? = nil, tls: TLS? = nil, title: String? = nil,
+        tags: [String] = [],
         timeout: Duration? = nil, concurrency: Int = concurrencyDefault, instances: Int = instancesDefault,
         export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true,
         tools: [ToolRule] = [], accept: AcceptRule? = nil,

@@ -45,7 +45,8 @@ final class Embedder: Sendable {
         self.chance = chance
         self.log = log
         post = JSONPost(
-            url: settings.url, headers: settings.auth?.header.map { [$0] } ?? [], http: http, secrets: secrets)
+            url: settings.url, headers: settings.auth?.header.map { [$0] } ?? [], http: http, secrets: secrets
+        )
         agenda = Mutex(EmbeddingAgenda(dimensions: settings.dimensions))
     }
 

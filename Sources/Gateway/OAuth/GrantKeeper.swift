@@ -12,8 +12,9 @@ import Tokens
 final class GrantKeeper: Sendable {
     /// One request of an errand, from sending it to the last byte.
     static let fetchMax = Duration.seconds(5)
-    /// A whole errand, which has eight requests at most; callers wait for it.
-    static let errandMax = Duration.seconds(15)
+    /// A whole errand, which has eight requests at most; callers wait for it. Shorter than a server is given to say which era it
+    /// speaks (``BackendLimits/probeTimeout``), or it would be taken for one that says nothing.
+    static let errandMax = Duration.seconds(8)
     /// Callers that wait for one errand: as many as calls may run at one backend, several times.
     static let waitingMax = 1_000
     /// How long what was found out of resource and authorization server is good.
@@ -115,7 +116,8 @@ final class GrantKeeper: Sendable {
         }
         let challenge = ResourceChallenge(headers: challenges)
         guard let scopes = challenge?.scopes, !scopes.isEmpty else {
-            return "it refuses what the token is used for (HTTP 403); ask whoever runs it what this client may do"
+            return
+                "it refuses what the token is used for (HTTP 403); ask whoever runs it what this client may do"
         }
         return
             "it wants a token with the scopes \(scopes.joined(separator: " ")) (HTTP 403); name them in auth.clientCredentials.scopes"
@@ -225,7 +227,8 @@ final class GrantKeeper: Sendable {
         }
         if let said {
             log.warning(
-                "A token for a server could not be had.", metadata: ["mcp.server": "\(server)", "error": "\(said)"])
+                "A token for a server could not be had.",
+                metadata: ["mcp.server": "\(server)", "error": "\(said)"])
         }
         guard let outcome else { return }
         for one in waiting { one.ready(outcome) }

@@ -56,7 +56,8 @@ struct BackendClients: Sendable {
             watch: AddressWatch { question in
                 // The authorization server that a person named, and nobody else, may be anywhere.
                 let isNamed =
-                    named.map { $0.host.trimmingBrackets == question.host && $0.port == question.port } ?? false
+                    named.map { $0.host.trimmingBrackets == question.host && $0.port == question.port }
+                    ?? false
                 return fetch.objection(to: question, by: isNamed ? .named : .found)
             })
         return GrantKeeper(

@@ -11,7 +11,8 @@ extension ServerSupervisor.Actions {
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
         secrets: SecretStore, pins: PinDesk,
-        clients: BackendClients, limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
+        clients: BackendClients, limits: LimitSettings,
+        audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
         let executable = OwnExecutable.path ?? BackendTarget.ownCommand
         let seal = StateSeal.ofThisLife(of: seat.id)

@@ -140,31 +140,6 @@ package final class Backend: Sendable {
     /// When it last answered anything, in this life of the gateway.
     package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
 
-    /// Tries again now instead of at the end of the wait; lists again if it is up.
-    package func recheck() {
-        client.forget()
-        inbox.post { $0.isRecheck = true }
-    }
-
-    /// Its URL and what opens it.
-    func door() throws(BackendFault) -> AuthorizedURL {
-        guard case .http(let url, let headers, let query, _) = target else {
-            throw BackendFault(.notReached, "it has no URL")
-        }
-        return try AuthorizedURL(url, headers: headers, query: query, secrets: secrets)
-    }
-
-    /// Has what was opened at the start opened again: the environment of a child, which is started anew. A server over
-    /// HTTP is only asked again, since its headers are made for each request.
-    package func restart() {
-        switch target {
-        case .stdio:
-            asking?.instances.retire()
-            inbox.post { $0.isRestart = true }
-        case .http: recheck()
-        }
-    }
-
     /// Changes whose task is whose, and has that noted.
     func withTasks<Value>(_ body: (inout TaskBook) -> Value) -> Value {
         tasks.withLock { tasks in

@@ -91,7 +91,9 @@ private final class TokenErrand: Sendable {
 
     private func take(_ event: HTTPClientEvent, of token: UInt64, _ attempt: Int) {
         guard state.withLock({ $0.attempt == attempt }) else { return }
-        guard case .head(let head) = event, head.status == 401 || head.status == 403 else { return sink(event) }
+        guard case .head(let head) = event, head.status == 401 || head.status == 403 else {
+            return sink(event)
+        }
         let challenges = head.headers.all("www-authenticate")
         // What remains of this answer is nobody's.
         state.withLock { $0.attempt = attempt + 1 }

@@ -61,11 +61,14 @@ package struct ClientKey: Sendable {
             let padding = _RSA.Signing.Padding.insecurePKCS1v1_5
             switch algorithm {
             case .rs384:
-                return Array(try key.signature(for: SHA384.hash(data: signed), padding: padding).rawRepresentation)
+                return Array(
+                    try key.signature(for: SHA384.hash(data: signed), padding: padding).rawRepresentation)
             case .rs512:
-                return Array(try key.signature(for: SHA512.hash(data: signed), padding: padding).rawRepresentation)
+                return Array(
+                    try key.signature(for: SHA512.hash(data: signed), padding: padding).rawRepresentation)
             default:
-                return Array(try key.signature(for: SHA256.hash(data: signed), padding: padding).rawRepresentation)
+                return Array(
+                    try key.signature(for: SHA256.hash(data: signed), padding: padding).rawRepresentation)
             }
         }
     }

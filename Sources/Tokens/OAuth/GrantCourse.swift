@@ -55,12 +55,16 @@ package struct GrantCourse: Sendable {
     /// - Parameter number: of the token that the backend has just refused; `nil`: it refused none.
     package mutating func next(refusing number: UInt64? = nil, at now: Milliseconds) -> Step {
         if let number, let current = held, current.number == number {
-            if current.isForced, now - current.since < Self.refusedPause { return .refuse(.freshTokenRefused) }
+            if current.isForced, now - current.since < Self.refusedPause {
+                return .refuse(.freshTokenRefused)
+            }
             held = nil
             isForced = true
         }
         if let current = held, now < current.endsAt {
-            guard now >= current.renewAt, now >= restsUntil, fetchingSince == nil else { return .use(current) }
+            guard now >= current.renewAt, now >= restsUntil, fetchingSince == nil else {
+                return .use(current)
+            }
             fetchingSince = now
             return .useAndFetch(current)
         }

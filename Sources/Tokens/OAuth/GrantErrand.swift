@@ -55,7 +55,9 @@ package struct GrantErrand: Sendable {
                     url: settings.resource.canonical, way: .backend, method: "GET",
                     headers: [("Accept", "text/event-stream")], wants: .head))
         case .resource(let left):
-            guard let place = left.first else { return .over(.failure(.notMetadata(settings.resource.canonical))) }
+            guard let place = left.first else {
+                return .over(.failure(.notMetadata(settings.resource.canonical)))
+            }
             return .fetch(metadataFetch(place.url))
         case .server(let left):
             guard let place = left.first else { return .over(.failure(.notMetadata(settings.issuer ?? ""))) }
@@ -98,7 +100,9 @@ package struct GrantErrand: Sendable {
         guard let named = challenge?.metadata else {
             return .resource(left: ResourceMetadata.places(of: settings.resource))
         }
-        guard let place = WebAddress(named) else { return .over(.failure(.notAnAddress("resource_metadata"))) }
+        guard let place = WebAddress(named) else {
+            return .over(.failure(.notAnAddress("resource_metadata")))
+        }
         // What is read there decides nothing that the configuration has not said, but it must be the resource's own word.
         guard place.keepsSecrets || place.origin == settings.resource.origin else {
             return .over(.failure(.insecure(named)))

@@ -15,7 +15,8 @@ package struct GrantSettings: Hashable, Sendable {
     /// Empty: those that the resource says it needs.
     package var scopes: [String]
 
-    package init(resource: WebAddress, issuer: String?, clientID: String, proof: Proof, scopes: [String] = []) {
+    package init(resource: WebAddress, issuer: String?, clientID: String, proof: Proof, scopes: [String] = [])
+    {
         self.resource = resource
         self.issuer = issuer
         self.clientID = clientID

@@ -64,15 +64,18 @@ extension GrantTrouble: CustomStringConvertible {
         case .noServerMetadata(let issuer):
             "\(issuer) has no metadata at any of the places where an authorization server has it (RFC 8414, OpenID Connect Discovery)"
         case .insecure(let url): "\(Quoted.text(url)) has no TLS, and no credential goes there"
-        case .redirected(let url): "\(Quoted.text(url)) redirects to another place, and redirects are not followed"
-        case .grantNotOffered(let issuer): "\(issuer) does not offer client credentials (grant_types_supported)"
+        case .redirected(let url):
+            "\(Quoted.text(url)) redirects to another place, and redirects are not followed"
+        case .grantNotOffered(let issuer):
+            "\(issuer) does not offer client credentials (grant_types_supported)"
         case .methodNotOffered(let wanted, let offered):
             "the authorization server does not take \(wanted), but \(Quoted.list(offered)) (token_endpoint_auth_methods_supported)"
         case .algorithmNotOffered(let able, let offered):
             "the key signs with \(able.joined(separator: ", ")), and the authorization server takes \(Quoted.list(offered))"
         case .badKey(let why): "the secret named as key is no private key: \(why)"
         case .sealed(let why): "the client's credential cannot be opened: \(why)"
-        case .rejected(_, let code?): "the authorization server refuses: \(code) (\(Self.advice[code] ?? "see its log"))"
+        case .rejected(_, let code?):
+            "the authorization server refuses: \(code) (\(Self.advice[code] ?? "see its log"))"
         case .rejected(let status, nil): "the authorization server refuses (HTTP \(status))"
         case .notAToken(let why): "the authorization server's answer is no token: \(why)"
         case .freshTokenRefused:

@@ -33,10 +33,12 @@ package struct TokenOrder: Hashable, Sendable {
             form.append(("client_secret", credential))
         case .secret:
             throw .methodNotOffered(
-                wanted: "a client's secret (client_secret_basic, client_secret_post)", offered: server.methods ?? [])
+                wanted: "a client's secret (client_secret_basic, client_secret_post)",
+                offered: server.methods ?? [])
         case .key(let keyID):
             guard server.methods?.contains("private_key_jwt") != false else {
-                throw .methodNotOffered(wanted: "a client's key (private_key_jwt)", offered: server.methods ?? [])
+                throw .methodNotOffered(
+                    wanted: "a client's key (private_key_jwt)", offered: server.methods ?? [])
             }
             let key = try ClientKey(pem: credential)
             let algorithm = key.algorithms.first { server.algorithms?.contains($0.rawValue) != false }
@@ -45,7 +47,8 @@ package struct TokenOrder: Hashable, Sendable {
                     able: key.algorithms.map(\.rawValue), offered: server.algorithms ?? [])
             }
             let assertion = try ClientAssertion.make(
-                client: settings.clientID, issuer: server.issuer, key: key, keyID: keyID, algorithm: algorithm,
+                client: settings.clientID, issuer: server.issuer, key: key, keyID: keyID,
+                algorithm: algorithm,
                 id: id, at: now)
             form.append(("client_id", Array(settings.clientID.utf8)))
             form.append(("client_assertion_type", Array(Self.assertionType.utf8)))
@@ -69,7 +72,8 @@ package struct TokenOrder: Hashable, Sendable {
         for byte in bytes {
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"),
                 UInt8(ascii: "~"):
                 text.append(byte)
             default: text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
@@ -87,7 +91,6 @@ package struct TokenOrder: Hashable, Sendable {
 /// A token as an authorization server gave it, for one resource. It opens that backend and is shown to nobody else.
 package struct AccessToken: Hashable, Sendable {
     package static let bytesMax = 16 * 1024
-    package static let answerBytesMax = 64 * 1024
 
     package let text: String
     /// Seconds from the request on; `nil`: the server does not say.
@@ -109,7 +112,8 @@ package struct AccessToken: Hashable, Sendable {
             if code == "temporarily_unavailable" || code == "slow_down" {
                 throw .busy(what: "the authorization server", status: answer.status)
             }
-            throw .rejected(status: answer.status, code: code.flatMap { GrantTrouble.advice[$0] == nil ? nil : $0 })
+            throw .rejected(
+                status: answer.status, code: code.flatMap { GrantTrouble.advice[$0] == nil ? nil : $0 })
         }
         guard let json = CompactSignature.object(answer.body), let text = json["access_token"]?.string else {
             throw .notAToken("there is no access_token in it")

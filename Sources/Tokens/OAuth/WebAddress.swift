@@ -16,7 +16,8 @@ package struct WebAddress: Hashable, Sendable {
     package init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard bytes.count <= Self.bytesMax,
-            bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
+            bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }
+            )
         else { return nil }
         let text = String(text)
         let lowered = text.lowercased()
@@ -72,7 +73,8 @@ package struct WebAddress: Hashable, Sendable {
         }
         let rest = authority[host.endIndex...]
         guard !rest.isEmpty else { return (host.lowercased(), fallback) }
-        guard rest.hasPrefix(":"), rest.dropFirst().allSatisfy(\.isNumber), let port = UInt16(rest.dropFirst()),
+        guard rest.hasPrefix(":"), rest.dropFirst().allSatisfy(\.isNumber),
+            let port = UInt16(rest.dropFirst()),
             port > 0
         else { return nil }
         return (host.lowercased(), Int(port))

@@ -42,6 +42,18 @@ struct Servers: AsyncParsableCommand {
         @Option(name: .customLong("header"), help: "NAME: VALUE for an HTTP server; ${secret:NAME} as above.")
         var headers: [String] = []
         @Option(help: "Name of the secret that is its bearer token.") var bearer: String?
+        @Option(
+            name: .customLong("query"), help: "NAME=SECRET: a key that is sent as a parameter of the query.")
+        var queryKey: String?
+        @Option(help: "What its authorization server calls this node (OAuth client credentials).")
+        var clientID: String?
+        @Option(help: "Name of the secret that this node and the authorization server share.")
+        var clientSecret: String?
+        @Option(help: "Name of the secret that is this node's private key, in PEM.") var clientKey: String?
+        @Option(help: "The authorization server, as it spells itself: nobody else is shown secret or key.")
+        var issuer: String?
+        @Option(name: .customLong("scope"), help: "A scope to ask for; may be repeated.") var scopes:
+            [String] = []
         @Option(name: .customLong("tag"), help: "A word to find it by; may be repeated.") var tags: [String] =
             []
         @Flag(help: "Keep it on this node: no other node hears of it.") var local = false
@@ -92,9 +104,31 @@ struct Servers: AsyncParsableCommand {
             if let bearer {
                 members.append(("auth", .object([("bearer", .object([("secret", .string(bearer))]))])))
             }
+            if let auth = try otherAuth() { members.append(("auth", auth)) }
             if !tags.isEmpty { members.append(("tags", .array(tags.map(JSON.string)))) }
             if local { members.append(("export", false)) }
             return .object(members)
+        }
+
+        /// A credential that is no bearer token, if one is given.
+        private func otherAuth() throws -> JSON? {
+            let isClient =
+                clientID != nil || clientSecret != nil || clientKey != nil || issuer != nil || !scopes.isEmpty
+            guard [bearer != nil, queryKey != nil, isClient].filter({ $0 }).count <= 1 else {
+                throw ValidationError(
+                    "give one of --bearer, --query and --client-id; a server takes one credential")
+            }
+            if let queryKey {
+                let (name, secret) = try Self.split(queryKey, at: "=", option: "--query")
+                return ["query": ["name": .string(name), "secret": .string(secret)]]
+            }
+            guard isClient else { return nil }
+            let named = [
+                ("clientId", clientID), ("secret", clientSecret), ("key", clientKey), ("issuer", issuer),
+            ]
+            var members = named.compactMap { name, value in value.map { (name, JSON.string($0)) } }
+            if !scopes.isEmpty { members.append(("scopes", .array(scopes.map(JSON.string)))) }
+            return ["clientCredentials": .object(members)]
         }
 
         private static func split(_ text: String, at mark: Character, option: String) throws -> (

@@ -1,9 +1,10 @@
 import Catalog
 import Composition
-import Gateway
 import JSONSlice
 import MartletTestKit
 import Testing
+
+@testable import Gateway
 
 /// Holds docs/configuration.schema.json against what is really read.
 @Suite struct ConfigurationSchemaTests {
@@ -52,6 +53,14 @@ import Testing
         let name: Label = "x"
         let known = Self.known { _ = ServerDefinition(name: name, reading: &$0) }
         #expect(try Self.keys("/$defs/server/properties") == known)
+        #expect(
+            try Self.keys("/$defs/auth/properties") == Self.known { _ = ServerDefinition.Auth(reading: &$0) })
+        let client = "/$defs/auth/properties/clientCredentials/properties"
+        #expect(
+            try Self.keys(client) == Self.known { _ = ServerDefinition.ClientCredentials(reading: &$0) })
+        #expect(
+            try Self.keys("/$defs/serverTLS/properties")
+                == Self.known { _ = ServerDefinition.TLS(reading: &$0) })
     }
 
     @Test func `a virtual server has the keys of its decoder`() throws {

@@ -35,7 +35,9 @@ struct GrantKeeperTests {
         var asked: [(place: String, body: String, authorization: String?)] { state.withLock { $0.asked } }
         func count(_ place: String) -> Int { asked.filter { $0.place == place }.count }
 
-        func put(_ place: String, status: Int = 200, headers: [(String, String)] = [], _ body: JSON = .emptyObject) {
+        func put(
+            _ place: String, status: Int = 200, headers: [(String, String)] = [], _ body: JSON = .emptyObject
+        ) {
             state.withLock { $0.pages[place] = (status, headers, body) }
         }
 
@@ -45,14 +47,18 @@ struct GrantKeeperTests {
             let place = "\(exchange.method) \(exchange.path)"
             let page = state.withLock { state in
                 state.asked.append(
-                    (place, String(decoding: exchange.body, as: UTF8.self), exchange.headers.first("authorization")))
+                    (
+                        place, String(decoding: exchange.body, as: UTF8.self),
+                        exchange.headers.first("authorization")
+                    ))
                 return state.pages[place]
             }
             let (status, headers, body) = page ?? (404, [], .emptyObject)
             // Not at once, so that many come while one is answered.
             exchange.eventLoop.scheduleTask(in: .milliseconds(exchange.method == "POST" ? 50 : 0)) {
                 exchange.respond(
-                    status: status, headers: headers + [("Content-Type", "application/json")], body: Array(body.bytes))
+                    status: status, headers: headers + [("Content-Type", "application/json")],
+                    body: Array(body.bytes))
             }
         }
     }
@@ -91,11 +97,13 @@ struct GrantKeeperTests {
     }
 
     private static func source(
-        _ world: World, issuer: String? = nil, secret: @escaping @Sendable () throws -> String = { "hunter2-hunter2" }
+        _ world: World, issuer: String? = nil,
+        secret: @escaping @Sendable () throws -> String = { "hunter2-hunter2" }
     ) throws -> (TokenSource, HTTPClient) {
         let clients = BackendClients(auth: .standard, limits: .standard, log: .silent)
         let definition = ServerDefinition(
-            name: "press", transport: .http(url: "\(world.backend.origin)/mcp", headers: [], kind: .streamable),
+            name: "press",
+            transport: .http(url: "\(world.backend.origin)/mcp", headers: [], kind: .streamable),
             auth: .clientCredentials(
                 .init(clientID: "c", proof: .secret("s"), issuer: issuer ?? world.server.origin)))
         let source = try #require(
@@ -130,14 +138,19 @@ struct GrantKeeperTests {
             // What was found out is known: only the token was asked for again.
             #expect(world.server.count("GET /.well-known/oauth-authorization-server") == 1)
             let form = try #require(world.server.asked.last { $0.place == "POST /token" })
-            #expect(form.body.contains("resource=http%3A%2F%2F127.0.0.1") && form.authorization?.hasPrefix("Basic ") == true)
+            #expect(
+                form.body.contains("resource=http%3A%2F%2F127.0.0.1")
+                    && form.authorization?.hasPrefix("Basic ") == true)
             await Self.ended(source, http)
         }
     }
 
     @Test func `metadata that leads into this host is not fetched, however it is spelled`() async throws {
         try await Self.with { world in
-            for place in ["\(world.elsewhere.origin)/meta", "\(world.elsewhere.origin.replacing("127.0.0.1", with: "localhost"))/meta"] {
+            for place in [
+                "\(world.elsewhere.origin)/meta",
+                "\(world.elsewhere.origin.replacing("127.0.0.1", with: "localhost"))/meta",
+            ] {
                 world.backend.put(
                     "GET /mcp", status: 401,
                     headers: [("WWW-Authenticate", "Bearer resource_metadata=\"\(place)\"")])
@@ -157,7 +170,10 @@ struct GrantKeeperTests {
         try await Self.with { world in
             world.server.put(
                 "GET /.well-known/oauth-authorization-server",
-                ["issuer": .string(world.server.origin), "token_endpoint": .string("\(world.elsewhere.origin)/token")])
+                [
+                    "issuer": .string(world.server.origin),
+                    "token_endpoint": .string("\(world.elsewhere.origin)/token"),
+                ])
             let (source, http) = try Self.source(world)
             guard case .failure(let trouble) = await Self.token(source) else {
                 Issue.record("a token from there")
@@ -204,7 +220,9 @@ struct GrantKeeperTests {
         }
     }
 
-    @Test func `a refusal is not asked for again and again, but a person's word has it asked anew`() async throws {
+    @Test func `a refusal is not asked for again and again, but a person's word has it asked anew`()
+        async throws
+    {
         try await Self.with { world in
             world.server.put("POST /token", status: 401, ["error": "invalid_client"])
             let (source, http) = try Self.source(world)
@@ -213,7 +231,8 @@ struct GrantKeeperTests {
                 #expect(trouble.kind == .refused && trouble.text.contains("invalid_client"))
             }
             #expect(world.server.count("POST /token") == 1)
-            world.server.put("POST /token", ["access_token": "t1", "token_type": "Bearer", "expires_in": 300])
+            world.server.put(
+                "POST /token", ["access_token": "t1", "token_type": "Bearer", "expires_in": 300])
             source.forget()
             #expect(try await Self.token(source).get().text == "t1")
             #expect(world.server.count("POST /token") == 2)
@@ -221,7 +240,9 @@ struct GrantKeeperTests {
         }
     }
 
-    @Test func `a credential that does not open here is asked for nowhere, and the next call tries again`() async throws {
+    @Test func `a credential that does not open here is asked for nowhere, and the next call tries again`()
+        async throws
+    {
         struct Sealed: Error, CustomStringConvertible { let description = "the vault is sealed" }
         try await Self.with { world in
             let isSealed = Mutex(true)
@@ -243,5 +264,7 @@ struct GrantKeeperTests {
 }
 
 extension AuthSettings {
-    fileprivate static var standard: AuthSettings { ConfigSection.read(.emptyObject) { AuthSettings(reading: &$0) }.value }
+    fileprivate static var standard: AuthSettings {
+        ConfigSection.read(.emptyObject) { AuthSettings(reading: &$0) }.value
+    }
 }

@@ -82,7 +82,8 @@ struct BackendTargetTests {
 
     @Test func `a client's credential is for one server, one address and one issuer`() throws {
         func audience(_ url: String, _ issuer: String?) -> SecretAudience? {
-            let client = ServerDefinition.ClientCredentials(clientID: "c", proof: .secret("s"), issuer: issuer)
+            let client = ServerDefinition.ClientCredentials(
+                clientID: "c", proof: .secret("s"), issuer: issuer)
             return ServerDefinition(
                 name: "press", transport: .http(url: url, headers: [], kind: .streamable),
                 auth: .clientCredentials(client)

@@ -34,19 +34,23 @@ struct BackendCredentialTests {
             ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops, handler: handler)
     }
 
-    @Test func `a key in the query goes with every request, and stands in no URL that is shown`() async throws {
+    @Test func `a key in the query goes with every request, and stands in no URL that is shown`() async throws
+    {
         let seen = Seen()
         try await FrontRig.with(admits: {
             seen.note($0)
             return true
         }) { front in
             let target = BackendTarget.http(
-                url: front.url("/mcp?tenant=acme"), headers: [], query: [("api_key", SecretText("${secret:k}"))])
+                url: front.url("/mcp?tenant=acme"), headers: [],
+                query: [("api_key", SecretText("${secret:k}"))])
             try await BackendRig.with(target, secrets: ["k": Self.key]) { rig in
                 _ = try await rig.listing()
                 #expect(await rig.tool("echo", ["text": "hi"]).text == "hi")
             }
-            #expect(seen.targets.allSatisfy { $0 == "/mcp?tenant=acme&api_key=\(Self.encoded)" }, "\(seen.targets)")
+            #expect(
+                seen.targets.allSatisfy { $0 == "/mcp?tenant=acme&api_key=\(Self.encoded)" },
+                "\(seen.targets)")
         }
     }
 
@@ -63,13 +67,19 @@ struct BackendCredentialTests {
                 #expect(await rig.tool("echo", ["text": "old"]).text == "old")
             }
             let posts = seen.targets.filter { $0.contains("/messages") }
-            #expect(!posts.isEmpty && posts.allSatisfy { $0.split(separator: Self.encoded).count == 1 + ($0.hasSuffix(Self.encoded) ? 0 : 1) })
+            #expect(
+                !posts.isEmpty
+                    && posts.allSatisfy {
+                        $0.split(separator: Self.encoded).count == 1 + ($0.hasSuffix(Self.encoded) ? 0 : 1)
+                    })
             #expect(posts.allSatisfy { $0.contains("key=\(Self.encoded)") }, "\(posts)")
         }
     }
 
     @Test(arguments: [301, 302, 303, 307, 308])
-    func `a redirect to another origin carries nothing there: no key, no header, no token`(status: Int) async throws {
+    func `a redirect to another origin carries nothing there: no key, no header, no token`(status: Int)
+        async throws
+    {
         let seen = Seen()
         let elsewhere = try await Self.listener { exchange in
             seen.note(exchange)
@@ -82,7 +92,8 @@ struct BackendCredentialTests {
             exchange.respond(status: status, headers: [("Location", other)])
         }
         let target = BackendTarget.http(
-            url: "http://127.0.0.1:\(backend.address.port)/mcp", headers: [("Authorization", SecretText("Bearer ${secret:k}"))],
+            url: "http://127.0.0.1:\(backend.address.port)/mcp",
+            headers: [("Authorization", SecretText("Bearer ${secret:k}"))],
             query: [("api_key", SecretText("${secret:k}"))])
         try await BackendRig.with(target, secrets: ["k": Self.key]) { rig in
             let reason = try await rig.reason(.down)
@@ -121,7 +132,8 @@ struct BackendCredentialTests {
 
     @Test func `whoever is asked why a key cannot be used is not told the key`() async throws {
         let dead = "http://127.0.0.1:\(RawPeer.deadPort)/mcp"
-        let target = BackendTarget.http(url: dead, headers: [], query: [("api_key", SecretText("${secret:k}"))])
+        let target = BackendTarget.http(
+            url: dead, headers: [], query: [("api_key", SecretText("${secret:k}"))])
         try await BackendRig.with(target, secrets: ["k": Self.key]) { rig in
             let reason = try await rig.reason(.down)
             #expect(!reason.contains("qk-"))
@@ -134,7 +146,8 @@ struct BackendCredentialTests {
 
     /// Gives out tokens `t1`, `t2`, …, a new one whenever one is refused.
     private final class Mint: Sendable {
-        private let state = Mutex((number: UInt64(1), asked: 0, refusals: [UInt64](), trouble: CredentialTrouble?.none))
+        private let state = Mutex(
+            (number: UInt64(1), asked: 0, refusals: [UInt64](), trouble: CredentialTrouble?.none))
 
         init(trouble: CredentialTrouble? = nil) { state.withLock { $0.trouble = trouble } }
 
@@ -143,7 +156,8 @@ struct BackendCredentialTests {
         var source: TokenSource {
             TokenSource(
                 token: { refusal, ready in
-                    let result = self.state.withLock { state -> Result<TokenSource.Token, CredentialTrouble> in
+                    let result = self.state.withLock {
+                        state -> Result<TokenSource.Token, CredentialTrouble> in
                         if let trouble = state.trouble { return .failure(trouble) }
                         if let refusal {
                             state.refusals.append(refusal.number)
@@ -162,17 +176,22 @@ struct BackendCredentialTests {
     ) async throws {
         var service = service
         service.door = FrontDoor { exchange in
-            guard let status = accepts(exchange.headers.first("authorization")) else { return .allowed(.anonymous) }
+            guard let status = accepts(exchange.headers.first("authorization")) else {
+                return .allowed(.anonymous)
+            }
             return .refused(status: status, challenge: "Bearer", message: "no")
         }
         try await FrontRig.with(service) { front in
-            try await BackendRig.with(.http(url: front.url("/mcp"), headers: []), tokens: mint.source) { rig in
+            try await BackendRig.with(.http(url: front.url("/mcp"), headers: []), tokens: mint.source) {
+                rig in
                 try await body(front, rig)
             }
         }
     }
 
-    @Test func `a token that is refused is replaced, and the call that met the refusal runs once`() async throws {
+    @Test func `a token that is refused is replaced, and the call that met the refusal runs once`()
+        async throws
+    {
         let wanted = Mutex("Bearer t1")
         let calls = Counter()
         var service = FrontRig.sample
@@ -182,7 +201,9 @@ struct BackendCredentialTests {
             return inner(call, sink)
         }
         let mint = Mint()
-        try await Self.withTokens(mint, accepts: { header in header == wanted.withLock { $0 } ? nil : 401 }, service: service) {
+        try await Self.withTokens(
+            mint, accepts: { header in header == wanted.withLock { $0 } ? nil : 401 }, service: service
+        ) {
             _, rig in
             _ = try await rig.listing()
             #expect(mint.refusals.isEmpty)
@@ -194,9 +215,11 @@ struct BackendCredentialTests {
     }
 
     @Test(arguments: [401, 403])
-    func `a backend that refuses every token is told as wanting another credential, after one more try at most`(
-        status: Int
-    ) async throws {
+    func
+        `a backend that refuses every token is told as wanting another credential, after one more try at most`(
+            status: Int
+        ) async throws
+    {
         let mint = Mint()
         try await Self.withTokens(mint, accepts: { _ in status }) { _, rig in
             let reason = try await rig.reason(.authNeeded)
@@ -216,10 +239,13 @@ struct BackendCredentialTests {
     ) async throws {
         let mint = Mint(trouble: CredentialTrouble(kind, "the issuer says no"))
         let hits = Counter()
-        try await Self.withTokens(mint, accepts: { _ in
-            _ = hits.next()
-            return nil
-        }) { _, rig in
+        try await Self.withTokens(
+            mint,
+            accepts: { _ in
+                _ = hits.next()
+                return nil
+            }
+        ) { _, rig in
             let why = try await rig.reason(state)
             #expect(why.contains("the issuer says no"))
             let failure = await rig.tool("echo").failure

@@ -30,7 +30,8 @@ final class BackendRig: Sendable {
 
     static func with(
         _ target: BackendTarget, limits: BackendLimits = limits, secrets: [String: String] = [:],
-        tokens: TokenSource? = nil, seal: StateSeal? = nil, memory: TaskMemory = .none, _ body: (BackendRig) async throws -> Void
+        tokens: TokenSource? = nil, seal: StateSeal? = nil, memory: TaskMemory = .none,
+        _ body: (BackendRig) async throws -> Void
     ) async throws {
         let open = { @Sendable (name: String) in
             guard let value = secrets[name] else { throw NoSecret(name: name) }
@@ -49,7 +50,8 @@ final class BackendRig: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
             name: "b", target: target, limits: limits, group: FrontRig.loops, http: FrontRig.client,
-            tokens: tokens, secrets: { Array(try secret($0).utf8) }, seal: seal, memory: memory, log: FrontRig.log,
+            tokens: tokens, secrets: { Array(try secret($0).utf8) }, seal: seal, memory: memory,
+            log: FrontRig.log,
             chance: { 0.5 },
             events: { continuation.yield($0) })
         let rig = BackendRig(backend, stream)

@@ -20,7 +20,8 @@ struct AddressWatchTests {
     ) async throws {
         let count = SharedCount()
         let listener = try await HTTPListener.bind(
-            ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton
+            ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+            hosts: HostPolicy(names: ["rebound.example", "both.example"])
         ) { exchange in
             count.value.withLock { $0 += 1 }
             exchange.respond(status: 200, body: Array("here".utf8))
@@ -87,7 +88,9 @@ struct AddressWatchTests {
         }
     }
 
-    @Test func `a name is resolved once, and the connection goes to what was asked about, whatever it leads to next`()
+    @Test
+    func
+        `a name is resolved once, and the connection goes to what was asked about, whatever it leads to next`()
         async throws
     {
         let looks = SharedCount()
@@ -114,12 +117,16 @@ struct AddressWatchTests {
 
     @Test func `of several addresses only those are gone to that may be`() async throws {
         let resolve: AddressWatch.Resolve = { _, port in
-            [try SocketAddress(ipAddress: "127.0.0.66", port: port), try SocketAddress(ipAddress: "127.0.0.1", port: port)]
+            [
+                try SocketAddress(ipAddress: "127.0.0.66", port: port),
+                try SocketAddress(ipAddress: "127.0.0.1", port: port),
+            ]
         }
         try await Self.withServer(
             resolve: resolve, refuse: { bytes, _ in bytes == [127, 0, 0, 66] ? "no" : nil }
         ) { client, port, asked, hits in
-            let request = HTTPClientRequest(try HTTPURL("http://both.example:\(port)/"), timeout: .seconds(20))
+            let request = HTTPClientRequest(
+                try HTTPURL("http://both.example:\(port)/"), timeout: .seconds(20))
             #expect(try await client.collect(request).head.status == 200)
             #expect(asked.list.withLock { $0.count } == 2 && hits() == 1)
         }

@@ -18,19 +18,23 @@ struct ClientAssertionTests {
 
     @Test func `an assertion is to the byte what another implementation makes of the same key`() throws {
         let made = try ClientAssertion.make(
-            client: "martlet", issuer: "https://as.example.com/t1", key: ClientKey(pem: Array(Self.ed25519.utf8)),
+            client: "martlet", issuer: "https://as.example.com/t1",
+            key: ClientKey(pem: Array(Self.ed25519.utf8)),
             keyID: "k1", algorithm: .edDSA, id: "id-1", at: 1_790_000_000)
         #expect(made == Self.golden)
     }
 
     @Test(arguments: ["RS256", "RS384", "RS512", "ES256", "ES384"])
-    func `each algorithm signs what its public key finds good, for that issuer and for a minute`(name: String) throws {
+    func `each algorithm signs what its public key finds good, for that issuer and for a minute`(name: String)
+        throws
+    {
         let mint = try TokenMint(name, keyID: "k")
         let key = try ClientKey(pem: Array(mint.privatePEM.utf8))
         let algorithm = try #require(SignatureAlgorithm(name: name))
         #expect(key.algorithms.contains(algorithm))
         let made = try ClientAssertion.make(
-            client: "c", issuer: "https://as.example.com", key: key, keyID: "k", algorithm: algorithm, id: "1",
+            client: "c", issuer: "https://as.example.com", key: key, keyID: "k", algorithm: algorithm,
+            id: "1",
             at: 1_000)
         let token = try SignedToken(made)
         try token.signature.check(by: WebKeySet(document: TokenMint.keySet([mint]), allowsShared: false))
@@ -43,7 +47,8 @@ struct ClientAssertionTests {
     @Test func `names that JSON must escape stay one value each`() throws {
         let id = #"a","admin":"yes"#
         let made = try ClientAssertion.make(
-            client: id, issuer: "https://as.example.com", key: ClientKey(pem: Array(Self.ed25519.utf8)), keyID: nil,
+            client: id, issuer: "https://as.example.com", key: ClientKey(pem: Array(Self.ed25519.utf8)),
+            keyID: nil,
             algorithm: .edDSA, id: "1", at: 0)
         let claims = try SignedToken(made).claims
         #expect(claims["iss"]?.string == id && claims["admin"] == nil)

@@ -10,7 +10,8 @@ struct GrantErrandTests {
     private static let issuer = "https://as.example.com/t1"
 
     private static func settings(
-        _ url: String = mcp, issuer: String? = issuer, proof: GrantSettings.Proof = .secret, scopes: [String] = []
+        _ url: String = mcp, issuer: String? = issuer, proof: GrantSettings.Proof = .secret,
+        scopes: [String] = []
     ) throws -> GrantSettings {
         GrantSettings(
             resource: try #require(WebAddress(url)), issuer: issuer, clientID: "mart:let", proof: proof,
@@ -45,7 +46,10 @@ struct GrantErrandTests {
                     }
                 }
                 asked.append(fetch)
-                errand.take(.success(pages["\(fetch.method) \(fetch.url)"] ?? pages[fetch.url] ?? GrantAnswer(status: 404)))
+                errand.take(
+                    .success(
+                        pages["\(fetch.method) \(fetch.url)"] ?? pages[fetch.url] ?? GrantAnswer(status: 404))
+                )
             }
             return .failure(.unreachable("it does not end"))
         }
@@ -71,16 +75,22 @@ struct GrantErrandTests {
     @Test func `places are tried in the order of MCP, and the token is asked for this resource`() throws {
         var world = World(Self.whole)
         #expect(world.run(try Self.settings()) == .success(AccessToken(text: "t0ken", life: 60)))
-        #expect(world.urls == [Self.mcp, Self.resourcePlace, Self.serverPlace, "https://as.example.com/t1/token"])
+        #expect(
+            world.urls == [Self.mcp, Self.resourcePlace, Self.serverPlace, "https://as.example.com/t1/token"])
         #expect(world.asked.map(\.way) == [.backend, .backend, .open, .open])
         let order = try #require(world.asked.last)
         #expect(
             String(decoding: order.body, as: UTF8.self)
-                == "grant_type=client_credentials&scope=a%20b&resource=https%3A%2F%2Fapi.example.com%2Fv1%2Fmcp")
+                == "grant_type=client_credentials&scope=a%20b&resource=https%3A%2F%2Fapi.example.com%2Fv1%2Fmcp"
+        )
         // Both encoded, then joined: mart%3Alet:s3%20cr%2Fet
-        #expect(order.headers.first { $0.0 == "Authorization" }?.1 == "Basic bWFydCUzQWxldDpzMyUyMGNyJTJGZXQ=")
+        #expect(
+            order.headers.first { $0.0 == "Authorization" }?.1 == "Basic bWFydCUzQWxldDpzMyUyMGNyJTJGZXQ=")
         // Nobody else was shown anything.
-        #expect(world.asked.dropLast().allSatisfy { $0.body.isEmpty && !$0.headers.contains { $0.0 == "Authorization" } })
+        #expect(
+            world.asked.dropLast().allSatisfy {
+                $0.body.isEmpty && !$0.headers.contains { $0.0 == "Authorization" }
+            })
     }
 
     @Test func `all places are tried before there is none`() throws {
@@ -109,7 +119,8 @@ struct GrantErrandTests {
     func `a challenge says where the metadata is, and which scopes are wanted`(header: String) throws {
         var world = World(Self.whole)
         world.pages[Self.mcp] = GrantAnswer(status: 401, challenges: ["Negotiate", header])
-        world.pages["https://api.example.com/meta"] = GrantAnswer(status: 200, body: Array(Self.metadata.bytes))
+        world.pages["https://api.example.com/meta"] = GrantAnswer(
+            status: 200, body: Array(Self.metadata.bytes))
         _ = try world.run(try Self.settings()).get()
         #expect(world.urls[1] == "https://api.example.com/meta")
         #expect(String(decoding: try #require(world.asked.last).body, as: UTF8.self).contains("scope=x%20y&"))
@@ -139,14 +150,18 @@ struct GrantErrandTests {
         var world = World(Self.whole)
         world.pages[Self.resourcePlace] = GrantAnswer(
             status: 200,
-            body: Array(Self.metadata.setting("authorization_servers", to: ["https://evil.example/t1"]).bytes))
+            body: Array(Self.metadata.setting("authorization_servers", to: ["https://evil.example/t1"]).bytes)
+        )
         let trouble = GrantTrouble.otherIssuer(configured: Self.issuer, offered: ["https://evil.example/t1"])
         #expect(world.run(try Self.settings()) == .failure(trouble))
         #expect(world.asked.allSatisfy { $0.method == "GET" && !$0.url.contains("evil") })
         #expect(trouble.description.contains("https://evil.example/t1"))
     }
 
-    @Test func `where nobody has chosen an issuer, what there is to choose from is told, and nobody is asked`() throws {
+    @Test
+    func `where nobody has chosen an issuer, what there is to choose from is told, and nobody is asked`()
+        throws
+    {
         var world = World(Self.whole)
         let result = world.run(try Self.settings(issuer: nil))
         #expect(result == .failure(.issuerNotChosen(offered: [Self.issuer])))
@@ -154,7 +169,8 @@ struct GrantErrandTests {
     }
 
     @Test(arguments: [
-        "https://as.example.com/t1/", "https://as.example.com/T1", "https://as.example.com", "https://AS.example.com/t1",
+        "https://as.example.com/t1/", "https://as.example.com/T1", "https://as.example.com",
+        "https://AS.example.com/t1",
         "https://evil.example/t1",
     ])
     func `an issuer that spells itself otherwise is another`(named: String) throws {
@@ -162,14 +178,19 @@ struct GrantErrandTests {
         world.pages[Self.serverPlace] = GrantAnswer(
             status: 200, body: Array(Self.server.setting("issuer", to: .string(named)).bytes))
         #expect(
-            world.run(try Self.settings()) == .failure(.issuerMismatch(configured: Self.issuer, found: named)))
+            world.run(try Self.settings()) == .failure(.issuerMismatch(configured: Self.issuer, found: named))
+        )
         #expect(world.asked.allSatisfy { $0.method == "GET" })
     }
 
-    @Test func `a bare issuer may have the slash that some libraries add to a list, but not in its own metadata`() throws {
+    @Test
+    func `a bare issuer may have the slash that some libraries add to a list, but not in its own metadata`()
+        throws
+    {
         let bare = "https://as.example.com"
         var pages: [String: JSON] = [
-            Self.resourcePlace: Self.metadata.setting("authorization_servers", to: ["https://as.example.com/"]),
+            Self.resourcePlace: Self.metadata.setting(
+                "authorization_servers", to: ["https://as.example.com/"]),
             "https://as.example.com/.well-known/oauth-authorization-server": Self.server.setting(
                 "issuer", to: .string(bare)),
             "https://as.example.com/t1/token": Self.token,
@@ -192,7 +213,10 @@ struct GrantErrandTests {
         #expect(world.run(try Self.settings()) == .failure(.insecure(endpoint)))
     }
 
-    @Test func `the secret goes into the form where the server wants it there, and nowhere where it wants neither`() throws {
+    @Test
+    func `the secret goes into the form where the server wants it there, and nowhere where it wants neither`()
+        throws
+    {
         let methods = "token_endpoint_auth_methods_supported"
         var world = World(Self.whole)
         world.pages[Self.serverPlace] = GrantAnswer(
@@ -201,7 +225,8 @@ struct GrantErrandTests {
         let order = try #require(world.asked.last)
         #expect(!order.headers.contains { $0.0 == "Authorization" })
         #expect(
-            String(decoding: order.body, as: UTF8.self).hasSuffix("&client_id=mart%3Alet&client_secret=s3%20cr%2Fet"))
+            String(decoding: order.body, as: UTF8.self).hasSuffix(
+                "&client_id=mart%3Alet&client_secret=s3%20cr%2Fet"))
 
         world.pages[Self.serverPlace] = GrantAnswer(
             status: 200, body: Array(Self.server.setting(methods, to: ["private_key_jwt", "none"]).bytes))
@@ -223,7 +248,9 @@ struct GrantErrandTests {
         let rsa = try TokenMint("RS256")
         _ = try world.run(settings, credential: rsa.privatePEM).get()
         let form = String(decoding: try #require(world.asked.last).body, as: UTF8.self)
-        #expect(form.contains("client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"))
+        #expect(
+            form.contains(
+                "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"))
         let assertion = try #require(form.split(separator: "&").first { $0.hasPrefix("client_assertion=") })
         let token = try SignedToken(assertion.dropFirst("client_assertion=".count))
         #expect(token.algorithm == .rs384 && token.claims["aud"]?.string == Self.issuer)
@@ -238,7 +265,10 @@ struct GrantErrandTests {
     }
 
     @Test(arguments: [
-        (400, #"{"error":"invalid_scope","error_description":"s3cret"}"#, GrantTrouble.Kind.refused, "invalid_scope"),
+        (
+            400, #"{"error":"invalid_scope","error_description":"s3cret"}"#, GrantTrouble.Kind.refused,
+            "invalid_scope"
+        ),
         (401, #"{"error":"invalid_client"}"#, .refused, "secret set"),
         (400, #"{"error":"s3cret"}"#, .refused, "HTTP 400"), (403, "s3cret", .refused, "HTTP 403"),
         (500, "", .unavailable, "HTTP 500"), (429, "", .unavailable, "HTTP 429"),
@@ -282,7 +312,8 @@ struct GrantErrandTests {
 
     @Test(arguments: [
         "https://user@as.example.com", "https://as.example.com\\@evil.example", "ftp://as.example.com",
-        "https://", "https://as.example.com:0", "https://as.example.com:99999", "https://a b", "https://as.example.com/#x",
+        "https://", "https://as.example.com:0", "https://as.example.com:99999", "https://a b",
+        "https://as.example.com/#x",
         "//as.example.com", "",
     ])
     func `what two readers might read in two ways is no address`(text: String) {
