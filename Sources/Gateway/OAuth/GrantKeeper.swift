@@ -10,11 +10,6 @@ import Tokens
 /// The token is in this memory and nowhere else. It belongs to the backend as it was defined when this was made: one that is defined
 /// otherwise gets another keeper, which knows nothing of it.
 final class GrantKeeper: Sendable {
-    /// One request of an errand, from sending it to the last byte.
-    static let fetchMax = Duration.seconds(5)
-    /// A whole errand, which has eight requests at most; callers wait for it. Shorter than a server is given to say which era it
-    /// speaks (``BackendLimits/probeTimeout``), or it would be taken for one that says nothing.
-    static let errandMax = Duration.seconds(8)
     /// Callers that wait for one errand: as many as calls may run at one backend, several times.
     static let waitingMax = 1_000
     /// How long what was found out of resource and authorization server is good.
@@ -48,6 +43,7 @@ final class GrantKeeper: Sendable {
     /// By which everybody else is.
     private let wire: HTTPClient
     private let credential: @Sendable () throws -> [UInt8]
+    private let patience: GrantPatience
     private let start = ContinuousClock.now
     private let log: Logger
     private let state = Mutex(State())
@@ -57,13 +53,14 @@ final class GrantKeeper: Sendable {
     ///   - credential: opens the client's secret or private key for one use.
     init(
         server: String, settings: GrantSettings, backend: HTTPClient, wire: HTTPClient,
-        credential: @escaping @Sendable () throws -> [UInt8], log: Logger
+        credential: @escaping @Sendable () throws -> [UInt8], patience: GrantPatience = .standard, log: Logger
     ) {
         self.server = server
         self.settings = settings
         self.backend = backend
         self.wire = wire
         self.credential = credential
+        self.patience = patience
         self.log = log
     }
 
@@ -140,7 +137,7 @@ final class GrantKeeper: Sendable {
         knowing known: GrantErrand.Discovery?, challenge: ResourceChallenge?, _ epoch: Int
     ) {
         run(
-            GrantErrand(settings, challenge: challenge, knowing: known), until: .now + Self.errandMax, epoch)
+            GrantErrand(settings, challenge: challenge, knowing: known), until: .now + patience.errand, epoch)
     }
 
     private func run(_ errand: GrantErrand, until deadline: ContinuousClock.Instant, _ epoch: Int) {
@@ -181,13 +178,13 @@ final class GrantKeeper: Sendable {
             self.run(errand, until: deadline, epoch)
         }
         guard left > .zero else {
-            return answered(.failure(.unreachable("no answer within \(Self.errandMax)")))
+            return answered(.failure(.unreachable("no answer within \(patience.errand)")))
         }
         let exchange = JSONExchange(
             url: fetch.url, method: fetch.method, headers: fetch.headers, body: fetch.body,
             wantsBody: fetch.wants == .whole)
         exchange.send(
-            by: fetch.way == .backend ? backend : wire, within: min(left, Self.fetchMax),
+            by: fetch.way == .backend ? backend : wire, within: min(left, patience.fetch),
             answerBytesMax: ResourceMetadata.bytesMax
         ) { result in
             switch result {
@@ -258,4 +255,15 @@ final class GrantKeeper: Sendable {
             }
         return CredentialTrouble(kind, trouble.description)
     }
+}
+
+/// How long a token may take; callers wait for it.
+struct GrantPatience: Hashable, Sendable {
+    /// One request of an errand, from sending it to the last byte.
+    var fetch = Duration.seconds(5)
+    /// A whole errand, which has eight requests at most. Shorter than a server is given to say which era it speaks
+    /// (`BackendLimits.probeTimeout`), or it would be taken for one that says nothing.
+    var errand = Duration.seconds(8)
+
+    static let standard = GrantPatience()
 }

@@ -14,9 +14,13 @@ struct BackendClients: Sendable {
     private let limits: HTTPClientLimits
     private let auth: AuthSettings
     private let watch: AddressWatch
+    private let patience: GrantPatience
     private let log: Logger
 
-    init(auth: AuthSettings, limits: HTTPClientLimits, log: Logger) {
+    init(
+        auth: AuthSettings, limits: HTTPClientLimits, patience: GrantPatience = .standard, log: Logger
+    ) {
+        self.patience = patience
         let places = BackendPlaces(FetchGuard(allowed: auth.fetchAllowed))
         watch = AddressWatch { places.objection(to: $0) }
         shared = HTTPClient(group: EventLoops.shared, limits: limits, watch: watch)
@@ -62,7 +66,7 @@ struct BackendClients: Sendable {
             })
         return GrantKeeper(
             server: definition.name.text, settings: client.grant(for: resource), backend: http, wire: wire,
-            credential: { try secrets(client.secret.text) }, log: log
+            credential: { try secrets(client.secret.text) }, patience: patience, log: log
         ).source
     }
 }

@@ -100,7 +100,12 @@ struct GrantKeeperTests {
         _ world: World, issuer: String? = nil,
         secret: @escaping @Sendable () throws -> String = { "hunter2-hunter2" }
     ) throws -> (TokenSource, HTTPClient) {
-        let clients = BackendClients(auth: .standard, limits: .standard, log: .silent)
+        // A busy machine takes its time, and no test is about this.
+        var limits = HTTPClientLimits()
+        limits.connectTimeout = .seconds(40)
+        let clients = BackendClients(
+            auth: .standard, limits: limits,
+            patience: GrantPatience(fetch: .seconds(60), errand: .seconds(80)), log: .silent)
         let definition = ServerDefinition(
             name: "press",
             transport: .http(url: "\(world.backend.origin)/mcp", headers: [], kind: .streamable),
