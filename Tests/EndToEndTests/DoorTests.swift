@@ -66,7 +66,7 @@ extension EndToEnd.Doors {
     }
 
     /// A key, and a certificate that `signer` has signed; `nil`: it signs itself, and may sign others.
-    private static func certificate(
+    static func certificate(
         _ name: String, names: String, signer: String?, in scratch: Scratch
     ) async throws {
         let subject = ["-subj", "/CN=\(name)", "-days", "2"]

@@ -189,4 +189,72 @@ extension EndToEnd.DoorsBehind {
         try await eventually("it is up again") { try await a.server("vault")?["state"]?.string == "up" }
         try await a.stop()
     }
+
+    @Test(.timeLimit(.minutes(3)))
+    func
+        `a server of a private authority takes a node by its certificate, and a key in its query is nowhere else`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let path = scratch.path
+        try await EndToEnd.Doors.certificate("ca", names: "", signer: nil, in: scratch)
+        try await EndToEnd.Doors.certificate("gw", names: "IP:127.0.0.1", signer: "ca", in: scratch)
+        try await EndToEnd.Doors.certificate(
+            "node", names: "URI:spiffe://plant/node", signer: "ca", in: scratch)
+        let back = try await TestNode(
+            "back", in: scratch,
+            yaml: """
+                node: {name: back, segment: here}
+                listen:
+                  mcp: {address: "127.0.0.1:0", tls: {certificate: \(path)/gw.pem, key: \(path)/gw.key, clientCA: \(path)/ca.pem}}
+                  admin: 127.0.0.1:0
+                  mesh: none
+                mesh: {mdns: off}
+                """)
+        _ = try await back.json("servers", "add", "sample")
+        let url = "https://\(try await back.mcpAddress())/servers/sample/mcp"
+        let canary = "canary-" + UUID().uuidString + "/" + UUID().uuidString
+        let front = try await TestNode(
+            "front", in: scratch,
+            yaml: quiet("front") + """
+
+                servers:
+                  press:
+                    url: \(url)
+                    auth: {query: {name: api_key, secret: press-query}}
+                    tls: {ca: ../ca.pem, certificate: ../node.pem, key: {secret: press-key}}
+                  bare: {url: "\(url)", tls: {ca: \(path)/ca.pem}}
+                  blind: {url: "\(url)"}
+                """)
+        let key = try String(contentsOfFile: "\(path)/node.key", encoding: .utf8)
+        _ = try await front.json("secret", "set", "press-key", input: key)
+        _ = try await front.json("secret", "set", "press-query", input: canary)
+        try await eventually("the server is up") { try await front.server("press")?["state"]?.string == "up" }
+        let sum = try await front.json("call", "press__add", "a=40", "b=2")
+        #expect(sum["result"]?["structuredContent"]?["sum"]?.double == 42)
+        // Whoever shows no certificate is told so, and whoever does not know the authority is told that.
+        try await eventually("without a certificate it wants a credential") {
+            try await front.server("bare")?["state"]?.string == "auth needed"
+        }
+        try await eventually("an unknown authority is not believed") {
+            let server = try await front.server("blind")
+            return server?["state"]?.string == "down" && server?["reason"]?.string?.contains("tls.ca") == true
+        }
+        try await back.kill()
+        let failed = try await front.martlet("call", "press__add", "a=1", "b=1", "--json")
+        #expect(failed.status != 0)
+        try await eventually("it is down") { try await front.server("press")?["state"]?.string == "down" }
+
+        var shown = failed.output + failed.errors + front.log + front.program.outputText
+        for command in [["servers", "list"], ["status"], ["logs"], ["secret", "list"], ["doctor"]] {
+            let outcome = try await front.martlet(command + ["--json"])
+            shown += outcome.output + outcome.errors
+        }
+        for search in [SecretSearch(canary), SecretSearch(key)] {
+            #expect(search.forms(in: shown).isEmpty)
+            #expect(try await search.findings(inFolder: front.dataFolder) == [])
+        }
+        #expect(SecretSearch(canary).forms(in: shown + canary) == ["raw"], "it would have been found")
+        try await front.stop()
+    }
 }
