@@ -29,6 +29,7 @@ struct AddressWatchTests {
         let asked = Asked()
         var limits = HTTPClientLimits()
         limits.idleLife = .zero  // each request by a connection of its own
+        limits.connectTimeout = .seconds(40)  // a busy machine takes its time, and no test is about this
         let client = HTTPClient(
             group: MultiThreadedEventLoopGroup.singleton, limits: limits,
             watch: AddressWatch(resolve: resolve ?? { try SystemResolver.addresses(of: $0, port: $1) }) {
