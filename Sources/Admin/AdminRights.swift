@@ -58,6 +58,8 @@ enum AdminRights {
         "POST /v1/approve": .editor,
         "POST /v1/quarantine": .editor,
         "POST /v1/release": .editor,
+        "POST /v1/limit": .editor,
+        "POST /v1/unlimit": .editor,
 
         "GET /v1/secrets": .viewer,
         "PUT /v1/secrets/{name}": .admin,

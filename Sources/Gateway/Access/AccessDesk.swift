@@ -60,6 +60,8 @@ final class AccessDesk: Sendable {
     }
 
     let rules: AccessRules
+    /// Whether any rule wants a record before a call.
+    let wantsRecords: Bool
     let board: CatalogBoard
     private let state = Mutex(State())
     let book: Mutex<LimitBook>
@@ -71,6 +73,7 @@ final class AccessDesk: Sendable {
         now: @escaping @Sendable () -> Instant = { .zero }
     ) {
         self.rules = rules
+        wantsRecords = rules.rules.contains(where: \.isRecordRequired)
         self.board = board
         self.now = now
         book = Mutex(LimitBook(rules.limits))
@@ -88,7 +91,7 @@ final class AccessDesk: Sendable {
     func isOpen(to principal: Principal) -> Bool { rules.rules.isEmpty && principal.narrowing == nil }
 
     /// Whether calls are counted at all.
-    var hasLimits: Bool { !rules.limits.isEmpty }
+    var hasLimits: Bool { !rules.limits.isEmpty || !board.snapshot.limits.isEmpty }
 
     func place(of node: NodeID) -> AccessSubject.Place? {
         let (snapshot, names) = (board.snapshot, board.names)

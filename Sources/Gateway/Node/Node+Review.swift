@@ -40,6 +40,7 @@ extension Node {
                 "quarantined",
                 .array(snapshot.holds.all.sorted(by: Self.inOrder).map { Self.report($0, lookup) })
             ),
+            ("limited", .array(snapshot.limits.all.map { Self.report($0, lookup) })),
             ("lookAlikes", .array(lookAlikes(lookup).map { Self.report($0, lookup) })),
         ])
     }
@@ -82,6 +83,12 @@ extension Node {
         if !snapshot.holds.isEmpty {
             let count = snapshot.holds.all.count
             lines.append("\(count) \(count == 1 ? "quarantine stands" : "quarantines stand"): martlet review")
+        }
+        if !snapshot.limits.isEmpty {
+            let count = snapshot.limits.all.count
+            lines.append(
+                "\(count) \(count == 1 ? "limit by an operator stands" : "limits by operators stand"): martlet review"
+            )
         }
         return lines
     }
@@ -171,6 +178,15 @@ extension Node {
             ("by", .string(lookup.nodes[hold.signer])), ("byId", .string(hold.signer.description)),
             ("reach", .string(hold.reach.word)), ("reason", .string(hold.reason)),
             ("at", .number(Int(clamping: hold.at))),
+        ])
+    }
+
+    static func report(_ limit: StatedLimit, _ lookup: TargetLookup) -> JSON {
+        .object([
+            ("target", .string(ServerSpelling.text(limit.target, in: lookup.snapshot, lookup.nodes))),
+            ("by", .string(lookup.nodes[limit.signer])), ("byId", .string(limit.signer.description)),
+            ("allowance", .string(limit.allowance.text)), ("reason", .string(limit.reason)),
+            ("at", .number(Int(clamping: limit.at))),
         ])
     }
 

@@ -53,7 +53,7 @@ struct AuditCommand: AsyncParsableCommand {
             var records: [JSON] = []
             for item in told {
                 for record in item.answer.list("records")
-                where record.words("kind") == "call" && seen.insert(record.text).inserted {
+                where ["call", "intent"].contains(record.words("kind")) && seen.insert(record.text).inserted {
                     records.append(record)
                 }
             }
@@ -127,7 +127,7 @@ struct AuditCommand: AsyncParsableCommand {
             let node = isOwner ? record["owner"] : record["entryNode"]
             var lines = [
                 Terminal.bold("\(indent)\(record.words("end")) \(node?.words("label") ?? "")")
-                    + "  \(RecordPage.time(record.count("at")))  \(record.words("outcome"))  \(RecordPage.took(record))"
+                    + "  \(RecordPage.time(record.count("at")))  \(RecordPage.outcome(record))  \(RecordPage.took(record))"
             ]
             func say(_ key: String, _ text: String?) {
                 guard let text, !text.isEmpty else { return }
@@ -143,7 +143,9 @@ struct AuditCommand: AsyncParsableCommand {
             say("decision", "\(record.words("decision")), rule \(record["rule"]?.string ?? "none")")
             say("ended", RecordPage.why(record))
             say("arguments", digest(record.count("argumentsBytes"), record["arguments"]?.string))
-            say("result", digest(record.count("resultBytes"), record["result"]?.string))
+            if record["outcome"] != nil {
+                say("result", digest(record.count("resultBytes"), record["result"]?.string))
+            }
             say("definition", record["definition"]?.string)
             say("call", record.words("call") + (record["parent"]?.string.map { ", of \($0)" } ?? ""))
             say("trace", record.words("trace"))
