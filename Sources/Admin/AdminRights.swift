@@ -67,6 +67,8 @@ enum AdminRights {
 
         // Who called what; values are in them only where the configuration names the entry.
         "GET /v1/records": .viewer,
+        // Of other nodes only for administrators.
+        "GET /v1/trace/{id}": .viewer,
         "GET /v1/records/follow": .viewer,
 
         "POST /v1/auth/can-call": .viewer,

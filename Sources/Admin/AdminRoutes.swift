@@ -267,6 +267,9 @@ struct AdminRoute: Sendable {
             try await node.revokeCallerKey(request.parameters[0])
         },
 
+        AdminRoute("GET", "/v1/trace/{id}") { node, request in
+            try await node.traceRecords(request.parameters[0], by: request.visitor)
+        },
         AdminRoute("GET", "/v1/records") { node, request in try await node.listRecords(request.query) },
         AdminRoute(
             "GET", "/v1/records/follow",

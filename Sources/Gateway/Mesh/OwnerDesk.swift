@@ -13,10 +13,16 @@ struct OwnerDesk: Sendable {
     let access: AccessDesk
     /// Writes down what becomes of calls; `nil`: nobody does.
     var recorder: CallRecorder?
+    /// Answers other nodes' questions after records.
+    var traces: TraceDesk?
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         guard !call.isForNobody else {
-            local.abandonTask(call.server, call.request)
+            local.abandonTask(call.server, Self.qualified(call))
+            return .finished
+        }
+        if call.request.method == TraceQuestion.method, let traces {
+            traces.answer(call, sink)
             return .finished
         }
         guard let trail = recorder?.begin(call) else { return decide(call, nil, sink) }
@@ -66,7 +72,7 @@ struct OwnerDesk: Sendable {
         _ sink: @escaping CallSink
     ) -> CallHandle {
         guard let (kind, name) = AccessDesk.entry(of: call.request.method, call.request.params) else {
-            return local.call(call.server, call.request, sink)
+            return local.call(call.server, Self.qualified(call), sink)
         }
         let address = EntryAddress(
             server: ServerKey(owner: access.board.me, name: call.server), kind: kind, name: name)
@@ -97,8 +103,17 @@ struct OwnerDesk: Sendable {
             || access.requiresRecord(
                 of: request.method, address, through: view.virtualServer, by: view.subject,
                 arguments: request.params["arguments"] ?? .emptyObject)
-        guard isRequired else { return local.call(call.server, request, sink) }
-        return IntendedCall.begin(request, trail, sink) { [local] in local.call(call.server, request, sink) }
+        let told = Self.qualified(call)
+        guard isRequired else { return local.call(call.server, told, sink) }
+        return IntendedCall.begin(request, trail, sink) { [local] in local.call(call.server, told, sink) }
+    }
+
+    /// The request as the backend's own books know its caller.
+    private static func qualified(_ call: IncomingMeshCall) -> CallRequest {
+        var request = call.request
+        request.caller = Caller(issuer: call.principal.issuer, subject: call.principal.subject)
+            .qualified(by: call.principal.entryNode.description)
+        return request
     }
 
     /// The server's own name for what a request is about.

@@ -304,6 +304,18 @@ package final class RecordLog: Sendable {
         }
     }
 
+    /// The last records that fit, those of calls that have ended by now among them.
+    ///
+    /// - Parameter done: called once, on the thread of those who read.
+    package func find(
+        _ filter: RecordFilter, limit: Int, _ done: @escaping @Sendable (RecordFindings) -> Void
+    ) {
+        thread.async { [self] in
+            write()
+            readers.async { [folder] in done(folder.find(filter, limit: limit)) }
+        }
+    }
+
     /// Every record from now on that fits; `nil` when ``followersMax`` follow already.
     package func follow(_ filter: RecordFilter) -> AsyncStream<Followed>? {
         let (stream, continuation) = AsyncStream<Followed>.makeStream(
