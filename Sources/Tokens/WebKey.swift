@@ -74,18 +74,15 @@ package struct WebKey: Sendable {
             return HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: signed, using: key)
         case .rsa(let key):
             let signature = _RSA.Signing.RSASignature(rawRepresentation: Data(signature))
-            // The paddings of RFC 8017 §8.2 and §8.1; the salt is as long as the digest (RFC 7518 §3.5).
-            let (plain, salted) = (_RSA.Signing.Padding.insecurePKCS1v1_5, _RSA.Signing.Padding.PSS)
+            // The padding of RS256, RS384 and RS512 (RFC 8017 §8.2).
+            let padding = _RSA.Signing.Padding.insecurePKCS1v1_5
             switch algorithm {
-            case .rs256, .ps256:
-                return key.isValidSignature(
-                    signature, for: SHA256.hash(data: signed), padding: algorithm == .rs256 ? plain : salted)
-            case .rs384, .ps384:
-                return key.isValidSignature(
-                    signature, for: SHA384.hash(data: signed), padding: algorithm == .rs384 ? plain : salted)
-            case .rs512, .ps512:
-                return key.isValidSignature(
-                    signature, for: SHA512.hash(data: signed), padding: algorithm == .rs512 ? plain : salted)
+            case .rs256:
+                return key.isValidSignature(signature, for: SHA256.hash(data: signed), padding: padding)
+            case .rs384:
+                return key.isValidSignature(signature, for: SHA384.hash(data: signed), padding: padding)
+            case .rs512:
+                return key.isValidSignature(signature, for: SHA512.hash(data: signed), padding: padding)
             case .hs256, .es256, .es384, .edDSA: return false
             }
         case .p256(let key):
@@ -124,7 +121,7 @@ package struct WebKey: Sendable {
             guard let key = try? _RSA.Signing.PublicKey(n: modulus, e: exponent) else {
                 throw .tooWeak("an RSA key has at least 2048 bits (RFC 7518 §3.3)")
             }
-            return (.rsa(key), [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512])
+            return (.rsa(key), [.rs256, .rs384, .rs512])
         case "EC":
             let point: ([UInt8], [UInt8]) = (try bytes("x", in: json), try bytes("y", in: json))
             switch try text("crv", in: json) {

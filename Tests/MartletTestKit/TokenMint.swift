@@ -24,8 +24,7 @@ package struct TokenMint: Sendable {
         signer =
             switch algorithm {
             case "HS256": .shared(SymmetricKey(size: .bits256))
-            case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
-                .rsa(try _RSA.Signing.PrivateKey(keySize: .bits2048))
+            case "RS256", "RS384", "RS512": .rsa(try _RSA.Signing.PrivateKey(keySize: .bits2048))
             case "ES256": .p256(P256.Signing.PrivateKey())
             case "ES384": .p384(P384.Signing.PrivateKey())
             default: .ed25519(Curve25519.Signing.PrivateKey())
@@ -116,10 +115,10 @@ package struct TokenMint: Sendable {
         switch signer {
         case .shared(let key): Array(HMAC<SHA256>.authenticationCode(for: data, using: key))
         case .rsa(let key):
-            switch algorithm.suffix(3) {
-            case "384": try rsa(key, SHA384.hash(data: data))
-            case "512": try rsa(key, SHA512.hash(data: data))
-            default: try rsa(key, SHA256.hash(data: data))
+            switch algorithm {
+            case "RS384": try Self.rsa(key, SHA384.hash(data: data))
+            case "RS512": try Self.rsa(key, SHA512.hash(data: data))
+            default: try Self.rsa(key, SHA256.hash(data: data))
             }
         case .p256(let key): Array(try key.signature(for: data).rawRepresentation)
         case .p384(let key): Array(try key.signature(for: data).rawRepresentation)
@@ -127,9 +126,8 @@ package struct TokenMint: Sendable {
         }
     }
 
-    private func rsa(_ key: _RSA.Signing.PrivateKey, _ digest: some Digest) throws -> [UInt8] {
-        let padding = algorithm.hasPrefix("PS") ? _RSA.Signing.Padding.PSS : .insecurePKCS1v1_5
-        return Array(try key.signature(for: digest, padding: padding).rawRepresentation)
+    private static func rsa(_ key: _RSA.Signing.PrivateKey, _ digest: some Digest) throws -> [UInt8] {
+        Array(try key.signature(for: digest, padding: .insecurePKCS1v1_5).rawRepresentation)
     }
 
     /// Base64url by other code than the product's.

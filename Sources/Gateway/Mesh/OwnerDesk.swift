@@ -111,8 +111,7 @@ struct OwnerDesk: Sendable {
     /// The request as the backend's own books know its caller.
     private static func qualified(_ call: IncomingMeshCall) -> CallRequest {
         var request = call.request
-        request.caller = Caller(issuer: call.principal.issuer, subject: call.principal.subject)
-            .qualified(by: call.principal.entryNode.description)
+        request.caller = request.caller.qualified(by: call.principal.entryNode.description)
         return request
     }
 

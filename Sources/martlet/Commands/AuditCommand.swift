@@ -25,7 +25,7 @@ struct AuditCommand: AsyncParsableCommand {
         func run() async throws {
             var told: [Told] = [
                 try await options.withNode { node in
-                    let answer = try await node.get("/v1/trace" + AdminClient.path(id))
+                    let answer = try await node.get(AdminClient.path("v1", "trace", id))
                     return Told(node: answer.words("node"), answer: answer)
                 }
             ]
