@@ -58,6 +58,8 @@ enum AdminRights {
         "POST /v1/approve": .editor,
         "POST /v1/quarantine": .editor,
         "POST /v1/release": .editor,
+        "POST /v1/limit": .editor,
+        "POST /v1/unlimit": .editor,
 
         "GET /v1/secrets": .viewer,
         "PUT /v1/secrets/{name}": .admin,
@@ -65,6 +67,8 @@ enum AdminRights {
 
         // Who called what; values are in them only where the configuration names the entry.
         "GET /v1/records": .viewer,
+        // Of other nodes only for administrators.
+        "GET /v1/trace/{id}": .viewer,
         "GET /v1/records/follow": .viewer,
 
         "POST /v1/auth/can-call": .viewer,

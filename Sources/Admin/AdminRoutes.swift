@@ -211,6 +211,16 @@ struct AdminRoute: Sendable {
             try await node.release(
                 try request.text("target"), reason: request.body["reason"]?.string ?? "")
         },
+        AdminRoute("POST", "/v1/limit") { node, request in
+            try await node.limit(
+                try request.text("target"), rate: try request.textIfAny("rate"),
+                concurrency: request.body["concurrency"]?.int,
+                reason: request.body["reason"]?.string ?? "")
+        },
+        AdminRoute("POST", "/v1/unlimit") { node, request in
+            try await node.releaseLimits(
+                try request.text("target"), reason: request.body["reason"]?.string ?? "")
+        },
 
         AdminRoute("GET", "/v1/secrets") { node, _ in try await node.listSecrets() },
         AdminRoute("PUT", "/v1/secrets/{name}") { node, request in
@@ -257,6 +267,9 @@ struct AdminRoute: Sendable {
             try await node.revokeCallerKey(request.parameters[0])
         },
 
+        AdminRoute("GET", "/v1/trace/{id}") { node, request in
+            try await node.traceRecords(request.parameters[0], by: request.visitor)
+        },
         AdminRoute("GET", "/v1/records") { node, request in try await node.listRecords(request.query) },
         AdminRoute(
             "GET", "/v1/records/follow",

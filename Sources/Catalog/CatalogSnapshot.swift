@@ -94,6 +94,8 @@ package struct CatalogSnapshot: Sendable {
     /// What is held back, and which definitions operators approved.
     package var holds = Holds.none
     package var approvals = Approvals.none
+    /// How often operators let what be called.
+    package var limits = StatedLimits.none
     /// Whether what is known of other nodes may be called; else it is from before this node's start, and no peer has
     /// answered yet.
     package var isConfirmed = true

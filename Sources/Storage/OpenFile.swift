@@ -78,6 +78,11 @@ struct OpenFile: ~Copyable, Sendable {
         while fsync(descriptor) != 0 { if errno != EINTR { throw failed("flush") } }
     }
 
+    /// The same for what was written and how long the file is, without its times: `fdatasync(2)`.
+    func syncData(by sync: (Int32) -> Int32) throws(DataFolderError) {
+        while sync(descriptor) != 0 { if errno != EINTR { throw failed("flush") } }
+    }
+
     /// - Returns: whether nobody else holds the lock; it is let go by ``unlock()``, or with the last copy of the
     ///   descriptor.
     func lock() throws(DataFolderError) -> Bool {

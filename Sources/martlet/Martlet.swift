@@ -25,7 +25,8 @@ struct Martlet: AsyncParsableCommand {
                     AuthCommand.self,
                 ]),
             CommandGroup(
-                name: "Trust", subcommands: [Review.self, Approve.self, Quarantine.self, Release.self]),
+                name: "Trust",
+                subcommands: [Review.self, Approve.self, Quarantine.self, Limit.self, Release.self]),
             CommandGroup(name: "Check", subcommands: [ConfigCommand.self]),
             CommandGroup(name: "Inside", subcommands: [SampleServerCommand.self]),
         ])

@@ -171,6 +171,33 @@ extension EndToEnd.Glass {
         #expect(local["quarantined"]?[0]?["reach"]?.string == "here")
         #expect(try await a.ask("/v1/review")["quarantined"]?.elements.count == 1)
 
+        // Nor may it say to the mesh how often its own is called; an operator may.
+        #expect(try await c.martlet("limit", "bank/rate", "--rate", "2/h").status != 0)
+        #expect(try await a.martlet("limit", "c--bank/rate", "--rate", "2").status != 0)
+        let limited = try await a.json("limit", "c--bank/rate", "--rate", "2/h", "--reason", "it is old")
+        #expect(limited["limited"]?[0]?["allowance"]?.string == "2 in 1h")
+        try await eventually("all have heard of it", within: .seconds(3), every: .milliseconds(5)) {
+            for node in [bridge, c] {
+                guard try await node.ask("/v1/review")["limited"]?.elements.count == 1 else { return false }
+            }
+            return true
+        }
+        // The owner counts all of them together.
+        #expect(try await call(a, "c--bank__rate") == "Tells the rate.")
+        #expect(try await call(bridge, "c--bank__rate") == "Tells the rate.")
+        #expect(try await call(c, "bank__rate") == "limited")
+        #expect(try await call(a, "c--bank__rate") == "limited")
+        #expect(try await c.martlet("review").output.contains("2 in 1h"))
+        #expect(try await c.martlet("status").output.contains("1 limit by an operator stands"))
+        let allowed = try await c.json(
+            "catalog", "sql", "SELECT signer, entry, allowance, state FROM statements WHERE kind = 'limit'")
+        #expect(allowed["rows"]?.text == #"[["a","rate","2 in 1h","stands"]]"#)
+        #expect(try await c.json("release", "bank/rate", "--limit")["released"]?.elements.isEmpty == true)
+        #expect(try await a.json("release", "c--bank/rate", "--limit")["released"]?.elements.count == 1)
+        try await eventually("c runs it again", within: .seconds(3)) {
+            try await call(c, "bank__rate") == "Tells the rate."
+        }
+
         #expect(try await a.json("release", "c--bank/pay")["released"]?.elements.count == 1)
         try await eventually("c runs it again", within: .seconds(3)) {
             try await call(c, "bank__pay") == "Pays a bill at once."

@@ -11,6 +11,77 @@ extension EndToEnd.TwoNodes {
     }
 
     @Test(.timeLimit(.minutes(2)))
+    func `an operator's node asks the other end through the mesh, and no other node is answered`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let binary = try #require(Binary.path)
+        let a = try await TestNode(
+            "a", in: scratch,
+            yaml: quiet("a", mesh: "127.0.0.1:0") + """
+
+                servers:
+                  sample:
+                    command: "\(binary)"
+                    args: [sample-server]
+                    tools: {add: {audit: required}}
+                audit: {values: ["*"]}
+                """)
+        let b = try await TestNode(
+            "b", in: scratch, yaml: quiet("b", mesh: "127.0.0.1:0"),
+            arguments: ["--join", try await a.joinToken("--role", "member", "--role", "entry")])
+        let ops = try await TestNode(
+            "ops", in: scratch, yaml: quiet("ops", mesh: "127.0.0.1:0"),
+            arguments: ["--join", try await a.joinToken("--role", "member", "--role", "operator")])
+        for node in [b, ops] {
+            try await eventually("\(node.name) knows a's tools") {
+                try await node.entryState("a--sample__add") == "available"
+            }
+        }
+        let answer = try await b.json("call", "a--sample__add", "a=1", "b=2", "--as", "key:alice")
+        #expect(answer["ok"]?.bool == true, "\(answer.text)")
+        let id = try #require(answer["callId"]?.string)
+
+        // The entry node has no role operator: its own record is all that it gets.
+        let alone = try await b.json("audit", "trace", id)
+        #expect(alone["records"]?.elements.map { $0["end"]?.string } == ["entry"])
+        #expect(alone["missing"]?.elements.map(\.string) == ["a"])
+        #expect(alone["unreached"]?[0]?["why"]?.string?.contains("role operator") == true, "\(alone.text)")
+
+        // The owner has; it asks the entry node. A third node asks whom it reaches.
+        for node in [a, ops] {
+            let both = try await node.json("audit", "trace", id)
+            let ends = both["records"]?.elements ?? []
+            #expect(Set(ends.map { $0["end"]?.string }) == ["entry", "owner"], "\(node.name): \(both.text)")
+            #expect(both["missing"]?.elements.isEmpty == true)
+            // Both say that an administrator asked as her; the owner's says that its intent came first.
+            #expect(ends.allSatisfy { $0["principal"]?.string == "key:alice" })
+            #expect(ends.allSatisfy { $0["assumedBy"]?.string == "local:admin" }, "\(both.text)")
+            let owner = ends.first { $0["end"]?.string == "owner" }
+            #expect(owner?["intended"]?.bool == true)
+            // What may be kept of values stays where it is.
+            #expect((owner?["values"] == nil) == (node.name == "ops"))
+        }
+        // Only an administrator's key asks others.
+        let viewer = try #require(
+            try await a.json("token", "create", "looker", "--admin", "viewer")["token"]?.string)
+        let admin = try #require(try await a.json("status")["listen"]?["admin"]?.string)
+        let environment = a.environment.merging(["MARTLET_TOKEN": viewer, "MARTLET_NODE": admin]) { $1 }
+        let looked = try await Program.run(
+            [binary, "audit", "trace", id, "--json"], environment: environment)
+        let seen = try JSON(validating: looked.output)
+        #expect(seen["records"]?.elements.map { $0["end"]?.string } == ["owner"])
+        #expect(seen["unreached"]?[0]?["why"]?.string?.contains("administrators") == true, "\(seen.text)")
+
+        b.program.signal(SIGSTOP)
+        let part = try await a.json("audit", "trace", id)
+        #expect(part["records"]?.elements.count == 1)
+        #expect(part["unreached"]?[0]?["node"]?.string == "b", "\(part.text)")
+        b.program.signal(SIGCONT)
+        for node in [b, ops, a] { try await node.stop() }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
     func `a trace joins both ends of a call, a refused one names its rule, and no value is written`()
         async throws
     {

@@ -32,6 +32,53 @@ extension EndToEnd.TwoNodes {
     }
 
     @Test(.enabled(if: PythonClient.isInstalled), .timeLimit(.minutes(3)))
+    func `alice of another entry node is another alice, and who has no name may move`() async throws {
+        let scratch = try Scratch()
+        let quoted = PythonClient.script(on: .one, "task_server.py").map { "\"\($0)\"" }
+        let child = "{command: \(quoted[0]), args: [\(quoted.dropFirst().joined(separator: ", "))]}"
+        let owner = try await TestNode(
+            "owner", in: scratch,
+            yaml: quiet("owner", mesh: "127.0.0.1:0") + "\nservers: {studio: \(child)}")
+        var entries: [TestNode] = []
+        for name in ["one", "two"] {
+            entries.append(
+                try await TestNode(
+                    name, in: scratch, yaml: quiet(name, mesh: "127.0.0.1:0"),
+                    arguments: ["--join", try await owner.joinToken()]))
+        }
+        let tool = "owner--studio__render"
+        for entry in entries {
+            try await eventually("\(entry.name) lists the tool", within: .seconds(30)) {
+                try await entry.entryState(tool) != nil
+            }
+        }
+        func make(_ key: String? = nil) async throws -> String {
+            let made = try await ModernCall.send(
+                "tools/call", ["name": .string(tool), "arguments": ["forever": true]], name: tool,
+                to: entries[0], key: key)
+            return try #require(made.pointer("/result/taskId")?.string, "\(made.text)")
+        }
+        func get(_ id: String, _ place: Int, _ key: String? = nil) async throws -> JSON {
+            try await ModernCall.send(
+                "tasks/get", ["taskId": .string(id)], name: id, to: entries[place], key: key)
+        }
+        // Without a credential a client goes on wherever it comes in.
+        let nobodys = try await make()
+        for place in [0, 1] {
+            #expect(try await get(nobodys, place).pointer("/result/status") == "working")
+        }
+        var keys: [String] = []
+        for entry in entries {
+            keys.append(try #require(try await entry.json("token", "create", "alice")["token"]?.string))
+        }
+        let hers = try await make(keys[0])
+        #expect(try await get(hers, 0, keys[0]).pointer("/result/status") == "working")
+        let others = try await get(hers, 1, keys[1])
+        #expect(others.pointer("/error/code") == -32602, "\(others.text)")
+        for node in entries + [owner] { try await node.stop() }
+    }
+
+    @Test(.enabled(if: PythonClient.isInstalled), .timeLimit(.minutes(3)))
     func `a task over HTTP is found again after its owner was killed, by its caller`() async throws {
         let scratch = try Scratch()
         let quoted = PythonClient.script(on: .one, "task_server.py").map { "\"\($0)\"" }
@@ -132,9 +179,11 @@ enum ModernCall {
     ]
 
     static func send(
-        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode
+        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode,
+        key: String? = nil
     ) async throws -> JSON {
-        let program = try await start(method, params, name: name, capabilities: capabilities, to: node)
+        let program = try await start(
+            method, params, name: name, capabilities: capabilities, to: node, key: key)
         let outcome = try await program.outcome(within: .seconds(60))
         // An answer with nothing before it is JSON, otherwise the last event of a stream.
         let last = outcome.output.split(separator: "\n").last { $0.contains("jsonrpc") } ?? ""
@@ -143,7 +192,8 @@ enum ModernCall {
 
     /// Sends it, and leaves the answer to whoever waits for it.
     static func start(
-        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode
+        _ method: String, _ params: JSON, name: String, capabilities: JSON = capabilities, to node: TestNode,
+        key: String? = nil
     ) async throws -> Program {
         let meta: JSON = .object([
             ("io.modelcontextprotocol/protocolVersion", "2026-07-28"),
@@ -152,10 +202,11 @@ enum ModernCall {
         let body: JSON = [
             "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": params.setting("_meta", to: meta),
         ]
-        let headers = [
-            "Content-Type: application/json", "Accept: application/json, text/event-stream",
-            "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: \(method)", "Mcp-Name: \(name)",
-        ]
+        let headers =
+            [
+                "Content-Type: application/json", "Accept: application/json, text/event-stream",
+                "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: \(method)", "Mcp-Name: \(name)",
+            ] + (key.map { ["Authorization: Bearer \($0)"] } ?? [])
         let url = "http://\(try await node.mcpAddress())/mcp"
         return try Program(
             ["curl", "-sS", "--max-time", "20", "--data", body.text, url] + headers.flatMap { ["-H", $0] })

@@ -92,6 +92,18 @@ extension SimulatedMesh {
         }
     }
 
+    package func limit(_ index: NodeIndex, _ target: StatementTarget, _ allowance: CallAllowance) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.say(.limit(target, allowance), reason: "busy", wall: 0, at: now, using: &random)
+        }
+    }
+
+    package func releaseLimits(_ index: NodeIndex, _ target: StatementTarget) throws {
+        try act(index) { core, now, random throws(PublishProblem) in
+            try core.releaseLimits(target, reason: "", wall: 0, at: now, using: &random).effects
+        }
+    }
+
     package func release(_ index: NodeIndex, _ target: StatementTarget) throws {
         try act(index) { core, now, random throws(PublishProblem) in
             try core.release(target, reason: "", wall: 0, at: now, using: &random).effects

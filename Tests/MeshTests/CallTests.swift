@@ -27,6 +27,11 @@ struct CallCodingTests {
         bare.client = ClientFacts()
         bare.ticket = nil
         #expect(try CallHeader(canonical: bare.canonicalBytes) == bare)
+        var assumed = header
+        assumed.assumedBy = Caller(issuer: "local", subject: "admin:ops")
+        #expect(try CallHeader(canonical: assumed.canonicalBytes) == assumed)
+        #expect(
+            assumed.canonicalBytes.starts(with: header.canonicalBytes), "nodes that read it read the rest")
     }
 
     @Test func `a header cut anywhere, or with more behind it, is refused`() throws {
@@ -40,7 +45,14 @@ struct CallCodingTests {
         first.ticket = nil
         first.client.era = .modern
         #expect(try CallHeader(canonical: bytes.prefix(ofVersion1)) == first)
-        #expect(throws: WireError.trailing(bytes: 1)) { try CallHeader(canonical: bytes + [0]) }
+        #expect(throws: WireError.self) { try CallHeader(canonical: bytes + [0]) }
+        var assumed = header
+        assumed.assumedBy = Caller(issuer: "local", subject: "admin")
+        let more = assumed.canonicalBytes
+        #expect(throws: WireError.trailing(bytes: 1)) { try CallHeader(canonical: more + [0]) }
+        for count in bytes.count + 1..<more.count {
+            #expect(throws: WireError.self) { try CallHeader(canonical: more.prefix(count)) }
+        }
     }
 
     static let records: [CallRecord] =

@@ -247,7 +247,7 @@ struct GoldenDecisions {
         {
             let body = StatementBody(decision, reason: "why", at: 1_785_200_000)
             vectors[name] = try Statement(
-                body.name,
+                decision.verb, body.name,
                 version: DocumentVersion(incarnation: 4, life: 0x0123_4567_89AB_CDEF, sequence: sequence),
                 body: isLifted ? nil : body, enrolment: enrolment, by: node
             ).encoded
@@ -265,5 +265,12 @@ struct GoldenDecisions {
                     ReleasedWord(signer: NodeID(high: 1, low: 3), word: ContentHash(of: [2])),
                 ]))
         try add("taken-back", 6, .quarantine(.entry(entry)), isLifted: true)
+        let rate = CallRate(100, in: .seconds(60))
+        let both = try CallAllowance(rate: rate, concurrency: 4).orFail()
+        try add("limit", 7, .limit(.server(server), both))
+        try add(
+            "limit-at-once", 8, .limit(.node(server.owner), CallAllowance(rate: nil, concurrency: 2).orFail())
+        )
+        try add("limit-taken-back", 9, .limit(.server(server), both), isLifted: true)
     }
 }

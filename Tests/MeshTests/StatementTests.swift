@@ -24,13 +24,15 @@ struct StatementTests {
     ) throws -> Statement {
         let body = StatementBody(decision, reason: "why", at: 1_785_000_000)
         return try Statement(
-            body.name, version: DocumentVersion(incarnation: 1, life: node.life, sequence: sequence),
+            decision.verb, body.name,
+            version: DocumentVersion(incarnation: 1, life: node.life, sequence: sequence),
             body: body, enrolment: enrolment ?? node.enrolment, by: node.signer)
     }
 
     private func lift(_ statement: Statement, by node: LocalNode, sequence: UInt64 = 2) throws -> Statement {
         try Statement(
-            statement.name, version: DocumentVersion(incarnation: 1, life: node.life, sequence: sequence),
+            try statement.body.orFail().decision.verb, statement.name,
+            version: DocumentVersion(incarnation: 1, life: node.life, sequence: sequence),
             body: nil, enrolment: node.enrolment, by: node.signer)
     }
 
@@ -40,6 +42,10 @@ struct StatementTests {
 
     private func entry(of node: LocalNode, _ name: String = "pay") -> EntryAddress {
         EntryAddress(server: ServerKey(owner: node.id, name: "bank"), kind: .tool, name: name)
+    }
+
+    private func allowance(_ count: Int, concurrency: Int? = nil) throws -> CallAllowance {
+        try CallAllowance(rate: CallRate(count, in: .seconds(10)), concurrency: concurrency).orFail()
     }
 
     private let pin = Pin(ContentHash(of: [1]))
@@ -60,7 +66,8 @@ struct StatementTests {
         for decision in [
             StatementDecision.approve(theirs, pin), .quarantine(.of(theirs)),
             .quarantine(.server(theirs.server)),
-            .quarantine(.node(chief.id)),
+            .quarantine(.node(chief.id)), .limit(.of(theirs), try allowance(1)),
+            .limit(.of(mine), try allowance(1)),
             .release(.node(member.id), [ReleasedWord(signer: member.id, word: ContentHash(of: []))]),
         ] {
             let refused = take(try say(decision, by: member))
@@ -114,6 +121,53 @@ struct StatementTests {
         #expect(standing().holds.isEmpty)
         // Nothing that was lifted comes back.
         #expect(take(mine) == .outdated && standing().holds.isEmpty)
+    }
+
+    @Test mutating func `all limits of a target stand until each is taken back or named, whoever said it`()
+        throws
+    {
+        let target = StatementTarget.of(entry(of: member))
+        let mine = try say(.limit(target, allowance(10)), by: chief)
+        let theirs = try say(.limit(target, allowance(2, concurrency: 4)), by: other)
+        _ = take(mine)
+        _ = take(theirs)
+        _ = take(try say(.quarantine(target), by: chief))
+        let limits = StatedLimits(standing().limits)
+        #expect(
+            limits.on(entry(of: member)).map(\.allowance.rate?.count).sorted { $0 ?? 0 < $1 ?? 0 } == [2, 10])
+        // Said anew it takes the place of the first, and is another word.
+        let anew = try say(.limit(target, allowance(7)), by: chief, sequence: 2)
+        _ = take(anew)
+        _ = take(try say(.release(target, [word(mine)]), by: other))
+        #expect(standing().limits.count == 2)
+        // Of a revoked operator limits stand, its releases do not count.
+        _ = take(try say(.release(target, [word(anew)]), by: other, sequence: 2))
+        #expect(standing().limits.map(\.signer) == [other.id])
+        var revocations = RevocationBook()
+        let revoked = try Revocation(of: other.id, reason: "", grant: chief.enrolment.grant, by: chief.signer)
+        _ = revocations.take(revoked, under: mesh.trust, by: mesh.checker, isIssuer: { _ in false })
+        #expect(standing(revocations).limits.count == 2)
+        _ = take(try say(.release(target, [word(theirs)]), by: chief))
+        #expect(standing(revocations).limits.map(\.signer) == [chief.id])
+        _ = take(try lift(anew, by: chief, sequence: 3))
+        #expect(standing(revocations).limits.isEmpty && standing().holds.count == 1)
+    }
+
+    @Test func `a limit out of bounds is no statement`() throws {
+        #expect(CallAllowance(rate: nil, concurrency: nil) == nil)
+        #expect(CallAllowance(rate: nil, concurrency: 0) == nil)
+        let good = try say(.limit(.node(member.id), allowance(9, concurrency: 5)), by: chief).encoded
+        let body = StatementBody(
+            .limit(.node(member.id), try allowance(9, concurrency: 5)), reason: "why", at: 1)
+        var bytes = body.canonicalBytes
+        // Behind verb, target and the flag stands the count.
+        let place = 1 + 1 + 16 + 1
+        #expect(Array(bytes[place..<place + 4]) == [0, 0, 0, 9])
+        bytes.replaceSubrange(place..<place + 4, with: [0, 0, 0xFF, 0xFF])
+        #expect(throws: WireError.invalid("rate")) { try StatementBody(canonical: bytes) }
+        // Nor is a limit under the number of other decisions, which older nodes would read.
+        #expect(good.first == 4)
+        #expect(throws: WireError.invalid("statement kind")) { try Statement.decode([3] + good.dropFirst()) }
     }
 
     @Test mutating func `an approval lifts no quarantine`() throws {
@@ -239,6 +293,8 @@ struct StatementTests {
             say(.approve(entry(of: member), pin), by: chief), say(.quarantine(.node(member.id)), by: chief),
             say(.quarantine(.server(address.server)), by: chief),
             say(.release(.of(address), released), by: chief),
+            say(.limit(.of(address), allowance(3)), by: chief),
+            lift(say(.limit(.of(address), allowance(3)), by: chief), by: chief),
             lift(say(.quarantine(.node(member.id)), by: chief), by: chief),
         ]
         for statement in said {
@@ -255,13 +311,35 @@ struct StatementTests {
         // A name that is not its content's would let one decision hide behind another.
         let body = StatementBody(.quarantine(.node(member.id)), reason: "", at: 0)
         let misnamed = try Statement(
-            StatementBody.name(.quarantine, .node(chief.id)),
+            .quarantine, StatementBody.name(.quarantine, .node(chief.id)),
             version: DocumentVersion(incarnation: 1, life: 1, sequence: 1), body: body,
             enrolment: chief.enrolment, by: chief.signer)
         #expect(throws: WireError.invalid("statement name")) { try Statement.decode(misnamed.encoded) }
     }
 
     // MARK: On a link
+
+    @Test(arguments: [true, false])
+    func `limits go to whom they mean something, and two nodes compare only what both know`(isNew: Bool)
+        throws
+    {
+        var pair = LinkedPair(
+            mesh, (chief, []), (other, []),
+            features: isNew ? Hello.ownFeatures : Hello.ownFeatures & ~Hello.takesLimits)
+        let target = StatementTarget.node(member.id)
+        _ = try pair.cores[0].say(
+            .quarantine(target), reason: "", wall: 0, at: pair.now, using: &pair.random)
+        _ = try pair.cores[0].say(
+            .limit(target, allowance(4)), reason: "", wall: 0, at: pair.now, using: &pair.random)
+        pair.link()
+        #expect(pair.cores[1].standingStatements.holds.count == 1)
+        #expect(pair.cores[1].standingStatements.limits.count == (isNew ? 1 : 0))
+        // What differs is not said over and over.
+        let before = pair.frames.count
+        for _ in 0..<10 { pair.pass(.seconds(12)) }
+        let sets = pair.frames.dropFirst(before).count { if case .statements = $0 { true } else { false } }
+        #expect(sets == 0)
+    }
 
     @Test func `a decision is stored, then sent to all, then shown`() throws {
         var random = SplitMix64(seed: 3)

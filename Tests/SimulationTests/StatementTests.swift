@@ -89,13 +89,14 @@ struct StatementTests {
     /// What was said in a history, as an all-seeing clerk writes it down.
     private struct Clerk {
         var quarantines: [ReleasedWord: StatementTarget] = [:]
+        var limits: [ReleasedWord: CallAllowance] = [:]
         /// Taken back by their signers, or said anew.
         var replaced: Set<ReleasedWord> = []
         /// Named by whom.
         var released: [ReleasedWord: Set<NodeID>] = [:]
     }
 
-    /// Quarantines, approvals, releases and revocations under cuts and restarts: in the end all hold the same, nobody is looser than
+    /// Quarantines, limits, approvals, releases and revocations under cuts and restarts: in the end all hold the same, nobody is looser than
     /// the strictest word that stands, and at no step does a quarantine go without somebody's word.
     private func history(seed: UInt64) throws {
         let mesh = try SimulatedMesh(seed: seed)
@@ -122,23 +123,26 @@ struct StatementTests {
         var stoodAt: [SimulatedMesh.NodeIndex: Set<ContentHash>] = [:]
         mesh.stepObserver = { index in
             guard let core = try? mesh.core(index) else { return }
-            let words = Set(core.standingStatements.holds.compactMap(\.word))
+            let standing = core.standingStatements
+            let words = Set(standing.holds.compactMap(\.word) + standing.limits.map(\.word))
             for gone in (stoodAt[index] ?? []).subtracting(words) {
                 let isHeld = core.statements.all.values.contains { $0.hash == gone }
                 let isNamed = core.statements.all.values.contains {
                     guard case .release(_, let released)? = $0.body?.decision else { return false }
                     return released.contains { $0.word == gone }
                 }
-                #expect(!isHeld || isNamed, "seed \(seed): node \(index) let a quarantine go by itself")
+                #expect(
+                    !isHeld || isNamed, "seed \(seed): node \(index) let a quarantine or a limit go by itself"
+                )
             }
             stoodAt[index] = words
         }
 
-        for _ in 0..<12 {
+        for _ in 0..<15 {
             let some = try nodes.randomElement(using: &random).orFail()
             let target = try targets.randomElement(using: &random).orFail()
             let isRunning = mesh.isRunning(some)
-            switch Int.random(in: 0..<12, using: &random) {
+            switch Int.random(in: 0..<15, using: &random) {
             case 0...2 where isRunning:
                 let before = try mesh.core(some).statements.all
                 // Unless it is beyond its role, or revoked.
@@ -156,6 +160,30 @@ struct StatementTests {
                 for hold in before.subtracting(after) {
                     let word = ReleasedWord(signer: hold.signer, word: try hold.word.orFail())
                     if hold.signer == mesh.id(some) {
+                        clerk.replaced.insert(word)
+                    } else {
+                        clerk.released[word, default: []].insert(mesh.id(some))
+                    }
+                }
+            case 12...13 where isRunning:
+                let before = try mesh.core(some).statements.all
+                let allowance = try CallAllowance(
+                    rate: CallRate(Int.random(in: 1...50, using: &random), in: .seconds(10)), concurrency: nil
+                ).orFail()
+                guard (try? mesh.limit(some, target, allowance)) != nil else { break }
+                let key = StatementKey(origin: mesh.id(some), name: StatementBody.name(.limit, target))
+                let said = try mesh.core(some).statements[key].orFail()
+                if let old = before[key] {
+                    clerk.replaced.insert(ReleasedWord(signer: key.origin, word: old.hash))
+                }
+                clerk.limits[ReleasedWord(signer: key.origin, word: said.hash)] = allowance
+            case 14 where isRunning:
+                let before = Set(try mesh.core(some).standingStatements.limits.filter { $0.target == target })
+                guard (try? mesh.releaseLimits(some, target)) != nil else { break }
+                let after = Set(try mesh.core(some).standingStatements.limits)
+                for limit in before.subtracting(after) {
+                    let word = ReleasedWord(signer: limit.signer, word: limit.word)
+                    if limit.signer == mesh.id(some) {
                         clerk.replaced.insert(word)
                     } else {
                         clerk.released[word, default: []].insert(mesh.id(some))
@@ -190,18 +218,21 @@ struct StatementTests {
 
         let core = try mesh.core(chief)
         let standing = core.standingStatements
-        let words = Set(standing.holds.compactMap(\.word))
-        for (word, target) in clerk.quarantines where !clerk.replaced.contains(word) {
+        let words = Set(standing.holds.compactMap(\.word) + standing.limits.map(\.word))
+        for word in Array(clerk.quarantines.keys) + clerk.limits.keys where !clerk.replaced.contains(word) {
             // What somebody said whom nobody heard before he was ended is heard by nobody.
             guard core.statements.all.values.contains(where: { $0.hash == word.word }) else {
-                #expect(
-                    core.revocations.objection(to: word.signer) != nil, "seed \(seed): a quarantine is lost")
+                #expect(core.revocations.objection(to: word.signer) != nil, "seed \(seed): a word is lost")
                 continue
             }
             let isReleased = (clerk.released[word] ?? []).contains {
                 core.revocations.objection(to: $0) == nil
             }
-            #expect(words.contains(word.word) || isReleased, "seed \(seed): \(target) is let go")
+            #expect(words.contains(word.word) || isReleased, "seed \(seed): \(word.word) is let go")
+        }
+        for limit in standing.limits {
+            let said = clerk.limits[ReleasedWord(signer: limit.signer, word: limit.word)]
+            #expect(said == limit.allowance, "seed \(seed): a limit that nobody said, or not so")
         }
         for approval in standing.approvals {
             #expect(

@@ -63,6 +63,8 @@ package struct AuditRecord: Hashable, Sendable {
     package var isAllowed: Bool
     /// The rule that allowed or refused it; `nil`: there was none to ask.
     package var rule: String?
+    /// Whether an intent was on stable storage before the call went out.
+    package var isIntended = false
     package var outcome: Outcome
     /// The word of docs/reference/errors.md for a call that the gateway ended.
     package var reason: String?
@@ -132,6 +134,9 @@ package struct LostRecords: Hashable, Sendable {
 /// One leaf of the log.
 package enum RecordLeaf: Hashable, Sendable {
     case call(AuditRecord)
+    /// A call that is about to go out: whatever becomes of it, it was meant. Its outcome is ``AuditRecord/Outcome/unknown``, and its
+    /// result and its time are not there.
+    case intent(AuditRecord)
     case lost(LostRecords)
 }
 
@@ -139,7 +144,7 @@ extension RecordLeaf {
     /// In milliseconds since 1970-01-01T00:00:00Z.
     package var at: Int64 {
         switch self {
-        case .call(let record): record.at
+        case .call(let record), .intent(let record): record.at
         case .lost(let lost): lost.at
         }
     }

@@ -29,7 +29,7 @@ package struct RecordFilter: Hashable, Sendable {
     package func chooses(_ leaf: RecordLeaf) -> Bool {
         switch leaf {
         case .lost(let lost): since.map { lost.at >= $0 } ?? true
-        case .call(let record): chooses(record)
+        case .call(let record), .intent(let record): chooses(record)
         }
     }
 

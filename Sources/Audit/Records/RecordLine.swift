@@ -76,6 +76,9 @@ extension RecordLeaf {
         case .call(let record):
             writer.put("kind", "call")
             record.write(into: &writer)
+        case .intent(let record):
+            writer.put("kind", "intent")
+            record.write(into: &writer, isOver: false)
         }
         return writer.finished()
     }
@@ -92,6 +95,11 @@ extension RecordLeaf {
         case "call":
             guard let record = AuditRecord(json, at: Int64(at)) else { return nil }
             self = .call(record)
+        case "intent":
+            guard let record = AuditRecord(json.setting("outcome", to: "unknown"), at: Int64(at)) else {
+                return nil
+            }
+            self = .intent(record)
         default: return nil
         }
     }
@@ -103,7 +111,8 @@ extension AuditRecord {
     /// Nodes on a path are at most nine (mesh-wide bound of hops); more are left out.
     static let pathMax = 16
 
-    fileprivate func write(into writer: inout JSONObjectWriter) {
+    /// - Parameter isOver: whether what only an end has is written.
+    fileprivate func write(into writer: inout JSONObjectWriter, isOver: Bool = true) {
         func put(_ key: StaticString, _ text: String?, max: Int = Self.textMax) {
             if let text { writer.put(key, text.cut(to: max)) }
         }
@@ -127,12 +136,16 @@ extension AuditRecord {
         put("definition", definition)
         put("decision", isAllowed ? "allowed" : "refused")
         put("rule", rule)
-        put("outcome", outcome.rawValue)
-        put("reason", reason)
-        put("answer", answer)
+        if isIntended { writer.put("intended", true) }
+        if isOver {
+            put("outcome", outcome.rawValue)
+            put("reason", reason)
+            put("answer", answer)
+        }
         writer.put("argumentsBytes", argumentsBytes)
-        writer.put("resultBytes", resultBytes)
+        if isOver { writer.put("resultBytes", resultBytes) }
         put("arguments", argumentsDigest)
+        guard isOver else { return }
         put("result", resultDigest)
         writer.put("microseconds", microseconds)
         if !path.isEmpty {
@@ -156,6 +169,7 @@ extension AuditRecord {
             resultBytes: json["resultBytes"]?.int ?? 0, argumentsDigest: json["arguments"]?.string,
             resultDigest: json["result"]?.string, microseconds: json["microseconds"]?.int ?? 0,
             path: json["path"]?.elements.compactMap(\.string) ?? [])
+        isIntended = json["intended"]?.bool ?? false
     }
 }
 

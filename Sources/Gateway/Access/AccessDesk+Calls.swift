@@ -87,6 +87,23 @@ extension AccessDesk {
     }
 }
 
+/// What needs a record first.
+extension AccessDesk {
+    /// Whether a rule of this node that allows a call wants a record of it on stable storage before it goes out.
+    func requiresRecord(
+        of method: String, _ address: EntryAddress, through virtualServer: Label?, by subject: AccessSubject,
+        arguments: JSON
+    ) -> Bool {
+        guard wantsRecords, RecordDemands.methods.contains(method) else { return false }
+        let standing = standing(of: subject)
+        guard !standing.isFree else { return false }
+        return rules.requireRecord(
+            of: .use(of: address.kind),
+            target(of: address.server, address.kind, address.name, through: virtualServer), standing,
+            arguments: arguments)
+    }
+}
+
 /// What of calls is counted.
 extension AccessDesk {
     private static let countedMethods: Set<String> = [
@@ -97,24 +114,43 @@ extension AccessDesk {
     ///
     /// - Returns: to be given to ``leave(_:)`` when the call is over.
     func enter(
-        _ method: String, _ target: AccessTarget, by subject: AccessSubject
+        _ method: String, _ address: EntryAddress, through virtualServer: Label?, by subject: AccessSubject
     ) -> Result<LimitBook.Place, CallFailure> {
-        guard !rules.limits.isEmpty, Self.countedMethods.contains(method) else { return .success(.none) }
-        let places = rules.limits(on: target, by: subject)
-        guard !places.isEmpty else { return .success(.none) }
+        guard Self.countedMethods.contains(method) else { return .success(.none) }
+        let stated = Glass.limits(on: address, in: board.snapshot)
+        let places =
+            rules.limits.isEmpty
+            ? []
+            : rules.limits(
+                on: target(of: address.server, address.kind, address.name, through: virtualServer),
+                by: subject)
+        guard !places.isEmpty || !stated.isEmpty else { return .success(.none) }
         let time = now()
         let entered = book.withLock {
-            $0.enter(places, as: subject.principal.caller, from: subject.place?.node, at: time)
+            $0.enter(places, stated, as: subject.principal.caller, from: subject.place?.node, at: time)
         }
         switch entered {
         case .success(let place): return .success(place)
         case .failure(let excess):
             let wait = excess.wait.map { "again in \(Self.spell($0))" } ?? "again when one of them is over"
+            let (said, rule) = words(on: excess.limit, subject.principal.caller)
             return .failure(
                 CallFailure(
-                    .limited, "\(subject.principal.caller.written) has reached the limit \(excess.limit)",
-                    hint: wait,
-                    isUnsent: true, retryAfter: excess.wait, rule: "\(excess.limit)"))
+                    .limited, said, hint: wait, isUnsent: true, retryAfter: excess.wait, rule: rule))
+        }
+    }
+
+    private func words(on limit: LimitExcess.Name, _ caller: Caller) -> (said: String, rule: String) {
+        switch limit {
+        case .configured(let name): return ("\(caller.written) has reached the limit \(name)", name)
+        case .stated(let limit):
+            let names = board.names
+            let target = ServerSpelling.text(limit.target, in: board.snapshot, names)
+            let reason = limit.reason.isEmpty ? "" : " (\(limit.reason))"
+            return (
+                "\(target) is called as often as the operator \(names[limit.signer]) lets it be, \(limit.allowance.text)\(reason)",
+                "limit on \(target)"
+            )
         }
     }
 

@@ -13,8 +13,8 @@ import Policy
 extension AccessDesk {
     struct OwnerView: Sendable {
         var subject: AccessSubject
-        /// `nil` for a call that is about no entry.
-        var target: AccessTarget?
+        /// Through which the caller came, as far as that is believed.
+        var virtualServer: Label?
         var decision: AccessDecision
         var isSeen: Bool
         /// Whether the entry node speaks for others: for itself its link speaks.
@@ -32,7 +32,7 @@ extension AccessDesk {
         let namesOthers = isListen || principal != .node(principal.entryNode)
         guard !rules.isEmpty else {
             return OwnerView(
-                subject: subject, target: nil, decision: .open, isSeen: true, namesOthers: namesOthers)
+                subject: subject, decision: .open, isSeen: true, namesOthers: namesOthers)
         }
         let own = ServerKey(owner: board.me, name: call.server)
         if isListen {
@@ -43,7 +43,7 @@ extension AccessDesk {
             }
             if let refused = watched.first(where: { !$0.isAllowed }) {
                 return OwnerView(
-                    subject: subject, target: nil, decision: refused, isSeen: false,
+                    subject: subject, decision: refused, isSeen: false,
                     namesOthers: namesOthers)
             }
         }
@@ -55,7 +55,7 @@ extension AccessDesk {
                 && (namesVirtualServers
                     || rules.maySee(anythingOf: names(of: own), through: nil, standing(of: subject)))
             return OwnerView(
-                subject: subject, target: nil, decision: isSeen ? .open : .refused(.noRule), isSeen: isSeen,
+                subject: subject, decision: isSeen ? .open : .refused(.noRule), isSeen: isSeen,
                 namesOthers: namesOthers)
         }
         let virtualServer = call.virtualServer.flatMap {
@@ -67,7 +67,7 @@ extension AccessDesk {
         let isSeen =
             decision.isAllowed || decide(.see, target, by: subject, arguments: .emptyObject).isAllowed
         return OwnerView(
-            subject: subject, target: target, decision: decision, isSeen: isSeen,
+            subject: subject, virtualServer: virtualServer, decision: decision, isSeen: isSeen,
             namesOthers: namesOthers)
     }
 

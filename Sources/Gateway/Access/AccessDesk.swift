@@ -19,6 +19,11 @@ final class AccessDesk: Sendable {
     static let rememberedBytesMax = 1_024
     /// Endpoints as somebody sees them, by standing. A view holds all of an endpoint's names, so there are fewer of them.
     static let viewsMax = 256
+    /// What they take together, by a careful guess: an entry's definition is shared, its places in a view are not. Fifty views of ten thousand
+    /// entries; at one more than fit all are made anew.
+    static let viewBytesMax = 256 << 20
+    /// Of one entry in one view: its row, its name, and its places in what is looked up by name.
+    static let viewEntryBytes = 512
 
     /// What a call passes through on its way, as far as rules ask.
     struct Passage: Sendable {
@@ -48,6 +53,7 @@ final class AccessDesk: Sendable {
         /// Of the whole view that it was made from.
         let basis: UInt64
         let made: CatalogBoard.Made
+        let bytes: Int
     }
 
     private struct State {
@@ -55,22 +61,33 @@ final class AccessDesk: Sendable {
         var numbers: [AccessStanding: Int] = [:]
         var rulings: [Question: AccessRuling] = [:]
         var views: [Sight: Seen] = [:]
+        var viewBytes = 0
         var viewNumbers: UInt64 = 0
         var lastNumber = 0
     }
 
     let rules: AccessRules
+    /// Whether any rule wants a record before a call.
+    let wantsRecords: Bool
     let board: CatalogBoard
     private let state = Mutex(State())
     let book: Mutex<LimitBook>
     let now: @Sendable () -> Instant
 
+    private let viewBytesMax: Int
+
+    /// What is remembered of views, by the same guess.
+    var viewBytes: Int { state.withLock { $0.viewBytes } }
+
     /// - Parameter now: the clock of the limits.
     init(
         rules: AccessRules = AccessRules(), board: CatalogBoard,
+        viewBytesMax: Int = AccessDesk.viewBytesMax,
         now: @escaping @Sendable () -> Instant = { .zero }
     ) {
+        self.viewBytesMax = viewBytesMax
         self.rules = rules
+        wantsRecords = rules.rules.contains(where: \.isRecordRequired)
         self.board = board
         self.now = now
         book = Mutex(LimitBook(rules.limits))
@@ -88,7 +105,7 @@ final class AccessDesk: Sendable {
     func isOpen(to principal: Principal) -> Bool { rules.rules.isEmpty && principal.narrowing == nil }
 
     /// Whether calls are counted at all.
-    var hasLimits: Bool { !rules.limits.isEmpty }
+    var hasLimits: Bool { !rules.limits.isEmpty || !board.snapshot.limits.isEmpty }
 
     func place(of node: NodeID) -> AccessSubject.Place? {
         let (snapshot, names) = (board.snapshot, board.names)
@@ -137,12 +154,18 @@ final class AccessDesk: Sendable {
         let sight = Sight(endpoint: name.asDefined, standing: known.number)
         if let seen = state.withLock({ $0.views[sight] }), seen.basis == whole.number { return seen.made }
         let view = seen(whole.view, through: virtualServer, known.standing)
+        let bytes = EntryKind.allCases.reduce(0) { $0 + view.list($1).count } * Self.viewEntryBytes
         return state.withLock { state in
             state.viewNumbers += 1
             // Apart from the numbers of whole views.
             let made = CatalogBoard.Made(view: view, number: state.viewNumbers | 1 << 63)
-            if state.views.count >= Self.viewsMax { state.views = [:] }
-            state.views[sight] = Seen(basis: whole.number, made: made)
+            if let old = state.views.removeValue(forKey: sight) { state.viewBytes -= old.bytes }
+            if state.views.count >= Self.viewsMax || state.viewBytes + bytes > viewBytesMax {
+                (state.views, state.viewBytes) = ([:], 0)
+            }
+            guard bytes <= viewBytesMax else { return made }
+            state.views[sight] = Seen(basis: whole.number, made: made, bytes: bytes)
+            state.viewBytes += bytes
             return made
         }
     }

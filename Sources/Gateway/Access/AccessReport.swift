@@ -34,7 +34,13 @@ struct AccessReport {
         ]
         if let team = teams { members.append(("teams", team)) }
         members.append(("door", .string(doorText(visible))))
-        members.append(("parts", .array(zip(targets, decisions).map(part))))
+        members.append(
+            (
+                "parts",
+                .array(
+                    zip(zip(targets, decisions), parts).map { part($0.0, $0.1, stated: statedLimits(on: $1)) }
+                )
+            ))
         members.append(("notes", .array(notes(parts).map(JSON.string))))
         return .object(members)
     }
@@ -56,7 +62,7 @@ struct AccessReport {
         return "nothing at \(endpoint) may be seen, so it is as if it did not exist"
     }
 
-    private func part(_ target: AccessTarget, _ decision: AccessDecision) -> JSON {
+    private func part(_ target: AccessTarget, _ decision: AccessDecision, stated: [JSON]) -> JSON {
         let verb = AccessVerb.use(of: target.kind)
         let rules = access.rules.explain(verb, target, by: subject, arguments: arguments)
         let seen = access.decide(.see, target, by: subject, arguments: .emptyObject)
@@ -64,7 +70,7 @@ struct AccessReport {
             ("server", .string(target.servers.last ?? "")), ("name", .string(target.entry)),
             ("verb", .string(verb.rawValue)), ("allowed", .bool(decision.isAllowed)),
             ("decision", .string(decision.reason)), ("see", .string(seen.reason)),
-            ("rules", .array(rules.map(Self.rule))), ("limits", .array(limits(on: target))),
+            ("rules", .array(rules.map(Self.rule))), ("limits", .array(limits(on: target) + stated)),
         ])
     }
 
@@ -97,6 +103,29 @@ struct AccessReport {
                 members.append(("running", .number(left?.running ?? 0)))
             }
             if limit.isShared { members.append(("shared", true)) }
+            return .object(members)
+        }
+    }
+
+    /// What operators let the entry be called, by all together.
+    private func statedLimits(on binding: Binding) -> [JSON] {
+        let (snapshot, names, time) = (access.board.snapshot, access.board.names, access.now())
+        let address = EntryAddress(server: binding.server, kind: binding.kind, name: binding.entry)
+        return Glass.limits(on: address, in: snapshot).map { limit in
+            let left = access.book.withLock { $0.left(of: limit, at: time) }
+            let target = ServerSpelling.text(limit.target, in: snapshot, names)
+            var members: [(String, JSON)] = [
+                ("name", .string("by operator \(names[limit.signer]) on \(target)"))
+            ]
+            if let rate = limit.allowance.rate {
+                members.append(("rate", .string(rate.text)))
+                if let calls = left.calls { members.append(("left", .number(calls))) }
+            }
+            if let concurrency = limit.allowance.concurrency {
+                members.append(("concurrency", .number(concurrency)))
+                members.append(("running", .number(left.running)))
+            }
+            members.append(("shared", true))
             return .object(members)
         }
     }

@@ -18,6 +18,8 @@ struct ForwardedCall: Sendable {
     var request: CallRequest
     /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
     var isRepeat = false
+    /// Who really asked, where an administrator calls as somebody else.
+    var assumedBy: Caller?
 }
 
 /// The way of a call through this node: name → binding → owner → back (docs/architecture.md).
@@ -176,7 +178,7 @@ final class CallRouter: Sendable {
             return listen(route, request, rewritten, else: refuse)
         }
         return dispatch(
-            request, to: route.server, as: route.binding, passage, on: node, sent: sent, rewritten)
+            request, to: route.server, as: route.binding, passage, on: node, trail, sent: sent, rewritten)
     }
 
     /// Sends a call to a server, or to one of its replicas: the one way of every call, a composite's steps among them.
@@ -184,9 +186,11 @@ final class CallRouter: Sendable {
     /// - Parameters:
     ///   - binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
     ///   - node: this node's label.
+    ///   - trail: of this call, or of this step.
     private func dispatch(
         _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
-        on node: String, sent: @escaping @Sendable (ServerKey) -> Void, _ sink: @escaping CallSink
+        on node: String, _ trail: CallTrail?, sent: @escaping @Sendable (ServerKey) -> Void,
+        _ sink: @escaping CallSink
     ) -> CallHandle {
         // Of the server that is named: that its backend has a replica elsewhere is no way around.
         if let failure = objection(request, server) {
@@ -198,19 +202,26 @@ final class CallRouter: Sendable {
         let send: ReplicaDesk.Send = { [self] server, request, isRepeat, sink in
             counted(request, about: entry, at: server, passage, sink) { [board, local, forward] sink in
                 sent(server)
-                guard server.owner != board.me else {
+                let send: @Sendable () -> CallHandle
+                if server.owner == board.me {
                     guard !isRepeat || local.isRepeatable(request, at: server.name) else {
                         sink(.failure(Self.unrepeatable(request, at: server.name, on: node)))
                         return .finished
                     }
-                    return local.call(server.name, request, sink)
+                    send = { local.call(server.name, request, sink) }
+                } else {
+                    send = {
+                        forward(
+                            ForwardedCall(
+                                owner: server.owner, server: server.name, hash: binding?.hash,
+                                kind: binding?.kind, caller: request.caller,
+                                virtualServer: passage.virtualServer, request: request, isRepeat: isRepeat,
+                                assumedBy: passage.subject.principal.assumedBy),
+                            sink)
+                    }
                 }
-                return forward(
-                    ForwardedCall(
-                        owner: server.owner, server: server.name, hash: binding?.hash, kind: binding?.kind,
-                        caller: request.caller, virtualServer: passage.virtualServer, request: request,
-                        isRepeat: isRepeat),
-                    sink)
+                guard requiresRecord(of: request, about: entry, at: server, passage) else { return send() }
+                return IntendedCall.begin(request, trail, sink, send: send)
             }
         }
         guard let (others, snapshot) = board.replicas(of: server), !ReplicaDesk.isBound(request) else {
@@ -219,6 +230,20 @@ final class CallRouter: Sendable {
         return replicas.call(
             server, replicas: others, in: snapshot, request, sink,
             objection: { [self] in objection(request, about: entry, atReplica: $0, passage) }, send: send)
+    }
+
+    /// Whether a call needs a record on stable storage first, by this node's rules or by its own server's settings; the owner of another
+    /// sees to its own.
+    private func requiresRecord(
+        of request: CallRequest, about entry: (EntryKind, String)?, at server: ServerKey,
+        _ passage: AccessDesk.Passage
+    ) -> Bool {
+        if server.owner == board.me, local.requiresRecord(of: request, at: server.name) { return true }
+        guard let (kind, name) = entry else { return false }
+        return access.requiresRecord(
+            of: request.method, EntryAddress(server: server, kind: kind, name: name),
+            through: passage.virtualServer, by: passage.subject,
+            arguments: request.params["arguments"] ?? .emptyObject)
     }
 
     /// Why a call may not go to a replica of the server that it names: quarantines and rules may be about that one alone.
@@ -245,8 +270,10 @@ final class CallRouter: Sendable {
         _ passage: AccessDesk.Passage, _ sink: @escaping CallSink, send: (@escaping CallSink) -> CallHandle
     ) -> CallHandle {
         guard access.hasLimits, let (kind, name) = entry else { return send(sink) }
-        let target = access.target(of: server, kind, name, through: passage.virtualServer)
-        switch access.enter(request.method, target, by: passage.subject) {
+        let address = EntryAddress(server: server, kind: kind, name: name)
+        switch access.enter(
+            request.method, address, through: passage.virtualServer, by: passage.subject)
+        {
         case .failure(let failure):
             sink(.failure(failure))
             return .finished
@@ -301,7 +328,7 @@ final class CallRouter: Sendable {
                 return .finished
             }
             let handle = dispatch(
-                request, to: call.binding.server, as: call.binding, passage, on: node,
+                request, to: call.binding.server, as: call.binding, passage, on: node, step,
                 sent: {
                     step?.went(to: $0)
                     sent($0)
@@ -356,30 +383,6 @@ extension CallRouter {
             leave()
             handle.cancel()
         }
-    }
-}
-
-/// How many tasks are listened to, and by whom.
-private struct ListenCount: Sendable {
-    private var total = 0
-    private var byCaller: [Caller: Int] = [:]
-
-    /// - Returns: the bound that is reached, as part of a sentence; `nil`: there is room, and this one has taken it.
-    mutating func enter(_ caller: Caller) -> String? {
-        guard total < CallRouter.listensMax else { return "\(CallRouter.listensMax) tasks" }
-        let own = byCaller[caller] ?? 0
-        guard own < CallRouter.listensPerCallerMax else {
-            return "\(CallRouter.listensPerCallerMax) tasks of this caller"
-        }
-        total += 1
-        byCaller[caller] = own + 1
-        return nil
-    }
-
-    mutating func leave(_ caller: Caller) {
-        total -= 1
-        let own = byCaller[caller] ?? 0
-        byCaller[caller] = own > 1 ? own - 1 : nil
     }
 }
 

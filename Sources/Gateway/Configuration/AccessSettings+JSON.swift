@@ -32,6 +32,7 @@ extension AccessRule {
         var members: [(String, JSON)] = [("name", .string(name)), (effect.rawValue, .array(verbs))]
         members += scope.members
         if !conditions.isEmpty { members.append(("when", .array(conditions.map(\.json)))) }
+        if isRecordRequired { members.append(("audit", "required")) }
         return .object(members)
     }
 }

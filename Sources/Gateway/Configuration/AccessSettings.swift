@@ -96,7 +96,12 @@ extension AccessRule {
         if effect == .allow, verbs == [.see], !conditions.isEmpty {
             section.report("when", "goes with call or read; seeing has no arguments")
         }
-        self.init(name, effect, verbs, scope, when: conditions)
+        let isRecordRequired = section.choice("audit", default: AuditDemand.buffered) == .required
+        if isRecordRequired, effect == .deny || verbs == [.see] {
+            section.report(
+                "audit", "goes with allow: [call] or [read]; what is not done needs no record before it")
+        }
+        self.init(name, effect, verbs, scope, when: conditions, isRecordRequired: isRecordRequired)
     }
 }
 
@@ -120,6 +125,7 @@ extension AccessLimit {
 extension AccessLimit.Rate {
     static let form = "COUNT in TIME with at most 10000 in 1s to 24h, as in 100 in 1m"
 
+    /// As the configuration says it.
     init?(_ text: String) {
         let words = text.split(separator: " ")
         guard words.count == 3, words[1] == "in", let count = Int(words[0]),
@@ -128,7 +134,24 @@ extension AccessLimit.Rate {
         self.init(count, in: time)
     }
 
+    /// As a command takes it: as the configuration says it, or `10/s`, `100/m`, `1000/h`.
+    init?(short text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            self.init(text)
+            return
+        }
+        guard let count = Int(parts[0]), let time = DurationText.parse("1\(parts[1])") else { return nil }
+        self.init(count, in: time)
+    }
+
     var text: String { "\(count) in \(DurationText.spell(time))" }
+}
+
+extension CallAllowance {
+    var text: String {
+        [rate.map(\.text), concurrency.map { "\($0) at once" }].compactMap(\.self).joined(separator: ", ")
+    }
 }
 
 extension AccessScope {

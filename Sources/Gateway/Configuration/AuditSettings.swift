@@ -4,6 +4,14 @@ import JSONSlice
 import MCPModel
 package import Policy
 
+/// What a server, a tool or a rule wants of the record of a call.
+package enum AuditDemand: String, Hashable, Sendable, CaseIterable {
+    /// It is written after the call, which waits for nothing.
+    case buffered
+    /// No intent on stable storage, no call.
+    case required
+}
+
 /// What is written down of calls (docs/reference/records.md).
 package struct AuditSettings: Hashable, Sendable {
     package static let valuesMax = 256

@@ -48,11 +48,24 @@ package struct NodeConfiguration: Hashable, Sendable {
         virtualServers = NamedVirtualServer.read(from: &section)
         for key in ["guardrails", "telemetry"] { section.later(key) }
         reportSharedNames(to: &section)
+        reportDemands(to: &section)
     }
 
     /// Takes relative folders of servers from the one that the file lies in.
     package mutating func takeFolders(from folder: String) {
         for index in servers.indices { servers[index].takeFolder(from: folder) }
+    }
+
+    /// What wants a record first would never run where none is written.
+    private func reportDemands(to section: inout ConfigSection) {
+        guard !audit.isOn else { return }
+        let names =
+            servers.filter { !$0.demands.isEmpty }.map { "servers.\($0.name)" }
+            + access.rules.filter(\.isRecordRequired).map { "rule \($0.name)" }
+        guard let first = names.first else { return }
+        section.report(
+            at: section.path.key("audit").key("records"),
+            "off, and \(first) wants a record before a call: none of its calls would run")
     }
 
     /// Real and virtual servers answer under one path, `/servers/NAME/mcp`.

@@ -35,13 +35,16 @@ extension ServerDefinition {
         self.callersFrom = section.has("callersFrom") ? callersFrom : nil
         isEnabled = section.flag("enabled", default: true)
         tools = section.sections("tools", atMost: Self.toolRulesMax) { pattern, part in
-            for key in ["readOnly", "audit"] { part.later(key) }
-            return ToolRule(Glob(pattern), isRepeatable: part.flag("repeatable", default: false))
+            part.later("readOnly")
+            return ToolRule(
+                Glob(pattern), isRepeatable: part.flag("repeatable", default: false),
+                audit: part.choice("audit", default: .buffered))
         }
         accept = section.section("accept") { AcceptRule(reading: &$0) } ?? nil
         service = section.text("service")
         serviceHost = section.text("serviceHost")
         approve = section.choice("approve", default: .standard)
+        audit = section.choice("audit", default: .buffered)
         if case .string? = section.value("replicaOf")?.kind {
             replicaOf =
                 section.parsed("replicaOf", expecting: "NODE/SERVER") { ReplicaName($0) }.map { [$0] } ?? []
@@ -146,14 +149,20 @@ extension ServerDefinition {
             members.append(("callersFrom", .array(callersFrom.map { .string($0.description) })))
         }
         if approve != .standard { members.append(("approve", .string(approve.rawValue))) }
+        if audit != .buffered { members.append(("audit", .string(audit.rawValue))) }
         if !isEnabled { members.append(("enabled", false)) }
         if !tools.isEmpty {
             members.append(
                 (
                     "tools",
                     .object(
-                        tools.map {
-                            ($0.pattern.pattern, $0.isRepeatable ? ["repeatable": true] : .emptyObject)
+                        tools.map { rule in
+                            var said: [(String, JSON)] = []
+                            if rule.isRepeatable { said.append(("repeatable", true)) }
+                            if rule.audit != .buffered {
+                                said.append(("audit", .string(rule.audit.rawValue)))
+                            }
+                            return (rule.pattern.pattern, .object(said))
                         })
                 ))
         }

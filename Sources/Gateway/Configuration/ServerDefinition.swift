@@ -134,10 +134,12 @@ package struct ServerDefinition: Hashable, Sendable {
         package var pattern: Glob
         /// Whether a call may be sent again when nobody knows whether it ran.
         package var isRepeatable: Bool
+        package var audit: AuditDemand
 
-        package init(_ pattern: Glob, isRepeatable: Bool) {
+        package init(_ pattern: Glob, isRepeatable: Bool, audit: AuditDemand = .buffered) {
             self.pattern = pattern
             self.isRepeatable = isRepeatable
+            self.audit = audit
         }
     }
 
@@ -169,6 +171,8 @@ package struct ServerDefinition: Hashable, Sendable {
     package var approve: ApprovalPolicy
     /// In the order written.
     package var tools: [ToolRule]
+    /// Of all that is called, read and fetched at it.
+    package var audit: AuditDemand
     /// Whatever found server this is to be; until one is found it has no URL.
     package var accept: AcceptRule?
     /// Servers of other nodes that front the same backend, if these say the same of this one.
@@ -185,8 +189,9 @@ package struct ServerDefinition: Hashable, Sendable {
         export: Export = .everyone, callersFrom: [Scope]? = nil, isEnabled: Bool = true,
         tools: [ToolRule] = [], accept: AcceptRule? = nil,
         replicaOf: [ReplicaName] = [], service: String? = nil, serviceHost: String? = nil,
-        approve: ApprovalPolicy = .standard
+        approve: ApprovalPolicy = .standard, audit: AuditDemand = .buffered
     ) {
+        self.audit = audit
         self.approve = approve
         self.name = name
         self.transport = transport
@@ -205,6 +210,12 @@ package struct ServerDefinition: Hashable, Sendable {
         self.replicaOf = replicaOf
         self.service = service
         self.serviceHost = serviceHost
+    }
+
+    /// Which of its calls need a record on stable storage first.
+    var demands: RecordDemands {
+        RecordDemands(
+            everything: audit == .required, tools: tools.filter { $0.audit == .required }.map(\.pattern))
     }
 
     /// A relative `cwd`, and relative paths of TLS files, are taken from a folder, whatever folder the node itself runs in.

@@ -5,6 +5,7 @@ import MCPModel
 import MCPTransport
 import Policy
 import Storage
+import Synchronization
 import Tokens
 
 /// Stands at the MCP listener: finds out by which of the doors a request may come in, and says to the others what would let them in.
@@ -15,8 +16,15 @@ final class FrontDoorKeeper: Sendable {
     private let tokens: TokenDoor?
     private let passwords: PasswordDoor?
     private let settings: AuthSettings
+    private let guesses = Mutex(GuessBook())
+    private let now: @Sendable () -> Instant
 
-    init(keys: CallerDoor, tokens: TokenDoor?, settings: AuthSettings) {
+    /// - Parameter now: the clock of failures.
+    init(
+        keys: CallerDoor, tokens: TokenDoor?, settings: AuthSettings,
+        now: @escaping @Sendable () -> Instant = { .zero }
+    ) {
+        self.now = now
         passwords = settings.users.isEmpty ? nil : PasswordDoor(settings.users)
         self.keys = keys
         self.tokens = tokens
@@ -27,6 +35,9 @@ final class FrontDoorKeeper: Sendable {
     var front: FrontDoor {
         FrontDoor(
             admit: { [self] exchange, place, decided in admit(exchange, place, decided) },
+            stillAdmits: { [self] exchange, place, decided in
+                admit(exchange, place, isAttempt: false, decided)
+            },
             objection: { [self] exchange, place, principal, method in
                 objection(exchange, place, principal, method)
             },
@@ -35,7 +46,11 @@ final class FrontDoorKeeper: Sendable {
 
     // MARK: Coming in
 
-    private func admit(_ exchange: HTTPExchange, _ place: String?, _ decided: @escaping FrontDoor.Decided) {
+    /// - Parameter isAttempt: whether what is wrong counts as a guess, and who guessed too often is not listened to.
+    private func admit(
+        _ exchange: HTTPExchange, _ place: String?, isAttempt: Bool = true,
+        _ decided: @escaping FrontDoor.Decided
+    ) {
         let headers = exchange.headers.all("authorization")
         let resource = resource(exchange, place)
         guard headers.count <= 1 else {
@@ -44,15 +59,23 @@ final class FrontDoorKeeper: Sendable {
         let presented = PresentedCredential(header: headers.first)
         if let tokens, case .bearer(let text) = presented, SignedToken.isLike(text) {
             return tokens.examine(text, resource: resource?.identifier, at: .now()) { [self] finding in
-                decided(decide(finding, resource))
+                let isGuess =
+                    if isAttempt, case .refused(_, isProven: false) = finding { true } else { false }
+                decided(judge(exchange, isGuess: isGuess, resource) { decide(finding, resource) })
             }
         }
         if let passwords, case .basic(let encoded) = presented {
+            // Looking at one costs a tenth of a second: whoever has failed too often has none looked at but those that were right before.
+            let source = isAttempt ? source(exchange, encoded) : nil
+            if let wait = wait(for: source), !passwords.knows(encoded) {
+                return decided(guessedTooOften(wait, resource))
+            }
             return passwords.examine(encoded) { [self] finding in
                 switch finding {
                 case .user(let name):
                     decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
                 case .wrong:
+                    failed(source)
                     decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
                 case .busy:
                     decided(
@@ -72,7 +95,45 @@ final class FrontDoorKeeper: Sendable {
                 keys.decide(presented, from: CallOrigin(exchange))
             }
         let isBearer = if case .bearer = presented { true } else { false }
-        decided(answer(decision, resource, fault: isBearer ? .invalidToken : nil))
+        decided(
+            judge(exchange, isGuess: isAttempt && decision.isWrongKey, resource) {
+                answer(decision, resource, fault: isBearer ? .invalidToken : nil)
+            })
+    }
+
+    // MARK: Guesses
+
+    private func source(_ exchange: HTTPExchange, _ encoded: Substring? = nil) -> GuessBook.Source? {
+        GuessBook.Source(
+            address: exchange.remoteAddress, isLoopback: exchange.remoteIsLoopback,
+            name: encoded.flatMap(PasswordDoor.name))
+    }
+
+    private func wait(for source: GuessBook.Source?) -> Duration? {
+        source.flatMap { source in guesses.withLock { $0.wait(for: source, at: now()) } }
+    }
+
+    private func failed(_ source: GuessBook.Source?) {
+        if let source { guesses.withLock { $0.failed(source, at: now()) } }
+    }
+
+    /// A right credential is let in from wherever it comes: looking at a key or a token costs next to nothing, and others behind the same
+    /// address may guess.
+    private func judge(
+        _ exchange: HTTPExchange, isGuess: Bool, _ resource: ProtectedResource?, _ answer: () -> Authorization
+    ) -> Authorization {
+        guard isGuess else { return answer() }
+        let source = source(exchange)
+        if let wait = wait(for: source) { return guessedTooOften(wait, resource) }
+        failed(source)
+        return answer()
+    }
+
+    private func guessedTooOften(_ wait: Duration, _ resource: ProtectedResource?) -> Authorization {
+        .refused(
+            status: 429, challenge: nil,
+            message: "too many wrong credentials came from this address within a minute; try again later",
+            retryAfter: wait)
     }
 
     private func answer(
@@ -179,6 +240,14 @@ extension ScopeSettings {
             see + read.filter { !see.contains($0) }
         default: see
         }
+    }
+}
+
+extension Decision {
+    /// Whether somebody tried a key that is none.
+    fileprivate var isWrongKey: Bool {
+        guard case .refused(let denial) = self else { return false }
+        return denial.rule == .notAKey || denial.rule == .keyUnknown
     }
 }
 

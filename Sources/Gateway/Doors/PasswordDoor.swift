@@ -44,6 +44,21 @@ final class PasswordDoor: Sendable {
         pepper = Secret(random: CredentialDigest.pepperBytes, using: &random)
     }
 
+    /// The user whom somebody says to be; `nil` where that cannot be read.
+    static func name(in encoded: Substring) -> [UInt8]? {
+        guard let pair = Base64.decode(encoded), let colon = pair.firstIndex(of: UInt8(ascii: ":")),
+            (1...nameBytesMax).contains(colon)
+        else { return nil }
+        return Array(pair[..<colon])
+    }
+
+    /// Whether this was right before, which costs no time to see.
+    func knows(_ encoded: Substring) -> Bool {
+        guard let name = Self.name(in: encoded), let pair = Base64.decode(encoded) else { return false }
+        let digest = MAC.code(of: pair, key: pepper)
+        return state.withLock { $0.known[name].map { constantTimeEqual($0, digest) } ?? false }
+    }
+
     /// - Parameters:
     ///   - encoded: what stands behind `Basic` in the header.
     ///   - found: called once, at once or on the thread of this.

@@ -63,24 +63,41 @@ final class Glass: Sendable {
     private static func holdOnTemplate(
         of entry: NamedEntry, at server: ServerKey, in snapshot: CatalogSnapshot
     ) -> Hold? {
-        guard entry.kind == .resource else { return nil }
-        let held = snapshot.holds.all.compactMap { hold -> EntryAddress? in
-            guard case .entry(let address) = hold.target, address.server == server,
-                address.kind == .resourceTemplate
-            else { return nil }
-            return address
+        let address = EntryAddress(server: server, kind: entry.kind, name: entry.name)
+        return templates(of: address, among: snapshot.holds.all.lazy.map(\.target), in: snapshot)
+            .lazy.compactMap { snapshot.holds.on($0) }.first
+    }
+
+    /// The limits by operators that count a call of an entry.
+    static func limits(on address: EntryAddress, in snapshot: CatalogSnapshot) -> [StatedLimit] {
+        let limits = snapshot.limits
+        guard !limits.isEmpty else { return [] }
+        var found = limits.on(address)
+        for template in templates(of: address, among: limits.all.lazy.map(\.target), in: snapshot) {
+            found += limits.exactly(.of(template)).filter { !found.contains($0) }
         }
-        guard !held.isEmpty else { return nil }
-        let manifest = snapshot.servers[server]?.manifest
-        guard manifest?.entry(.resource, named: entry.name) == nil else { return nil }
-        // By what is offered too: a long name stands in a hold by its beginning.
+        return found
+    }
+
+    /// The templates of which a URI that is not listed may be one, where any template of its server is a target.
+    private static func templates(
+        of address: EntryAddress, among targets: some Sequence<StatementTarget>, in snapshot: CatalogSnapshot
+    ) -> [EntryAddress] {
+        guard address.kind == .resource else { return [] }
+        let named = targets.compactMap { target -> EntryAddress? in
+            guard case .entry(let named) = target, named.server == address.server,
+                named.kind == .resourceTemplate
+            else { return nil }
+            return named
+        }
+        guard !named.isEmpty else { return [] }
+        let manifest = snapshot.servers[address.server]?.manifest
+        guard manifest?.entry(.resource, named: address.name) == nil else { return [] }
+        // By what is offered too: a long name stands in a statement by its beginning.
         let offered = ((manifest?.entries ?? []) + (manifest?.pending ?? []))
             .filter { $0.kind == .resourceTemplate }
-            .map { EntryAddress(server: server, kind: $0.kind, name: $0.name) }
-        for address in held + offered where URITemplatePattern(address.name).matches(entry.name) {
-            if let hold = snapshot.holds.on(address) { return hold }
-        }
-        return nil
+            .map { EntryAddress(server: address.server, kind: $0.kind, name: $0.name) }
+        return (named + offered).filter { URITemplatePattern($0.name).matches(address.name) }
     }
 
     /// Why a call may not run at a server of this node.

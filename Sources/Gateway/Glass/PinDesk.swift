@@ -33,6 +33,9 @@ actor PinDesk {
     private var offers: [Label: Offer] = [:]
     /// Grow with each change of a book, so that two changes at once do not undo each other.
     private var versions: [Label: UInt64] = [:]
+    /// Whose pins are being written, and who waits for that to be over.
+    private var storing: Set<Label> = []
+    private var turns: [Label: [CheckedContinuation<Void, Never>]] = [:]
     /// Why what a server offers could not be judged; what was judged before stands.
     private(set) var troubles: [Label: String] = [:]
 
@@ -160,23 +163,40 @@ actor PinDesk {
             })
     }
 
-    /// - Returns: whether the book was still the one that it was made of.
+    /// - Returns: whether the book was still the one that it was made of. What was not has left nothing on the disk either.
     private func store(
         _ book: PinBook, _ changed: Set<PinKey>, of name: Label, unlessPast version: UInt64
     ) async throws -> Bool {
+        await takeTurn(at: name)
+        defer { endTurn(at: name) }
+        guard versions[name] ?? 0 == version else { return false }
         let rows = changed.sorted().compactMap { key in
             book.entries[key].map { Self.stored(name, key, $0) }
         }
         if !rows.isEmpty { try await shelf.save(rows) }
-        // Another one was stored meanwhile: this one is made anew, and stored over it.
-        guard versions[name] ?? 0 == version else { return false }
         books[name] = book
         if !rows.isEmpty { versions[name] = version + 1 }
         return true
     }
 
+    /// One at a time writes the pins of a server: the disk takes a while, and what another wrote meanwhile would be undone by what is then
+    /// the older.
+    private func takeTurn(at name: Label) async {
+        while storing.contains(name) {
+            await withCheckedContinuation { turns[name, default: []].append($0) }
+        }
+        storing.insert(name)
+    }
+
+    private func endTurn(at name: Label) {
+        storing.remove(name)
+        for next in turns.removeValue(forKey: name) ?? [] { next.resume() }
+    }
+
     /// The server is configured no more.
     func forget(_ name: Label) async {
+        await takeTurn(at: name)
+        defer { endTurn(at: name) }
         glass.remove(name)
         offers[name] = nil
         troubles[name] = nil

@@ -54,7 +54,7 @@ struct TargetLookup {
         let owner = name.node.map { nodes.node($0.text) } ?? snapshot.me
         let key = owner.map { ServerKey(owner: $0, name: name.server) }
         return key.flatMap { known in
-            snapshot.servers[known] != nil || snapshot.holds.all.contains { $0.target.server == known }
+            snapshot.servers[known] != nil || stated.contains { $0.server == known }
                 ? known : nil
         }
     }
@@ -67,7 +67,12 @@ struct TargetLookup {
                 all.insert(EntryAddress(server: key, kind: entry.kind, name: entry.name))
             }
         }
-        for case .entry(let address) in snapshot.holds.all.map(\.target) { all.insert(address) }
+        for case .entry(let address) in stated { all.insert(address) }
         return all.sorted()
+    }
+
+    /// What is held back or limited, whether it exists by now or not.
+    private var stated: [StatementTarget] {
+        snapshot.holds.all.map(\.target) + snapshot.limits.all.map(\.target)
     }
 }

@@ -236,7 +236,7 @@ final class MeshSeat: Sendable {
         let outgoing = OutgoingMeshCall(
             server: ServerKey(owner: call.owner, name: call.server), request: call.request, entry: entry,
             virtualServer: call.virtualServer, issuer: call.caller.issuer, subject: call.caller.subject,
-            isRepeat: call.isRepeat)
+            isRepeat: call.isRepeat, assumedBy: call.assumedBy)
         return service.call(outgoing, sink)
     }
 

@@ -13,10 +13,16 @@ struct OwnerDesk: Sendable {
     let access: AccessDesk
     /// Writes down what becomes of calls; `nil`: nobody does.
     var recorder: CallRecorder?
+    /// Answers other nodes' questions after records.
+    var traces: TraceDesk?
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         guard !call.isForNobody else {
-            local.abandonTask(call.server, call.request)
+            local.abandonTask(call.server, Self.qualified(call))
+            return .finished
+        }
+        if call.request.method == TraceQuestion.method, let traces {
+            traces.answer(call, sink)
             return .finished
         }
         guard let trail = recorder?.begin(call) else { return decide(call, nil, sink) }
@@ -57,25 +63,56 @@ struct OwnerDesk: Sendable {
                         isUnsent: !call.isRepeat)))
             return .finished
         }
-        return counted(call, view, named)
+        return counted(call, view, trail, named)
     }
 
     /// Here a call is counted in every case, so here limits are exact.
     private func counted(
-        _ call: IncomingMeshCall, _ view: AccessDesk.OwnerView, _ sink: @escaping CallSink
+        _ call: IncomingMeshCall, _ view: AccessDesk.OwnerView, _ trail: CallTrail?,
+        _ sink: @escaping CallSink
     ) -> CallHandle {
-        guard let target = view.target else { return local.call(call.server, call.request, sink) }
-        switch access.enter(call.request.method, target, by: view.subject) {
+        guard let (kind, name) = AccessDesk.entry(of: call.request.method, call.request.params) else {
+            return local.call(call.server, Self.qualified(call), sink)
+        }
+        let address = EntryAddress(
+            server: ServerKey(owner: access.board.me, name: call.server), kind: kind, name: name)
+        guard access.hasLimits else { return recorded(call, address, view, trail, sink) }
+        switch access.enter(
+            call.request.method, address, through: view.virtualServer, by: view.subject)
+        {
         case .failure(var failure):
             failure.callID = call.request.id
             sink(.failure(failure))
             return .finished
         case .success(let place):
-            return local.call(call.server, call.request) { [access] event in
+            return recorded(call, address, view, trail) { [access] event in
                 if event.isFinal { access.leave(place) }
                 sink(event)
             }
         }
+    }
+
+    /// Where the server or a rule wants that, a call waits for a record of it on stable storage.
+    private func recorded(
+        _ call: IncomingMeshCall, _ address: EntryAddress, _ view: AccessDesk.OwnerView, _ trail: CallTrail?,
+        _ sink: @escaping CallSink
+    ) -> CallHandle {
+        let request = call.request
+        let isRequired =
+            local.requiresRecord(of: request, at: call.server)
+            || access.requiresRecord(
+                of: request.method, address, through: view.virtualServer, by: view.subject,
+                arguments: request.params["arguments"] ?? .emptyObject)
+        let told = Self.qualified(call)
+        guard isRequired else { return local.call(call.server, told, sink) }
+        return IntendedCall.begin(request, trail, sink) { [local] in local.call(call.server, told, sink) }
+    }
+
+    /// The request as the backend's own books know its caller.
+    private static func qualified(_ call: IncomingMeshCall) -> CallRequest {
+        var request = call.request
+        request.caller = request.caller.qualified(by: call.principal.entryNode.description)
+        return request
     }
 
     /// The server's own name for what a request is about.

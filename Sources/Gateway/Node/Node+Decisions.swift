@@ -70,7 +70,7 @@ extension Node {
     }
 
     /// Whether everybody may read what a target is called: the name of a server for some nodes only is no one else's business.
-    private func mayBeTold(_ target: StatementTarget) async throws -> Bool {
+    func mayBeTold(_ target: StatementTarget) async throws -> Bool {
         guard let server = target.server else { return true }
         if server.owner == seat.id {
             guard let definition = await supervisor.book(server.name)?.definition else { return false }
@@ -340,7 +340,7 @@ extension Node {
         text.count >= 4 && pin.description.hasPrefix(text.lowercased())
     }
 
-    private func seen(_ condition: (CatalogSnapshot) -> Bool) async {
+    func seen(_ condition: (CatalogSnapshot) -> Bool) async {
         let deadline = ContinuousClock.now + Self.seenMax
         while ContinuousClock.now < deadline, !condition(board.snapshot) {
             do { try await Task.sleep(for: .milliseconds(5)) } catch { return }

@@ -14,6 +14,7 @@ extension Node {
         let snapshot = board.snapshot
         let lookup = await targetLookup()
         var waiting: [JSON] = []
+        var budget = WordBudget()
         for item in await pins.waiting {
             let address = EntryAddress(
                 server: ServerKey(owner: snapshot.me, name: item.server), kind: item.key.kind,
@@ -22,7 +23,7 @@ extension Node {
             waiting.append(
                 Self.report(
                     pending, address, approved: item.pinned.granted ?? item.pinned.approved,
-                    likeness: item.pinned.likeness, since: item.pinned.since, lookup))
+                    likeness: item.pinned.likeness, since: item.pinned.since, lookup, &budget))
         }
         for known in snapshot.serversInOrder where known.record.key.owner != snapshot.me {
             for pending in known.manifest?.pending ?? [] {
@@ -31,7 +32,7 @@ extension Node {
                 waiting.append(
                     Self.report(
                         pending, address, approved: known.manifest?.entry(pending.kind, named: pending.name),
-                        likeness: nil, since: nil, lookup))
+                        likeness: nil, since: nil, lookup, &budget))
             }
         }
         return .object([
@@ -40,6 +41,7 @@ extension Node {
                 "quarantined",
                 .array(snapshot.holds.all.sorted(by: Self.inOrder).map { Self.report($0, lookup) })
             ),
+            ("limited", .array(snapshot.limits.all.map { Self.report($0, lookup) })),
             ("lookAlikes", .array(lookAlikes(lookup).map { Self.report($0, lookup) })),
         ])
     }
@@ -83,6 +85,12 @@ extension Node {
             let count = snapshot.holds.all.count
             lines.append("\(count) \(count == 1 ? "quarantine stands" : "quarantines stand"): martlet review")
         }
+        if !snapshot.limits.isEmpty {
+            let count = snapshot.limits.all.count
+            lines.append(
+                "\(count) \(count == 1 ? "limit by an operator stands" : "limits by operators stand"): martlet review"
+            )
+        }
         return lines
     }
 
@@ -122,7 +130,7 @@ extension Node {
 
     private static func report(
         _ pending: Entry, _ address: EntryAddress, approved: Entry?, likeness: String?, since: Int64?,
-        _ lookup: TargetLookup
+        _ lookup: TargetLookup, _ budget: inout WordBudget
     ) -> JSON {
         var members: [(String, JSON)] = [
             ("target", .string(ServerSpelling.text(.of(address), in: lookup.snapshot, lookup.nodes))),
@@ -144,7 +152,7 @@ extension Node {
         }
         if let likeness { members.append(("likeness", .string(Revealed.text(likeness)))) }
         members.append(
-            ("changes", .array(DefinitionChange.between(approved, pending).map(report))))
+            ("changes", .array(DefinitionChange.between(approved, pending, within: &budget).map(report))))
         return .object(members)
     }
 
@@ -171,6 +179,15 @@ extension Node {
             ("by", .string(lookup.nodes[hold.signer])), ("byId", .string(hold.signer.description)),
             ("reach", .string(hold.reach.word)), ("reason", .string(hold.reason)),
             ("at", .number(Int(clamping: hold.at))),
+        ])
+    }
+
+    static func report(_ limit: StatedLimit, _ lookup: TargetLookup) -> JSON {
+        .object([
+            ("target", .string(ServerSpelling.text(limit.target, in: lookup.snapshot, lookup.nodes))),
+            ("by", .string(lookup.nodes[limit.signer])), ("byId", .string(limit.signer.description)),
+            ("allowance", .string(limit.allowance.text)), ("reason", .string(limit.reason)),
+            ("at", .number(Int(clamping: limit.at))),
         ])
     }
 

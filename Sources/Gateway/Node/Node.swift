@@ -211,7 +211,7 @@ package final class Node: Sendable {
                 now: { MeshClock.now() }, log: log)
         }
         self.tokenDoor = tokenDoor
-        let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth)
+        let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth, now: { MeshClock.now() })
         let service = NodeService.make(
             router: router, watchers: watchers, subscriptions: subscriptions,
             door: keeper.front.tellingRefusals { recorder?.refusedAtDoor() },
@@ -229,7 +229,7 @@ package final class Node: Sendable {
             catalogChanged: { assembly.meshChanged($0) },
             serve: OwnerDesk(
                 local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access,
-                recorder: recorder
+                recorder: recorder, traces: TraceDesk(records, board: board, logger: log)
             ).serve)
     }
 

@@ -62,6 +62,7 @@ final class CallRecorder: Sendable {
         var facts = CallFacts(
             end: .owner, call: request.id, trace: trace.trace, caller: request.caller,
             entryNode: call.principal.entryNode, method: request.method)
+        facts.assumedBy = call.assumedBy
         facts.virtualServer = call.virtualServer
         facts.server = ServerKey(owner: board.me, name: call.server)
         facts.definition = call.entry?.hash
@@ -77,6 +78,23 @@ final class CallRecorder: Sendable {
     func refusedAtDoor() { atDoor.add(1, ordering: .relaxed) }
 
     var refusalsAtDoor: Int { atDoor.load(ordering: .relaxed) }
+
+    // MARK: Before it goes out
+
+    /// - Parameter done: told, on a thread of the log's, when a record of what is known lies on stable storage, or why it does not.
+    func intend(_ facts: CallFacts, _ done: @escaping @Sendable (String?) -> Void) {
+        let at = WallTime.now()
+        let arguments = facts.arguments
+        var known = facts
+        known.arguments = nil
+        let facts = known
+        log.intend(
+            RecordLog.Intent(
+                record: {
+                    self.record(
+                        of: facts, .open, (arguments: arguments?.count ?? 0, result: 0), at: at, after: .zero)
+                }, arguments: arguments, done: done))
+    }
 
     // MARK: Ending
 
@@ -119,6 +137,7 @@ final class CallRecorder: Sendable {
         let isLost = facts.owner == nil && record.outcome == .refused
         record.isAllowed = facts.isAllowed && ending.rule == nil && !isLost
         record.rule = ending.rule ?? facts.rule
+        record.isIntended = facts.isIntended
         record.reason = ending.reason?.rawValue
         record.answer = ending.answer
         record.argumentsBytes = bytes.arguments
@@ -143,6 +162,11 @@ private struct CallEnding: Sendable {
     var rule: String?
     var answer: String?
     var result: ArraySlice<UInt8>?
+
+    /// Of a call that is only about to go out.
+    static let open = CallEnding(outcome: .unknown)
+
+    private init(outcome: AuditRecord.Outcome) { self.outcome = outcome }
 
     /// - Complexity: O(bytes of the result), once over its members
     init(_ event: CallEvent?) {

@@ -30,6 +30,7 @@ struct CallFacts: Sendable {
     var isComposite = false
     var isAllowed = true
     var rule: String?
+    var isIntended = false
     /// As they go to the server.
     var arguments: ArraySlice<UInt8>?
 
@@ -108,6 +109,7 @@ final class CallTrail: Sendable {
         facts.definition = binding.hash
         facts.isAllowed = true
         facts.rule = nil
+        facts.isIntended = false
         facts.note((binding.kind, binding.entry), request.params, isListed: true)
         return CallTrail(recorder, facts)
     }
@@ -136,6 +138,20 @@ final class CallTrail: Sendable {
             case .deniedByRules, .hiddenByRules: state.facts.rule = state.facts.rule ?? denial.rule.rawValue
             default: state.facts.rule = denial.rule.rawValue
             }
+        }
+    }
+
+    /// Puts on stable storage that the call is about to go out.
+    ///
+    /// - Parameter done: told when it is there, or why it is not.
+    func intend(_ done: @escaping @Sendable (String?) -> Void) {
+        let facts = state.withLock { state in
+            defer { state.facts.isIntended = true }
+            return state.facts
+        }
+        recorder.intend(facts) { [self] trouble in
+            if trouble != nil { state.withLock { $0.facts.isIntended = false } }
+            done(trouble)
         }
     }
 

@@ -154,7 +154,9 @@ struct CatalogTables {
         let (names, snapshot) = (report.nodes, report.snapshot)
         let all =
             sight.seesMesh
-            ? StatementRow.all(revocations, decisions, holds: snapshot.holds, approvals: snapshot.approvals)
+            ? StatementRow.all(
+                revocations, decisions, holds: snapshot.holds, approvals: snapshot.approvals,
+                limits: snapshot.limits)
             : []
         return Self.table(
             "statements", over: all,
@@ -165,6 +167,7 @@ struct CatalogTables {
                 .text("signer_id") { $0.signer?.description }, .text("reason") { $0.reason },
                 .text("server") { $0.server?.text }, .text("entry") { $0.entry?.name },
                 .text("entry_kind") { $0.entry?.kind.description }, .text("pin") { $0.pin?.description },
+                .text("allowance") { $0.allowance?.text },
                 .text("state") { $0.state.rawValue }, .text("reach") { $0.reach?.word },
                 .number("at") { $0.at.map { Int(clamping: $0) } },
             ])

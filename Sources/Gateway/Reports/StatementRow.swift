@@ -6,7 +6,7 @@ struct StatementRow: Sendable {
     enum State: String, Sendable {
         /// It counts.
         case stands
-        /// A quarantine that a release named.
+        /// A quarantine or limit that a release named.
         case released
         /// Its origin took it back.
         case lifted
@@ -19,6 +19,7 @@ struct StatementRow: Sendable {
     var server: Label?
     var entry: EntryAddress?
     var pin: Pin?
+    var allowance: CallAllowance?
     /// `nil`: the root.
     var signer: NodeID?
     var reach: Hold.Reach?
@@ -27,9 +28,10 @@ struct StatementRow: Sendable {
     var state = State.stands
 
     static func all(
-        _ revocations: [Revocation], _ decisions: StatementBook, holds: Holds, approvals: Approvals
+        _ revocations: [Revocation], _ decisions: StatementBook, holds: Holds, approvals: Approvals,
+        limits: StatedLimits
     ) -> [StatementRow] {
-        let standing = Set(holds.all.compactMap(\.word))
+        let standing = Set(holds.all.compactMap(\.word) + limits.all.map(\.word))
         let said = decisions.all.values.sorted { $0.key < $1.key }
         return revocations.sorted { $0.key < $1.key }.map { revocation in
             StatementRow(
@@ -67,6 +69,10 @@ struct StatementRow: Sendable {
             row.reach = statement.enrolment.roles.contains(.operator) ? .mesh : .owner
             row.state = standing.contains(statement.hash) ? .stands : .released
         case .release: row.reach = .mesh
+        case .limit(_, let allowance):
+            row.allowance = allowance
+            row.reach = .mesh
+            row.state = standing.contains(statement.hash) ? .stands : .released
         }
         return row
     }

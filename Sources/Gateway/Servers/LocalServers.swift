@@ -20,6 +20,7 @@ final class LocalServers: Sendable {
         let repeatable: [Glob]
         /// Entry nodes whose word on who calls counts; `nil`: of all.
         let callersFrom: ServerScope?
+        let demands: RecordDemands
         var running = 0
         /// By kind and the server's own name; what calls of other nodes are held against.
         var definitions: [EntryName: ContentHash] = [:]
@@ -41,13 +42,15 @@ final class LocalServers: Sendable {
     /// - Parameters:
     ///   - repeatable: tools that may be called again when nobody knows whether they ran.
     ///   - callersFrom: entry nodes whose word on who calls counts (`servers.NAME.callersFrom`); `nil`: of all.
+    ///   - demands: calls that need a record on stable storage first.
     func put(
         _ name: Label, _ backend: Backend, concurrency: Int, repeatable: [Glob] = [],
-        callersFrom: ServerScope? = nil
+        callersFrom: ServerScope? = nil, demands: RecordDemands = .none
     ) {
         slots.withLock {
             $0[name] = Slot(
-                backend: backend, concurrency: concurrency, repeatable: repeatable, callersFrom: callersFrom)
+                backend: backend, concurrency: concurrency, repeatable: repeatable, callersFrom: callersFrom,
+                demands: demands)
         }
     }
 
@@ -75,6 +78,11 @@ final class LocalServers: Sendable {
             let patterns = slots.withLock({ $0[name]?.repeatable })
         else { return false }
         return patterns.contains { $0.matches(tool) }
+    }
+
+    /// Whether a call needs a record on stable storage before it goes out.
+    func requiresRecord(of request: CallRequest, at name: Label) -> Bool {
+        slots.withLock { $0[name]?.demands }?.include(request) ?? false
     }
 
     /// Whether a server takes an entry node's word on who calls.

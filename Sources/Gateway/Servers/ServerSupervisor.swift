@@ -130,7 +130,7 @@ actor ServerSupervisor {
         local.put(
             name, backend, concurrency: definition.concurrency,
             repeatable: definition.tools.filter(\.isRepeatable).map(\.pattern),
-            callersFrom: definition.callersFrom.map(ServerScope.init))
+            callersFrom: definition.callersFrom.map(ServerScope.init), demands: definition.demands)
         giveOrder.yield(.start(name, backend, stop: stream))
         await publish(book)
     }

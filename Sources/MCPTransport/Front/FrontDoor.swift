@@ -11,6 +11,9 @@ package struct FrontDoor: Sendable {
     /// Whether the sender of a request may speak here, and as whom. Asked once for each request. `Decided` is called once, at once or
     /// later and on any thread: an issuer's keys may have to be fetched first.
     package var admit: @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void
+    /// The same of a request that was let in and whose stream is still open: asked every few seconds, and no attempt that counts against
+    /// anybody.
+    package var stillAdmits: @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void
     /// Why this sender's credential is not enough for what is asked; `nil`: it is (step-up: MCP 2025-11-25, basic/authorization).
     package var objection:
         @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization?
@@ -20,6 +23,7 @@ package struct FrontDoor: Sendable {
 
     package init(
         admit: @escaping @Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void,
+        stillAdmits: (@Sendable (HTTPExchange, _ place: String?, @escaping Decided) -> Void)? = nil,
         objection:
             @escaping @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) ->
             Authorization? = {
@@ -28,6 +32,7 @@ package struct FrontDoor: Sendable {
         resourceMetadata: @escaping @Sendable (HTTPExchange, _ place: String?) -> JSON? = { _, _ in nil }
     ) {
         self.admit = admit
+        self.stillAdmits = stillAdmits ?? admit
         self.objection = objection
         self.resourceMetadata = resourceMetadata
     }
@@ -47,6 +52,7 @@ package struct FrontDoor: Sendable {
                     decided(answer)
                 }
             },
+            stillAdmits: stillAdmits,
             objection: { exchange, place, principal, method in
                 let answer = objection(exchange, place, principal, method)
                 if answer != nil { tell() }

@@ -19,6 +19,11 @@ package struct FrontLimits: Hashable, Sendable {
     package var batchMax = 64
     /// How often an open stream carries a comment, so that proxies do not take it for dead.
     package var keepAlive: Duration = .seconds(15)
+    /// How often it is looked whether the credential of an open stream is still good: what was revoked or has run out is heard of no longer
+    /// than that, and a look costs as much as a request's.
+    package var streamCheck: Duration = .seconds(3)
+    /// Looks in a row at which nobody could say, since an issuer's keys were not to be had; then a stream ends: a minute.
+    package var streamDoubtsMax = 20
     /// What a session keeps for a client whose connection broke.
     package var replay = ReplayBuffer.Limits.standard
     /// What all sessions keep of that together. Over it a session that says more keeps only ``replayShareMax``: many clients

@@ -15,6 +15,7 @@ final class HTTPAnswer: Sendable {
     private let headers: [(String, String)]
     private let streams: StreamSet
     private let phase = Mutex(Phase.fresh)
+    private let whenExpelled = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ exchange: HTTPExchange, streams: StreamSet, headers: [(String, String)] = []) {
         self.exchange = exchange
@@ -24,6 +25,9 @@ final class HTTPAnswer: Sendable {
     }
 
     var mayStream: Bool { accepts.events }
+
+    /// Says what is done when the stream may not go on; without it the stream is cut.
+    func onExpelled(_ body: @escaping @Sendable () -> Void) { whenExpelled.withLock { $0 = body } }
 
     /// Sends a message that is not the response; dropped when the client takes no stream.
     func send(_ message: JSON) {
@@ -74,7 +78,7 @@ final class HTTPAnswer: Sendable {
         case .streaming: return true
         case .fresh:
             exchange.startStream(status: 200, headers: headers + Self.eventHeaders)
-            streams.insert(exchange)
+            streams.insert(exchange) { [weak self] in self?.whenExpelled.withLock { $0 }?() }
             return true
         }
     }

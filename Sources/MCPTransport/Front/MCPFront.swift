@@ -43,9 +43,17 @@ package final class MCPFront: Sendable {
 
     /// Keeps streams alive and lets idle sessions go, until cancelled; then ends what is left.
     package func run() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: limits.keepAlive)
-            if !Task.isCancelled { tick(at: .now) }
+        await withDiscardingTaskGroup { group in
+            group.addTask { [self] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: limits.streamCheck)
+                    if !Task.isCancelled { await reviewStreams() }
+                }
+            }
+            while !Task.isCancelled {
+                try? await Task.sleep(for: limits.keepAlive)
+                if !Task.isCancelled { tick(at: .now) }
+            }
         }
         close()
     }
@@ -148,8 +156,10 @@ package final class MCPFront: Sendable {
     }
 
     private func refuse(_ exchange: HTTPExchange, _ authorization: Authorization) {
-        guard case .refused(let status, let challenge, let message) = authorization else { return }
-        exchange.refuse(status, message, headers: challenge.map { [("WWW-Authenticate", $0)] } ?? [])
+        guard case .refused(let status, let challenge, let message, let wait) = authorization else { return }
+        var headers = challenge.map { [("WWW-Authenticate", $0)] } ?? []
+        if let wait { headers.append(("Retry-After", "\(Int((wait / .seconds(1)).rounded(.up)))")) }
+        exchange.refuse(status, message, headers: headers)
     }
 
     /// Whether the sender's credential is enough for these messages; where it is not, that was answered.
@@ -241,6 +251,10 @@ package final class MCPFront: Sendable {
         }
         // The one sign by which a client of this revision cancels.
         exchange.onClose(running.cancel)
+        answer.onExpelled {
+            answer.finish(RPCMessage.refusal(request.id, Self.expulsion), status: 401)
+            running.cancel()
+        }
         if request.method == Method.subscriptionsListen {
             streams.setFarewell(
                 {

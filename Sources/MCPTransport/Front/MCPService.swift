@@ -63,9 +63,9 @@ package struct MCPService: Sendable {
 /// The answer to "may the sender of this request speak here?".
 package enum Authorization: Hashable, Sendable {
     case allowed(Principal)
-    /// `status` 401, 403, or 503 where it cannot be decided now; `challenge` becomes `WWW-Authenticate`; `message` is for a
-    /// person.
-    case refused(status: Int, challenge: String?, message: String)
+    /// `status` 401, 403, 429 for who has guessed too often, or 503 where it cannot be decided now; `challenge` becomes
+    /// `WWW-Authenticate`, `retryAfter` `Retry-After`; `message` is for a person.
+    case refused(status: Int, challenge: String?, message: String, retryAfter: Duration? = nil)
 }
 
 /// What an endpoint says about itself in `server/discover` and `initialize`.

@@ -71,6 +71,9 @@ package struct CallHeader: Hashable, Sendable, Canonical {
     package var client: ClientFacts
     /// What version 2 of the protocol added; `nil` on links of version 1, which refuse anything behind the client.
     package var ticket: CallTicket?
+    /// Who really asked, where an administrator of the entry node calls as somebody else. For records, never to decide by. Only to peers
+    /// that say ``Hello/readsAssumed``: others refuse anything behind the ticket.
+    package var assumedBy: Caller?
 
     private static let methodMax = 128
     private static let logLevelMax = 16
@@ -81,8 +84,9 @@ package struct CallHeader: Hashable, Sendable, Canonical {
     package init(
         call: CallID, owner: NodeID, ownerIncarnation: UInt64, server: Label, entry: SeenEntry? = nil,
         method: String, virtualServer: Label? = nil, principal: WirePrincipal, timeLeftMS: UInt32,
-        client: ClientFacts, ticket: CallTicket? = nil
+        client: ClientFacts, ticket: CallTicket? = nil, assumedBy: Caller? = nil
     ) {
+        self.assumedBy = assumedBy
         self.call = call
         self.owner = owner
         self.ownerIncarnation = ownerIncarnation
@@ -127,6 +131,10 @@ package struct CallHeader: Hashable, Sendable, Canonical {
             capabilities: capabilities, info: info, logLevel: logLevel, wantsProgress: wantsProgress,
             traceparent: traceparent, era: isLegacy ? .legacy : .modern)
         ticket = isNumbered ? try decoder.value(CallTicket.self) : nil
+        guard decoder.bytesLeft > 0 else { return }
+        assumedBy = Caller(
+            issuer: try decoder.text(max: WirePrincipal.textMax, "issuer of who really asked"),
+            subject: try decoder.text(max: WirePrincipal.textMax, "who really asked"))
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {
@@ -156,6 +164,10 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         if let ticket {
             encoder.put(client.era == .legacy)
             encoder.put(ticket)
+            if let assumedBy {
+                encoder.put(text: assumedBy.issuer)
+                encoder.put(text: assumedBy.subject)
+            }
         }
     }
 }

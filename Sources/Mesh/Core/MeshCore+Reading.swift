@@ -58,6 +58,7 @@ extension MeshCore {
         let standing = standingStatements
         snapshot.holds = Holds(standing.holds)
         snapshot.approvals = Approvals(standing.approvals)
+        snapshot.limits = StatedLimits(standing.limits)
         for (id, body) in present {
             let route = routes[id]
             let link = route?.path.first.flatMap { neighbourhood.link(to: $0) }

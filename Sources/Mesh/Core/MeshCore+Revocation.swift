@@ -169,7 +169,7 @@ extension MeshCore {
     /// - Returns: whether the peer takes part; a peer of an older version does not.
     mutating func greet(_ link: LinkID, _ facts: LinkFacts) -> Bool {
         guard facts.hello.features & Hello.exchangesStatements != 0 else { return false }
-        let digest = statementDigest()
+        let digest = statementDigest(for: link)
         greetings[link] = StatementGreeting(said: digest)
         outbox.state(.statementDigest(digest), link)
         return true
@@ -207,15 +207,15 @@ extension MeshCore {
     /// Later words go to all links as they come; this finds what was missed all the same, such as a word that stands
     /// again because the root corrected itself.
     private mutating func repair(_ theirs: Digest, on link: LinkID) {
-        guard theirs != statementDigest() else { return }
+        guard theirs != statementDigest(for: link) else { return }
         if let said = greetings[link]?.saidAllAt, now - said < Self.sayAllEvery { return }
         sayAll(on: link)
-        outbox.state(.statementDigest(statementDigest()), link)
+        outbox.state(.statementDigest(statementDigest(for: link)), link)
     }
 
     private mutating func sayAll(on link: LinkID) {
         greetings[link]?.saidAllAt = now
-        for frame in statementFrames { outbox.state(frame, link) }
+        for frame in statementFrames(for: link) { outbox.state(frame, link) }
     }
 
     /// A whole set is a long answer to a short question.

@@ -9,11 +9,11 @@ extension MeshCore {
         said.standing(after: store.revocations) { store.nodes[$0]?.enrolment.roles }
     }
 
-    /// What is true of both ends of a link that are equal in revocations and statements.
-    mutating func statementDigest() -> Digest {
+    /// What is true of both ends of a link that are equal in revocations and in those statements that both know.
+    mutating func statementDigest(for link: LinkID) -> Digest {
         let revocations = store.revocationDigest()
-        guard !said.isEmpty else { return revocations }
-        let statements = said.digest()
+        let statements = said.digest(withLimits: takesLimits(link))
+        guard statements.count > 0 else { return revocations }
         var encoder = CanonicalEncoder(reserving: 72)
         encoder.put(revocations.root)
         encoder.put(statements.root)
@@ -21,13 +21,18 @@ extension MeshCore {
         return Digest(count: overflow ? .max : count, root: ContentHash(of: encoder.bytes))
     }
 
-    /// All that this node holds, revocations first, the last frame marked.
-    var statementFrames: [Frame] {
+    private func takesLimits(_ link: LinkID) -> Bool {
+        neighbourhood.links[link].map { $0.facts.hello.features & Hello.takesLimits != 0 } ?? true
+    }
+
+    /// All that this node holds and the peer knows, revocations first, the last frame marked.
+    func statementFrames(for link: LinkID) -> [Frame] {
         var frames = store.revocations.frames
-        guard !said.isEmpty, case .statements(let last, _)? = frames.popLast() else { return frames }
+        let statements = said.inOrder(withLimits: takesLimits(link))
+        guard !statements.isEmpty, case .statements(let last, _)? = frames.popLast() else { return frames }
         var batches: [[[UInt8]]] = [last]
         var size = last.reduce(0) { $0 + $1.count + 4 }
-        for statement in said.inOrder {
+        for statement in statements {
             let bytes = statement.encoded
             if size + bytes.count + 4 > Document.bytesMax
                 || batches[batches.count - 1].count == Frame.documentsMax
@@ -54,7 +59,7 @@ extension MeshCore {
         try checkMayPublish(at: now)
         let body = StatementBody(decision, reason: reason, at: wall)
         guard body.isWithin(me.enrolment.roles, of: me.id) else { throw .needsRole(.operator) }
-        try publishStatement(body.name, body, using: &random)
+        try publishStatement(decision.verb, body.name, body, using: &random)
         return flush(using: &random)
     }
 
@@ -66,7 +71,7 @@ extension MeshCore {
         try checkMayPublish(at: now)
         let name = StatementBody.name(verb, target)
         if said[StatementKey(origin: me.id, name: name)]?.body != nil {
-            try publishStatement(name, nil, using: &random)
+            try publishStatement(verb, name, nil, using: &random)
         }
         return flush(using: &random)
     }
@@ -79,12 +84,43 @@ extension MeshCore {
         using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) -> (effects: [MeshEffect], ended: [Hold]) {
         let standing = standingStatements.holds.filter { $0.target == target }
-        var ended = standing.filter { $0.signer == me.id }
-        var others = standing.filter { $0.signer != me.id && $0.reach == .mesh }
-        if !me.enrolment.roles.contains(.operator) { others = [] }
+        let ended = standing.filter { $0.signer == me.id }
+        let isOperator = me.enrolment.roles.contains(.operator)
+        let others = isOperator ? standing.filter { $0.signer != me.id && $0.reach == .mesh } : []
+        let effects = try release(
+            target, .quarantine, own: !ended.isEmpty,
+            others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } },
+            reason: reason, wall: wall, at: now, using: &random)
+        return (effects, ended + others)
+    }
+
+    /// Ends all limits of exactly this target that this node may end.
+    ///
+    /// - Returns: what was ended; what of the target stands after that is another's to lift.
+    package mutating func releaseLimits(
+        _ target: StatementTarget, reason: String, wall: UInt64, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) -> (effects: [MeshEffect], ended: [StatedLimit]) {
+        let standing = standingStatements.limits.filter { $0.target == target }
+        let ended = standing.filter { $0.signer == me.id }
+        let isOperator = me.enrolment.roles.contains(.operator)
+        let others = isOperator ? standing.filter { $0.signer != me.id } : []
+        let effects = try release(
+            target, .limit, own: !ended.isEmpty,
+            others.map { ReleasedWord(signer: $0.signer, word: $0.word) },
+            reason: reason, wall: wall, at: now, using: &random)
+        return (effects, ended + others)
+    }
+
+    /// - Parameters:
+    ///   - own: whether this node said one itself, which it takes back.
+    ///   - others: words of other operators, which it names.
+    private mutating func release(
+        _ target: StatementTarget, _ verb: StatementVerb, own: Bool, _ others: [ReleasedWord], reason: String,
+        wall: UInt64, at now: Instant, using random: inout some RandomNumberGenerator
+    ) throws(PublishProblem) -> [MeshEffect] {
         // What an earlier release of this node names stays named: its quarantine may still lie somewhere.
-        var named = Set(
-            others.compactMap { hold in hold.word.map { ReleasedWord(signer: hold.signer, word: $0) } })
+        var named = Set(others)
         let before = said[StatementKey(origin: me.id, name: StatementBody.name(.release, target))]
         if case .release(_, let words)? = before?.body?.decision {
             let live = Set(said.all.values.map { ReleasedWord(signer: $0.origin, word: $0.hash) })
@@ -95,22 +131,22 @@ extension MeshCore {
             throw .tooManyToRelease(named.count, max: StatementBody.releasedMax)
         }
         var effects: [MeshEffect] = []
-        if !ended.isEmpty { effects += try takeBack(.quarantine, target, at: now, using: &random) }
-        guard !others.isEmpty else { return (effects, ended) }
+        if own { effects += try takeBack(verb, target, at: now, using: &random) }
+        guard !others.isEmpty else { return effects }
         effects += try say(
             .release(target, named.sorted()), reason: reason, wall: wall, at: now, using: &random)
-        ended += others
-        return (effects, ended)
+        return effects
     }
 
     private mutating func publishStatement(
-        _ name: StatementName, _ body: StatementBody?, using random: inout some RandomNumberGenerator
+        _ verb: StatementVerb, _ name: StatementName, _ body: StatementBody?,
+        using random: inout some RandomNumberGenerator
     ) throws(PublishProblem) {
         let statement: Statement
         do throws(SigningFailure) {
             let version = DocumentVersion(incarnation: me.incarnation, life: me.life, sequence: sequence + 1)
             statement = try Statement(
-                name, version: version, body: body, enrolment: me.enrolment, by: me.signer)
+                verb, name, version: version, body: body, enrolment: me.enrolment, by: me.signer)
         } catch {
             throw .signing(error)
         }
@@ -172,7 +208,10 @@ extension MeshCore {
     private mutating func passOn(_ statement: Statement, from link: LinkID?) {
         outbox.persist(.storeDecision(statement))
         let encoded = statement.encoded
-        for other in neighbourhood.links.keys.sorted() where other != link && greetings[other] != nil {
+        for other in neighbourhood.links.keys.sorted()
+        where other != link && greetings[other] != nil
+            && (statement.number != .limit || takesLimits(other))
+        {
             outbox.state(.statements([encoded], isLast: false), other)
         }
         outbox.noteCatalogChange()

@@ -246,10 +246,10 @@ package struct MeshCore: Sendable {
             nextRepair = now + repairDelay(using: &random)
             // Where the first words of a link were lost on one end, nothing else would ever be said.
             for link in neighbourhood.active where !isTold(link) || !isHeard(link) {
-                outbox.state(.statementDigest(statementDigest()), link)
+                outbox.state(.statementDigest(statementDigest(for: link)), link)
             }
             if let link = spreading.randomElement(using: &random) {
-                if greetings[link] != nil { outbox.state(.statementDigest(statementDigest()), link) }
+                if greetings[link] != nil { outbox.state(.statementDigest(statementDigest(for: link)), link) }
                 compare(with: link)
             }
             floods.tidy(at: now)

@@ -1,6 +1,6 @@
 package import Catalog
 
-/// A quarantine that a release lifts: whose, and which of its words exactly. A later one is another.
+/// A quarantine or limit that a release lifts: whose, and which of its words exactly. A later one is another.
 package struct ReleasedWord: Hashable, Comparable, Sendable {
     package let signer: NodeID
     package let word: ContentHash
@@ -18,13 +18,15 @@ package enum StatementDecision: Hashable, Sendable {
     /// This definition may be listed and called.
     case approve(EntryAddress, Pin)
     case quarantine(StatementTarget)
-    /// These quarantines of the target end, those of others by name.
+    /// These quarantines and limits of the target end, those of others by name.
     case release(StatementTarget, [ReleasedWord])
+    /// The target is called so often, and so many times at once, and no more.
+    case limit(StatementTarget, CallAllowance)
 
     package var target: StatementTarget {
         switch self {
         case .approve(let address, _): .entry(address)
-        case .quarantine(let target), .release(let target, _): target
+        case .quarantine(let target), .release(let target, _), .limit(let target, _): target
         }
     }
 
@@ -33,6 +35,7 @@ package enum StatementDecision: Hashable, Sendable {
         case .approve: .approve
         case .quarantine: .quarantine
         case .release: .release
+        case .limit: .limit
         }
     }
 }
@@ -41,13 +44,14 @@ package enum StatementVerb: UInt8, Hashable, Sendable, CaseIterable, CustomStrin
     case approve = 1
     case quarantine = 2
     case release = 3
-    // 4 is kept for limits.
+    case limit = 4
 
     package var description: String {
         switch self {
         case .approve: "approve"
         case .quarantine: "quarantine"
         case .release: "release"
+        case .limit: "limit"
         }
     }
 }
@@ -55,7 +59,7 @@ package enum StatementVerb: UInt8, Hashable, Sendable, CaseIterable, CustomStrin
 /// A decision with its reason.
 package struct StatementBody: Hashable, Sendable, Canonical {
     package static let reasonMax = 256
-    /// Quarantines of one target that one release names; with all else they fit 4 KiB. There are as many operators who hold the
+    /// Quarantines and limits of one target that one release names; with all else they fit 4 KiB. There are as many operators who hold the
     /// same thing back as a mesh has people.
     package static let releasedMax = 48
 
@@ -71,7 +75,8 @@ package struct StatementBody: Hashable, Sendable, Canonical {
             case .approve(let address, let pin): .approve(address.noted, pin)
             case .quarantine(.entry(let address)): .quarantine(.of(address))
             case .release(.entry(let address), let words): .release(.of(address), words)
-            case .quarantine, .release: decision
+            case .limit(.entry(let address), let allowance): .limit(.of(address), allowance)
+            case .quarantine, .release, .limit: decision
             }
         self.reason = reason.cut(toBytes: Self.reasonMax)
         self.at = at
@@ -107,6 +112,14 @@ package struct StatementBody: Hashable, Sendable, Canonical {
                 encoder.put(word.signer)
                 encoder.put(word.word)
             }
+        case .limit(_, let allowance):
+            encoder.put(allowance.rate != nil)
+            if let rate = allowance.rate {
+                encoder.put(UInt32(clamping: rate.count))
+                encoder.put(UInt32(clamping: Int64(rate.time / .milliseconds(1))))
+            }
+            encoder.put(allowance.concurrency != nil)
+            if let concurrency = allowance.concurrency { encoder.put(UInt32(clamping: concurrency)) }
         }
         encoder.put(text: reason)
         encoder.put(at)
@@ -130,9 +143,26 @@ package struct StatementBody: Hashable, Sendable, Canonical {
             }
             guard !words.isEmpty else { throw .invalid("released words") }
             decision = .release(target, words)
+        case (.limit, _): decision = .limit(target, try Self.allowance(from: &decoder))
         }
         reason = try decoder.text(max: Self.reasonMax, "reason")
         at = try decoder.uint64("time")
+    }
+
+    private static func allowance(
+        from decoder: inout CanonicalDecoder
+    ) throws(WireError) -> CallAllowance {
+        var rate: CallRate?
+        if try decoder.bool("rate") {
+            let (count, time) = (try decoder.uint32("calls"), try decoder.uint32("time"))
+            rate = CallRate(Int(count), in: .milliseconds(Int64(time)))
+            guard rate != nil else { throw .invalid("rate") }
+        }
+        let concurrency = try decoder.bool("concurrency") ? Int(try decoder.uint32("calls at once")) : nil
+        guard let allowance = CallAllowance(rate: rate, concurrency: concurrency) else {
+            throw .invalid("limit")
+        }
+        return allowance
     }
 
     private static func encode(_ target: StatementTarget, to encoder: inout CanonicalEncoder) {

@@ -25,7 +25,8 @@ package struct StatementBook: Sendable {
     private var membersCount = 0
     /// Enrolments whose signatures were found good.
     private var checked: [NodeID: Enrolment] = [:]
-    private var digestMade: Digest?
+    /// By whether limits are in it.
+    private var digestsMade: [Bool: Digest] = [:]
     private let limits: MeshLimits
 
     package init(limits: MeshLimits = MeshLimits()) { self.limits = limits }
@@ -94,7 +95,7 @@ package struct StatementBook: Sendable {
         counts[key.origin, default: Counts()].live +=
             (statement.body == nil ? 0 : 1) - (held?.body == nil ? 0 : 1)
         all[key] = statement
-        digestMade = nil
+        digestsMade = [:]
     }
 
     /// How many of an origin's statements say something.
@@ -103,20 +104,25 @@ package struct StatementBook: Sendable {
     // MARK: Exchange
 
     /// Equal digests, equal books.
-    package mutating func digest() -> Digest {
-        if let digestMade { return digestMade }
+    ///
+    /// - Parameter withLimits: what both ends know; a node of a version without limits keeps none, and is compared without them.
+    package mutating func digest(withLimits: Bool = true) -> Digest {
+        if let made = digestsMade[withLimits] { return made }
         var encoder = CanonicalEncoder(reserving: all.count * 72)
-        for (key, statement) in all.sorted(by: { $0.key < $1.key }) {
-            encoder.put(fixed: key.bytes)
+        let compared = inOrder(withLimits: withLimits)
+        for statement in compared {
+            encoder.put(fixed: statement.key.bytes)
             encoder.put(statement.hash)
         }
-        let digest = Digest(count: UInt32(clamping: all.count), root: ContentHash(of: encoder.bytes))
-        digestMade = digest
+        let digest = Digest(count: UInt32(clamping: compared.count), root: ContentHash(of: encoder.bytes))
+        digestsMade[withLimits] = digest
         return digest
     }
 
     /// In the order of their keys.
-    var inOrder: [Statement] { all.sorted { $0.key < $1.key }.map(\.value) }
+    func inOrder(withLimits: Bool = true) -> [Statement] {
+        all.values.filter { withLimits || $0.number != .limit }.sorted { $0.key < $1.key }
+    }
 
     package static func == (a: StatementBook, b: StatementBook) -> Bool { a.all == b.all }
 }
@@ -129,6 +135,8 @@ extension StatementBody {
         case .approve, .quarantine: return decision.target.owner == origin
         // Its own it takes back; those of operators are not its to lift.
         case .release: return false
+        // How often its own is called, its configuration says.
+        case .limit: return false
         }
     }
 }
@@ -139,6 +147,7 @@ extension StatementBook {
         package var holds: [Hold] = []
         /// Of operators: what a plain member says of its own is its own word, and shows nothing to others.
         package var approvals: [Approval] = []
+        package var limits: [StatedLimit] = []
     }
 
     /// Judges what stands: of a revoked origin what holds back still does, and what lets through does not.
@@ -152,7 +161,8 @@ extension StatementBook {
         var standing = Standing()
         var released: Set<ReleasedWord> = []
         var quarantines: [(Statement, StatementBody, StatementTarget)] = []
-        for statement in inOrder {
+        var limits: [StatedLimit] = []
+        for statement in inOrder() {
             guard let body = statement.body else { continue }
             let fallen = revocations.objection(to: statement.enrolment)
             // Whom a revoked issuer made a node, without the root's leave, never had a say.
@@ -168,7 +178,16 @@ extension StatementBook {
                     Approval(
                         address: address, pin: pin, signer: statement.origin, reason: body.reason,
                         at: body.at))
+            case .limit(let target, let allowance):
+                limits.append(
+                    StatedLimit(
+                        target: target, signer: statement.origin, allowance, reason: body.reason, at: body.at,
+                        word: statement.hash))
             }
+        }
+        // As quarantines do, a limit stands until it is released by name, whoever its signer is by now.
+        standing.limits = limits.filter {
+            !released.contains(ReleasedWord(signer: $0.signer, word: $0.word))
         }
         for (statement, body, target) in quarantines {
             let isOperator = statement.enrolment.roles.contains(.operator)

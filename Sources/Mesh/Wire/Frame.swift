@@ -87,9 +87,14 @@ package struct Hello: Hashable, Sendable, Canonical {
     package static let takesCallLinks: UInt64 = 32
     /// Bit 6, of one link and said by who opened it: it carries calls only. It is not listed, and no document spreads over it.
     package static let callsOnly: UInt64 = 64
+    /// Bit 7: the sender knows statements that limit.
+    package static let takesLimits: UInt64 = 128
+    /// Bit 8: the sender reads who really asked behind a call's ticket (``CallHeader/assumedBy``).
+    package static let readsAssumed: UInt64 = 256
     /// What this software can do.
     package static let ownFeatures =
         exchangesStatements | answersPings | takesScoped | comparesBuckets | inflates | takesCallLinks
+        | takesLimits | readsAssumed
 
     package init(
         versions: ClosedRange<UInt16>, features: UInt64 = 0, node: NodeID, incarnation: UInt64, life: UInt64,

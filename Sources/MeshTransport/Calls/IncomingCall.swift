@@ -17,6 +17,8 @@ package struct IncomingMeshCall: Sendable {
     /// `tasks/cancel` of a task that was named only in an answer which reached nobody: the mesh's own order, for its caller. It
     /// counts unless that caller has asked after the task all the same.
     package var isForNobody = false
+    /// Who really asked, where an administrator of the entry node calls as somebody else: that node's word, for records.
+    package var assumedBy: Caller?
 }
 
 extension WirePrincipal {
@@ -200,7 +202,7 @@ final class IncomingCall {
                         caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
                         timeLeft: .milliseconds(Int64(header.timeLeftMS))),
                     entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
-                    isRepeat: header.ticket?.isRepeat ?? false))
+                    isRepeat: header.ticket?.isRepeat ?? false, assumedBy: header.assumedBy))
         } catch {
             giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
         }

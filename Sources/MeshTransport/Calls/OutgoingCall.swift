@@ -16,11 +16,15 @@ package struct OutgoingMeshCall: Sendable {
     package var subject: String
     /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
     package var isRepeat: Bool
+    /// Who really asked, where an administrator calls as somebody else.
+    package var assumedBy: Caller?
 
     package init(
         server: ServerKey, request: CallRequest, entry: CallHeader.SeenEntry? = nil,
-        virtualServer: Label? = nil, issuer: String, subject: String, isRepeat: Bool = false
+        virtualServer: Label? = nil, issuer: String, subject: String, isRepeat: Bool = false,
+        assumedBy: Caller? = nil
     ) {
+        self.assumedBy = assumedBy
         self.server = server
         self.request = request
         self.entry = entry
@@ -138,7 +142,8 @@ final class OutgoingCall {
             principal: WirePrincipal(
                 issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
             timeLeftMS: UInt32(clamping: Int(timeLeft / .milliseconds(1))), client: call.request.client,
-            ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil)
+            ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil,
+            assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
         guard let stream = open(.call, header.canonicalBytes, on: link) else { return }
         stream.send(CallRecord.params(call.request.params))
         if !isNumbered { stream.finish() }

@@ -35,6 +35,22 @@ extension MeshService {
         return ended
     }
 
+    /// Ends what limits of a target this node may end.
+    ///
+    /// - Returns: those.
+    package func releaseLimits(
+        _ target: StatementTarget, reason: String, wall: UInt64
+    ) async throws -> [StatedLimit] {
+        try await started()
+        var ended: [StatedLimit] = []
+        try order { core, now, random throws(PublishProblem) in
+            let released = try core.releaseLimits(target, reason: reason, wall: wall, at: now, using: &random)
+            ended = released.ended
+            return released.effects
+        }
+        return ended
+    }
+
     /// Whether a server is for some nodes only.
     package func isScoped(_ server: ServerKey) -> Bool { core.scopedServers[server] != nil }
 

@@ -14,12 +14,16 @@ package struct DefinitionChange: Hashable, Sendable {
     /// A person reads no more.
     package static let changesMax = 100
 
-    /// - Parameter old: `nil`: nothing was approved yet; all that is offered is told.
-    /// - Complexity: O(bytes), and the square of the words of texts that differ.
-    package static func between(_ old: Entry?, _ new: Entry) -> [DefinitionChange] {
+    /// - Parameters:
+    ///   - old: `nil`: nothing was approved yet; all that is offered is told.
+    ///   - budget: for comparing words, of all that one answer compares.
+    /// - Complexity: O(bytes), and what is taken of the budget.
+    package static func between(
+        _ old: Entry?, _ new: Entry, within budget: inout WordBudget
+    ) -> [DefinitionChange] {
         var found: [DefinitionChange] = []
         for member in new.kind.pinnedMembers {
-            compare(old?.definition[member], new.definition[member], at: member, depth: 0, &found)
+            compare(old?.definition[member], new.definition[member], at: member, depth: 0, &found, &budget)
         }
         return Array(found.prefix(changesMax))
     }
@@ -28,7 +32,8 @@ package struct DefinitionChange: Hashable, Sendable {
     private static let depthMax = 16
 
     private static func compare(
-        _ old: JSON?, _ new: JSON?, at place: String, depth: Int, _ found: inout [DefinitionChange]
+        _ old: JSON?, _ new: JSON?, at place: String, depth: Int, _ found: inout [DefinitionChange],
+        _ budget: inout WordBudget
     ) {
         guard found.count < changesMax, !isSame(old, new) else { return }
         if let old, let new, old.kind == .object, new.kind == .object, depth < depthMax {
@@ -36,12 +41,16 @@ package struct DefinitionChange: Hashable, Sendable {
             let known = Set(keys.map { Array($0.utf8) })
             keys += new.members.map(\.key).filter { !known.contains(Array($0.utf8)) }
             for key in keys {
-                compare(old[key], new[key], at: "\(place).\(Revealed.text(key))", depth: depth + 1, &found)
+                compare(
+                    old[key], new[key], at: "\(place).\(Revealed.text(key))", depth: depth + 1, &found,
+                    &budget)
             }
             return
         }
         var words: [WordDifference] = []
-        if let before = old?.string, let after = new?.string { words = WordDifference.between(before, after) }
+        if let before = old?.string, let after = new?.string {
+            words = WordDifference.between(before, after, within: &budget)
+        }
         found.append(DefinitionChange(place: place, old: old, new: new, words: words))
     }
 

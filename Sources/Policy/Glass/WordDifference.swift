@@ -1,3 +1,20 @@
+/// How much comparing one answer may cost, over all that it compares: whoever offers many long texts that changed must not keep a node busy.
+package struct WordBudget: Hashable, Sendable {
+    /// Pairs of words; as many take some tens of milliseconds.
+    package static let pairsMax = 8_000_000
+
+    private(set) var pairs: Int
+
+    package init(pairs: Int = Self.pairsMax) { self.pairs = pairs }
+
+    /// - Returns: whether there was as much.
+    fileprivate mutating func take(_ wanted: Int) -> Bool {
+        guard wanted <= pairs else { return false }
+        pairs -= wanted
+        return true
+    }
+}
+
 /// What two texts differ in, in words, for a person who decides.
 package struct WordDifference: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable {
@@ -18,8 +35,11 @@ package struct WordDifference: Hashable, Sendable {
     /// Words around a difference that are shown.
     private static let contextWords = 6
 
+    /// - Parameter budget: of all that one answer compares; where it is used up, the middle is told as a whole too.
     /// - Returns: runs of words in order, what is the same cut to a few words; characters that show nothing are spelled.
-    package static func between(_ old: String, _ new: String) -> [WordDifference] {
+    package static func between(_ old: String, _ new: String, within budget: inout WordBudget)
+        -> [WordDifference]
+    {
         let (a, b) = (words(of: old), words(of: new))
         var start = 0
         while start < a.count, start < b.count, a[start] == b[start] { start += 1 }
@@ -29,7 +49,7 @@ package struct WordDifference: Hashable, Sendable {
         }
         let (left, right) = (Array(a[start..<a.count - end]), Array(b[start..<b.count - end]))
         var steps = a[..<start].map { (Kind.same, $0) }
-        if left.count > wordsMax || right.count > wordsMax {
+        if left.count > wordsMax || right.count > wordsMax || !budget.take(left.count * right.count) {
             steps += left.map { (Kind.removed, $0) } + right.map { (Kind.added, $0) }
         } else {
             steps += aligned(left, right)

@@ -12,11 +12,24 @@ package struct LimitBook: Sendable {
     private static let sweepPause = Duration.seconds(1)
 
     fileprivate struct Key: Hashable {
-        let limit: Int
+        enum Limit: Hashable {
+            case configured(Int)
+            case stated(StatedLimit.Key)
+        }
+
+        let limit: Limit
         /// `nil`: all who share it.
         let caller: Caller?
         /// Where an identity is the node's own, another node's of the same name is another.
         let node: String?
+    }
+
+    /// What one bucket is held to.
+    private struct Bound {
+        let key: Key
+        let rate: CallRate?
+        let concurrency: Int?
+        let name: LimitExcess.Name
     }
 
     private struct Bucket {
@@ -45,37 +58,42 @@ package struct LimitBook: Sendable {
     ///
     /// - Parameters:
     ///   - places: of the limits that the call is about, in ``AccessRules/limits``.
+    ///   - stated: operators' limits on what is called; all callers share them.
     ///   - node: the entry node.
     package mutating func enter(
-        _ places: [Int], as caller: Caller, from node: String?, at now: Instant
+        _ places: [Int], _ stated: [StatedLimit] = [], as caller: Caller, from node: String?, at now: Instant
     ) -> Result<Place, LimitExcess> {
-        guard !places.isEmpty else { return .success(.none) }
-        let keys = places.filter(limits.indices.contains).map { key(of: $0, caller, node) }
+        let bounds =
+            places.filter(limits.indices.contains).map { place in
+                let limit = limits[place]
+                return Bound(
+                    key: key(of: place, caller, node), rate: limit.rate, concurrency: limit.concurrency,
+                    name: .configured(limit.name))
+            } + stated.map(Self.bound)
+        guard let first = bounds.first else { return .success(.none) }
         var changed: [(Key, Bucket)] = []
-        for key in keys {
-            let limit = limits[key.limit]
-            var bucket = buckets[key] ?? Bucket(fullAt: now.nanoseconds, running: 0)
-            if let most = limit.concurrency, bucket.running >= most {
-                return .failure(LimitExcess(limit: limit.name, wait: nil))
+        for bound in bounds {
+            var bucket = buckets[bound.key] ?? Bucket(fullAt: now.nanoseconds, running: 0)
+            if let most = bound.concurrency, bucket.running >= most {
+                return .failure(LimitExcess(limit: bound.name, wait: nil))
             }
-            if let rate = limit.rate {
+            if let rate = bound.rate {
                 let time = Self.nanoseconds(rate.time)
                 let fullAt = max(bucket.fullAt, now.nanoseconds) + time / Int64(rate.count)
                 let over = fullAt - now.nanoseconds - time
-                if over > 0 { return .failure(LimitExcess(limit: limit.name, wait: .nanoseconds(over))) }
+                if over > 0 { return .failure(LimitExcess(limit: bound.name, wait: .nanoseconds(over))) }
                 bucket.fullAt = fullAt
             }
             bucket.running += 1
-            changed.append((key, bucket))
+            changed.append((bound.key, bucket))
         }
         let fresh = changed.count { buckets[$0.0] == nil }
         if buckets.count + fresh > bucketsMax { sweep(at: now) }
         guard buckets.count + fresh <= bucketsMax else {
-            let name = keys.first.map { limits[$0.limit].name } ?? ""
-            return .failure(LimitExcess(limit: name, wait: Self.sweepPause))
+            return .failure(LimitExcess(limit: first.name, wait: Self.sweepPause))
         }
         for (key, bucket) in changed { buckets[key] = bucket }
-        return .success(Place(keys: keys))
+        return .success(Place(keys: bounds.map(\.key)))
     }
 
     /// A call is over.
@@ -88,8 +106,17 @@ package struct LimitBook: Sendable {
         of place: Int, for caller: Caller, from node: String?, at now: Instant
     ) -> (calls: Int?, running: Int)? {
         guard limits.indices.contains(place) else { return nil }
-        let bucket = buckets[key(of: place, caller, node)]
-        let calls = limits[place].rate.map { rate -> Int in
+        return left(of: buckets[key(of: place, caller, node)], limits[place].rate, at: now)
+    }
+
+    /// The same of an operator's limit.
+    package func left(of limit: StatedLimit, at now: Instant) -> (calls: Int?, running: Int) {
+        let bound = Self.bound(limit)
+        return left(of: buckets[bound.key], bound.rate, at: now)
+    }
+
+    private func left(of bucket: Bucket?, _ rate: CallRate?, at now: Instant) -> (calls: Int?, running: Int) {
+        let calls = rate.map { rate -> Int in
             let time = Self.nanoseconds(rate.time)
             let used = max(0, (bucket?.fullAt ?? 0) - now.nanoseconds)
             return Int(max(0, time - used) / (time / Int64(rate.count))).clamped(to: 0...rate.count)
@@ -100,9 +127,15 @@ package struct LimitBook: Sendable {
     // MARK: -
 
     private func key(of limit: Int, _ caller: Caller, _ node: String?) -> Key {
-        guard !limits[limit].isShared else { return Key(limit: limit, caller: nil, node: nil) }
+        guard !limits[limit].isShared else { return Key(limit: .configured(limit), caller: nil, node: nil) }
         let isNodes = PrincipalPattern.Door(rawValue: caller.issuer) != nil
-        return Key(limit: limit, caller: caller, node: isNodes ? node : nil)
+        return Key(limit: .configured(limit), caller: caller, node: isNodes ? node : nil)
+    }
+
+    private static func bound(_ limit: StatedLimit) -> Bound {
+        Bound(
+            key: Key(limit: .stated(limit.key), caller: nil, node: nil), rate: limit.allowance.rate,
+            concurrency: limit.allowance.concurrency, name: .stated(limit))
     }
 
     private mutating func sweep(at now: Instant) {
@@ -116,9 +149,20 @@ package struct LimitBook: Sendable {
 
 /// Why a call is not let in.
 package struct LimitExcess: Error, Hashable, Sendable {
-    package let limit: String
+    package enum Name: Hashable, Sendable {
+        /// By what the configuration calls it.
+        case configured(String)
+        case stated(StatedLimit)
+    }
+
+    package let limit: Name
     /// After this long there is room again; `nil`: when a call ends.
     package let wait: Duration?
+
+    package init(limit: Name, wait: Duration?) {
+        self.limit = limit
+        self.wait = wait
+    }
 }
 
 extension Int {

@@ -14,11 +14,14 @@ package struct AccessRule: Hashable, Sendable {
     package var scope: AccessScope
     /// All must hold. They are about calls: what may be seen cannot depend on arguments that nobody has given.
     package var conditions: [ArgumentCondition]
+    /// Whether what it allows needs a record on stable storage before it is done.
+    package var isRecordRequired: Bool
 
     package init(
         _ name: String, _ effect: Effect, _ verbs: Set<AccessVerb>, _ scope: AccessScope = AccessScope(),
-        when conditions: [ArgumentCondition] = []
+        when conditions: [ArgumentCondition] = [], isRecordRequired: Bool = false
     ) {
+        self.isRecordRequired = isRecordRequired
         self.name = name
         self.effect = effect
         self.verbs = verbs

@@ -103,6 +103,17 @@ package struct AccessRules: Hashable, Sendable {
         decide(ruling(standing(of: subject), verb, target), arguments: arguments)
     }
 
+    /// Whether any rule that allows this wants a record of it first. All that allow are asked, not the one that is named: the order of
+    /// rules changes nothing.
+    package func requireRecord(
+        of verb: AccessVerb, _ target: AccessTarget, _ standing: AccessStanding, arguments: JSON
+    ) -> Bool {
+        standing.allows.contains { index in
+            let rule = rules[index]
+            return rule.isRecordRequired && rule.covers(verb, of: target) && rule.holds(of: arguments)
+        }
+    }
+
     /// Whether there may be anything of a server that one may see: otherwise the server is as if it were not there.
     package func maySee(
         anythingOf servers: [String], through virtualServer: String?, _ standing: AccessStanding

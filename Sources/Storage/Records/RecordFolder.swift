@@ -40,6 +40,11 @@ struct RecordFolder: Sendable {
         try folder.requirePrivate(wanted: 0o700)
     }
 
+    /// Returns when the names of its files are on stable storage.
+    func sync() throws(DataFolderError) {
+        try OpenFile(path, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, path: path).sync()
+    }
+
     func path(of number: Int) -> String {
         let text = String(number)
         return
@@ -84,12 +89,13 @@ struct RecordFolder: Sendable {
 
     // MARK: Asking
 
-    /// The last records that fit; one segment at a time is in memory.
+    /// The last records that fit; one segment at a time is in memory. Of a call with an end on record its intent is left out.
     ///
     /// - Complexity: O(bytes of the segments that are read), from the newest back.
     func find(_ filter: RecordFilter, limit: Int) -> RecordFindings {
         var findings = RecordFindings()
         var newestFirst: [RecordLine] = []
+        var ended: Set<String> = []
         for (number, _) in segments().reversed() {
             guard let bytes = read(number) else {
                 findings.unreadable += 1
@@ -102,6 +108,12 @@ struct RecordFolder: Sendable {
                     continue
                 }
                 if let since = filter.since, line.leaf.at >= since { isRecent = true }
+                switch line.leaf {
+                case .call(let record) where record.isIntended:
+                    ended.insert(record.end.rawValue + record.call)
+                case .intent(let record) where ended.contains(record.end.rawValue + record.call): continue
+                default: break
+                }
                 guard filter.chooses(line.leaf) else { continue }
                 guard newestFirst.count < limit else {
                     findings.isCut = true

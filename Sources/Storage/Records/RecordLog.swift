@@ -43,6 +43,29 @@ package final class RecordLog: Sendable {
         fileprivate var heldBytes: Int { (arguments?.count ?? 0) + (result?.count ?? 0) }
     }
 
+    /// A call that goes out only when this is on stable storage.
+    package struct Intent: Sendable {
+        /// Makes the record, without digests; called once, on the log's own thread.
+        package var record: @Sendable () -> AuditRecord
+        package var arguments: ArraySlice<UInt8>?
+        /// Called once, on a thread for that alone: `nil` when the record lies on stable storage, else why it does not.
+        package var done: @Sendable (String?) -> Void
+
+        package init(
+            record: @escaping @Sendable () -> AuditRecord, arguments: ArraySlice<UInt8>?,
+            done: @escaping @Sendable (String?) -> Void
+        ) {
+            self.record = record
+            self.arguments = arguments
+            self.done = done
+        }
+    }
+
+    private enum Taken: Sendable {
+        case ended(Ended)
+        case intent(Intent)
+    }
+
     /// How it stands, for `status`.
     package struct Standing: Sendable {
         package var written = 0
@@ -59,10 +82,12 @@ package final class RecordLog: Sendable {
     }
 
     private struct Intake {
-        var ended: [Ended] = []
+        var ended: [Taken] = []
         var heldBytes = 0
         var lost = 0
         var isScheduled = false
+        /// Whether a write comes at once, for an intent.
+        var isUrgent = false
         var isBusy = false
     }
 
@@ -78,6 +103,8 @@ package final class RecordLog: Sendable {
     private let intake = Mutex(Intake())
     private let thread = DispatchQueue(label: "martlet.records")
     private let readers = DispatchQueue(label: "martlet.records.readers")
+    /// Calls whose intents lie on the disk go out from here, while the next are being written.
+    private let released = DispatchQueue(label: "martlet.records.released")
     /// Held on ``thread`` alone.
     private let writer: Mutex<SegmentWriter>
     /// Losses that the file does not say yet; on ``thread`` alone.
@@ -115,7 +142,7 @@ package final class RecordLog: Sendable {
                 intake.heldBytes -= copied.heldBytes
                 return false
             }
-            intake.ended.append(copied)
+            intake.ended.append(.ended(copied))
             guard !intake.isScheduled else { return false }
             intake.isScheduled = true
             return true
@@ -123,6 +150,24 @@ package final class RecordLog: Sendable {
         guard isFirst else { return }
         thread.asyncAfter(deadline: .now() + .nanoseconds(Int(Self.batchWait / .nanoseconds(1)))) {
             self.write()
+        }
+    }
+
+    /// Takes a call that waits for its intent. Whoever comes while the disk is busy goes with the next flush: one flush for all of them.
+    package func intend(_ intent: Intent) {
+        enum Place { case first, next, none }
+        let place: Place = intake.withLock { intake in
+            guard intake.ended.count < Self.pendingMax else { return .none }
+            intake.ended.append(.intent(intent))
+            guard !intake.isUrgent else { return .next }
+            intake.isUrgent = true
+            return .first
+        }
+        switch place {
+        case .first: thread.async { self.write() }
+        case .next: break
+        case .none:
+            released.async { intent.done("more than \(Self.pendingMax) records wait for the disk already") }
         }
     }
 
@@ -163,6 +208,7 @@ package final class RecordLog: Sendable {
                 intake.ended = []
                 intake.lost = 0
                 intake.isScheduled = false
+                intake.isUrgent = false
                 intake.isBusy = true
             }
             return (intake.ended, intake.lost)
@@ -173,18 +219,31 @@ package final class RecordLog: Sendable {
             lose(lost, "more than \(Self.pendingMax) calls ended before the disk had taken their records")
         }
         let lines = batch.map(line)
-        tell(lines)
+        let isEnd = batch.map { if case .ended = $0 { true } else { false } }
+        tell(zip(lines, isEnd).filter(\.1).map(\.0))
         var all = lines.map(\.bytes)
         let said = unsaid.withLock { $0 }
         if said.count > 0 {
             let leaf = RecordLeaf.lost(LostRecords(at: now().milliseconds, count: said.count, why: said.why))
             all.insert(RecordLine(leaf).bytes, at: 0)
         }
-        var written = 0
+        var (written, isFlushed) = (0, false)
         do throws(DataFolderError) {
             let toWrite = all
+            let hasIntents = isEnd.contains(false)
             try writer.withLock { writer throws(DataFolderError) in
-                try writer.append(toWrite, written: &written)
+                var failure: DataFolderError?
+                do throws(DataFolderError) {
+                    try writer.append(toWrite, written: &written)
+                } catch {
+                    failure = error
+                }
+                // Those that found room go out, whatever became of those behind them.
+                if hasIntents, written > 0 {
+                    try writer.sync()
+                    isFlushed = true
+                }
+                if let failure { throw failure }
             }
             standing.withLock { $0.trouble = nil }
         } catch {
@@ -194,9 +253,26 @@ package final class RecordLog: Sendable {
             unsaid.withLock { $0 = (0, "") }
             written -= 1
         }
-        standing.withLock { $0.written += written }
-        if written < lines.count {
-            lose(lines.count - written, standing.withLock { $0.trouble } ?? "the disk did not take them")
+        let why = standing.withLock { $0.trouble } ?? "the disk did not take it"
+        let (kept, missed) = (isEnd.prefix(written).count(where: \.self), isEnd.dropFirst(written))
+        standing.withLock { $0.written += kept }
+        let lostNow = missed.count(where: \.self)
+        if lostNow > 0 { lose(lostNow, why) }
+        let isSafe = isFlushed
+        for (place, taken) in batch.enumerated() {
+            guard case .intent(let intent) = taken else { continue }
+            let failure = place < written && isSafe ? nil : why
+            released.async { intent.done(failure) }
+        }
+    }
+
+    private func line(_ taken: Taken) -> RecordLine {
+        switch taken {
+        case .ended(let ended): return line(ended)
+        case .intent(let intent):
+            var record = intent.record()
+            record.argumentsDigest = intent.arguments.map(key.digest)
+            return RecordLine(.intent(record))
         }
     }
 
@@ -225,6 +301,18 @@ package final class RecordLog: Sendable {
         }
         return await withCheckedContinuation { continuation in
             readers.async { [folder] in continuation.resume(returning: folder.find(filter, limit: limit)) }
+        }
+    }
+
+    /// The last records that fit, those of calls that have ended by now among them.
+    ///
+    /// - Parameter done: called once, on the thread of those who read.
+    package func find(
+        _ filter: RecordFilter, limit: Int, _ done: @escaping @Sendable (RecordFindings) -> Void
+    ) {
+        thread.async { [self] in
+            write()
+            readers.async { [folder] in done(folder.find(filter, limit: limit)) }
         }
     }
 

@@ -11,9 +11,15 @@ import Audit
 package struct RecordDisk: Sendable {
     /// As `write(2)`: how many bytes were taken, or -1 with `errno`.
     package var write: @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int
+    /// As `fdatasync(2)`: 0, or -1 with `errno`.
+    package var sync: @Sendable (_ descriptor: Int32) -> Int32
 
-    package init(write: @escaping @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int) {
+    package init(
+        write: @escaping @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int,
+        sync: @escaping @Sendable (_ descriptor: Int32) -> Int32 = { fdatasync($0) }
+    ) {
         self.write = write
+        self.sync = sync
     }
 
     package static let real = RecordDisk(write: plainWrite)
@@ -73,8 +79,18 @@ struct SegmentWriter: ~Copyable {
     /// To stable storage, what is not there yet.
     mutating func sync() throws(DataFolderError) {
         syncedAt = .now
-        guard isDirty, file != nil else { return }
-        try file?.sync()
+        guard isDirty else { return }
+        // Of a segment that was given up nobody can say where it is.
+        guard file != nil else {
+            throw .system(path: folder.path(of: segment.number), doing: "flush", code: EIO)
+        }
+        do throws(DataFolderError) {
+            try file?.syncData(by: disk.sync)
+        } catch {
+            // The system may hold what it failed to write to be clean; a later flush of this file would prove nothing.
+            file = nil
+            throw error
+        }
         isDirty = false
     }
 
@@ -94,11 +110,14 @@ struct SegmentWriter: ~Copyable {
     }
 
     private mutating func begin(_ number: Int) throws(DataFolderError) {
-        try sync()
+        if file != nil { try sync() }
+        isDirty = false
         for old in rotation.outgoing(of: folder.segments()) { folder.remove(old) }
         file = nil
         segment = RecordRotation.Segment(number: number, bytes: 0, records: 0)
         file = try folder.open(number, isNew: true)
+        // Its name, so that what is flushed in it is found after a power cut.
+        try folder.sync()
     }
 
     private mutating func write(_ bytes: [UInt8], records: Int) throws(DataFolderError) {

@@ -11,9 +11,9 @@ struct AuditCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Every record of one trace: entry node, owner, and the steps of a composite.",
             discussion: """
-                Asks the node itself, the other nodes that this user runs on this machine, and those named with \
-                --also. A node shows its records to whoever holds its token, and to no other node: what is missing \
-                is named, with where it lies.
+                Asks the node itself, and through the mesh the nodes that its records name, if it has the role \
+                operator and its token is an administrator's; then the other nodes that this user runs on this \
+                machine, and those named with --also. What is missing is named, with why.
                 """)
         @Argument(
             help: "A trace's or a call's id, or its first 8 digits; `logs` and `call --trace` print them.")
@@ -23,7 +23,12 @@ struct AuditCommand: AsyncParsableCommand {
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
-            var told: [Told] = [try await options.withNode { try await ask($0, where: "the node") }]
+            var told: [Told] = [
+                try await options.withNode { node in
+                    let answer = try await node.get(AdminClient.path("v1", "trace", id))
+                    return Told(node: answer.words("node"), answer: answer)
+                }
+            ]
             let others = RunningNode.all().map(\.admin).filter { !also.contains($0) && $0 != options.node }
             for address in also + others {
                 let client = try AdminClient.locate(address: address)
@@ -53,31 +58,44 @@ struct AuditCommand: AsyncParsableCommand {
             var records: [JSON] = []
             for item in told {
                 for record in item.answer.list("records")
-                where record.words("kind") == "call" && seen.insert(record.text).inserted {
+                where ["call", "intent"].contains(record.words("kind")) && seen.insert(record.text).inserted {
                     records.append(record)
                 }
             }
             let missing = Self.missing(records)
+            let asked = Set(told.map(\.node) + (told.first?.answer.list("asked") ?? []).compactMap(\.string))
+                .sorted()
+            // What another way has brought by now is not missing.
+            let unreached = (told.first?.answer.list("unreached") ?? []).filter {
+                !asked.contains($0.words("node"))
+            }
             if options.json {
                 return Terminal.data(
                     JSON.object([
                         ("records", .array(records)), ("missing", .array(missing.map(JSON.string))),
-                        ("asked", .array(Set(told.map(\.node)).sorted().map(JSON.string))),
+                        ("unreached", .array(unreached)), ("asked", .array(asked.map(JSON.string))),
                     ]).text)
             }
             guard !records.isEmpty else {
                 return Terminal.say(
-                    "No record of \(id) at \(Set(told.map(\.node)).sorted().joined(separator: ", "))."
+                    "No record of \(id) at \(asked.joined(separator: ", "))."
                         + " Records go with the oldest segment, and a call that runs has none yet.")
             }
             for record in Self.inOrder(records) { Self.print(record) }
             for node in missing {
                 Terminal.say(
                     Terminal.wrapped(
-                        "The owner's record is at \(Terminal.singleLine(node)), which was not asked: `martlet audit trace \(id)` there, or here with --also HOST:PORT"
+                        "The owner's record is at \(Terminal.singleLine(node)), which \(Self.why(node, unreached)): `martlet audit trace \(id)` there, or here with --also HOST:PORT"
                     ))
             }
             for item in told { RecordPage.sayUnreadable(item.answer) }
+        }
+
+        private static func why(_ node: String, _ unreached: [JSON]) -> String {
+            guard let item = unreached.first(where: { $0.words("node") == node }) else {
+                return "was not asked, or has it no more"
+            }
+            return "did not show it (\(Terminal.singleLine(item.words("why"))))"
         }
 
         /// Nodes that must have a record of their own which is not among these. A call that never reached its owner has none there.
@@ -127,7 +145,7 @@ struct AuditCommand: AsyncParsableCommand {
             let node = isOwner ? record["owner"] : record["entryNode"]
             var lines = [
                 Terminal.bold("\(indent)\(record.words("end")) \(node?.words("label") ?? "")")
-                    + "  \(RecordPage.time(record.count("at")))  \(record.words("outcome"))  \(RecordPage.took(record))"
+                    + "  \(RecordPage.time(record.count("at")))  \(RecordPage.outcome(record))  \(RecordPage.took(record))"
             ]
             func say(_ key: String, _ text: String?) {
                 guard let text, !text.isEmpty else { return }
@@ -143,7 +161,9 @@ struct AuditCommand: AsyncParsableCommand {
             say("decision", "\(record.words("decision")), rule \(record["rule"]?.string ?? "none")")
             say("ended", RecordPage.why(record))
             say("arguments", digest(record.count("argumentsBytes"), record["arguments"]?.string))
-            say("result", digest(record.count("resultBytes"), record["result"]?.string))
+            if record["outcome"] != nil {
+                say("result", digest(record.count("resultBytes"), record["result"]?.string))
+            }
             say("definition", record["definition"]?.string)
             say("call", record.words("call") + (record["parent"]?.string.map { ", of \($0)" } ?? ""))
             say("trace", record.words("trace"))

@@ -102,7 +102,7 @@ enum RecordPage {
                     "\(time(record.count("at")))  \(record.count("count")) records were lost here: \(record.words("why"))"
                 ))
         }
-        let outcome = record.words("outcome")
+        let outcome = Self.outcome(record)
         let text = row(
             time(record.count("at")), record.words("end"), record.words("principal"), what(record),
             record["answer"]?.string ?? outcome, took(record), String(record.words("trace").prefix(8)))
@@ -116,6 +116,9 @@ enum RecordPage {
         guard let why = why(record) else { return styled }
         return styled + "\n" + Terminal.wrapped("      → \(why)")
     }
+
+    /// Of an intent without an end: the call went out, or was about to.
+    static func outcome(_ record: JSON) -> String { record["outcome"]?.string ?? "begun" }
 
     static func why(_ record: JSON) -> String? {
         var parts: [String] = []
@@ -140,6 +143,7 @@ enum RecordPage {
     }
 
     static func took(_ record: JSON) -> String {
+        guard record["microseconds"] != nil else { return "-" }
         let microseconds = record.count("microseconds")
         return microseconds < 1_000_000
             ? "\(microseconds / 1_000).\(microseconds % 1_000 / 100) ms" : "\(microseconds / 1_000_000) s"

@@ -4,7 +4,9 @@ import JSONSlice
 
 struct Review: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What waits for approval, with what changed; what is quarantined; names that look alike.")
+        abstract:
+            "What waits for approval, with what changed; what is held back or limited; names that look alike."
+    )
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
@@ -72,14 +74,31 @@ struct Quarantine: AsyncParsableCommand {
 
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Ends a quarantine; names exactly what was held back.")
+        abstract: "Ends a quarantine, or a limit; names exactly what was held back.")
     @Argument(help: "[NODE--]SERVER/ENTRY, [NODE--]SERVER or node:NAME.") var target: String
     @Option(help: "Why; others read it.") var reason: String?
+    @Flag(help: "Ends limits, not quarantines.") var limit = false
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
         var body: [(String, JSON)] = [("target", .string(target))]
         if let reason { body.append(("reason", .string(reason))) }
+        if limit {
+            return try await options.withNode { node in
+                options.show(try await node.post("/v1/unlimit", .object(body))) { answer in
+                    for item in answer.list("released") {
+                        Terminal.say(
+                            "\(Terminal.singleLine(item.words("target"))) is free of the limit \(item.words("allowance")) by \(item.words("by"))"
+                        )
+                    }
+                    for item in answer.list("standing") {
+                        Terminal.say(
+                            "still limited: \(Terminal.singleLine(item.words("target"))) to \(item.words("allowance")) by \(item.words("by"))"
+                        )
+                    }
+                }
+            }
+        }
         try await options.withNode { node in
             options.show(try await node.post("/v1/release", .object(body))) { answer in
                 for item in answer.list("released") {
@@ -91,6 +110,33 @@ struct Release: AsyncParsableCommand {
                     Terminal.say(
                         Terminal.wrapped(
                             "still held back: \(Terminal.singleLine(item.words("target"))) by \(item.words("by")): \(item.words("why"))"
+                        ))
+                }
+            }
+        }
+    }
+}
+
+struct Limit: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Limits how often an entry, a server or a node is called, on every node (role operator).")
+    @Argument(help: "[NODE--]SERVER/ENTRY, [NODE--]SERVER or node:NAME.") var target: String
+    @Option(help: "Calls in a time, as in 10/s or \"100 in 5m\".") var rate: String?
+    @Option(help: "Calls at once.") var concurrent: Int?
+    @Option(help: "Why; others read it.") var reason: String?
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        var body: [(String, JSON)] = [("target", .string(target))]
+        if let rate { body.append(("rate", .string(rate))) }
+        if let concurrent { body.append(("concurrency", .number(concurrent))) }
+        if let reason { body.append(("reason", .string(reason))) }
+        try await options.withNode { node in
+            options.show(try await node.post("/v1/limit", .object(body))) { answer in
+                for item in answer.list("limited") {
+                    Terminal.say(
+                        Terminal.wrapped(
+                            "limited \(Terminal.singleLine(item.words("target"))) to \(item.words("allowance")): \(item.words("note"))"
                         ))
                 }
             }
@@ -114,6 +160,16 @@ enum ReviewPage {
             var table = Table("target", "by", "reach", "reason")
             for item in held {
                 table.add(item.words("target"), item.words("by"), item.words("reach"), item.words("reason"))
+            }
+            Terminal.say(table.rendered())
+        }
+        let limited = answer.list("limited")
+        if !limited.isEmpty {
+            Terminal.say("\nLimited")
+            var table = Table("target", "by", "allowance", "reason")
+            for item in limited {
+                table.add(
+                    item.words("target"), item.words("by"), item.words("allowance"), item.words("reason"))
             }
             Terminal.say(table.rendered())
         }

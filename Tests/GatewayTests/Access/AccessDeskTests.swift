@@ -46,6 +46,23 @@ struct AccessDeskTests {
         AccessDesk(rules: try ConfigurationFile.node(yaml, file: "x").access, board: board, now: now)
     }
 
+    @Test func `what is remembered of views is bounded by their size, and nothing is shown wrong for it`()
+        throws
+    {
+        let all = try Self.desk(Self.rules, board)
+        let few = AccessDesk(rules: all.rules, board: board, viewBytesMax: 3 * AccessDesk.viewEntryBytes)
+        for _ in 0..<3 {
+            for principal in [Self.alice, Self.bob, Self.nobody] {
+                let names = { (desk: AccessDesk) in
+                    desk.view(.all, for: principal)?.list(.tool).map(\.name)
+                }
+                #expect(names(few) == names(all))
+                #expect(few.viewBytes <= 3 * AccessDesk.viewEntryBytes)
+            }
+        }
+        #expect(all.viewBytes > 3 * AccessDesk.viewEntryBytes)
+    }
+
     init() throws {
         access = try Self.desk(Self.rules, board)
         board.publish(try Self.catalog())

@@ -46,6 +46,38 @@ struct AccessLimitTests {
         #expect(call("echo", router, as: AccessDeskTests.bob).result != nil, "each has his own")
     }
 
+    private func limit(_ target: StatementTarget, _ rate: CallRate?, concurrency: Int? = nil) throws {
+        var snapshot = board.snapshot
+        let allowance = try CallAllowance(rate: rate, concurrency: concurrency).orFail()
+        snapshot.limits = StatedLimits(
+            snapshot.limits.all + [
+                StatedLimit(
+                    target: target, signer: .there, allowance, reason: "it is old", at: 0,
+                    word: ContentHash(of: []))
+            ])
+        board.publish(snapshot)
+    }
+
+    @Test func `an operator's limit is counted at the entry node too, of all callers together`() throws {
+        let router = try router("")
+        let desk = ServerKey(owner: .there, name: "desk")
+        try limit(.of(EntryAddress(server: desk, kind: .tool, name: "echo")), CallRate(2, in: .seconds(10)))
+        #expect(call("echo", router).result != nil)
+        #expect(call("echo", router, as: AccessDeskTests.bob).result != nil)
+        let failure = try #require(call("echo", router).failure)
+        #expect(failure.reason == .limited && failure.rule == "limit on there--desk/echo")
+        #expect(
+            failure.detail
+                == "there--desk/echo is called as often as the operator there lets it be, 2 in 10s (it is old)"
+        )
+        #expect(failure.hint == "again in 5 s")
+        #expect(call("put", router).result != nil, "it is about echo")
+        try limit(.node(.there), nil, concurrency: 1)
+        let slow = try self.router("", isSlow: true)
+        _ = call("put", slow)
+        #expect(call("put", slow, as: AccessDeskTests.bob).failure?.rule == "limit on node:there")
+    }
+
     @Test func `so many run at once, and the next when one is over`() throws {
         let router = try router("{concurrency: 2, shared: true}", isSlow: true)
         _ = call("echo", router)

@@ -42,9 +42,10 @@ struct OwnerAccessTests {
     private func serve(
         _ rules: String, _ tool: String = "stamp", by caller: String = "key:alice",
         arguments: JSON = .emptyObject,
-        through virtualServer: Label? = nil, method: String = Method.toolsCall, params: JSON? = nil
+        through virtualServer: Label? = nil, method: String = Method.toolsCall, params: JSON? = nil,
+        at given: AccessDesk? = nil
     ) throws -> Heard {
-        let access = try AccessDeskTests.desk("access: \(rules)", board)
+        let access = try given ?? AccessDeskTests.desk("access: \(rules)", board)
         let desk = OwnerDesk(local: local, label: { "here" }, isShared: { _, _ in true }, access: access)
         let caller = try #require(Caller(written: caller))
         let heard = Heard()
@@ -63,6 +64,22 @@ struct OwnerAccessTests {
 
     /// It came as far as the backend, which does not run here.
     private static let passed = Reason.backendUnavailable
+
+    @Test func `an operator's limit holds at the owner, whoever is named`() throws {
+        let press = ServerKey(owner: .here, name: "press")
+        var snapshot = board.snapshot
+        let allowance = try CallAllowance(rate: CallRate(1, in: .seconds(3_600)), concurrency: nil).orFail()
+        snapshot.limits = StatedLimits([
+            StatedLimit(
+                target: .server(press), signer: .there, allowance, reason: "", at: 0,
+                word: ContentHash(of: []))
+        ])
+        board.publish(snapshot)
+        let access = try AccessDeskTests.desk("access: {}", board)
+        #expect(try serve("{}", at: access).failure?.reason == Self.passed)
+        let second = try serve("{}", "melt", by: "key:bob", at: access).failure
+        #expect(second?.reason == .limited && second?.rule == "limit on press")
+    }
 
     @Test func `without rules here, whomever the entry node names may call`() throws {
         #expect(try serve("{}").failure?.reason == Self.passed)

@@ -3,6 +3,7 @@ import JSONSlice
 import MCPModel
 import MCPTransport
 import MartletTestKit
+import Mesh
 import NIOPosix
 import Testing
 
@@ -12,7 +13,8 @@ import Testing
 /// A task from its maker's entry node to the owner and back: two nodes' routers, a real backend, no network between.
 @Suite(.timeLimit(.minutes(1)))
 struct TaskRoutingTests {
-    private static let me = Caller(issuer: "key", subject: "me")
+    /// Vouched for by an issuer, so he is the same at both nodes.
+    private static let me = Caller(issuer: "https://idp.example.com", subject: "me")
     private let server = TaskServer()
 
     /// Both nodes as callers see them: at `here`, which owns the server `jobs`, and at `there`.
@@ -41,7 +43,10 @@ struct TaskRoutingTests {
                 }
                 return desk.serve(
                     IncomingMeshCall(
-                        server: call.server, request: call.request, principal: .node(.there)), sink)
+                        server: call.server, request: call.request,
+                        principal: WirePrincipal(
+                            issuer: call.caller.issuer, subject: call.caller.subject, entryNode: .there)),
+                    sink)
             }
             try await body(nodes)
         }
@@ -161,6 +166,22 @@ struct TaskRoutingTests {
         for _ in 1...2 { began.values.first?.cancel() }
         #expect(listen(0) == nil)
         #expect(listen(0) == .limited && listen(1) == .limited)
+    }
+
+    @Test(arguments: [("key", false), ("basic", false), ("local", true)])
+    func `who has his name from one node finds his task there alone, and who has none anywhere`(
+        issuer: String, moves: Bool
+    ) async throws {
+        try await with { nodes in
+            let caller = Caller(issuer: issuer, subject: "anonymous")
+            _ = await call(nodes.there, Method.toolsCall, ["name": "here--jobs__job"], caller: caller)
+            let there = await call(
+                nodes.there, Method.tasksGet, ["taskId": "here--jobs/t/1"], caller: caller)
+            #expect(there.result != nil)
+            let here = await call(nodes.here, Method.tasksGet, ["taskId": "jobs/t/1"], caller: caller)
+            #expect((here.result != nil) == moves)
+            #expect(moves || here.failure?.reason == .unknownEntry)
+        }
     }
 
     @Test func `another caller finds no task, at either node`() async throws {

@@ -52,7 +52,9 @@ final class DoorRig: Sendable {
     struct Answer {
         var status: Int
         var challenge: String?
+        var retryAfter: String?
         var json: JSON
+        var text: String
     }
 
     static let adminToken = "ma_the-admin-token"
@@ -60,6 +62,7 @@ final class DoorRig: Sendable {
     let issuer: FakeIssuer
     let keys: CallerDoor
     let tokens: TokenDoor?
+    let front: MCPFront
     let port: Int
     private let client: HTTPClient
     private let clock: Clock
@@ -72,8 +75,10 @@ final class DoorRig: Sendable {
     func pass(_ duration: Duration) { clock.now.withLock { $0 = $0.advanced(by: duration) } }
 
     private init(
-        issuer: FakeIssuer, keys: CallerDoor, tokens: TokenDoor?, port: Int, client: HTTPClient, clock: Clock
+        issuer: FakeIssuer, keys: CallerDoor, tokens: TokenDoor?, front: MCPFront, port: Int,
+        client: HTTPClient, clock: Clock
     ) {
+        self.front = front
         self.issuer = issuer
         self.keys = keys
         self.tokens = tokens
@@ -110,13 +115,16 @@ final class DoorRig: Sendable {
                 log: .silent)
             : nil
         var service = SampleServer(now: { 1_785_200_000 }, loops: EventLoops.shared).service
-        service.door = FrontDoorKeeper(keys: keys, tokens: tokens, settings: settings).front
+        service.door =
+            FrontDoorKeeper(
+                keys: keys, tokens: tokens, settings: settings, now: { clock.now.withLock { $0 } }
+            ).front
         let front = MCPFront(service: service, log: .silent)
         let listener = try await HTTPListener.bind(loopback, group: EventLoops.shared) { front.handle($0) }
         let client = HTTPClient(group: EventLoops.shared)
         let rig = DoorRig(
-            issuer: issuer, keys: keys, tokens: tokens, port: listener.address.port, client: client,
-            clock: clock)
+            issuer: issuer, keys: keys, tokens: tokens, front: front, port: listener.address.port,
+            client: client, clock: clock)
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(rig))
@@ -141,7 +149,7 @@ final class DoorRig: Sendable {
     /// One modern request with a credential.
     func ask(
         _ method: String = Method.toolsList, _ params: JSON = [:], path: String = "/mcp", credential: String?,
-        headers more: [(String, String)] = []
+        headers more: [(String, String)] = [], origin: String? = nil
     ) async throws -> Answer {
         var headers = [
             ("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"),
@@ -157,18 +165,22 @@ final class DoorRig: Sendable {
         let message: JSON = [
             "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": params.setting("_meta", to: meta),
         ]
-        return try await send("POST", path, headers: headers + more, body: Array(message.bytes))
+        return try await send(
+            "POST", path, headers: headers + more, body: Array(message.bytes), origin: origin)
     }
 
     private func send(
-        _ method: String, _ path: String, headers: [(String, String)], body: [UInt8]
+        _ method: String, _ path: String, headers: [(String, String)], body: [UInt8], origin: String? = nil
     ) async throws -> Answer {
         let answer = try await client.collect(
             HTTPClientRequest(
-                HTTPURL(origin + path), method: method, headers: headers, body: body, timeout: .seconds(20)))
+                HTTPURL((origin ?? self.origin) + path), method: method, headers: headers, body: body,
+                timeout: .seconds(20)))
         return Answer(
             status: answer.head.status, challenge: answer.head.headers.first("www-authenticate"),
-            json: (try? JSON(validating: answer.body)) ?? .null)
+            retryAfter: answer.head.headers.first("retry-after"),
+            json: (try? JSON(validating: answer.body)) ?? .null,
+            text: String(decoding: answer.body, as: UTF8.self))
     }
 
     /// A session begun under a Host of one's own choice; the whole answer as text.

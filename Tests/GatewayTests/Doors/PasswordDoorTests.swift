@@ -1,6 +1,7 @@
 import JSONSlice
 import MCPModel
 import MartletTestKit
+import Policy
 import Testing
 import Vault
 
@@ -50,6 +51,36 @@ struct PasswordDoorTests {
         try await Self.with { (rig: DoorRig) async throws in
             #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
             #expect(try await rig.ask(credential: Self.basic("plant:päss:wore")).status == 401)
+        }
+    }
+
+    @Test func `who guesses one user's password is not listened to for a while, and nobody else is shut out`()
+        async throws
+    {
+        let hash = try Self.hash.get()
+        let auth: JSON = [
+            "basic": [
+                ["user": "plant", "hash": .string(hash)], ["user": "office", "hash": .string(hash)],
+                ["user": "lab", "hash": .string(hash)],
+            ]
+        ]
+        try await DoorRig.with(auth: { _ in auth }) { (rig: DoorRig) async throws in
+            #expect(try await rig.ask(credential: Self.basic("office:päss:word")).status == 200)
+            for number in 0..<GuessBook.failuresMax {
+                #expect(try await rig.ask(credential: Self.basic("plant:\(number)")).status == 401)
+            }
+            let told = try await rig.ask(credential: Self.basic("plant:more"))
+            #expect(told.status == 429 && told.retryAfter == "6" && told.challenge == nil)
+            // Not even the right one is looked at: the answer tells a guesser nothing.
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 429)
+            // Others behind the same address: who was known, who was not, and who has a key.
+            #expect(try await rig.ask(credential: Self.basic("office:päss:word")).status == 200)
+            #expect(try await rig.ask(credential: Self.basic("lab:päss:word")).status == 200)
+            let key = try #require(
+                try await rig.keys.create(name: "agent", lifeSeconds: nil)["token"]?.string)
+            #expect(try await rig.ask(credential: "Bearer \(key)").status == 200)
+            rig.pass(.seconds(6))
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
         }
     }
 

@@ -126,6 +126,33 @@ struct PinDeskTests {
         #expect(glass.objection(to: call("send"), atOwn: "bank") == nil)
     }
 
+    @Test(arguments: 0..<10)
+    func `whatever is judged and approved at once, the disk has what memory has`(round: Int) async throws {
+        let (_, database) = try scratch.start()
+        let desk = try await desk(database)
+        _ = await desk.judge(definition(), try offer("Pays."))
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<12 {
+                group.addTask {
+                    guard let offer = try? offer("Pays \(number).") else { return }
+                    _ = await desk.judge(definition(), offer)
+                }
+                group.addTask {
+                    let keys = await desk.waiting.map(\.key)
+                    _ = try? await desk.approve(keys, of: "bank", pin: nil)
+                }
+            }
+        }
+        let again = try await self.desk(database)
+        func told(_ desk: PinDesk) async -> [String] {
+            await desk.waiting.map { "\($0.key.text) \($0.pinned)" }
+        }
+        #expect(await told(again) == told(desk))
+        // What is approved, too: the same offer is judged alike by both.
+        let last = try offer("Pays at last.")
+        #expect(await again.judge(definition(), last) == desk.judge(definition(), last))
+    }
+
     @Test func `what is forgotten with its server is seen for the first time again`() async throws {
         let (_, database) = try scratch.start()
         let desk = try await desk(database)

@@ -30,7 +30,8 @@ struct QuarantinesKeptTests {
         {
             let body = StatementBody(decision, reason: "leaks", at: 7)
             return try Statement(
-                body.name, version: DocumentVersion(incarnation: 1, life: 1, sequence: sequence),
+                body.decision.verb, body.name,
+                version: DocumentVersion(incarnation: 1, life: 1, sequence: sequence),
                 body: isLifted ? nil : body, enrolment: founded.enrolment, by: signer)
         }
         let server = { (name: Label) in StatementTarget.server(ServerKey(owner: .there, name: name)) }
@@ -46,7 +47,8 @@ struct QuarantinesKeptTests {
         let other = try mesh.node("other", roles: .all, using: &random)
         let body = StatementBody(.quarantine(server("theirs")), reason: "", at: 7)
         let theirs = try Statement(
-            body.name, version: DocumentVersion(incarnation: 1, life: 1, sequence: 1), body: body,
+            body.decision.verb, body.name, version: DocumentVersion(incarnation: 1, life: 1, sequence: 1),
+            body: body,
             enrolment: other.enrolment, by: other.signer)
         try await StatementShelf(database).apply((said + [theirs]).map { ($0.key.bytes, $0.encoded) })
 

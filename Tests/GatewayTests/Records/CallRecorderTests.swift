@@ -37,7 +37,9 @@ struct CallRecorderTests {
         }
     }
 
-    private func desk(_ rules: [AccessRule] = [], values: [String] = []) throws -> Desk {
+    private func desk(
+        _ rules: [AccessRule] = [], values: [String] = [], disk: RecordDisk = .real
+    ) throws -> Desk {
         let snapshot = try CatalogSnapshot.sample().with("press", .tools("stamp"))
             .with("desk", on: .there, .tools("echo", "get") + .resources("file:///a.txt"))
         let composite =
@@ -47,7 +49,7 @@ struct CallRecorderTests {
         board.publish(snapshot.with(virtual: "ops", definition.json))
         try FileManager.default.createDirectory(atPath: scratch.path, withIntermediateDirectories: true)
         let key = try #require(RecordKey([UInt8](repeating: 9, count: 32)))
-        let log = RecordLog(in: scratch.path, key: key)
+        let log = RecordLog(in: scratch.path, key: key, disk: disk)
         let access = AccessDesk(rules: AccessRules(rules: rules), board: board)
         let recorder = CallRecorder(
             log, values: values.map { EntryPattern($0) }, access: access, board: board
@@ -103,6 +105,100 @@ struct CallRecorderTests {
         #expect(record.argumentsDigest?.count == 64 && record.resultDigest?.count == 64)
         let sent = try #require(forwarded.values.first?.request.client.traceparent)
         #expect(TraceContext(sent)?.trace == record.trace, "the owner hears of the same trace")
+    }
+
+    private static let full = RecordDisk(write: { _, _ in
+        errno = ENOSPC
+        return -1
+    })
+
+    private static func rule(_ name: String, isRecordRequired: Bool) -> AccessRule {
+        AccessRule(name, .allow, [.call], AccessScope(who: [.anybody]), isRecordRequired: isRecordRequired)
+    }
+
+    @Test func `what a rule wants recorded goes out only after its intent, and has an end like any other`()
+        async throws
+    {
+        // Whichever of the two is first: both allow it.
+        let desk = try desk([
+            Self.rule("plain", isRecordRequired: false), Self.rule("kept", isRecordRequired: true),
+        ])
+        let (heard, _) = call(desk, ["name": "there--desk__echo"])
+        try await eventually("answered") { heard.result != nil }
+        let text = filesText
+        #expect(text.contains(#""kind":"intent""#) && forwarded.values.count == 1)
+        let records = await desk.records()
+        #expect(records.count == 1 && records.first?.isIntended == true && records.first?.outcome == .ok)
+    }
+
+    @Test func `a full disk refuses what must be recorded, and nothing else`() async throws {
+        let desk = try desk(
+            [
+                AccessRule(
+                    "kept", .allow, [.call], AccessScope(who: [.anybody], entries: [EntryPattern("echo")]),
+                    isRecordRequired: true), Self.rule("plain", isRecordRequired: false),
+            ], disk: Self.full)
+        let (heard, _) = call(desk, ["name": "there--desk__echo"])
+        try await eventually("refused") { heard.failure != nil }
+        #expect(heard.failure?.reason == .denied && heard.failure?.rule == "audit_required")
+        #expect(
+            heard.failure?.detail.contains("records/00000001.jsonl") == true, "\(heard.failure?.detail ?? "")"
+        )
+        #expect(forwarded.values.isEmpty, "nothing went out")
+        #expect(call(desk, ["name": "there--desk__get"], number: 2).heard.result != nil)
+    }
+
+    @Test
+    func `a server's own setting holds for callers of other nodes too, and where no records are written`()
+        async throws
+    {
+        local.put(
+            "press", StillBackend.make("press"), concurrency: 4,
+            demands: RecordDemands(everything: false, tools: [Glob("st*")]))
+        let desk = try desk(disk: Self.full)
+        let (own, _) = call(desk, ["name": "press__stamp"])
+        try await eventually("refused") { own.failure != nil }
+        #expect(own.failure?.rule == "audit_required")
+        for recorder in [desk.recorder, nil] {
+            let owner = OwnerDesk(
+                local: local, label: { "here" }, isShared: { _, _ in true }, access: desk.access,
+                recorder: recorder)
+            let heard = Heard()
+            _ = owner.serve(
+                IncomingMeshCall(
+                    server: "press",
+                    request: CallRequest(
+                        id: CallID(high: 1, low: 2), method: Method.toolsCall, params: ["name": "stamp"],
+                        client: ClientFacts(), caller: Caller(issuer: "key", subject: "a"),
+                        timeLeft: .seconds(5)),
+                    principal: WirePrincipal(issuer: "key", subject: "a", entryNode: .there)), heard.sink)
+            try await eventually("refused") { heard.failure != nil }
+            #expect(heard.failure?.rule == "audit_required" && heard.failure?.node == "here")
+        }
+    }
+
+    @Test func `a call that is cancelled while it waits for its record never goes out`() async throws {
+        let gate = Flag()
+        let desk = try desk(
+            [Self.rule("kept", isRecordRequired: true)],
+            disk: RecordDisk(write: { descriptor, bytes in
+                while !gate.isRaised { usleep(1_000) }  // a disk that hangs
+                return write(descriptor, bytes.baseAddress, bytes.count)
+            }))
+        let (heard, handle) = call(desk, ["name": "there--desk__echo"])
+        handle.cancel()
+        #expect(heard.failure?.reason == .cancelled)
+        gate.raise()
+        _ = await desk.records()
+        #expect(forwarded.values.isEmpty)
+    }
+
+    private func eventually(_ what: String, _ isSo: () -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while !isSo() {
+            try #require(ContinuousClock.now < end, "not so in time: \(what)")
+            try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+        }
     }
 
     @Test func `a client's own trace is kept, and goes on as it is`() async throws {

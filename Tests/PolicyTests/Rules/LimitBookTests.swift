@@ -24,6 +24,47 @@ struct LimitBookTests {
             bucketsMax: bucketsMax)
     }
 
+    private func stated(
+        _ signer: UInt64, _ count: Int?, concurrency: Int? = nil, word: UInt8 = 1
+    ) throws -> StatedLimit {
+        StatedLimit(
+            target: .node(NodeID(high: 9, low: 9)), signer: NodeID(high: 1, low: signer),
+            try CallAllowance(
+                rate: count.flatMap { CallRate($0, in: .seconds(10)) }, concurrency: concurrency
+            )
+            .orFail(), reason: "", at: 0, word: ContentHash(of: [word]))
+    }
+
+    @Test func `an operator's limit counts all callers together, and of several the strictest decides`()
+        throws
+    {
+        var book = LimitBook([])
+        let limits = try [stated(1, 5), stated(2, 2)]
+        _ = try book.enter([], limits, as: Self.alice, from: "a", at: at(0)).get()
+        _ = try book.enter([], limits, as: Self.bob, from: "b", at: at(0)).get()
+        #expect(throws: LimitExcess(limit: .stated(limits[1]), wait: .seconds(5))) {
+            try book.enter([], limits, as: Self.alice, from: "a", at: at(0)).get()
+        }
+        #expect(book.left(of: limits[0], at: at(0)).calls == 3, "what one refuses uses up none of the other")
+        // Without the stricter one there are three left.
+        for _ in 0..<3 { _ = try book.enter([], [limits[0]], as: Self.alice, from: "a", at: at(0)).get() }
+        #expect(throws: LimitExcess.self) {
+            try book.enter([], [limits[0]], as: Self.bob, from: "b", at: at(0)).get()
+        }
+    }
+
+    @Test func `a limit that is said anew goes on with what runs`() throws {
+        var book = LimitBook([])
+        let place = try book.enter([], [stated(1, nil, concurrency: 2)], as: Self.alice, from: nil, at: at(0))
+            .get()
+        let stricter = try stated(1, nil, concurrency: 1, word: 2)
+        #expect(throws: LimitExcess(limit: .stated(stricter), wait: nil)) {
+            try book.enter([], [stricter], as: Self.bob, from: nil, at: at(1)).get()
+        }
+        book.leave(place)
+        _ = try book.enter([], [stricter], as: Self.bob, from: nil, at: at(2)).get()
+    }
+
     @Test(arguments: [1, 3, 7, 60, 9_999, 10_000])
     func `exactly so many go at once, and each comes back in its time`(count: Int) throws {
         var book = book(rate: try Self.rate(count, 60))
@@ -32,7 +73,7 @@ struct LimitBookTests {
             try book.enter([0], as: Self.alice, from: nil, at: at(1_000)).get()
         }
         let wait = try #require(excess.wait)
-        #expect(excess.limit == "l" && wait > .zero && wait <= .seconds(60) / count)
+        #expect(excess.limit == .configured("l") && wait > .zero && wait <= .seconds(60) / count)
         // Not a moment too early, and then exactly one.
         let then = at(1_000) + wait
         #expect(throws: LimitExcess.self) {

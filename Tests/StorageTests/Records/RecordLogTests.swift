@@ -17,21 +17,34 @@ private final class Rig: Sendable {
         let key = try #require(RecordKey([UInt8](repeating: 7, count: 32)))
         let (room, isHeld) = (Gate(-1), Gate(0))
         gates = (room, isHeld)
+        let syncs = Gate(0)
+        self.syncs = syncs
         log = RecordLog(
             in: folder, key: key, keep: keep,
-            disk: RecordDisk { descriptor, bytes in
-                while isHeld.value != 0 { usleep(1_000) }  // a disk that hangs
-                guard room.value >= 0 else { return write(descriptor, bytes.baseAddress, bytes.count) }
-                guard room.value > 0 else {
-                    errno = ENOSPC
-                    return -1
-                }
-                let count = write(descriptor, bytes.baseAddress, min(bytes.count, room.value))
-                room.value -= max(0, count)
-                return count
-            })
+            disk: RecordDisk(
+                write: { descriptor, bytes in
+                    while isHeld.value != 0 { usleep(1_000) }  // a disk that hangs
+                    guard room.value >= 0 else { return write(descriptor, bytes.baseAddress, bytes.count) }
+                    guard room.value > 0 else {
+                        errno = ENOSPC
+                        return -1
+                    }
+                    let count = write(descriptor, bytes.baseAddress, min(bytes.count, room.value))
+                    room.value -= max(0, count)
+                    return count
+                },
+                sync: { descriptor in
+                    guard syncs.value >= 0 else {
+                        errno = EIO
+                        return -1
+                    }
+                    syncs.value += 1
+                    return fdatasync(descriptor)
+                }))
     }
 
+    /// Flushes to stable storage; below zero: they fail.
+    let syncs: Gate
     /// `room`: bytes that the disk still takes, -1 for any number; `held`: 1 while it does not answer.
     let gates: (room: Gate, held: Gate)
 
@@ -109,6 +122,93 @@ struct RecordLogTests {
         let digests = lines.map { line in line.json["arguments"]?.string }
         #expect(digests[0] != nil && digests[0] == digests[1] && digests[0] != digests[2])
         #expect(lines[2].values?["arguments"]?["pin"]?.string == "allowed-one")
+    }
+
+    /// What became of intents, in the order in which it was told.
+    private final class Told: Sendable {
+        private let state = Mutex<[(number: Int, trouble: String?)]>([])
+        var all: [(number: Int, trouble: String?)] { state.withLock { $0 } }
+        func add(_ number: Int, _ trouble: String?) { state.withLock { $0.append((number, trouble)) } }
+    }
+
+    private func intend(_ number: Int, _ rig: Rig, _ told: Told, look: @escaping @Sendable () -> Void = {}) {
+        rig.log.intend(
+            RecordLog.Intent(
+                record: {
+                    var record = ended(number).record()
+                    record.outcome = .unknown
+                    return record
+                }, arguments: Array(#"{"pin":"4711-canary"}"#.utf8)[...],
+                done: { trouble in
+                    look()
+                    told.add(number, trouble)
+                }))
+    }
+
+    @Test func `an intent is told of when it lies on stable storage, and many share one flush`() async throws
+    {
+        let rig = try Rig()
+        let told = Told()
+        let syncsThen = Gate(-1)
+        intend(1, rig, told) {
+            syncsThen.value = rig.syncs.value
+            #expect(rig.segments.first?.text.contains(#""kind":"intent""#) == true)
+        }
+        try await eventually("the first") { told.all.count == 1 }
+        #expect(syncsThen.value == 1, "flushed before it is told")
+        // A busy disk: all that come meanwhile go together.
+        rig.gates.held.value = 1
+        for number in 2...200 { intend(number, rig, told) }
+        rig.gates.held.value = 0
+        try await eventually("all of them") { told.all.count == 200 }
+        #expect(told.all.allSatisfy { $0.trouble == nil } && told.all.map(\.number) == Array(1...200))
+        #expect(rig.syncs.value <= 3, "\(rig.syncs.value) flushes")
+        let text = rig.segments.map(\.text).joined()
+        #expect(!text.contains("canary") && text.contains(#""arguments":""#))
+        #expect(!text.contains("outcome") && !text.contains("microseconds"))
+    }
+
+    @Test func `where the disk takes no record the intent is told so, and nothing counts as lost`()
+        async throws
+    {
+        let rig = try Rig()
+        let told = Told()
+        rig.gates.room.value = 0
+        intend(1, rig, told)
+        try await eventually("told") { told.all.count == 1 }
+        #expect(told.all.first?.trouble?.contains("records/00000001.jsonl") == true)
+        #expect(rig.log.facts().standing.lost == 0 && rig.log.facts().standing.trouble != nil)
+        // Written and not flushed is not there.
+        rig.gates.room.value = -1
+        rig.syncs.value = -1
+        intend(2, rig, told)
+        try await eventually("told again") { told.all.count == 2 }
+        #expect(told.all.last?.trouble?.contains("flush") == true)
+        // Then another segment is begun: what the system holds to be clean proves nothing.
+        rig.syncs.value = 0
+        intend(3, rig, told)
+        try await eventually("the third") { told.all.count == 3 }
+        #expect(told.all.last?.trouble == nil && rig.segments.count == 2)
+    }
+
+    @Test func `an intent is shown until the end of its call is on record`() async throws {
+        let rig = try Rig()
+        let told = Told()
+        intend(1, rig, told)
+        intend(2, rig, told)
+        try await eventually("both") { told.all.count == 2 }
+        let end = ended(2)
+        rig.log.take(
+            RecordLog.Ended(record: {
+                var record = end.record()
+                record.isIntended = true
+                return record
+            }))
+        let lines = await rig.log.find(RecordFilter(), limit: 10).lines
+        #expect(lines.map { $0.json["kind"]?.string } == ["intent", "call"])
+        #expect(lines.first?.json["outcome"] == nil && lines.last?.json["intended"]?.bool == true)
+        #expect(await rig.log.find(RecordFilter(outcomes: [.unknown]), limit: 10).lines.count == 1)
+        for line in lines { #expect(RecordLine(line.bytes.dropLast()[...]) == line, "read as written") }
     }
 
     @Test func `a value that waits holds nothing else of its message`() async throws {
