@@ -5,11 +5,13 @@ struct AuthorizedURL: Sendable {
     let url: HTTPURL
     private let headers: [(String, SecretText)]
     private let secrets: @Sendable (String) throws -> [UInt8]
+    private let formers: FormerSecrets
 
     init(
         _ url: String, headers: [(String, SecretText)],
-        secrets: @escaping @Sendable (String) throws -> [UInt8]
+        secrets: @escaping @Sendable (String) throws -> [UInt8], formers: FormerSecrets = .none
     ) throws(BackendFault) {
+        self.formers = formers
         do throws(HTTPURLError) {
             self.url = try HTTPURL(url)
         } catch {
@@ -37,8 +39,16 @@ struct AuthorizedURL: Sendable {
                 all.append((name, String(decoding: try text.opened(with: secrets), as: UTF8.self)))
             }
         } catch {
-            throw BackendFault(.sealed, "a secret of its headers cannot be opened: \(error)")
+            throw BackendFault(unopened: error, of: "headers")
         }
-        return HTTPClientRequest(place, method: method, headers: all + fields, body: body, timeout: timeout)
+        var request = HTTPClientRequest(
+            place, method: method, headers: all + fields, body: body, timeout: timeout)
+        let own = headers.filter { !names.contains($0.0.lowercased()) && !$0.1.secretNames.isEmpty }
+        if !own.isEmpty {
+            request.again = { [request, formers, secrets] in
+                formers.resend(request, own, secrets)
+            }
+        }
+        return request
     }
 }

@@ -214,7 +214,8 @@ extension Backend {
         }
         return LateAnswers(
             try await EventLink.open(
-                try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                try AuthorizedURL(url, headers: headers, secrets: secrets, formers: formers), client: http,
+                limits: limits,
                 on: group.next(), news: news), group: group)
     }
 

@@ -30,6 +30,7 @@ extension Backend {
                 state.connection = nil
                 state.reason = fault.detail
                 state.isAuthNeeded = isAuthNeeded
+                state.isSealed = fault.kind == .sealed
             }
             failParked(fault)
             if Task.isCancelled { break }
@@ -108,7 +109,7 @@ extension Backend {
         guard case .http(let url, let headers, _) = target else {
             throw BackendFault(.notReached, "it has no URL")
         }
-        let door = try AuthorizedURL(url, headers: headers, secrets: secrets)
+        let door = try AuthorizedURL(url, headers: headers, secrets: secrets, formers: formers)
         do throws(BackendFault) {
             let link = LateAnswers(
                 try await EventLink.open(
@@ -149,7 +150,8 @@ extension Backend {
         case .http(let url, let headers, _):
             return LateAnswers(
                 HTTPLink(
-                    try AuthorizedURL(url, headers: headers, secrets: secrets), client: http, limits: limits,
+                    try AuthorizedURL(url, headers: headers, secrets: secrets, formers: formers),
+                    client: http, limits: limits,
                     on: group.next(), news: news), group: group)
         }
     }
@@ -228,6 +230,7 @@ extension Backend {
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()
             state.isAuthNeeded = false
+            state.isSealed = false
             state.told = nil
         }
         events(.listed(listing))
