@@ -10,7 +10,7 @@ extension ServerSupervisor.Actions {
     /// from the vault, each opened for one use.
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
-        secrets: SecretStore, pins: PinDesk,
+        secrets: SecretStore, formerUses: FormerUses, pins: PinDesk,
         http: HTTPClient,
         limits: LimitSettings, audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
@@ -46,22 +46,12 @@ extension ServerSupervisor.Actions {
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
-                    secrets: Node.opener(of: secrets, for: definition.audience), seal: seal,
+                    secrets: Node.opener(of: secrets, for: definition.audience),
+                    formers: formerUses.opener(of: secrets, for: definition.audience), seal: seal,
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             },
             judge: { await pins.judge($0, $1) })
-    }
-}
-
-/// A reference to a secret that no secret can have.
-enum SecretUseError: Error, CustomStringConvertible {
-    case badName(String)
-
-    var description: String {
-        switch self {
-        case .badName(let name): "\"\(name)\" is no name of a secret"
-        }
     }
 }
