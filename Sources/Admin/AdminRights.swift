@@ -64,6 +64,17 @@ enum AdminRights {
         "GET /v1/secrets": .viewer,
         "PUT /v1/secrets/{name}": .admin,
         "DELETE /v1/secrets/{name}": .admin,
+        "POST /v1/secrets/{name}/rotate": .admin,
+
+        "GET /v1/vault": .viewer,
+        "POST /v1/vault/unseal": .admin,
+        "POST /v1/vault/rekey": .admin,
+        "PUT /v1/vault/slots/{form}": .admin,
+        "DELETE /v1/vault/slots/{form}": .admin,
+        // Whoever has a backup and its passphrase has every secret.
+        "POST /v1/vault/backup": .admin,
+        "POST /v1/vault/restore": .admin,
+        "POST /v1/vault/accept": .admin,
 
         // Who called what; values are in them only where the configuration names the entry.
         "GET /v1/records": .viewer,

@@ -230,6 +230,41 @@ struct AdminRoute: Sendable {
             try await node.removeSecret(named: request.parameters[0])
         },
 
+        AdminRoute("POST", "/v1/secrets/{name}/rotate") { node, request in
+            if request.body["end"]?.bool == true {
+                return try await node.endRotation(of: request.parameters[0])
+            }
+            return try await node.rotateSecret(
+                named: request.parameters[0], value: try request.text("value"))
+        },
+
+        AdminRoute("GET", "/v1/vault") { node, _ in node.vaultStatus() },
+        AdminRoute("POST", "/v1/vault/unseal") { node, request in
+            try await node.unsealVault(passphrase: try request.textIfAny("passphrase"))
+        },
+        AdminRoute("POST", "/v1/vault/rekey") { node, request in
+            try await node.rekeyVault(
+                root: request.body["root"]?.bool ?? false, passphrase: try request.textIfAny("passphrase"))
+        },
+        AdminRoute("PUT", "/v1/vault/slots/{form}") { node, request in
+            try await node.setVaultSlot(
+                request.parameters[0], passphrase: try request.textIfAny("passphrase"))
+        },
+        AdminRoute("DELETE", "/v1/vault/slots/{form}") { node, request in
+            try await node.removeVaultSlot(request.parameters[0])
+        },
+        // Not GET: nothing may keep or repeat what it answers.
+        AdminRoute("POST", "/v1/vault/backup") { node, request in
+            try await node.backUpVault(passphrase: try request.textIfAny("passphrase"))
+        },
+        AdminRoute("POST", "/v1/vault/restore") { node, request in
+            try await node.restoreVault(
+                backup: try request.text("backup"), passphrase: try request.textIfAny("passphrase"),
+                keyFile: try request.textIfAny("keyFile"),
+                overwrites: request.body["overwrite"]?.bool ?? false)
+        },
+        AdminRoute("POST", "/v1/vault/accept") { node, _ in try await node.acceptVault() },
+
         AdminRoute(
             "POST", "/v1/auth/can-call",
             .answer { node, request in

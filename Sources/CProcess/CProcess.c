@@ -2,6 +2,10 @@
 #include "CProcess.h"
 #include "Guard.h"
 
+#include <sys/resource.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -165,3 +169,14 @@ void cprocess_describe(int error, char *buffer, size_t size) {
 }
 
 void cprocess_wipe(void *bytes, size_t count) { explicit_bzero(bytes, count); }
+
+int cprocess_shield(void) {
+    struct rlimit none = {0, 0};
+    if (getrlimit(RLIMIT_CORE, &none) != 0) return errno;
+    none.rlim_cur = 0;
+    if (setrlimit(RLIMIT_CORE, &none) != 0) return errno;
+#ifdef __linux__
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return errno;
+#endif
+    return 0;
+}

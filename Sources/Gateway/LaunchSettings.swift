@@ -13,6 +13,11 @@ package struct LaunchSettings: Sendable {
     package var joinToken: String?
     /// File with the vault's passphrase (`MARTLET_PASSPHRASE_FILE`).
     package var passphraseFile: String?
+    /// Where a service manager has put the vault's key for this process (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)).
+    package var serviceCredentialFile: String?
+
+    /// The name by which a unit names it: `LoadCredentialEncrypted=martlet-vault-key:…`.
+    package static let serviceCredentialName = "martlet-vault-key"
 
     /// Finds and reads the configuration: `--config`, `MARTLET_CONFIG`, then the usual places.
     package static func load(configFile option: String?) throws -> LaunchSettings {
@@ -41,7 +46,10 @@ package struct LaunchSettings: Sendable {
         }
         return LaunchSettings(
             configuration: configuration, configFile: file, dataFolder: data,
-            passphraseFile: environment["MARTLET_PASSPHRASE_FILE"])
+            passphraseFile: environment["MARTLET_PASSPHRASE_FILE"],
+            serviceCredentialFile: environment["CREDENTIALS_DIRECTORY"].map {
+                "\($0)/\(serviceCredentialName)"
+            })
     }
 
     /// The absolute folder that a file lies in.

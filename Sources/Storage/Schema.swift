@@ -16,8 +16,16 @@ enum Schema {
         migrator.registerMigration("virtual-versions") { try $0.execute(sql: virtualVersions) }
         migrator.registerMigration("hidden-tasks") { try $0.execute(sql: hiddenTasks) }
         migrator.registerMigration("pins") { try $0.execute(sql: pins) }
+        migrator.registerMigration("vault-witnesses") { try $0.execute(sql: vaultWitnesses) }
         return migrator
     }
+
+    private static let vaultWitnesses = """
+        CREATE TABLE vault_witness (
+            origin BLOB PRIMARY KEY NOT NULL CHECK (length(origin) = 16),
+            document BLOB NOT NULL
+        ) STRICT;
+        """
 
     private static let pins = """
         CREATE TABLE pin (

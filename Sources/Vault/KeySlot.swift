@@ -33,10 +33,15 @@ package struct ScryptCost: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "N=2^\(roundsLog2), r=\(blocks), p=\(lanes)" }
 }
 
-/// What opens a slot: the bytes of a key file, or a passphrase.
+/// What opens a slot: the bytes of a key file, a passphrase, or what a service manager hands to the process.
 package struct SlotCredential: ~Copyable, Sendable {
     package let form: KeySlot.Form
     let bytes: Secret
+
+    /// The same bytes for another use of them.
+    package var secret: Secret {
+        Secret(count: bytes.count) { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
+    }
 
     private init(form: KeySlot.Form, bytes: consuming Secret) {
         self.form = form
@@ -53,20 +58,32 @@ package struct SlotCredential: ~Copyable, Sendable {
         guard content.count == KeySlot.keyFileBytes else { throw .keyFileSize(found: content.count) }
         return SlotCredential(form: .keyFile, bytes: content)
     }
+
+    /// - Parameter content: of the credential's file, to the byte; it is a key, not a passphrase: nothing stretches it.
+    package static func service(_ content: consuming Secret) throws(VaultError) -> SlotCredential {
+        guard KeySlot.serviceBytes.contains(content.count) else {
+            throw .serviceCredentialSize(found: content.count)
+        }
+        return SlotCredential(form: .service, bytes: content)
+    }
 }
 
-/// One way to open a vault: its root key, wrapped by a key that comes from a passphrase or a key file.
+/// One way to open a vault: its root key, wrapped by a key that comes from a passphrase, a key file or a service manager.
 package struct KeySlot: Hashable, Sendable {
     package enum Form: UInt8, Hashable, Sendable, CaseIterable {
         case keyFile = 1
         case passphrase = 2
+        /// What a service manager decrypts for the process (systemd.exec(5), `LoadCredentialEncrypted=`).
+        case service = 3
     }
 
     package static let keyFileBytes = 32
+    /// At least a key's length; a service manager carries no more.
+    package static let serviceBytes = 32...64 * 1024
     static let saltBytes = 16
 
     package let form: Form
-    /// What opening costs; `nil` for a key file, which needs no stretching.
+    /// What opening costs; `nil` where a key needs no stretching.
     package let cost: ScryptCost?
     let salt: [UInt8]
     private let nonce: [UInt8]

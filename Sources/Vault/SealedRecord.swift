@@ -20,6 +20,18 @@ package struct RecordContext: Hashable, Sendable {
         audience.encode(into: &writer)
     }
 
+    init(reading reader: inout VaultReader, of part: VaultPart) throws(VaultError) {
+        guard let name = SecretName(stored: try reader.text(max: 128)) else { throw .malformed(part) }
+        let version = try reader.integer(UInt64.self)
+        guard let kind = SecretKind(rawValue: try reader.integer(UInt8.self)) else { throw .malformed(part) }
+        let limit = SecretAudience.partBytesMax
+        self.init(
+            name: name, version: version, kind: kind,
+            audience: SecretAudience(
+                server: try reader.text(max: limit), origin: try reader.text(max: limit),
+                resource: try reader.text(max: limit), issuer: try reader.text(max: limit)))
+    }
+
     /// Of the secret itself. The generation is bound by the data key, so that a re-wrap leaves this as it is.
     func payloadData(at place: VaultPlace) -> [UInt8] {
         var writer = VaultWriter()
@@ -76,6 +88,12 @@ package struct SealedRecord: Hashable, Sendable {
         }
         sealed = try reader.fixed(Int(count) + AEAD.tagBytes)
         try reader.finish()
+    }
+
+    /// Of an encoded record, without reading the rest; `nil` for what is none.
+    package static func generation(of bytes: [UInt8]) -> UInt32? {
+        guard bytes.count > 4, bytes[0] == format else { return nil }
+        return bytes[1...4].reduce(0) { $0 << 8 | UInt32($1) }
     }
 
     package var bytes: [UInt8] {

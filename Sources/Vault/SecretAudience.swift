@@ -3,6 +3,9 @@
 /// Bound into the sealing: a row copied to another server, or a server whose address was edited, does not
 /// open until a person binds the secret anew (RFC 8707 gives a token's audience the same meaning).
 package struct SecretAudience: Hashable, Sendable {
+    /// A command with its arguments is the longest part of one.
+    static let partBytesMax = 1024 * 1024
+
     /// The server's name on this node.
     package let server: String
     /// `https://host:port` of the backend, canonical; `process:` for a child process.

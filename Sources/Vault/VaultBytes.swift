@@ -43,6 +43,22 @@ struct VaultReader {
         try fixed(Value.bitWidth / 8).reduce(0) { $0 << 8 | Value($1) }
     }
 
+    mutating func field(max: Int) throws(VaultError) -> [UInt8] {
+        let count = try integer(UInt32.self)
+        guard count <= max else { throw .malformed(part) }
+        return try fixed(Int(count))
+    }
+
+    mutating func text(max: Int) throws(VaultError) -> String {
+        guard let text = String(validating: try field(max: max), as: UTF8.self) else {
+            throw .malformed(part)
+        }
+        return text
+    }
+
+    /// What was not read yet.
+    var unread: [UInt8] { Array(rest) }
+
     func finish() throws(VaultError) {
         guard rest.isEmpty else { throw .malformed(part) }
     }

@@ -3,12 +3,14 @@ package enum VaultPart: Hashable, Sendable, CustomStringConvertible {
     case header
     case index
     case record
+    case backup
 
     package var description: String {
         switch self {
         case .header: "the vault's header"
         case .index: "the vault's list of secrets"
         case .record: "a sealed secret"
+        case .backup: "the backup"
         }
     }
 }
@@ -19,6 +21,7 @@ package enum VaultError: Error, Hashable, Sendable {
     case wrongKey(KeySlot.Form)
     case noSlot(KeySlot.Form)
     case keyFileSize(found: Int)
+    case serviceCredentialSize(found: Int)
     case emptyPassphrase
     case scryptCost(ScryptCost)
     case keyDerivationFailed(ScryptCost)
@@ -36,6 +39,10 @@ package enum VaultError: Error, Hashable, Sendable {
     case slotsFull
     case lastSlot
     case counterExhausted
+    /// Too many roots are still needed by rows.
+    case rootsPending
+    case notABackup
+    case wrongBackupPassphrase
 }
 
 extension VaultError: CustomStringConvertible {
@@ -46,11 +53,19 @@ extension VaultError: CustomStringConvertible {
         case .wrongKey(.keyFile):
             "this key file does not open the vault: it belongs to another vault; put the one back that was "
                 + "made with this data folder, or restore the folder as a whole"
+        case .wrongKey(.service):
+            "the service manager's credential does not open the vault: it is another one than the slot was made with; "
+                + "put that one back, or unseal with a passphrase"
         case .noSlot(.passphrase):
-            "the vault has no passphrase: it is opened by its key file; start without a passphrase"
+            "the vault has no passphrase: it is opened by another key; start without a passphrase, or add one with "
+                + "`martlet vault slot set passphrase`"
         case .noSlot(.keyFile):
-            "the vault has no key file: it is opened by a passphrase; start the node with "
-                + "MARTLET_PASSPHRASE_FILE"
+            "the vault has no key file: it is opened by a passphrase or by the service manager; give that instead"
+        case .noSlot(.service):
+            "the vault has no slot for the service manager's credential; add one with `martlet vault slot set service`"
+        case .serviceCredentialSize(let found):
+            "the service manager's credential has \(found) bytes; it is a key of at least "
+                + "\(KeySlot.serviceBytes.lowerBound) random bytes"
         case .keyFileSize(let found):
             "the vault's key file has \(found) bytes where \(KeySlot.keyFileBytes) belong; restore it"
         case .emptyPassphrase:
@@ -83,6 +98,12 @@ extension VaultError: CustomStringConvertible {
             "this is the only way to open the vault; add another one before removing it"
         case .counterExhausted:
             "the vault's counter has run out; make a new vault and set its secrets again"
+        case .rootsPending:
+            "the root was changed \(VaultHeader.retiredMax) times and secrets still wait to be wrapped anew; try again "
+                + "when `martlet vault status` shows none waiting"
+        case .notABackup: "this is no backup of a vault, or it was cut off; choose another file"
+        case .wrongBackupPassphrase:
+            "this passphrase does not open the backup, or the backup was altered; try the one it was made with"
         }
     }
 }

@@ -1,12 +1,16 @@
 /// What must be read before a vault can be opened, and what holds its rows together.
 ///
 /// Format 1, all integers big-endian: format (1), vault id (16), node id (16), generation (4), counter (8),
-/// index code (32), number of slots (1), slots, HMAC-SHA256 of all before it (32). The code is checked once
+/// index code (32), number of slots (1), slots, HMAC-SHA256 of all before it (32). Format 2 has between slots and code: the oldest
+/// generation (4), number of retired roots (1), retired roots; it is written where format 1 cannot say it. The code is checked once
 /// a slot has given up the root; until then nothing in here is believed but the slots' own parameters.
 package struct VaultHeader: Hashable, Sendable {
     static let format: UInt8 = 1
+    static let laterFormat: UInt8 = 2
     /// A person's passphrase, a key file, a service manager's credential, each while being replaced.
     package static let slotsMax = 8
+    /// Roots that rows still need; another change of the root waits until rows are wrapped anew.
+    package static let retiredMax = 8
 
     package let place: VaultPlace
     /// Under which new records are sealed; counts from 1.
@@ -16,7 +20,12 @@ package struct VaultHeader: Hashable, Sendable {
     /// Over all rows; see ``VaultKeyring/indexCode(of:counter:)``.
     var indexCode: [UInt8]
     package internal(set) var slots: [KeySlot]
+    /// No record of an earlier generation is taken: all were wrapped anew.
+    package internal(set) var oldest: UInt32 = 1
+    /// Roots before this one that records still need, oldest first.
+    var retired: [RetiredRoot] = []
 
+    package var retiredCount: Int { retired.count }
     package func hasSlot(_ form: KeySlot.Form) -> Bool { slots.contains { $0.form == form } }
 
     /// The version of a record that is sealed in the change now being made: what the counter will be, so that
@@ -30,7 +39,8 @@ package struct VaultHeader: Hashable, Sendable {
 extension VaultHeader {
     var unsignedBytes: [UInt8] {
         var writer = VaultWriter()
-        writer.integer(Self.format)
+        let isPlain = oldest == 1 && retired.isEmpty && !hasSlot(.service)
+        writer.integer(isPlain ? Self.format : Self.laterFormat)
         writer.fixed(place.vault)
         writer.fixed(place.node)
         writer.integer(generation)
@@ -38,6 +48,11 @@ extension VaultHeader {
         writer.fixed(indexCode)
         writer.integer(UInt8(slots.count))
         for slot in slots { slot.encode(into: &writer) }
+        if !isPlain {
+            writer.integer(oldest)
+            writer.integer(UInt8(retired.count))
+            for root in retired { root.encode(into: &writer) }
+        }
         return writer.bytes
     }
 
@@ -47,7 +62,7 @@ extension VaultHeader {
     static func decode(_ bytes: [UInt8]) throws(VaultError) -> (header: VaultHeader, code: [UInt8]) {
         var reader = VaultReader(bytes, of: .header)
         let format = try reader.integer(UInt8.self)
-        guard format == Self.format else { throw .unknownFormat(.header, format) }
+        guard [Self.format, Self.laterFormat].contains(format) else { throw .unknownFormat(.header, format) }
         let place = VaultPlace(
             vault: try reader.fixed(VaultPlace.idBytes), node: try reader.fixed(VaultPlace.idBytes))
         let generation = try reader.integer(UInt32.self)
@@ -57,10 +72,18 @@ extension VaultHeader {
         guard generation > 0, (1...slotsMax).contains(count) else { throw .malformed(.header) }
         var slots: [KeySlot] = []
         for _ in 0..<count { slots.append(try KeySlot(reading: &reader)) }
+        var (oldest, retired) = (UInt32(1), [RetiredRoot]())
+        if format == Self.laterFormat {
+            oldest = try reader.integer(UInt32.self)
+            let count = Int(try reader.integer(UInt8.self))
+            guard (1...generation).contains(oldest), count <= retiredMax else { throw .malformed(.header) }
+            for _ in 0..<count { retired.append(try RetiredRoot(reading: &reader)) }
+        }
         let code = try reader.fixed(MAC.bytes)
         try reader.finish()
         let header = VaultHeader(
-            place: place, generation: generation, counter: counter, indexCode: indexCode, slots: slots)
+            place: place, generation: generation, counter: counter, indexCode: indexCode, slots: slots,
+            oldest: oldest, retired: retired)
         return (header, code)
     }
 

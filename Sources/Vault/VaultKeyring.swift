@@ -5,10 +5,12 @@
 package struct VaultKeyring: ~Copyable, Sendable {
     package let place: VaultPlace
     private let root: VaultRoot
+    private let retired: [RetiredRoot]
 
-    private init(place: VaultPlace, root: consuming VaultRoot) {
+    private init(place: VaultPlace, root: consuming VaultRoot, retired: [RetiredRoot] = []) {
         self.place = place
         self.root = root
+        self.retired = retired
     }
 }
 
@@ -46,7 +48,7 @@ extension VaultKeyring {
         guard read.hasSlot(credential.form) else { throw .noSlot(credential.form) }
         for slot in read.slots {
             guard let root = try slot.unwrap(with: credential, of: read.place) else { continue }
-            let keyring = VaultKeyring(place: read.place, root: root)
+            let keyring = VaultKeyring(place: read.place, root: root, retired: read.retired)
             let key = keyring.root.headerKey(of: read.place)
             guard MAC.isValid(code, of: read.unsignedBytes, key: key) else { throw .tampered(.header) }
             header = read
@@ -103,12 +105,19 @@ extension VaultKeyring {
     private func unwrapDataKey(
         of record: SealedRecord, as context: RecordContext
     ) throws(VaultError) -> Secret {
-        let key = root.generationKey(record.generation, of: place)
+        let key = try generationKey(record.generation)
         let data = context.dataKeyData(at: place, generation: record.generation)
         guard
             let dataKey = AEAD.open(record.wrappedKey, key: key, nonce: record.keyNonce, authenticating: data)
         else { throw .doesNotOpen(context.name) }
         return dataKey
+    }
+
+    private func generationKey(_ generation: UInt32) throws(VaultError) -> Secret {
+        guard let retired = retired.first(where: { generation <= $0.last }) else {
+            return root.generationKey(generation, of: place)
+        }
+        return try retired.open(with: root, of: place).generationKey(generation, of: place)
     }
 
     private func wrap(
@@ -144,12 +153,58 @@ extension VaultKeyring {
         guard MAC.isValid(header.indexCode, of: bytes, key: root.indexKey(of: place)) else {
             throw .tampered(.index)
         }
+        for row in rows {
+            guard let generation = SealedRecord.generation(of: row.record) else { continue }
+            guard (header.oldest...header.generation).contains(generation) else { throw .tampered(.index) }
+        }
     }
 
     /// The next generation of keys, from now on used to seal; records of earlier ones still open.
     package func rotate(_ header: inout VaultHeader) throws(VaultError) {
         guard header.generation < UInt32.max else { throw .counterExhausted }
         header.generation += 1
+    }
+
+    /// A keyring of a new root, with a new generation of keys; what was sealed before opens with it too.
+    ///
+    /// - Parameter header: left without any slot: the old ones wrap the old root. The caller adds them anew.
+    package func replacingRoot(
+        of header: inout VaultHeader, using random: inout some RandomNumberGenerator
+    ) throws(VaultError) -> VaultKeyring {
+        let needed = header.retired.filter { $0.last >= header.oldest }
+        guard needed.count < VaultHeader.retiredMax else { throw .rootsPending }
+        let new = VaultRoot(using: &random)
+        var retired: [RetiredRoot] = []
+        for former in needed {
+            retired.append(
+                RetiredRoot(
+                    try former.open(with: root, of: place), last: former.last, sealedBy: new, of: place,
+                    using: &random))
+        }
+        retired.append(
+            RetiredRoot(root, last: header.generation, sealedBy: new, of: place, using: &random))
+        try rotate(&header)
+        header.retired = retired
+        header.slots = []
+        return VaultKeyring(place: place, root: new, retired: retired)
+    }
+
+    /// Drops the generations, and the roots, that no row needs any more.
+    ///
+    /// - Returns: whether there were some.
+    package func dropUnused(by rows: Rows, from header: inout VaultHeader) -> Bool {
+        let oldest = rows.compactMap { SealedRecord.generation(of: $0.record) }.min() ?? header.generation
+        let retired = header.retired.filter { $0.last >= oldest }
+        guard oldest != header.oldest || retired != header.retired else { return false }
+        header.oldest = oldest
+        header.retired = retired
+        return true
+    }
+
+    /// Lets the counter go on above what others remember of it; the next ``commit(_:to:)`` is above `floor`.
+    package func raiseCounter(above floor: UInt64, in header: inout VaultHeader) throws(VaultError) {
+        guard floor < UInt64.max - 1 else { throw .counterExhausted }
+        header.counter = max(header.counter, floor)
     }
 
     package func addSlot(
@@ -166,6 +221,34 @@ extension VaultKeyring {
         let left = header.slots.filter { $0.form != form }
         guard !left.isEmpty else { throw .lastSlot }
         header.slots = left
+    }
+
+    /// Keeps of a form's slots those that the credential opens: what a change that was cut short has left goes.
+    ///
+    /// - Returns: whether some went.
+    package func keepSlots(
+        openedBy credential: borrowing SlotCredential, in header: inout VaultHeader
+    ) throws(VaultError) -> Bool {
+        var kept: [KeySlot] = []
+        for slot in header.slots {
+            if slot.form != credential.form {
+                kept.append(slot)
+            } else if try slot.unwrap(with: credential, of: place) != nil {
+                kept.append(slot)
+            }
+        }
+        guard kept.count < header.slots.count, !kept.isEmpty else { return false }
+        header.slots = kept
+        return true
+    }
+
+    /// Puts one new slot in the place of all of its form.
+    package func replaceSlots(
+        with credential: borrowing SlotCredential, cost: ScryptCost = .standard, in header: inout VaultHeader,
+        using random: inout some RandomNumberGenerator
+    ) throws(VaultError) {
+        header.slots.removeAll { $0.form == credential.form }
+        try addSlot(credential, cost: cost, to: &header, using: &random)
     }
 
     private func indexCode(of rows: Rows, counter: UInt64) -> [UInt8] {

@@ -44,11 +44,63 @@ struct VaultRoot: ~Copyable, Sendable {
         return KeyDerivation.hkdf(bytes, salt: place.vault, info: info.bytes)
     }
 
+    /// Seals the roots before this one.
+    func retirementKey(of place: VaultPlace) -> Secret {
+        KeyDerivation.hkdf(bytes, salt: place.vault, info: place.domain("martlet/1 vault retirement"))
+    }
+
     func headerKey(of place: VaultPlace) -> Secret {
         KeyDerivation.hkdf(bytes, salt: place.vault, info: place.domain("martlet/1 vault header"))
     }
 
     func indexKey(of place: VaultPlace) -> Secret {
         KeyDerivation.hkdf(bytes, salt: place.vault, info: place.domain("martlet/1 vault index"))
+    }
+}
+
+/// A root that was replaced, sealed by the one in use: records of its generations open until they are wrapped anew.
+struct RetiredRoot: Hashable, Sendable {
+    /// Its last generation; those up to it, and above the retired root before, are its own.
+    let last: UInt32
+    private let nonce: [UInt8]
+    private let sealed: [UInt8]
+
+    init(
+        _ former: borrowing VaultRoot, last: UInt32, sealedBy root: borrowing VaultRoot, of place: VaultPlace,
+        using random: inout some RandomNumberGenerator
+    ) {
+        self.last = last
+        nonce = randomBytes(AEAD.nonceBytes, using: &random)
+        sealed = AEAD.seal(
+            former.bytes, key: root.retirementKey(of: place), nonce: nonce,
+            authenticating: Self.data(last: last, place: place))
+    }
+
+    func open(with root: borrowing VaultRoot, of place: VaultPlace) throws(VaultError) -> VaultRoot {
+        let data = Self.data(last: last, place: place)
+        let key = root.retirementKey(of: place)
+        guard let bytes = AEAD.open(sealed, key: key, nonce: nonce, authenticating: data) else {
+            throw .tampered(.header)
+        }
+        return VaultRoot(bytes: bytes)
+    }
+
+    private static func data(last: UInt32, place: VaultPlace) -> [UInt8] {
+        var writer = VaultWriter()
+        writer.fixed(place.domain("martlet/1 vault retired root"))
+        writer.integer(last)
+        return writer.bytes
+    }
+
+    func encode(into writer: inout VaultWriter) {
+        writer.integer(last)
+        writer.fixed(nonce)
+        writer.fixed(sealed)
+    }
+
+    init(reading reader: inout VaultReader) throws(VaultError) {
+        last = try reader.integer(UInt32.self)
+        nonce = try reader.fixed(AEAD.nonceBytes)
+        sealed = try reader.fixed(VaultRoot.bytesCount + AEAD.tagBytes)
     }
 }

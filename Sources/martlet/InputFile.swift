@@ -46,7 +46,25 @@ enum InputFile {
         return readLine() ?? ""
     }
 
+    /// A vault of the most and largest secrets, sealed, is no larger.
+    static let backupBytesMax = 512 * 1024 * 1024
+
+    static func bytes(at path: String, bytesMax: Int = backupBytesMax) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(reason(errno))") }
+        defer { close(descriptor) }
+        return try bytes(from: descriptor, named: path, bytesMax: bytesMax)
+    }
+
     private static func text(from descriptor: Int32, named name: String, bytesMax: Int) throws -> String {
+        let bytes = try bytes(from: descriptor, named: name, bytesMax: bytesMax)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CommandFailure("\(name) is not UTF-8 text")
+        }
+        return text
+    }
+
+    private static func bytes(from descriptor: Int32, named name: String, bytesMax: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
@@ -62,10 +80,7 @@ enum InputFile {
                     "\(name) is larger than \(bytesMax / 1024) KiB, the most that is read here")
             }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw CommandFailure("\(name) is not UTF-8 text")
-        }
-        return text
+        return bytes
     }
 
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -21,7 +21,8 @@ struct Martlet: AsyncParsableCommand {
             CommandGroup(
                 name: "Shape",
                 subcommands: [
-                    Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, TokenCommand.self,
+                    Servers.self, Virtual.self, MeshCommand.self, SecretCommand.self, VaultCommand.self,
+                    TokenCommand.self,
                     AuthCommand.self,
                 ]),
             CommandGroup(

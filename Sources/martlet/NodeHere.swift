@@ -1,5 +1,6 @@
 import Admin
 import Gateway
+import MCPTransport
 
 /// A node in this process, with its admin surface: what `martlet up` runs in the foreground, and `martlet stdio` for as long as
 /// its client stays.
@@ -23,6 +24,10 @@ enum NodeHere {
         _ settings: LaunchSettings, work: @escaping @Sendable (Node) async throws -> Ending
     ) async throws {
         DescriptorLimit.raise()
+        // Before a passphrase or a key is read.
+        if !settings.configuration.vault.allowsDumps, let problem = ProcessShield.raise() {
+            Terminal.complain("This process could not be kept from leaving core files: \(problem)")
+        }
         let node = try await Node.open(settings: settings, log: NodeLog.make())
         let admin = try await AdminServer.listen(node: node, log: NodeLog.make())
         let word = RunningNode(

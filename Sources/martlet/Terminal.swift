@@ -6,6 +6,9 @@
 enum Terminal {
     static let isInteractive = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
 
+    /// Whether a person types.
+    static var hasKeyboard: Bool { isatty(STDIN_FILENO) == 1 }
+
     /// Columns of the terminal; 100 where there is none.
     static var width: Int {
         var size = winsize()

@@ -3,8 +3,8 @@ import Foundation
 
 /// Looks for a secret where it must not be (or must): in texts, in files, in the memory of a running process.
 ///
-/// Found are the bytes as they are, in hexadecimal and in Base64 (both alphabets, at any alignment within a longer
-/// text). Each half of the secret is looked for by itself, since a secret cut in two somewhere leaves one half whole.
+/// Found are the bytes as they are, in hexadecimal, in Base64 (both alphabets, at any alignment within a longer text) and
+/// percent-encoded as in URLs and forms. Each half of the secret is looked for by itself, since a secret cut in two somewhere leaves one half whole.
 struct SecretSearch: Sendable {
     /// What is read of one process or folder at most: far more than a node has, so that reaching it is an error.
     static let bytesMax = 8 * 1024 * 1024 * 1024
@@ -34,6 +34,16 @@ struct SecretSearch: Sendable {
             Needle(form: "raw", bytes: Data(part)), Needle(form: "hexadecimal", bytes: Data(hexadecimal)),
             Needle(form: "hexadecimal", bytes: Data(upper)),
         ]
+        // Letters and digits alone are the same raw; what else there is decides, with hexadecimal digits of either case.
+        for digits in [Array("0123456789ABCDEF".utf8), Array("0123456789abcdef".utf8)] {
+            let encoded = part.flatMap { byte -> [UInt8] in
+                isUnreserved(byte)
+                    ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+            if encoded != part { needles.append(Needle(form: "URL", bytes: Data(encoded))) }
+            let whole = part.flatMap { [UInt8(ascii: "%"), digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+            needles.append(Needle(form: "URL", bytes: Data(whole)))
+        }
         for shift in 0..<3 {
             // Before the part may stand 0, 1 or 2 bytes of its first group of three: the characters that they
             // decide are not looked for, nor the last one where bytes behind the part decide it too.
@@ -46,6 +56,16 @@ struct SecretSearch: Sendable {
             ]
         }
         return needles
+    }
+
+    /// RFC 3986 §2.3.
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "-._~".utf8.contains(byte)
+        }
     }
 
     /// The forms in which a text has the secret.

@@ -133,7 +133,7 @@ final class TestNode: Sendable {
     /// Asks the admin surface with curl: a fraction of what the CLI costs to start, for tests that measure.
     ///
     /// - Parameter body: sent by POST; without one it is a GET.
-    func ask(_ path: String, _ body: JSON? = nil) async throws -> JSON {
+    func ask(_ path: String, _ body: JSON? = nil, put: JSON? = nil) async throws -> JSON {
         let running = try JSON(
             validating: try String(contentsOfFile: "\(dataFolder)/node.json", encoding: .utf8))
         let admin = try #require(running["admin"]?.string)
@@ -141,7 +141,8 @@ final class TestNode: Sendable {
             .trimmingCharacters(in: .whitespacesAndNewlines)
         let outcome = try await Program.run(
             prefix + ["curl", "-sS", "--max-time", "5", "-H", "Authorization: Bearer \(token)"]
-                + (body.map { ["-H", "Content-Type: application/json", "--data", $0.text] } ?? [])
+                + ((body ?? put).map { ["-H", "Content-Type: application/json", "--data", $0.text] } ?? [])
+                + (put == nil ? [] : ["-X", "PUT"])
                 + ["http://\(admin)\(path)"],
             environment: environment)
         guard outcome.status == 0 else { throw TestFailure("\(name) does not answer: \(outcome.errors)") }

@@ -584,6 +584,11 @@ package final class SimulatedMesh {
                     document, manifest: nodes[index].scoped[document.server]?.manifest)
             case .storeScopedManifest(let server, let bytes): nodes[index].scoped[server]?.manifest = bytes
             case .dropScoped(let server): nodes[index].scoped[server] = nil
+            case .storeVaultWitness(let document):
+                nodes[index].disk.vaultWitnesses.removeAll { $0.key == document.key }
+                nodes[index].disk.vaultWitnesses.append(document)
+            case .dropVaultWitness(let origin):
+                nodes[index].disk.vaultWitnesses.removeAll { $0.key.origin == origin }
             case .reach(let node):
                 let handshake = delay() + delay() + delay()
                 queue.plan(.reach(index, epoch: nodes[index].epoch, node), at: now + handshake)

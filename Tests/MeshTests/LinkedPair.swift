@@ -50,6 +50,12 @@ struct LinkedPair {
         }
     }
 
+    /// Something happens to one of them.
+    mutating func give(_ event: MeshEvent, to index: Int) {
+        let effects = cores[index].handle(event, at: now, using: &random)
+        deliver(Self.frames(effects).map { (index, $0) })
+    }
+
     private mutating func deliver(_ frames: [(sender: Int, Frame)]) {
         var waiting = frames
         while !waiting.isEmpty {

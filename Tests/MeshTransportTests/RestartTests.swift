@@ -177,6 +177,10 @@ final class Disk: Sendable {
                 kept.scoped[index].manifest = bytes
             }
         case .dropScoped(let server): kept.scoped.removeAll { $0.document.server == server }
+        case .vaultWitness(let document):
+            kept.vaultWitnesses.removeAll { $0.key == document.key }
+            kept.vaultWitnesses.append(document)
+        case .dropVaultWitness(let origin): kept.vaultWitnesses.removeAll { $0.key.origin == origin }
         case .joinToken(let entry):
             kept.tokens.removeAll { $0.token.id == entry.token.id }
             kept.tokens.append(entry)

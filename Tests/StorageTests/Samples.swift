@@ -48,8 +48,10 @@ extension Label {
 
 extension SecretStore {
     /// The secret itself: Swift Testing cannot look into a noncopyable value.
-    func text(_ name: SecretName, for audience: SecretAudience) throws -> String {
-        let secret = try open(name, for: audience)
+    func text(
+        _ name: SecretName, for audience: SecretAudience, _ version: LiveVersion = .current
+    ) throws -> String {
+        let secret = try open(name, for: audience, version)
         return secret.withBytes { span in
             String(
                 decoding: (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) },

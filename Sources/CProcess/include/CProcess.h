@@ -48,6 +48,11 @@ int cprocess_reap(pid_t pid);
 void cprocess_terminate_group(pid_t guard);
 void cprocess_kill_group(pid_t guard);
 
+/// Keeps others of the same user from reading this process's memory, and the system from writing it to a core file: for
+/// this process, and what it forks until that starts another program; children may leave no core file either.
+/// Returns 0, or an errno value.
+int cprocess_shield(void);
+
 /// Closes a descriptor.
 void cprocess_close(int descriptor);
 

@@ -31,6 +31,7 @@ extension NodeConfiguration {
             ("virtualServers", .object(virtualServers.map { ($0.name.text, $0.definition.json) })),
         ]
         if let auth = auth.json { all.append(("auth", auth)) }
+        if vault != .standard { all.append(("vault", vault.json)) }
         if audit != .standard { all.append(("audit", audit.json)) }
         if !access.isEmpty { all.append(("access", access.json)) }
         return .object(all)

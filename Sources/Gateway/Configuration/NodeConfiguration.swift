@@ -19,6 +19,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var auth: AuthSettings
     package var access: AccessRules
     package var audit: AuditSettings
+    package var vault: VaultSettings
     /// In the order written.
     package var servers: [ServerDefinition]
     /// In the order written.
@@ -42,6 +43,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         auth = section.settings("auth", AuthSettings.init(reading:))
         access = section.settings("access", AccessRules.init(reading:))
         audit = section.settings("audit", AuditSettings.init(reading:))
+        vault = section.settings("vault", VaultSettings.init(reading:))
         servers = section.sections("servers", atMost: Self.serversMax) { name, part in
             part.labelled(name) { ServerDefinition(name: $0, reading: &$1) }
         }.compactMap { $0 }

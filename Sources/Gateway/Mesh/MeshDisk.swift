@@ -14,6 +14,7 @@ struct MeshDisk: Sendable {
     let statements: StatementShelf
     let scoped: ScopedShelf
     let meta: MetaShelf
+    let witnesses: VaultWitnessShelf
     let now: @Sendable () -> Instant
     let log: Logger
 
@@ -23,6 +24,7 @@ struct MeshDisk: Sendable {
         statements = StatementShelf(database)
         scoped = ScopedShelf(database)
         meta = MetaShelf(database)
+        witnesses = VaultWitnessShelf(database)
         self.now = now
         self.log = log
     }
@@ -65,6 +67,7 @@ struct MeshDisk: Sendable {
             }
             kept.revocations.append(revocation)
         }
+        kept.vaultWitnesses = try await witnesses.loadAll().compactMap { try? Document.decode($0) }
         for row in try await scoped.loadAll() {
             guard let document = try? ScopedDocument(decoding: row.document), document.server == row.server
             else {
@@ -131,6 +134,9 @@ struct MeshDisk: Sendable {
             case .scopedManifest(let server, let bytes): given.append(.saveManifest(server, bytes))
             case .dropScoped(let server): given.append(.remove(server))
             case .joinToken(let entry): try await save(entry, at: time)
+            case .vaultWitness(let document):
+                try await witnesses.set(document.encoded, of: document.key.origin)
+            case .dropVaultWitness(let origin): try await witnesses.set(nil, of: origin)
             case .incarnation(let incarnation): try await meta.raiseIncarnation(to: incarnation)
             }
         }

@@ -50,7 +50,7 @@ extension MeshSeat {
         guard service.isIssuer else {
             throw Refusal(
                 .unavailable, "the issuer's key cannot be opened: the vault is sealed",
-                hint: "start with MARTLET_PASSPHRASE_FILE")
+                hint: "`martlet vault unseal` opens it")
         }
         let token = try await service.makeToken(
             roles: roles, segment: segment, label: label, uses: UInt16(clamping: uses), ttl: life)
@@ -297,6 +297,7 @@ extension MeshSeat {
         try await JoinTokenShelf(database).removeAll()
         try await StatementShelf(database).removeAll()
         try await ScopedShelf(database).removeAll()
+        try await VaultWitnessShelf(database).removeAll()
         try await MetaShelf(database).set([.joinedAt: address.map { Array($0.utf8) }])
         // The keys of a mesh that it has left are good for nothing any more.
         let keys = AuthorityKeys(of: old)

@@ -165,7 +165,7 @@ final class MeshSeat: Sendable {
                 ownScopes: scopes,
                 software: "martlet \(SoftwareVersion.current)",
                 incarnation: try await MetaShelf(database).nextIncarnation(),
-                clockFloor: Self.floor(of: identity.membership)),
+                clockFloor: Self.floor(of: identity.membership), vaultCounter: secrets.counter),
             credentials: credentials, enrolment: identity.membership.enrolment, issuer: issuer(of: identity),
             storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared,
             log: log,
@@ -212,6 +212,8 @@ final class MeshSeat: Sendable {
     private func noteListener(of service: MeshService) async throws {
         try await service.started()
         let address = await service.listening
+        // It may have changed since the service was made.
+        service.vaultChanged(to: secrets.counter)
         state.withLock { state in
             state.listenAddress = address?.description
             state.isStarted = true

@@ -54,6 +54,11 @@ struct OwnerDesk: Sendable {
             access: view.decision, isSeen: view.isSeen)
         trail?.decided(view.decision)
         if let denial = OwnerPolicy(node: node).objection(to: asked, knowing: facts) {
+            // Of a server that waits for the vault nobody knows yet what it offers.
+            if denial.rule == .definitionChanged, let failure = local.sealed(call.request, at: call.server) {
+                named(.failure(failure))
+                return .finished
+            }
             trail?.refused(denial)
             named(
                 .failure(

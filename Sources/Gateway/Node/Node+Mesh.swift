@@ -169,7 +169,7 @@ extension Node {
     }
 
     /// What this node tells a mesh, told to the new one.
-    private func afterMeshChange() async throws {
+    func afterMeshChange() async throws {
         await supervisor.publishAll()
         try await virtualServers.restoreAfterMeshChange()
         await showOwnServers()

@@ -1,4 +1,5 @@
 import Catalog
+import MCPTransport
 import Storage
 import Vault
 
@@ -10,8 +11,16 @@ extension Node {
         of secrets: SecretStore, for audience: SecretAudience?
     ) -> @Sendable (String) throws -> [UInt8] {
         { text in
-            guard let name = SecretName(text), let audience else { throw SecretUseError.badName(text) }
-            return try secrets.open(name, for: audience).copied()
+            guard let name = SecretName(text), let audience else {
+                throw SecretNotForUse("\"\(text)\" is no name of a secret")
+            }
+            do {
+                return try secrets.open(name, for: audience).copied()
+            } catch SecretStoreError.sealed(let reason) {
+                throw SecretStoreError.sealed(reason)
+            } catch {
+                throw SecretNotForUse("\(error)")
+            }
         }
     }
 

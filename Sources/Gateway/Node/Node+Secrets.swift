@@ -1,4 +1,5 @@
 import Catalog
+import Composition
 package import JSONSlice
 import Storage
 import Vault
@@ -10,6 +11,15 @@ extension Node {
                 ("name", .string(summary.name.text)), ("version", .number(Int(clamping: summary.version))),
                 ("updatedSecondsAgo", .number(summary.updated.seconds(until: .now()))),
             ]
+            if let former = summary.former {
+                members.append(("formerVersion", .number(Int(clamping: former))))
+                if let used = formerUses.lastUse(of: summary.name) {
+                    members.append(("formerUsedSecondsAgo", .number(used.seconds(until: .now()))))
+                }
+            }
+            if let after = settings.configuration.vault.rotateAfter(summary.name.text) {
+                members.append(("rotateAfterSeconds", .number(after.wholeSeconds)))
+            }
             if !summary.audience.isUnbound {
                 members.append(("audience", .string(summary.audience.description)))
             }
@@ -26,10 +36,50 @@ extension Node {
         if let bound = secrets.list().first(where: { $0.name == name })?.audience, !bound.isUnbound {
             members.append(("audience", .string(bound.description)))
         }
+        formerUses.forget(name)
         await supervisor.secretChanged(name.text)
         if embeddingSecret?.name == name { embedder?.askAgain() }
         return .object(members)
     }
+
+    /// Stores a new value, beside which the one before stays live until ``endRotation(of:)``.
+    package func rotateSecret(named name: String, value: String) async throws -> JSON {
+        let name = try secretName(name)
+        var bytes = Array(value.utf8)
+        let secret = Secret(moving: &bytes)
+        try await Self.refusing { try await secrets.rotate(name, to: secret, at: .now()) }
+        formerUses.forget(name)
+        await supervisor.secretChanged(name.text)
+        if embeddingSecret?.name == name { embedder?.askAgain() }
+        return .object([("name", .string(name.text)), ("isRotating", .bool(true))])
+    }
+
+    /// Drops the value before: from now on a backend that still wants it refuses.
+    package func endRotation(of name: String) async throws -> JSON {
+        let name = try secretName(name)
+        try await Self.refusing { try await secrets.endFormer(name) }
+        formerUses.forget(name)
+        return .object([("name", .string(name.text)), ("isRotating", .bool(false))])
+    }
+
+    /// What is to be rotated, or was and never ended; each line says what to do.
+    func rotationLines(at now: WallTime = .now()) -> [String] {
+        secrets.list().compactMap { summary in
+            let age = Duration.seconds(Int64(summary.updated.seconds(until: now)))
+            if summary.former != nil, age > Self.rotationMax {
+                return
+                    "two values of secret \(summary.name) are live for \(age.wholeSeconds / 86_400) days: if its backend takes the new one, end the former (martlet secret rotate \(summary.name) --end)"
+            }
+            guard let after = settings.configuration.vault.rotateAfter(summary.name.text), age > after else {
+                return nil
+            }
+            return
+                "secret \(summary.name) is \(age.wholeSeconds / 86_400) days old, and is to be rotated after \(DurationText.spell(after)) (martlet secret rotate \(summary.name))"
+        }
+    }
+
+    /// A backend that changes over takes hours, mostly minutes.
+    private static let rotationMax = Duration.seconds(86_400)
 
     package func removeSecret(named name: String) async throws -> JSON {
         let name = try secretName(name)

@@ -103,6 +103,8 @@ extension Node {
         if let sealed = secrets.sealed {
             lines.append("the vault is sealed: \(SecretStoreError.sealed(sealed))")
         }
+        if let line = rollbackLine { lines.append(line) }
+        lines += rotationLines()
         for (issuer, trouble) in tokenDoor?.troubles ?? [] {
             lines.append("the keys of the issuer \(issuer) do not come: \(trouble)")
         }
@@ -123,6 +125,8 @@ extension Node {
             Finding("data folder", .ok, folder.path),
             secrets.sealed.map { Finding("vault", .bad, "sealed", mend: "\(SecretStoreError.sealed($0))") }
                 ?? Finding("vault", .ok, "open; secrets in it: \(secrets.list().count)"),
+            rollbackLine.map { Finding("vault's age", .bad, $0, mend: "martlet vault status") }
+                ?? Finding("vault's age", .ok, "no peer remembers a later vault"),
             Finding(
                 "callers", door.needsKey ? .ok : .warning,
                 door.needsKey

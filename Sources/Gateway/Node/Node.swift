@@ -48,6 +48,7 @@ package final class Node: Sendable {
     let queries = QueryDesk()
     let chronicle: CatalogChronicle
     let virtualChronicle: VirtualChronicle
+    let formerUses: FormerUses
     let historyTrouble = Mutex(RepeatedTrouble())
     let found: FoundDesk
     /// Where the settings name a file for a join token.
@@ -78,7 +79,7 @@ package final class Node: Sendable {
         let nodeKey = try NodeIdentity.nodeKey(in: folder)
         let secrets = try await SecretStore.open(
             in: folder, database: database, node: NodeID(ofKey: nodeKey.publicKey.rawRepresentation),
-            passphrase: try settings.passphrase())
+            passphrase: try settings.passphrase(), serviceFile: settings.serviceCredentialFile)
         let adminToken = try AdminTokenFile.text(in: folder)
         let identity = try await NodeIdentity.open(
             in: folder, nodeKey: nodeKey, secrets: secrets, label: settings.ownLabel,
@@ -138,6 +139,7 @@ package final class Node: Sendable {
         for hold in try await LocalHoldShelf(database).all(signer: seat.id) { assembly.hold(hold) }
         let local = LocalServers { glass.objection(to: $0, atOwn: $1) }
         let label: @Sendable () -> String = { seat.label.text }
+        let me = seat.id
         let limits = configuration.limits
         let clients = BackendClients(auth: configuration.auth, limits: limits.client, log: log)
         let http = clients.shared
@@ -155,7 +157,11 @@ package final class Node: Sendable {
             board: board, local: local, access: access, search: toolSearch, recorder: recorder,
             callMax: limits.call,
             waitMax: limits.suspendedCall, now: { MeshClock.now() }, label: label,
-            objection: { glass.objection(to: $0, at: $1) },
+            objection: { request, server in
+                glass.objection(to: request, at: server).map {
+                    server.owner == me ? local.sealed(request, at: server.name) ?? $0 : $0
+                }
+            },
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, access: access, label: label,
@@ -182,13 +188,15 @@ package final class Node: Sendable {
         self.http = http
         let tasks = try await TaskLedger(database, log: log)
         self.tasks = tasks
+        let formerUses = FormerUses()
+        self.formerUses = formerUses
         chronicle = CatalogChronicle(shelf: EntryVersionShelf(database))
         supervisor = ServerSupervisor(
             owner: seat.id, local: local,
             actions: .of(
                 seat: seat, assembly: assembly, privates: try await PrivateManifests(database, log: log),
                 tasks: tasks,
-                secrets: secrets, pins: pins, clients: clients, limits: limits,
+                secrets: secrets, formerUses: formerUses, pins: pins, clients: clients, limits: limits,
                 audience: { ServerAudience(of: $0, in: configuration.mesh) }, log: log),
             log: log)
         virtualServers = VirtualServers(
@@ -225,6 +233,7 @@ package final class Node: Sendable {
             configuration.listen.mcp, as: "mcp", hosts: configuration.listen.hosts, limits: limits.listener,
             tls: mcpTLS, log: log
         ) { front.handle($0) }
+        secrets.onChange { seat.vaultChanged(to: $0) }
         seat.connect(
             catalogChanged: { assembly.meshChanged($0) },
             serve: OwnerDesk(
@@ -321,6 +330,7 @@ package final class Node: Sendable {
             await virtualServers.catalogChanged()
             await followApprovals()
             announceVirtualServers()
+            await wrapSecretsAnew()
             await noteCatalog()
             do {
                 try await door.flushUses()

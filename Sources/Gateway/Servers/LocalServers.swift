@@ -39,6 +39,11 @@ final class LocalServers: Sendable {
         self.objection = objection
     }
 
+    /// What a call to a server gets that waits for the vault: until it is opened nothing else is known of it.
+    func sealed(_ request: CallRequest, at name: Label) -> CallFailure? {
+        slots.withLock { $0[name]?.backend }?.sealedFailure(of: request)
+    }
+
     /// - Parameters:
     ///   - repeatable: tools that may be called again when nobody knows whether they ran.
     ///   - callersFrom: entry nodes whose word on who calls counts (`servers.NAME.callersFrom`); `nil`: of all.
@@ -109,7 +114,7 @@ final class LocalServers: Sendable {
             case full(Int)
         }
         if let failure = objection(request, name) {
-            sink(.failure(failure))
+            sink(.failure(sealed(request, at: name) ?? failure))
             return .finished
         }
         let isSubscription = request.method == Method.subscriptionsListen

@@ -10,7 +10,7 @@ extension ServerSupervisor.Actions {
     /// from the vault, each opened for one use.
     static func of(
         seat: MeshSeat, assembly: CatalogAssembly, privates: PrivateManifests, tasks: TaskLedger,
-        secrets: SecretStore, pins: PinDesk,
+        secrets: SecretStore, formerUses: FormerUses, pins: PinDesk,
         clients: BackendClients, limits: LimitSettings,
         audience: @escaping @Sendable (ServerDefinition) -> ServerAudience, log: Logger
     ) -> ServerSupervisor.Actions {
@@ -49,22 +49,11 @@ extension ServerSupervisor.Actions {
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
                     tokens: clients.tokens(for: definition, by: http, secrets: opener), ownsHTTP: isOwn,
-                    secrets: opener, seal: seal,
+                    secrets: opener, formers: formerUses.opener(of: secrets, for: definition.audience), seal: seal,
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)
             },
             judge: { await pins.judge($0, $1) })
-    }
-}
-
-/// A reference to a secret that no secret can have.
-enum SecretUseError: Error, CustomStringConvertible {
-    case badName(String)
-
-    var description: String {
-        switch self {
-        case .badName(let name): "\"\(name)\" is no name of a secret"
-        }
     }
 }

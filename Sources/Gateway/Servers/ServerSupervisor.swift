@@ -186,6 +186,16 @@ actor ServerSupervisor {
         }
     }
 
+    /// The vault was opened: every server that waited for a secret is started with it now.
+    func vaultOpened() {
+        for (name, running) in servers where !running.book.definition.secrets.isEmpty {
+            var running = running
+            running.book.askAgain()
+            servers[name] = running
+            running.backend?.restart()
+        }
+    }
+
     /// Somebody approved something, or it is approved no more: what is listed from now on.
     func show(_ manifest: Manifest, of name: Label) async {
         guard var running = servers[name], running.backend != nil, running.book.show(manifest) else { return }

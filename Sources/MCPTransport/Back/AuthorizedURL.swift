@@ -7,11 +7,13 @@ struct AuthorizedURL: Sendable {
     private let headers: [(String, SecretText)]
     private let query: [(String, SecretText)]
     private let secrets: @Sendable (String) throws -> [UInt8]
+    private let formers: FormerSecrets
 
     init(
         _ url: String, headers: [(String, SecretText)], query: [(String, SecretText)] = [],
-        secrets: @escaping @Sendable (String) throws -> [UInt8]
+        secrets: @escaping @Sendable (String) throws -> [UInt8], formers: FormerSecrets = .none
     ) throws(BackendFault) {
+        self.formers = formers
         do throws(HTTPURLError) {
             self.url = try HTTPURL(url)
         } catch {
@@ -34,18 +36,19 @@ struct AuthorizedURL: Sendable {
             throw BackendFault(.broken, "it names a URL of another origin, \(place.origin)")
         }
         let names = Set(fields.map { $0.0.lowercased() })
-        var all: [(String, String)] = []
-        var opened: [(String, [UInt8])] = []
-        do {
-            for (name, text) in headers where !names.contains(name.lowercased()) {
-                all.append((name, String(decoding: try text.opened(with: secrets), as: UTF8.self)))
-            }
-            for (name, text) in query { opened.append((name, try text.opened(with: secrets))) }
-        } catch {
-            throw BackendFault(.sealed, "its credential cannot be opened: \(error)")
+        let own = headers.filter { !names.contains($0.0.lowercased()) }
+        let make = { @Sendable [query] (open: (String) throws -> [UInt8]) throws -> HTTPClientRequest in
+            let headers = try own.map { ($0.0, String(decoding: try $0.1.opened(with: open), as: UTF8.self)) }
+            let parameters = try query.map { ($0.0, try $0.1.opened(with: open)) }
+            return HTTPClientRequest(
+                parameters.isEmpty ? place : place.setting(parameters), method: method, headers: headers + fields,
+                body: body, timeout: timeout)
         }
-        return HTTPClientRequest(
-            opened.isEmpty ? place : place.setting(opened), method: method, headers: all + fields, body: body,
-            timeout: timeout)
+        var request: HTTPClientRequest
+        do { request = try make(secrets) } catch { throw BackendFault(unopened: error, of: "headers or query") }
+        if (own + query).contains(where: { !$0.1.secretNames.isEmpty }) {
+            request.again = { [formers, secrets] in formers.resend(secrets, make) }
+        }
+        return request
     }
 }

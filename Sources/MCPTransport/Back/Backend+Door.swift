@@ -11,7 +11,7 @@ extension Backend {
         guard case .http(let url, let headers, let query, _) = target else {
             throw BackendFault(.notReached, "it has no URL")
         }
-        return try AuthorizedURL(url, headers: headers, query: query, secrets: secrets)
+        return try AuthorizedURL(url, headers: headers, query: query, secrets: secrets, formers: formers)
     }
 
     /// Has what was opened at the start opened again: the environment of a child, which is started anew. A server over

@@ -35,6 +35,7 @@ extension Backend {
                 state.connection = nil
                 state.reason = fault.detail
                 state.isAuthNeeded = isAuthNeeded
+                state.isSealed = fault.kind == .sealed
             }
             failParked(fault)
             if Task.isCancelled { break }
@@ -229,6 +230,7 @@ extension Backend {
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()
             state.isAuthNeeded = false
+            state.isSealed = false
             state.told = nil
         }
         events(.listed(listing))

@@ -33,6 +33,8 @@ package final class Backend: Sendable {
         /// Why there is no connection.
         var reason = "it was not started yet"
         var isAuthNeeded = false
+        /// Whether that is because the vault is sealed.
+        var isSealed = false
         /// The era the backend spoke when last it spoke; asked for first next time.
         var rememberedEra: Era?
         /// Whether its URL is one of 2024-11-05, as far as is known or was said.
@@ -67,6 +69,7 @@ package final class Backend: Sendable {
     let group: any EventLoopGroup
     let client: BackendClient
     let secrets: @Sendable (String) throws -> [UInt8]
+    let formers: FormerSecrets
     let log: Logger
     let events: @Sendable (BackendEvent) -> Void
     let clientInfo: JSON
@@ -84,6 +87,7 @@ package final class Backend: Sendable {
     ///   - tokens: where the tokens come from that its requests carry; `nil`: they carry none.
     ///   - ownsHTTP: whether the client is this backend's alone, and is shut down with it.
     ///   - secrets: opens a secret for one use; throws when it is not there or the vault is sealed.
+    ///   - formers: versions of secrets that a backend may still want, while it changes over.
     ///   - events: called in order, from the supervising task and from event loops.
     ///   - seal: for the states of suspended calls; without one, legacy backends may ask callers for nothing.
     ///   - memory: whose tasks were whose in an earlier life, and where that is noted now.
@@ -92,7 +96,7 @@ package final class Backend: Sendable {
     package init(
         name: String, target: BackendTarget, limits: BackendLimits = .standard, group: any EventLoopGroup,
         http: HTTPClient, tokens: TokenSource? = nil, ownsHTTP: Bool = false,
-        secrets: @escaping @Sendable (String) throws -> [UInt8],
+        secrets: @escaping @Sendable (String) throws -> [UInt8], formers: FormerSecrets = .none,
         seal: StateSeal? = nil, memory: TaskMemory = .none, log: Logger,
         clientInfo: JSON = ["name": "martlet", "version": "0"],
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0...1) },
@@ -104,6 +108,7 @@ package final class Backend: Sendable {
         self.group = group
         client = BackendClient(http, tokens: tokens, isOwn: ownsHTTP)
         self.secrets = secrets
+        self.formers = formers
         self.log = log
         self.clientInfo = clientInfo
         self.chance = chance
@@ -202,8 +207,10 @@ package final class Backend: Sendable {
         let ready: Result<(Connection, Int), CallFailure> = state.withLock { state in
             guard let connection = state.connection else {
                 let fault =
-                    state.isAuthNeeded
-                    ? BackendFault(.authNeeded, state.reason) : BackendFault(.notReached, state.reason)
+                    state.isSealed
+                    ? BackendFault(.sealed, state.reason)
+                    : state.isAuthNeeded
+                        ? BackendFault(.authNeeded, state.reason) : BackendFault(.notReached, state.reason)
                 return .failure(fault.beforeSending.failure(of: request, backend: name))
             }
             state.lastNumber += 1
@@ -342,41 +349,6 @@ package final class Backend: Sendable {
         switch modern {
         case .result(let result): call.finish(.result(result))
         case .error(let error): call.finish(.error(error))
-        }
-    }
-
-    // MARK: Calls that wait to be sent again
-
-    private func park(_ call: BackendCall, _ why: (inout BackendNews) -> Void) {
-        let reason: String? = state.withLock { state in
-            guard state.connection != nil else { return state.reason }
-            state.parked.append(call)
-            return nil
-        }
-        if let reason {
-            let fault = BackendFault(.notReached, reason)
-            call.finish(.failure(fault.failure(of: call.request, backend: name)))
-        } else {
-            inbox.post(why)
-        }
-    }
-
-    func resendParked() {
-        for call in takeParked() { attempt(call) }
-    }
-
-    func failParked(_ fault: BackendFault) {
-        let kind: BackendFault.Kind = fault.kind == .authNeeded ? .authNeeded : .notReached
-        for call in takeParked() {
-            let failure = BackendFault(kind, fault.detail).beforeSending
-            call.finish(.failure(failure.failure(of: call.request, backend: name)))
-        }
-    }
-
-    private func takeParked() -> [BackendCall] {
-        state.withLock { state in
-            defer { state.parked = [] }
-            return state.parked
         }
     }
 }

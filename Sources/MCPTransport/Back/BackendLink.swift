@@ -63,7 +63,7 @@ struct BackendFault: Error, Hashable, Sendable {
             case .refused(429), .refused(503): (.backendUnavailable, nil)
             case .refused: (.backendProtocol, nil)
             case .timedOut: (.deadlineExceeded, nil)
-            case .sealed: (.sealed, "start the node with MARTLET_PASSPHRASE_FILE")
+            case .sealed: (.sealed, "`martlet vault unseal` on the node of that server")
             case .cancelled: (.cancelled, nil)
             }
         return CallFailure(

@@ -79,7 +79,7 @@ final class StdioLink: BackendLink {
         do {
             for (name, text) in environment { variables.append((name, try text.opened(with: secrets))) }
         } catch {
-            throw BackendFault(.sealed, "a secret of its environment cannot be opened: \(error)")
+            throw BackendFault(unopened: error, of: "environment")
         }
         defer {
             for index in variables.indices {

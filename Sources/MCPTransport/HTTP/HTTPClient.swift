@@ -4,7 +4,8 @@ package import NIOCore
 /// Sends requests over kept-alive connections, each loop with its own.
 ///
 /// A request from one of the group's loops stays on that loop, connection, events and all. Redirects are not
-/// followed and nothing is ever sent twice: a connection that turns out to be closed before the first byte
+/// followed and nothing is ever sent twice, but for what a server refused with 401 and another credential is there
+/// (``HTTPClientRequest/again``): a connection that turns out to be closed before the first byte
 /// was written is replaced, every other failure is the caller's to judge by ``HTTPClientError/notSent``.
 package final class HTTPClient: Sendable {
     private struct LoopPool: Sendable {
@@ -49,6 +50,19 @@ package final class HTTPClient: Sendable {
     /// - Parameter sink: called with each event on the connection's loop; must not block. The pieces of a
     ///   body come as fast as the server sends them: whoever keeps them needs a bound.
     package func send(
+        _ request: HTTPClientRequest, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+    ) -> HTTPClientHandle {
+        guard let again = request.again else { return sendOnce(request, sink) }
+        let second = SecondCredential(sink)
+        let first = sendOnce(request) { [weak self] event in
+            second.take(event, again: { self == nil ? nil : again() }) { other, sink in
+                self?.sendOnce(other, sink) ?? HTTPClientHandle {}
+            }
+        }
+        return HTTPClientHandle { if second.cancel() { first.cancel() } }
+    }
+
+    private func sendOnce(
         _ request: HTTPClientRequest, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
     ) -> HTTPClientHandle {
         let loop = group.any()

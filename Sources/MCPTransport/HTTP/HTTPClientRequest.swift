@@ -12,6 +12,9 @@ package struct HTTPClientRequest: Sendable {
     /// From the call to the last byte of the answer, waiting and connecting included; `nil`: for ever, for
     /// streams.
     package var timeout: Duration?
+    /// What is sent instead where the server answers 401, which says that it did nothing: the same with another credential.
+    /// Asked once; `nil`: the 401 is the answer.
+    var again: (@Sendable () -> HTTPClientRequest?)?
 
     package init(
         _ url: HTTPURL, method: String = "GET", headers: [(String, String)] = [], body: [UInt8] = [],

@@ -15,14 +15,17 @@ package struct LocalNode: Sendable {
     package var software: String
     /// Whether others' circuits may pass through this node.
     package var relays: Bool
+    /// Of its vault (``NodeBody/vaultCounter``).
+    package var vaultCounter: UInt64?
 
     package var id: NodeID { signer.key.id }
 
     package init(
         signer: Signer, enrolment: Enrolment, incarnation: UInt64, life: UInt64, addresses: [String],
         versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
-        software: String, relays: Bool = true
+        software: String, relays: Bool = true, vaultCounter: UInt64? = nil
     ) {
+        self.vaultCounter = vaultCounter
         self.features = features
         self.signer = signer
         self.enrolment = enrolment
@@ -178,6 +181,9 @@ package struct MeshLimits: Hashable, Sendable {
     package var cloneSightings = 3
     /// … within this time means a clone, not a restore.
     package var cloneWithin: Duration = .seconds(600)
+
+    /// A changed vault is told of at most that often: tokens that renew themselves change it too.
+    package var vaultToldEvery: Duration = .seconds(5)
 
     package init() {}
 }

@@ -186,7 +186,8 @@ extension MeshCore {
     mutating func publishNode(using random: inout some RandomNumberGenerator) {
         let body = NodeBody(
             standing: standing, enrolment: me.enrolment, addresses: standing == .present ? me.addresses : [],
-            versions: me.versions, software: me.software)
+            versions: me.versions, software: me.software, vaultCounter: me.vaultCounter)
+        vaultToldAt = now
         publish(.node(me.id), body: body.canonicalBytes, using: &random)
     }
 
@@ -227,6 +228,7 @@ extension MeshCore {
         guard held?.hash != document.hash,
             document.isSigned(by: me.signer.key, in: trust.mesh, checker: store.signatureChecker)
         else { return false }
+        noteOwnVault(in: document)
         if version.life == me.life {
             // Of this very life, and yet not ours: the machine was copied while it ran.
             if held.map({ $0.version <= version }) ?? true { stopAsClone() }

@@ -15,6 +15,9 @@ extension MeshCore {
     /// Whether this node stopped publishing because another machine runs with its key.
     package var isHeldAsClone: Bool { isClone }
 
+    /// Of how many nodes it is remembered that their vault was newer.
+    package var vaultWitnessCount: Int { vaultWitnesses.count }
+
     /// Who says more than is taken in here, now.
     package func currentFloods(at now: Instant) -> [Flood] { floods.current(at: now) }
 

@@ -113,10 +113,11 @@ extension MeshCore {
                 continue
             }
             switch store.take(document) {
-            case .taken(_, let evicted):
+            case .taken(let replaced, let evicted):
                 floods.took(document, at: now)
                 for key in evicted { outbox.persist(.drop(key)) }
                 learn(document, from: link, using: &random)
+                noteVault(in: document, replacing: replaced)
             case .known: noteArrival(of: document.key)
             case .outdated: break
             case .equivocation(let taken, let evicted):

@@ -76,6 +76,11 @@ package struct MeshCore: Sendable {
     var clashesTold: Set<Label> = []
     /// Nodes without a version in common of which this was said.
     var versionsTold: Set<NodeID> = []
+    /// Of each origin that went back: its own word on a later vault than it has now.
+    var vaultWitnesses: [NodeID: Document] = [:]
+    /// The greatest that this node itself once said of its vault, where that is more than it has.
+    package internal(set) var vaultRemembered: UInt64?
+    var vaultToldAt: Instant?
     var scoped = ScopedShelf()
     /// Decisions on what may be called, and how much each origin may still say anew.
     var said: StatementBook
@@ -151,6 +156,7 @@ package struct MeshCore: Sendable {
             // Who is given one though it was revoked is not any more.
             revokedDialAt = nil
             planRedials(using: &random)
+        case .vaultChanged(let counter): vaultChanged(to: counter, using: &random)
         case .leaving: leave(using: &random)
         }
         return flush(using: &random)
@@ -208,6 +214,7 @@ package struct MeshCore: Sendable {
             standing = .left
             outbox.tell(.notice(.leftBefore))
         }
+        startVault(stored)
         startScoped(stored.scoped, scopes: stored.ownScopes)
         for hash in shelf.dropUnused() { outbox.persist(.dropManifest(hash)) }
         for node in store.nodes.keys where node != me.id { unreachableSince[node] = now }
@@ -237,6 +244,7 @@ package struct MeshCore: Sendable {
             let rest = pending.filter { now - $0.value.at < limits.pullTimeout }
             pulls[link] = rest.isEmpty ? nil : rest
         }
+        tellVaultIfDue(using: &random)
         if damping.release(at: now) { linksDirty = true }
         if masks.contains(where: { $0.until <= now }) {
             masks.removeAll { $0.until <= now }
@@ -253,6 +261,7 @@ package struct MeshCore: Sendable {
                 compare(with: link)
             }
             floods.tidy(at: now)
+            showVaultWitnesses()
             tidySayings()
         }
         redialIfDue()

@@ -73,6 +73,8 @@ package struct StoredState: Sendable {
 
     /// How long ago something was last learnt of each origin, where that is known.
     package var ages: [NodeID: Duration]
+    /// Documents that show a later vault of their origin than what it said after them.
+    package var vaultWitnesses: [Document] = []
 
     package init(
         documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], ownServers: Set<Label> = [],
@@ -121,6 +123,8 @@ package enum MeshEvent: Sendable {
     case enrolmentChanged(Enrolment)
     /// This node shows a new certificate from now on: its links are made anew, one after the other.
     case leafRenewed
+    /// This node's vault has changed, so often by now.
+    case vaultChanged(UInt64)
     /// The node leaves the mesh for good: its last word goes out.
     case leaving
 }
@@ -144,6 +148,9 @@ package enum MeshEffect: Hashable, Sendable {
     /// Of a server that is stored.
     case storeScopedManifest(ServerKey, [UInt8])
     case dropScoped(ServerKey)
+    /// Replaces what is stored of its origin.
+    case storeVaultWitness(Document)
+    case dropVaultWitness(NodeID)
     case send(Frame, LinkID)
     /// Answered by ``MeshEvent/linkUp(_:_:)`` with that address or ``MeshEvent/dialFailed(address:expecting:_:)``.
     case dial(address: String, expecting: NodeID?)
@@ -172,6 +179,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
     case clone
     /// This node has left the mesh under the very enrolment that it shows: a restored disk.
     case leftBefore
+    /// This node's vault has changed fewer times than a document of its own, which somebody kept, says.
+    case vaultOlder(counter: UInt64, remembered: UInt64)
     case cannotSign(SigningFailure)
     case manifestBroken(ContentHash, owner: NodeID, String)
     case labelClash(Label, [NodeID])
@@ -199,6 +208,8 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
             "another machine runs with this node's key; nothing is published until one of the two is stopped"
         case .leftBefore:
             "this node has left the mesh (a restored backup?); join it anew with a token from one of its issuers"
+        case .vaultOlder(let counter, let remembered):
+            "the vault is older than it was: it is at change \(counter), and this node once said \(remembered)"
         case .cannotSign(let failure): "\(failure)"
         case .manifestBroken(let hash, let owner, let why): "manifest \(hash) of \(owner) is unusable: \(why)"
         case .labelClash(let label, let nodes):

@@ -16,6 +16,8 @@ package struct NodeBody: Hashable, Sendable, Canonical {
     package var addresses: [String]
     package var versions: ClosedRange<UInt16>
     package var software: String
+    /// How often its vault has changed: peers remember the greatest, which is how an older vault shows. `nil`: it does not say.
+    package var vaultCounter: UInt64?
 
     package static let addressesMax = 12
     package static let addressMax = 260
@@ -23,8 +25,9 @@ package struct NodeBody: Hashable, Sendable, Canonical {
     package init(
         standing: Standing = .present, enrolment: Enrolment, addresses: [String],
         versions: ClosedRange<UInt16>,
-        software: String
+        software: String, vaultCounter: UInt64? = nil
     ) {
+        self.vaultCounter = vaultCounter
         self.standing = standing
         self.enrolment = enrolment
         // Together within the document kind's 4 KiB.
@@ -48,6 +51,8 @@ package struct NodeBody: Hashable, Sendable, Canonical {
         guard least <= greatest else { throw .invalid("version range") }
         versions = least...greatest
         software = try decoder.text(max: Hello.softwareMax, "software")
+        // Last, and left out where there is none: documents of before are what they were.
+        vaultCounter = decoder.isAtEnd ? nil : try decoder.uint64("vault counter")
     }
 
     package func encode(to encoder: inout CanonicalEncoder) {
@@ -58,6 +63,7 @@ package struct NodeBody: Hashable, Sendable, Canonical {
         encoder.put(versions.lowerBound)
         encoder.put(versions.upperBound)
         encoder.put(text: software)
+        if let vaultCounter { encoder.put(vaultCounter) }
     }
 }
 

@@ -186,6 +186,9 @@ package struct CanonicalDecoder: Sendable {
         try Value(from: &self)
     }
 
+    /// Whether nothing is left: what a later version added at the end of a value may be missing.
+    package var isAtEnd: Bool { bytesLeft == 0 }
+
     /// Refuses bytes after the last value.
     package func finish() throws(WireError) {
         guard bytesLeft == 0 else { throw .trailing(bytes: bytesLeft) }

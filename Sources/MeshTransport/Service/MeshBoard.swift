@@ -34,6 +34,8 @@ final class MeshBoard: Sendable {
         /// Decisions on what may be called, whether they count or not.
         var statements = StatementBook()
         var ownRevocation: Revocation?
+        /// What this node once said of its vault, as far as that was more than it had then.
+        var vaultRemembered: UInt64?
         var leaf: LeafStatus?
     }
 
@@ -50,6 +52,7 @@ final class MeshBoard: Sendable {
 
     var revocations: RevocationBook { content.withLock { $0.revocations } }
     var statements: StatementBook { content.withLock { $0.statements } }
+    var vaultRemembered: UInt64? { content.withLock { $0.vaultRemembered } }
     var ownRevocation: Revocation? { content.withLock { $0.ownRevocation } }
     var leaf: LeafStatus? { content.withLock { $0.leaf } }
 

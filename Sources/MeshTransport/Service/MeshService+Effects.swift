@@ -34,7 +34,8 @@ extension MeshService {
         case .catalogChanged, .routesChanged: snapshotDirty = true
         case .notice(let notice): tell(notice)
         case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest, .storeStatement,
-            .dropStatement, .storeDecision, .storeScoped, .storeScopedManifest, .dropScoped:
+            .dropStatement, .storeDecision, .storeScoped, .storeScopedManifest, .dropScoped,
+            .storeVaultWitness, .dropVaultWitness:
             break  // done before
         }
     }
@@ -92,6 +93,7 @@ extension MeshService {
     private func tell(_ notice: MeshNotice) {
         log.warning("mesh notice", metadata: ["mesh.notice": "\(notice)"])
         board.write { content in
+            if case .vaultOlder(_, let remembered) = notice { content.vaultRemembered = remembered }
             content.notices.append(notice)
             if content.notices.count > Self.noticesMax { content.notices.removeFirst() }
         }
@@ -146,6 +148,8 @@ extension MeshStorage.Change {
         case .storeScoped(let document): self = .scoped(document)
         case .storeScopedManifest(let server, let bytes): self = .scopedManifest(server, bytes)
         case .dropScoped(let server): self = .dropScoped(server)
+        case .storeVaultWitness(let document): self = .vaultWitness(document)
+        case .dropVaultWitness(let origin): self = .dropVaultWitness(origin)
         case .send, .dial, .reach, .close, .expel, .catalogChanged, .routesChanged, .notice: return nil
         }
     }

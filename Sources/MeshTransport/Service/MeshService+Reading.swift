@@ -4,4 +4,10 @@ package import Mesh
 extension MeshService {
     /// What every node lists of its links, as far as this one knows.
     package var listedLinks: [NodeID: [NodeID: ListedLink]] { core.listedLinks }
+
+    /// The greatest that this node was seen to have said of its vault, where that was more than it had then.
+    package nonisolated var vaultRemembered: UInt64? { board.vaultRemembered }
+
+    /// Tells the mesh how often the vault has changed by now.
+    package nonisolated func vaultChanged(to counter: UInt64) { inlet.offer(.event(.vaultChanged(counter))) }
 }

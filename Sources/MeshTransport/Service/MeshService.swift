@@ -66,7 +66,8 @@ package actor MeshService {
         me = LocalNode(
             signer: credentials.signer, enrolment: enrolment, incarnation: configuration.incarnation,
             life: random.next(), addresses: [], versions: configuration.versions,
-            features: configuration.features, software: configuration.software, relays: configuration.relays)
+            features: configuration.features, software: configuration.software, relays: configuration.relays,
+            vaultCounter: configuration.vaultCounter)
         self.configuration = configuration
         self.credentials = credentials
         self.storage = storage
@@ -170,14 +171,14 @@ package actor MeshService {
         core = MeshCore(node, trust: credentials.trust, checker: .real, limits: configuration.limits)
         var remembered = kept.remembered
         remembered += configuration.seeds.map { Candidate(address: $0, source: .seed) }
-        handle(
-            .started(
-                StoredState(
-                    documents: kept.documents, manifests: kept.manifests,
-                    ownServers: configuration.ownServers,
-                    remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
-                    ownScopes: configuration.ownScopes, ages: kept.ages,
-                    statements: kept.statements)))
+        var stored = StoredState(
+            documents: kept.documents, manifests: kept.manifests,
+            ownServers: configuration.ownServers,
+            remembered: remembered, revocations: kept.revocations, scoped: kept.scoped,
+            ownScopes: configuration.ownScopes, ages: kept.ages,
+            statements: kept.statements)
+        stored.vaultWitnesses = kept.vaultWitnesses
+        handle(.started(stored))
         showRevocations()
         try await carryOut()
         publishSnapshot()

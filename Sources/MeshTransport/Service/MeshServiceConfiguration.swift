@@ -21,6 +21,8 @@ package struct MeshServiceConfiguration: Sendable {
     package var software: String
     /// One more than at the last start, and already on disk.
     package var incarnation: UInt64
+    /// How often its vault has changed; `nil`: it has none.
+    package var vaultCounter: UInt64?
     /// No clock is believed below this when certificates are checked: the build's date, or later.
     package var clockFloor: Date
     /// The system's clock.
@@ -37,8 +39,9 @@ package struct MeshServiceConfiguration: Sendable {
         incarnation: UInt64, clockFloor: Date = .distantPast,
         systemClock: @escaping @Sendable () -> Date = { Date() },
         limits: MeshLimits = MeshLimits(), versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
-        features: UInt64 = Hello.ownFeatures
+        features: UInt64 = Hello.ownFeatures, vaultCounter: UInt64? = nil
     ) {
+        self.vaultCounter = vaultCounter
         self.features = features
         self.listen = listen
         self.advertise = advertise

@@ -19,6 +19,8 @@ package struct MeshStorage: Sendable {
         package var ages: [NodeID: Duration] = [:]
         /// Decisions on what may be called.
         package var statements: [Statement] = []
+        /// What shows that a node's vault went back.
+        package var vaultWitnesses: [Document] = []
 
         package init(
             documents: [Document] = [], manifests: [ContentHash: [UInt8]] = [:], remembered: [Candidate] = [],
@@ -50,6 +52,9 @@ package struct MeshStorage: Sendable {
         /// Of a server that is stored.
         case scopedManifest(ServerKey, [UInt8])
         case dropScoped(ServerKey)
+        /// Replaces what is stored of its origin.
+        case vaultWitness(Document)
+        case dropVaultWitness(NodeID)
         /// Replaces the entry of the token's id.
         case joinToken(JoinLedger.Entry)
     }

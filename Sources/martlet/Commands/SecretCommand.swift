@@ -6,7 +6,7 @@ struct SecretCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "secret",
         abstract: "Credentials of backends, sealed in this node's vault; they never leave it.",
-        subcommands: [Set.self, List.self, Remove.self], defaultSubcommand: List.self)
+        subcommands: [Set.self, List.self, Rotate.self, Remove.self], defaultSubcommand: List.self)
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -18,12 +18,7 @@ struct SecretCommand: AsyncParsableCommand {
         @OptionGroup var options: NodeOptions
 
         func run() async throws {
-            var value =
-                try from.map { try InputFile.text(at: $0, bytesMax: 64 * 1024) }
-                ?? InputFile.standardInput(bytesMax: 64 * 1024, prompt: "Value of \(name): ")
-            // An editor's or echo's final newline is not part of a credential.
-            while value.last?.isNewline == true { value.removeLast() }
-            guard !value.isEmpty else { throw CommandFailure("the value is empty; nothing was stored") }
+            let value = try SecretInput.read(from: from, prompt: "Value of \(name): ")
             try await options.withNode { node in
                 options.show(
                     try await node.put(
@@ -46,14 +41,56 @@ struct SecretCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withNode { node in
                 options.show(try await node.get("/v1/secrets")) { answer in
-                    var table = Table("name", "bound to", "version")
+                    var table = Table("name", "bound to", "version", "set", "former")
                     for item in answer.list("secrets") {
                         table.add(
                             item.words("name"), item["audience"]?.string ?? "nothing yet",
-                            "\(item.count("version"))")
+                            "\(item.count("version"))", age(seconds: item.count("updatedSecondsAgo")),
+                            item["formerVersion"]?.int.map { _ in
+                                item["formerUsedSecondsAgo"]?.int.map { "needed \(age(seconds: $0)) ago" }
+                                    ?? "live, not needed"
+                            } ?? "")
                     }
                     Terminal.say(
                         table.isEmpty ? "None; `martlet secret set NAME` stores one." : table.rendered())
+                }
+            }
+        }
+    }
+
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Store a new value; the one before stays live until --end.",
+            discussion: """
+                A server over HTTP is sent the new value first, and the former one where it answers 401: so it can change over
+                at any moment, and no call fails. `martlet secret list` shows when the former value was last needed. A
+                child process is started anew with the new value.
+                """)
+        @Argument(help: "Its name.") var name: String
+        @Option(help: "File with the new value (default: standard input).") var from: String?
+        @Flag(help: "Drop the former value: the backend has changed over.") var end = false
+        @OptionGroup var options: NodeOptions
+
+        func run() async throws {
+            var body: [(String, JSON)] = []
+            if end {
+                guard from == nil else {
+                    throw ValidationError("--end drops the former value and takes no new one")
+                }
+                body.append(("end", .bool(true)))
+            } else {
+                body.append(
+                    ("value", .string(try SecretInput.read(from: from, prompt: "New value of \(name): "))))
+            }
+            try await options.withNode { node in
+                options.show(
+                    try await node.post(AdminClient.path("v1", "secrets", name, "rotate"), .object(body))
+                ) { _ in
+                    Terminal.say(
+                        end
+                            ? "\(name): the former value is gone."
+                            : "\(name): the new value is in use, and the former one where a backend still wants it. When it does not: martlet secret rotate \(name) --end"
+                    )
                 }
             }
         }

@@ -1,9 +1,10 @@
 """An MCP server on the PyPI package `mcp` (2.x) that wants a bearer token.
 
-    BEARER_TOKEN=... bearer_server.py [--port N]
+    BEARER_TOKEN=... bearer_server.py [--port N] [--token-file FILE]
 
 Serves Streamable HTTP at http://127.0.0.1:PORT/mcp and prints {"port": PORT} when it listens; port 0, the default,
-takes a free one. Anything without `Authorization: Bearer $BEARER_TOKEN` gets 401 before MCP sees it.
+takes a free one. Anything without `Authorization: Bearer $BEARER_TOKEN` gets 401 before MCP sees it; with a file, what it
+holds at that moment is the token, so that it can change.
 Tools: `echo(text)`, and `slow(seconds)`, which prints `slow call` when it begins.
 """
 
@@ -36,11 +37,11 @@ async def slow(seconds: float) -> str:
 
 
 def wanting(token, app):
-    """`app` behind a check of the credential."""
-    expected = f"Bearer {token}".encode()
+    """`app` behind a check of the credential, which `token` says each time."""
 
     async def checked(scope, receive, send):
         if scope["type"] == "http":
+            expected = f"Bearer {token()}".encode()
             sent = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(sent, expected):
                 headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
@@ -55,9 +56,10 @@ def wanting(token, app):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token-file")
     arguments = parser.parse_args()
     token = os.environ.get("BEARER_TOKEN")
-    if not token:
+    if not token and not arguments.token_file:
         sys.exit("bearer_server.py: set BEARER_TOKEN to the token that callers must send")
 
     listener = socket.socket()
@@ -65,7 +67,14 @@ def main():
     listener.bind(("127.0.0.1", arguments.port))
     listener.listen()
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-    app = wanting(token, server.streamable_http_app())
+
+    def now():
+        if not arguments.token_file:
+            return token
+        with open(arguments.token_file, encoding="utf-8") as file:
+            return file.read().strip()
+
+    app = wanting(now, server.streamable_http_app())
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 

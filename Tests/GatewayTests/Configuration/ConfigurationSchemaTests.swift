@@ -36,6 +36,8 @@ import Testing
         #expect(
             try Self.keys("/properties/search/properties/embeddings/properties")
                 == Self.known { _ = EmbeddingSettings(reading: &$0) })
+        #expect(
+            try Self.keys("/properties/vault/properties") == Self.known { _ = VaultSettings(reading: &$0) })
         let auth = "/properties/auth/properties"
         #expect(try Self.keys(auth) == Self.known { _ = AuthSettings(reading: &$0) })
         let issuer = "\(auth)/jwt/items/properties"

@@ -30,27 +30,28 @@ final class BackendRig: Sendable {
 
     static func with(
         _ target: BackendTarget, limits: BackendLimits = limits, secrets: [String: String] = [:],
-        tokens: TokenSource? = nil, seal: StateSeal? = nil, memory: TaskMemory = .none,
-        _ body: (BackendRig) async throws -> Void
+        tokens: TokenSource? = nil, formers: FormerSecrets = .none, seal: StateSeal? = nil,
+        memory: TaskMemory = .none, _ body: (BackendRig) async throws -> Void
     ) async throws {
         let open = { @Sendable (name: String) in
             guard let value = secrets[name] else { throw NoSecret(name: name) }
             return value
         }
         try await with(
-            target, limits: limits, secret: open, tokens: tokens, seal: seal, memory: memory, body)
+            target, limits: limits, secret: open, tokens: tokens, formers: formers, seal: seal, memory: memory, body)
     }
 
     static func with(
         _ target: BackendTarget, limits: BackendLimits = limits,
         secret: @escaping @Sendable (String) throws -> String, tokens: TokenSource? = nil,
+        formers: FormerSecrets = .none,
         seal: StateSeal? = nil,
         memory: TaskMemory = .none, _ body: (BackendRig) async throws -> Void
     ) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
             name: "b", target: target, limits: limits, group: FrontRig.loops, http: FrontRig.client,
-            tokens: tokens, secrets: { Array(try secret($0).utf8) }, seal: seal, memory: memory,
+            tokens: tokens, secrets: { Array(try secret($0).utf8) }, formers: formers, seal: seal, memory: memory,
             log: FrontRig.log,
             chance: { 0.5 },
             events: { continuation.yield($0) })

@@ -30,14 +30,14 @@ struct FrontRig {
     /// - Parameter admits: what the front gets to see; others are answered 400 without a body.
     static func with(
         _ service: MCPService = sample, limits: FrontLimits = .standard, http: HTTPLimits = .standard,
-        admits: @escaping @Sendable (HTTPExchange) -> Bool = { _ in true },
+        admits: @escaping @Sendable (HTTPExchange) -> Bool = { _ in true }, refusal: Int = 400,
         _ body: (FrontRig) async throws -> Void
     ) async throws {
         let front = MCPFront(service: service, limits: limits, log: log)
         let listener = try await HTTPListener.bind(
             ListenAddress(host: "127.0.0.1", port: 0), group: loops, limits: http
         ) { exchange in
-            admits(exchange) ? front.handle(exchange) : exchange.respond(status: 400)
+            admits(exchange) ? front.handle(exchange) : exchange.respond(status: refusal)
         }
         do {
             try await body(FrontRig(front: front, port: listener.address.port))

@@ -1,0 +1,89 @@
+import Catalog
+
+/// Rollback of a vault, noticed with the help of peers.
+///
+/// A node says in its document how often its vault has changed. Whoever hears less of it than before keeps the former document, which
+/// the node itself signed, and shows it to the node until it says more again. Nobody can make one up, and nobody but the node is
+/// alarmed: what it makes of its vault is its own business.
+extension MeshCore {
+    // MARK: One's own
+
+    mutating func startVault(_ stored: StoredState) {
+        // The vault's rows may have been put back, and what this node has said of them not.
+        if let own = store[.node(me.id)] { noteOwnVault(in: own) }
+        for witness in stored.vaultWitnesses {
+            let origin = witness.key.origin
+            guard let key = store.nodes[origin]?.enrolment.node, vaultCounter(in: witness) > told(of: origin),
+                witness.isSigned(by: key, in: trust.mesh, checker: store.signatureChecker)
+            else {
+                outbox.persist(.dropVaultWitness(origin))
+                continue
+            }
+            vaultWitnesses[origin] = witness
+        }
+    }
+
+    /// - Parameter document: signed by this node.
+    mutating func noteOwnVault(in document: Document) {
+        let said = vaultCounter(in: document)
+        guard let counter = me.vaultCounter, said > max(counter, vaultRemembered ?? 0) else { return }
+        vaultRemembered = said
+        outbox.tell(.notice(.vaultOlder(counter: counter, remembered: said)))
+    }
+
+    mutating func vaultChanged(to counter: UInt64, using random: inout some RandomNumberGenerator) {
+        guard me.vaultCounter != counter else { return }
+        me.vaultCounter = counter
+        if let remembered = vaultRemembered, counter > remembered { vaultRemembered = nil }
+        tellVaultIfDue(using: &random)
+    }
+
+    mutating func tellVaultIfDue(using random: inout some RandomNumberGenerator) {
+        guard hasStarted, standing == .present, store.nodes[me.id]?.vaultCounter != me.vaultCounter,
+            vaultToldAt.map({ now - $0 >= limits.vaultToldEvery }) ?? true
+        else { return }
+        publishNode(using: &random)
+    }
+
+    // MARK: Others'
+
+    /// Keeps the better word of an origin on its vault.
+    mutating func noteVault(in document: Document, replacing former: Document?) {
+        let origin = document.key.origin
+        guard document.key.kind == .node, origin != me.id else { return }
+        if let witness = vaultWitnesses[origin] {
+            guard told(of: origin) >= vaultCounter(in: witness) else { return showVaultWitness(of: origin) }
+            vaultWitnesses[origin] = nil
+            outbox.persist(.dropVaultWitness(origin))
+        } else if let former, vaultCounter(in: former) > told(of: origin),
+            store.nodes[origin]?.standing == .present
+        {
+            vaultWitnesses[origin] = former
+            outbox.persist(.storeVaultWitness(former))
+            showVaultWitness(of: origin)
+        }
+    }
+
+    /// Again and again while the node is linked: the first time may have been before it listened.
+    mutating func showVaultWitnesses() {
+        for origin in vaultWitnesses.keys.sorted() {
+            if store.nodes[origin] == nil {
+                vaultWitnesses[origin] = nil
+                outbox.persist(.dropVaultWitness(origin))
+            } else {
+                showVaultWitness(of: origin)
+            }
+        }
+    }
+
+    private mutating func showVaultWitness(of origin: NodeID) {
+        guard let witness = vaultWitnesses[origin], let link = neighbourhood.link(to: origin) else { return }
+        outbox.send(.documents([witness.encoded]), link)
+    }
+
+    private func told(of origin: NodeID) -> UInt64 { store.nodes[origin]?.vaultCounter ?? 0 }
+
+    private func vaultCounter(in document: Document) -> UInt64 {
+        document.body.flatMap { try? NodeBody(canonical: $0) }?.vaultCounter ?? 0
+    }
+}
