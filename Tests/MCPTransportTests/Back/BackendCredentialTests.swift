@@ -224,7 +224,8 @@ struct BackendCredentialTests {
         try await Self.withTokens(mint, accepts: { _ in status }) { _, rig in
             let reason = try await rig.reason(.authNeeded)
             #expect(reason.contains("not even a fresh one (\(status))"))
-            #expect(mint.refusals == (status == 401 ? [1] : []))
+            // The supervisor may have begun its next attempt by now.
+            #expect(mint.refusals.first == (status == 401 ? 1 : nil))
             let failure = await rig.tool("echo").failure
             #expect(failure?.reason == .backendAuth)
         }
