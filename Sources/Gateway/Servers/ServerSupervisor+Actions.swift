@@ -49,7 +49,8 @@ extension ServerSupervisor.Actions {
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
                     tokens: clients.tokens(for: definition, by: http, secrets: opener), ownsHTTP: isOwn,
-                    secrets: opener, formers: formerUses.opener(of: secrets, for: definition.audience), seal: seal,
+                    secrets: opener, formers: formerUses.opener(of: secrets, for: definition.audience),
+                    seal: seal,
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],
                     events: events)

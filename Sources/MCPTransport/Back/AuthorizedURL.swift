@@ -41,11 +41,14 @@ struct AuthorizedURL: Sendable {
             let headers = try own.map { ($0.0, String(decoding: try $0.1.opened(with: open), as: UTF8.self)) }
             let parameters = try query.map { ($0.0, try $0.1.opened(with: open)) }
             return HTTPClientRequest(
-                parameters.isEmpty ? place : place.setting(parameters), method: method, headers: headers + fields,
+                parameters.isEmpty ? place : place.setting(parameters), method: method,
+                headers: headers + fields,
                 body: body, timeout: timeout)
         }
         var request: HTTPClientRequest
-        do { request = try make(secrets) } catch { throw BackendFault(unopened: error, of: "headers or query") }
+        do { request = try make(secrets) } catch {
+            throw BackendFault(unopened: error, of: "headers or query")
+        }
         if (own + query).contains(where: { !$0.1.secretNames.isEmpty }) {
             request.again = { [formers, secrets] in formers.resend(secrets, make) }
         }

@@ -38,7 +38,8 @@ final class BackendRig: Sendable {
             return value
         }
         try await with(
-            target, limits: limits, secret: open, tokens: tokens, formers: formers, seal: seal, memory: memory, body)
+            target, limits: limits, secret: open, tokens: tokens, formers: formers, seal: seal,
+            memory: memory, body)
     }
 
     static func with(
@@ -51,7 +52,8 @@ final class BackendRig: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: BackendEvent.self)
         let backend = Backend(
             name: "b", target: target, limits: limits, group: FrontRig.loops, http: FrontRig.client,
-            tokens: tokens, secrets: { Array(try secret($0).utf8) }, formers: formers, seal: seal, memory: memory,
+            tokens: tokens, secrets: { Array(try secret($0).utf8) }, formers: formers, seal: seal,
+            memory: memory,
             log: FrontRig.log,
             chance: { 0.5 },
             events: { continuation.yield($0) })
