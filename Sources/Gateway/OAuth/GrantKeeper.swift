@@ -159,6 +159,8 @@ final class GrantKeeper: Sendable {
         let opened: [UInt8]
         do {
             opened = try credential()
+        } catch let error as SecretNotForUse {
+            throw .noSecret(error.description)
         } catch {
             throw .sealed("\(error)")
         }

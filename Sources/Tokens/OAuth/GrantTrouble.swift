@@ -30,6 +30,7 @@ package enum GrantTrouble: Error, Hashable, Sendable {
     case algorithmNotOffered(able: [String], offered: [String])
     case badKey(String)
     case sealed(String)
+    case noSecret(String)
     case rejected(status: Int, code: String?)
     case notAToken(String)
     case freshTokenRefused
@@ -73,7 +74,7 @@ extension GrantTrouble: CustomStringConvertible {
         case .algorithmNotOffered(let able, let offered):
             "the key signs with \(able.joined(separator: ", ")), and the authorization server takes \(Quoted.list(offered))"
         case .badKey(let why): "the secret named as key is no private key: \(why)"
-        case .sealed(let why): "the client's credential cannot be opened: \(why)"
+        case .sealed(let why), .noSecret(let why): "the client's credential cannot be opened: \(why)"
         case .rejected(_, let code?):
             "the authorization server refuses: \(code) (\(Self.advice[code] ?? "see its log"))"
         case .rejected(let status, nil): "the authorization server refuses (HTTP \(status))"

@@ -233,7 +233,7 @@ struct BackendCredentialTests {
 
     @Test(arguments: [
         (CredentialTrouble.Kind.refused, BackendState.authNeeded, Reason.backendAuth),
-        (.unavailable, .down, .backendUnavailable), (.sealed, .authNeeded, .backendAuth),
+        (.unavailable, .down, .backendUnavailable), (.sealed, .authNeeded, .sealed),
     ])
     func `where there is no token nothing is sent, and why is told`(
         kind: CredentialTrouble.Kind, state: BackendState, reason: Reason

@@ -16,32 +16,37 @@ struct FormerSecretsTests {
         func admits(_ exchange: HTTPExchange) -> Bool {
             let wanted = token.withLock { $0 }
             if exchange.headers.first("authorization") == "Bearer \(wanted)" { return true }
+            if exchange.query.contains(where: { $0 == ("key", wanted) }) { return true }
             refused.withLock { $0 += 1 }
             return false
         }
     }
 
     private func with(
-        former: String?, _ body: (Bank, BackendRig) async throws -> Void
+        former: String?, inQuery: Bool = false, _ body: (Bank, BackendRig) async throws -> Void
     ) async throws {
         let bank = Bank()
         try await FrontRig.with(FrontRig.sample, admits: { bank.admits($0) }, refusal: 401) { front in
             try await BackendRig.with(
                 .http(
                     url: front.url("/mcp"),
-                    headers: [
-                        ("Authorization", SecretText(parts: [.text("Bearer "), .secret("token")])),
-                        ("X-Team", SecretText(plain: "blue")),
-                    ]), secrets: ["token": "new"],
+                    headers: inQuery
+                        ? []
+                        : [
+                            ("Authorization", SecretText(parts: [.text("Bearer "), .secret("token")])),
+                            ("X-Team", SecretText(plain: "blue")),
+                        ],
+                    query: inQuery ? [("key", SecretText("${secret:token}"))] : []), secrets: ["token": "new"],
                 formers: FormerSecrets { $0 == "token" ? former.map { Array($0.utf8) } : nil }
             ) { rig in try await body(bank, rig) }
         }
     }
 
-    @Test func `a server that has not changed over gets the former value, and one that has the new one`()
-        async throws
-    {
-        try await with(former: "old") { bank, rig async throws in
+    @Test(arguments: [false, true])
+    func `a server that has not changed over gets the former value, and one that has the new one`(
+        inQuery: Bool
+    ) async throws {
+        try await with(former: "old", inQuery: inQuery) { bank, rig async throws in
             _ = try await rig.listing()
             #expect(bank.refused.withLock { $0 } > 0, "the new value is tried first")
             for index in 0..<40 {
