@@ -129,6 +129,29 @@ struct VaultRollbackTests {
         #expect(pair.cores[1].nodes[owner.id]?.vaultCounter == 200)
     }
 
+    @Test func `nothing is told while a node is known that could not read it`() throws {
+        var (owner, random) = (owner, random)
+        owner.vaultCounter = 5
+        let third = try mesh.node("third", using: &random)
+        func word(_ versions: ClosedRange<UInt16>, incarnation: UInt64) throws -> MeshEvent {
+            let document = try Document(
+                .node(third.id), version: DocumentVersion(incarnation: incarnation, life: 1, sequence: 1),
+                body: NodeBody(enrolment: third.enrolment, addresses: [], versions: versions, software: "")
+                    .canonicalBytes, mesh: mesh.trust.mesh, by: third.signer)
+            return .received(.documents([document.encoded]), from: LinkID(1))
+        }
+        var pair = LinkedPair(mesh, (owner, []), (peer, []))
+        pair.link()
+        pair.give(try word(1...ProtocolVersion.vaultCounters - 1, incarnation: 1), to: 0)
+        for _ in 0..<12 { pair.pass(.seconds(1)) }
+        #expect(pair.cores[1].nodes[third.id] != nil)
+        #expect(try #require(pair.cores[1].nodes[owner.id]).vaultCounter == nil)
+        // It is built anew.
+        pair.give(try word(ProtocolVersion.spoken, incarnation: 2), to: 0)
+        for _ in 0..<12 { pair.pass(.seconds(1)) }
+        #expect(pair.cores[1].nodes[owner.id]?.vaultCounter == 5)
+    }
+
     @Test func `a document of before the counter is read as it was written`() throws {
         let body = NodeBody(enrolment: owner.enrolment, addresses: ["a:1"], versions: 1...2, software: "x")
         #expect(try NodeBody(canonical: body.canonicalBytes) == body)

@@ -58,6 +58,11 @@ struct JoinTests {
             // As if the documents were still under way; the next change shows a's readers what its core knows.
             a.service.board.write { [id = b.id] in $0.snapshot.nodes[id] = nil }
             let call = try b.outgoing(a, params: .emptyObject)
+            let deadline = ContinuousClock.now + .seconds(10)
+            while try await a.streamCount() == 0 {
+                try #require(ContinuousClock.now < deadline, "the call never came")
+                try await Task.sleep(for: .milliseconds(2))  // a poll with a deadline
+            }
             try await a.publishTools()
             let events = await call.events()
             #expect(events.result != nil, "\(events)")

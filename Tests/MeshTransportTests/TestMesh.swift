@@ -116,6 +116,13 @@ final class TestNode: Sendable {
             serve: serve, changed: { changes.tell($0) })
     }
 
+    /// Streams of all links, calls that wait among them.
+    func streamCount() async throws -> Int {
+        let hub = service.hub
+        return try await service.loop.submit { hub.links.values.reduce(0) { $0 + ($1.streams?.count ?? 0) } }
+            .get()
+    }
+
     /// An address to tell others that leads nowhere: only who is told another one dials.
     static let nowhere = ["127.0.0.1:1"]
 

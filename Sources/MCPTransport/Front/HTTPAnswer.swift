@@ -14,8 +14,13 @@ final class HTTPAnswer: Sendable {
     private let accepts: AcceptedTypes
     private let headers: [(String, String)]
     private let streams: StreamSet
-    private let phase = Mutex(Phase.fresh)
-    private let whenExpelled = Mutex<(@Sendable () -> Void)?>(nil)
+    private struct State {
+        var phase = Phase.fresh
+        /// Holds what runs, which holds this: none after the end.
+        var whenExpelled: (@Sendable () -> Void)?
+    }
+
+    private let state = Mutex(State())
 
     init(_ exchange: HTTPExchange, streams: StreamSet, headers: [(String, String)] = []) {
         self.exchange = exchange
@@ -26,8 +31,10 @@ final class HTTPAnswer: Sendable {
 
     var mayStream: Bool { accepts.events }
 
-    /// Says what is done when the stream may not go on; without it the stream is cut.
-    func onExpelled(_ body: @escaping @Sendable () -> Void) { whenExpelled.withLock { $0 = body } }
+    /// Says what is done when the stream may not go on, until the answer is over; without it the stream is cut.
+    func onExpelled(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { if $0.phase != .ended { $0.whenExpelled = body } }
+    }
 
     /// Sends a message that is not the response; dropped when the client takes no stream.
     func send(_ message: JSON) {
@@ -68,9 +75,9 @@ final class HTTPAnswer: Sendable {
     @discardableResult
     func openStream() -> Bool {
         guard accepts.events else { return false }
-        let before = phase.withLock { phase in
-            let before = phase
-            if phase == .fresh { phase = .streaming }
+        let before = state.withLock { state in
+            let before = state.phase
+            if before == .fresh { state.phase = .streaming }
             return before
         }
         switch before {
@@ -78,16 +85,20 @@ final class HTTPAnswer: Sendable {
         case .streaming: return true
         case .fresh:
             exchange.startStream(status: 200, headers: headers + Self.eventHeaders)
-            streams.insert(exchange) { [weak self] in self?.whenExpelled.withLock { $0 }?() }
+            streams.insert(exchange) { [weak self] in self?.state.withLock { $0.whenExpelled }?() }
             return true
         }
     }
 
+    /// The client has gone: what comes now is ignored.
+    func abandon() { _ = end() }
+
     private func end() -> Phase {
-        let before = phase.withLock { phase in
-            defer { phase = .ended }
-            return phase
+        let (before, expelled) = state.withLock { state in
+            defer { state = State(phase: .ended) }
+            return (state.phase, state.whenExpelled)
         }
+        _ = expelled  // let go of outside of the lock
         if before == .streaming { streams.remove(exchange) }
         return before
     }

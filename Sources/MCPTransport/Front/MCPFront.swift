@@ -250,7 +250,10 @@ package final class MCPFront: Sendable {
             }
         }
         // The one sign by which a client of this revision cancels.
-        exchange.onClose(running.cancel)
+        exchange.onClose {
+            running.cancel()
+            answer.abandon()
+        }
         answer.onExpelled {
             answer.finish(RPCMessage.refusal(request.id, Self.expulsion), status: 401)
             running.cancel()

@@ -186,7 +186,7 @@ extension MeshCore {
     mutating func publishNode(using random: inout some RandomNumberGenerator) {
         let body = NodeBody(
             standing: standing, enrolment: me.enrolment, addresses: standing == .present ? me.addresses : [],
-            versions: me.versions, software: me.software, vaultCounter: me.vaultCounter)
+            versions: me.versions, software: me.software, vaultCounter: vaultToTell)
         vaultToldAt = now
         publish(.node(me.id), body: body.canonicalBytes, using: &random)
     }

@@ -39,10 +39,22 @@ extension MeshCore {
     }
 
     mutating func tellVaultIfDue(using random: inout some RandomNumberGenerator) {
-        guard hasStarted, standing == .present, store.nodes[me.id]?.vaultCounter != me.vaultCounter,
+        guard hasStarted, standing == .present, store.nodes[me.id]?.vaultCounter != vaultToTell,
             vaultToldAt.map({ now - $0 >= limits.vaultToldEvery }) ?? true
         else { return }
         publishNode(using: &random)
+    }
+
+    /// Nothing, while a node is known that could not read a document which says it: that node would miss all that this one says of itself.
+    ///
+    /// - Complexity: O(nodes)
+    var vaultToTell: UInt64? {
+        guard let counter = me.vaultCounter else { return nil }
+        let readAll = store.nodes.allSatisfy { id, node in
+            id == me.id || node.standing != .present
+                || node.versions.upperBound >= ProtocolVersion.vaultCounters
+        }
+        return readAll ? counter : nil
     }
 
     // MARK: Others'

@@ -14,10 +14,12 @@ package enum StreamKind: UInt8, Hashable, Sendable {
 /// Versions of the link protocol. Two nodes speak the greatest that both know (``Hello/version(with:)``).
 package enum ProtocolVersion {
     /// What this software speaks.
-    package static let spoken: ClosedRange<UInt16> = 1...2
+    package static let spoken: ClosedRange<UInt16> = 1...3
     /// From here on calls are numbered, their ends acknowledged by the end of the entry node's direction, and their
     /// owners can be asked for them.
     package static let asks: UInt16 = 2
+    /// From here on a node's document may say how often its vault has changed; who speaks less cannot read such a document.
+    package static let vaultCounters: UInt16 = 3
 }
 
 /// Why one stream ended early. Numbers are for good.

@@ -158,13 +158,6 @@ extension MeshHub {
         } catch {
             return stream.reset(.protocolError, "the call's header cannot be read: \(error)")
         }
-        guard !isStopping else {
-            return IncomingCall.refuse(
-                CallFailure(
-                    .ownerUnreachable, "\(setup.name) is shutting down; the call was not run",
-                    node: setup.name,
-                    callID: header.call, isUnsent: true), on: stream)
-        }
         admit(stream, header, from: peer, on: link, until: setup.now() + CallAdmission.enrolmentWaitMax)
     }
 
@@ -176,8 +169,15 @@ extension MeshHub {
         until deadline: Instant
     ) {
         guard !stream.isOver else { return }
+        guard !isStopping else {
+            return IncomingCall.refuse(
+                CallFailure(
+                    .ownerUnreachable, "\(setup.name) is shutting down; the call was not run",
+                    node: setup.name,
+                    callID: header.call, isUnsent: true), on: stream)
+        }
         let roles = board.node(peer)?.roles
-        if roles == nil, !isStopping, setup.now() < deadline {
+        if roles == nil, setup.now() < deadline {
             // The loop itself keeps what waits; a link that ends breaks its streams, and the next look ends the wait.
             _ = loop.assumeIsolated().scheduleTask(in: TimeAmount(CallAdmission.enrolmentLook)) {
                 [weak self, weak link] in

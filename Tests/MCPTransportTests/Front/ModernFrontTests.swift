@@ -1,6 +1,7 @@
 import HTTPWire
 import JSONSlice
 import MCPModel
+import Synchronization
 import Testing
 
 @testable import MCPTransport
@@ -335,6 +336,37 @@ struct ModernFrontTests {
                 body: Array(body.utf8))
             #expect(answer.status == status)
             #expect(answer.json["error"] != nil)
+        }
+    }
+
+    private final class Exchanges: Sendable {
+        private struct Weak: Sendable {
+            weak let exchange: HTTPExchange?
+        }
+        private let all = Mutex<[Weak]>([])
+
+        func note(_ exchange: HTTPExchange) { all.withLock { $0.append(Weak(exchange: exchange)) } }
+        var count: Int { all.withLock { $0.count } }
+        var alive: Int { all.withLock { $0.count { $0.exchange != nil } } }
+    }
+
+    @Test func `a request that was answered is held by nobody`() async throws {
+        let exchanges = Exchanges()
+        try await FrontRig.with(admits: {
+            exchanges.note($0)
+            return true
+        }) { rig in
+            for _ in 0..<8 {
+                #expect(
+                    try await rig.modern("tools/call", ["name": "add", "arguments": ["a": 1, "b": 2]]).status
+                        == 200)
+            }
+            #expect(exchanges.count == 8)
+            let deadline = ContinuousClock.now + .seconds(10)
+            while exchanges.alive > 0 {
+                try #require(ContinuousClock.now < deadline, "\(exchanges.alive) of 8 are held still")
+                try await Task.sleep(for: .milliseconds(5))  // a poll with a deadline
+            }
         }
     }
 }
