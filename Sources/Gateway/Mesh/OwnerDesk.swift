@@ -110,7 +110,7 @@ struct OwnerDesk: Sendable {
                 arguments: request.params["arguments"] ?? .emptyObject)
         let told = Self.qualified(call)
         guard isRequired else { return local.call(call.server, told, sink) }
-        return IntendedCall.begin(request, trail, sink) { [local] in local.call(call.server, told, sink) }
+        return IntendedCall.begin(told, trail, sink) { [local] in local.call(call.server, $0, sink) }
     }
 
     /// The request as the backend's own books know its caller.
