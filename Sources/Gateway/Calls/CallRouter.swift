@@ -220,7 +220,9 @@ final class CallRouter: Sendable {
                             sink)
                     }
                 }
-                guard requiresRecord(of: request, about: entry, at: server, passage) else { return send(request) }
+                guard requiresRecord(of: request, about: entry, at: server, passage) else {
+                    return send(request)
+                }
                 return IntendedCall.begin(request, trail, sink, send: send)
             }
         }

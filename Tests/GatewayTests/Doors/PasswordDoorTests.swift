@@ -84,7 +84,9 @@ struct PasswordDoorTests {
         }
     }
 
-    @Test func `guesses that come together are counted like those that come one after the other`() async throws {
+    @Test func `guesses that come together are counted like those that come one after the other`()
+        async throws
+    {
         try await Self.with { (rig: DoorRig) async throws in
             #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
             let told = try await withThrowingTaskGroup(of: (isGuess: Bool, status: Int).self) { group in

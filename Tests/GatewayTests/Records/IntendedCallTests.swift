@@ -69,7 +69,9 @@ struct IntendedCallTests {
         weak var weight: Weight?
     }
 
-    private func begin(_ rig: Rig, _ heard: Heard, _ sent: Box<CallRequest>, weighing seen: Seen) -> CallHandle {
+    private func begin(_ rig: Rig, _ heard: Heard, _ sent: Box<CallRequest>, weighing seen: Seen)
+        -> CallHandle
+    {
         let weight = Weight()
         seen.weight = weight
         return IntendedCall.begin(
@@ -82,7 +84,8 @@ struct IntendedCallTests {
             })
     }
 
-    @Test func `a call that has gone out is let go of, long before its time would have run out`() async throws {
+    @Test func `a call that has gone out is let go of, long before its time would have run out`() async throws
+    {
         let (rig, heard, sent, seen) = (try rig(), Heard(), Box<CallRequest>(), Seen())
         let handle = begin(rig, heard, sent, weighing: seen)
         try await eventually("answered") { heard.result != nil }
@@ -106,7 +109,8 @@ struct IntendedCallTests {
 
     // MARK: Its time
 
-    @Test func `the wait for the disk ends with the call's own time, and nothing has gone out`() async throws {
+    @Test func `the wait for the disk ends with the call's own time, and nothing has gone out`() async throws
+    {
         let gate = Flag()
         let (rig, heard, sent) = (try rig(Self.hanging(gate)), Heard(), Box<CallRequest>())
         let handle = IntendedCall.begin(
