@@ -47,15 +47,27 @@ package struct GuessBook: Sendable {
         return over > .zero ? over : nil
     }
 
+    /// Counts a failure, before anybody knows whether it is one: who guesses much at once has no more guesses than who does one after the other.
+    /// What was none is given back by ``refund(_:at:)``.
+    ///
+    /// - Returns: how long the source has to wait, and then nothing is counted; `nil`: it is listened to.
     /// - Complexity: O(1); O(sources) where there is no room.
-    package mutating func failed(_ source: Source, at now: Instant) {
+    package mutating func charge(_ source: Source, at now: Instant) -> Duration? {
+        if let wait = wait(for: source, at: now) { return wait }
         if clearAt[source] == nil, clearAt.count >= sourcesMax {
             clearAt = clearAt.filter { $0.value > now }
             if clearAt.count >= sourcesMax, let least = clearAt.min(by: { $0.value < $1.value }) {
                 clearAt[least.key] = nil
             }
         }
-        let clear = max(clearAt[source] ?? now, now) + Self.step
-        clearAt[source] = min(clear, now + Self.window)
+        clearAt[source] = max(clearAt[source] ?? now, now) + Self.step
+        return nil
+    }
+
+    /// What was charged was no failure.
+    package mutating func refund(_ source: Source, at now: Instant) {
+        guard let clear = clearAt[source] else { return }
+        let before = clear + (.zero - Self.step)
+        clearAt[source] = before > now ? before : nil
     }
 }

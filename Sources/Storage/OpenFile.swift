@@ -78,8 +78,8 @@ struct OpenFile: ~Copyable, Sendable {
         while fsync(descriptor) != 0 { if errno != EINTR { throw failed("flush") } }
     }
 
-    /// The same for what was written and how long the file is, without its times: `fdatasync(2)`.
-    func syncData(by sync: (Int32) -> Int32) throws(DataFolderError) {
+    /// The same by another call of the system, such as `fdatasync(2)`: what was written and how long the file is, without its times.
+    func sync(by sync: (Int32) -> Int32) throws(DataFolderError) {
         while sync(descriptor) != 0 { if errno != EINTR { throw failed("flush") } }
     }
 

@@ -16,14 +16,13 @@ struct GuessBookTests {
         var book = GuessBook()
         let guesser = try source("203.0.113.7")
         for _ in 0..<GuessBook.failuresMax {
-            #expect(book.wait(for: guesser, at: at(100)) == nil)
-            book.failed(guesser, at: at(100))
+            #expect(book.charge(guesser, at: at(100)) == nil)
         }
         #expect(book.wait(for: guesser, at: at(100)) == .seconds(6))
         #expect(book.wait(for: guesser, at: at(105)) == .seconds(1))
         #expect(book.wait(for: guesser, at: at(106)) == nil)
-        book.failed(guesser, at: at(106))
-        #expect(book.wait(for: guesser, at: at(106)) == .seconds(6))
+        #expect(book.charge(guesser, at: at(106)) == nil)
+        #expect(book.charge(guesser, at: at(106)) == .seconds(6))
         #expect(book.wait(for: guesser, at: at(166)) == nil)
         #expect(try book.wait(for: source("203.0.113.8"), at: at(100)) == nil, "others are others")
     }
@@ -31,8 +30,22 @@ struct GuessBookTests {
     @Test func `failures beyond that make nobody wait for ever`() throws {
         var book = GuessBook()
         let guesser = try source("203.0.113.7")
-        for _ in 0..<10_000 { book.failed(guesser, at: at(0)) }
+        for _ in 0..<10_000 { _ = book.charge(guesser, at: at(0)) }
         #expect(book.wait(for: guesser, at: at(0)) == .seconds(6))
+    }
+
+    @Test func `what was no failure is given back, and no more than that`() throws {
+        var book = GuessBook()
+        let source = try source("203.0.113.7")
+        #expect(book.charge(source, at: at(0)) == nil)
+        book.refund(source, at: at(0))
+        #expect(book.count == 0)
+        for _ in 0..<GuessBook.failuresMax { #expect(book.charge(source, at: at(0)) == nil) }
+        book.refund(source, at: at(0))
+        #expect(book.charge(source, at: at(0)) == nil)
+        #expect(book.charge(source, at: at(0)) == .seconds(6))
+        book.refund(source, at: at(100))
+        #expect(book.count == 0, "of what is forgiven nothing is left to be given back")
     }
 
     @Test
@@ -51,8 +64,8 @@ struct GuessBookTests {
     @Test func `who guesses from everywhere does not fill the memory, nor free himself at once`() throws {
         var book = GuessBook(sourcesMax: 8)
         let guesser = try source("203.0.113.7")
-        for _ in 0..<GuessBook.failuresMax { book.failed(guesser, at: at(0)) }
-        for host in 0..<100 { book.failed(try source("198.51.100.\(host)"), at: at(0)) }
+        for _ in 0..<GuessBook.failuresMax { _ = book.charge(guesser, at: at(0)) }
+        for host in 0..<100 { _ = book.charge(try source("198.51.100.\(host)"), at: at(0)) }
         #expect(book.count <= 8)
         #expect(book.wait(for: guesser, at: at(0)) != nil)
     }

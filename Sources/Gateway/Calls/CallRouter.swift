@@ -202,15 +202,15 @@ final class CallRouter: Sendable {
         let send: ReplicaDesk.Send = { [self] server, request, isRepeat, sink in
             counted(request, about: entry, at: server, passage, sink) { [board, local, forward] sink in
                 sent(server)
-                let send: @Sendable () -> CallHandle
+                let send: IntendedCall.Send
                 if server.owner == board.me {
                     guard !isRepeat || local.isRepeatable(request, at: server.name) else {
                         sink(.failure(Self.unrepeatable(request, at: server.name, on: node)))
                         return .finished
                     }
-                    send = { local.call(server.name, request, sink) }
+                    send = { local.call(server.name, $0, sink) }
                 } else {
-                    send = {
+                    send = { request in
                         forward(
                             ForwardedCall(
                                 owner: server.owner, server: server.name, hash: binding?.hash,
@@ -220,7 +220,9 @@ final class CallRouter: Sendable {
                             sink)
                     }
                 }
-                guard requiresRecord(of: request, about: entry, at: server, passage) else { return send() }
+                guard requiresRecord(of: request, about: entry, at: server, passage) else {
+                    return send(request)
+                }
                 return IntendedCall.begin(request, trail, sink, send: send)
             }
         }

@@ -66,18 +66,18 @@ final class FrontDoorKeeper: Sendable {
         }
         if let passwords, case .basic(let encoded) = presented {
             // Looking at one costs a tenth of a second: whoever has failed too often has none looked at but those that were right before.
-            let source = isAttempt ? source(exchange, encoded) : nil
-            if let wait = wait(for: source), !passwords.knows(encoded) {
-                return decided(guessedTooOften(wait, resource))
-            }
+            // One counts as wrong from the start, so that guesses that come together are counted before the first is looked at.
+            let source = isAttempt && !passwords.knows(encoded) ? source(exchange, encoded) : nil
+            if let wait = charge(source) { return decided(guessedTooOften(wait, resource)) }
             return passwords.examine(encoded) { [self] finding in
                 switch finding {
                 case .user(let name):
+                    refund(source)
                     decided(answer(keys.decide(.password(user: name), from: CallOrigin(exchange)), resource))
                 case .wrong:
-                    failed(source)
                     decided(answer(keys.decide(.wrongPassword, from: CallOrigin(exchange)), resource))
                 case .busy:
+                    refund(source)
                     decided(
                         .refused(
                             status: 503, challenge: nil,
@@ -109,12 +109,13 @@ final class FrontDoorKeeper: Sendable {
             name: encoded.flatMap(PasswordDoor.name))
     }
 
-    private func wait(for source: GuessBook.Source?) -> Duration? {
-        source.flatMap { source in guesses.withLock { $0.wait(for: source, at: now()) } }
+    /// - Returns: how long the source has to wait, where it has guessed too often already.
+    private func charge(_ source: GuessBook.Source?) -> Duration? {
+        source.flatMap { source in guesses.withLock { $0.charge(source, at: now()) } }
     }
 
-    private func failed(_ source: GuessBook.Source?) {
-        if let source { guesses.withLock { $0.failed(source, at: now()) } }
+    private func refund(_ source: GuessBook.Source?) {
+        if let source { guesses.withLock { $0.refund(source, at: now()) } }
     }
 
     /// A right credential is let in from wherever it comes: looking at a key or a token costs next to nothing, and others behind the same
@@ -123,9 +124,7 @@ final class FrontDoorKeeper: Sendable {
         _ exchange: HTTPExchange, isGuess: Bool, _ resource: ProtectedResource?, _ answer: () -> Authorization
     ) -> Authorization {
         guard isGuess else { return answer() }
-        let source = source(exchange)
-        if let wait = wait(for: source) { return guessedTooOften(wait, resource) }
-        failed(source)
+        if let wait = charge(source(exchange)) { return guessedTooOften(wait, resource) }
         return answer()
     }
 

@@ -77,6 +77,16 @@ struct OwnerDesk: Sendable {
         _ sink: @escaping CallSink
     ) -> CallHandle {
         guard let (kind, name) = AccessDesk.entry(of: call.request.method, call.request.params) else {
+            // What cannot be read is held to no limit and to no record, and a server may read it in its own way.
+            guard !RecordDemands.methods.contains(call.request.method) else {
+                let member = call.request.method == Method.resourcesRead ? "uri" : "name"
+                sink(
+                    .failure(
+                        CallFailure(
+                            .invalidArguments, "\(call.request.method) without a `\(member)` that is a text",
+                            callID: call.request.id, isUnsent: true)))
+                return .finished
+            }
             return local.call(call.server, Self.qualified(call), sink)
         }
         let address = EntryAddress(
@@ -110,7 +120,7 @@ struct OwnerDesk: Sendable {
                 arguments: request.params["arguments"] ?? .emptyObject)
         let told = Self.qualified(call)
         guard isRequired else { return local.call(call.server, told, sink) }
-        return IntendedCall.begin(request, trail, sink) { [local] in local.call(call.server, told, sink) }
+        return IntendedCall.begin(told, trail, sink) { [local] in local.call(call.server, $0, sink) }
     }
 
     /// The request as the backend's own books know its caller.

@@ -35,7 +35,8 @@ extension Node {
                 switch outcome {
                 case .success(let theirs):
                     told.append(names[node])
-                    records += theirs
+                    records += theirs.records
+                    if let trouble = theirs.trouble { unreached.append((names[node], trouble)) }
                 case .failure(let why): unreached.append((names[node], why.text))
                 }
             }
@@ -74,14 +75,14 @@ extension Node {
         let text: String
     }
 
-    private func ask(_ nodes: [NodeID], _ id: String) async -> [(NodeID, Result<[JSON], Unreached>)] {
-        await withTaskGroup(of: (NodeID, Result<[JSON], Unreached>).self) { group in
+    private func ask(_ nodes: [NodeID], _ id: String) async -> [(NodeID, Result<ToldRecords, Unreached>)] {
+        await withTaskGroup(of: (NodeID, Result<ToldRecords, Unreached>).self) { group in
             for node in nodes { group.addTask { (node, await self.ask(node, id)) } }
             return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
         }
     }
 
-    private func ask(_ node: NodeID, _ id: String) async -> Result<[JSON], Unreached> {
+    private func ask(_ node: NodeID, _ id: String) async -> Result<ToldRecords, Unreached> {
         let me = seat.id
         guard let label = board.snapshot.nodes[node]?.label else {
             return .failure(Unreached(text: "it is not in the mesh any more"))
@@ -96,10 +97,7 @@ extension Node {
                 guard event.isFinal, isOver.raise() else { return }
                 switch event {
                 case .result(let answer):
-                    continuation.resume(
-                        returning: .success(
-                            (answer["records"]?.elements ?? []).prefix(TraceQuestion.recordsMax)
-                                .filter { $0.kind == .object }))
+                    continuation.resume(returning: .success(ToldRecords(answer, of: node, about: id)))
                 case .failure(let failure):
                     continuation.resume(returning: .failure(Unreached(text: failure.detail)))
                 case .error, .notification:

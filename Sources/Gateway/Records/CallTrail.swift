@@ -71,6 +71,8 @@ final class CallTrail: Sendable {
     private struct State {
         var facts: CallFacts
         var isOver = false
+        /// Whether one intent lies on stable storage: there may be several, one for each replica that it is sent to.
+        var hasIntent = false
     }
 
     private let recorder: CallRecorder
@@ -150,7 +152,10 @@ final class CallTrail: Sendable {
             return state.facts
         }
         recorder.intend(facts) { [self] trouble in
-            if trouble != nil { state.withLock { $0.facts.isIntended = false } }
+            state.withLock { state in
+                if trouble == nil { state.hasIntent = true }
+                state.facts.isIntended = state.hasIntent
+            }
             done(trouble)
         }
     }
@@ -183,6 +188,8 @@ final class CallTrail: Sendable {
         let facts: CallFacts? = state.withLock { state in
             guard !state.isOver else { return nil }
             state.isOver = true
+            // Whoever still holds this, such as a log whose disk hangs, does not hold the message.
+            defer { state.facts.arguments = nil }
             return state.facts
         }
         if let facts { recorder.ended(facts, event, after: elapsed) }

@@ -36,6 +36,22 @@ package struct LimitBook: Sendable {
         /// When it is full again; past: it is full.
         var fullAt: Int64
         var running: Int
+        /// What it was filled by.
+        var rate: CallRate?
+
+        /// Of a rate that is said anew as much is used up as was of the old one: a looser one is not held up by what a stricter one would
+        /// have taken to fill, and a stricter one gives nothing away.
+        mutating func hold(to rate: CallRate?, at now: Instant) {
+            guard let rate, rate != self.rate else { return }
+            let old = self.rate
+            self.rate = rate
+            guard let old else { return }
+            let (was, time) = (LimitBook.nanoseconds(old.time), LimitBook.nanoseconds(rate.time))
+            // No more than all of it, so that the division has room.
+            let used = min(max(0, fullAt - now.nanoseconds), was)
+            let (share, rest) = was.dividingFullWidth(used.multipliedFullWidth(by: time))
+            fullAt = now.nanoseconds + share + (rest > 0 ? 1 : 0)
+        }
     }
 
     /// What a call that was let in gives back when it is over.
@@ -73,7 +89,13 @@ package struct LimitBook: Sendable {
         guard let first = bounds.first else { return .success(.none) }
         var changed: [(Key, Bucket)] = []
         for bound in bounds {
-            var bucket = buckets[bound.key] ?? Bucket(fullAt: now.nanoseconds, running: 0)
+            var bucket =
+                buckets[bound.key] ?? Bucket(fullAt: now.nanoseconds, running: 0, rate: bound.rate)
+            if let rate = bound.rate, rate != bucket.rate {
+                bucket.hold(to: rate, at: now)
+                // Whether the call is let in or not: from now on it fills at the new rate.
+                if buckets[bound.key] != nil { buckets[bound.key] = bucket }
+            }
             if let most = bound.concurrency, bucket.running >= most {
                 return .failure(LimitExcess(limit: bound.name, wait: nil))
             }
@@ -116,6 +138,8 @@ package struct LimitBook: Sendable {
     }
 
     private func left(of bucket: Bucket?, _ rate: CallRate?, at now: Instant) -> (calls: Int?, running: Int) {
+        var bucket = bucket
+        bucket?.hold(to: rate, at: now)
         let calls = rate.map { rate -> Int in
             let time = Self.nanoseconds(rate.time)
             let used = max(0, (bucket?.fullAt ?? 0) - now.nanoseconds)
@@ -144,7 +168,7 @@ package struct LimitBook: Sendable {
         buckets = buckets.filter { $0.value.running > 0 || $0.value.fullAt > now.nanoseconds }
     }
 
-    private static func nanoseconds(_ duration: Duration) -> Int64 { Int64(duration / .nanoseconds(1)) }
+    fileprivate static func nanoseconds(_ duration: Duration) -> Int64 { Int64(duration / .nanoseconds(1)) }
 }
 
 /// Why a call is not let in.

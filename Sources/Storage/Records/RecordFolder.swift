@@ -41,8 +41,8 @@ struct RecordFolder: Sendable {
     }
 
     /// Returns when the names of its files are on stable storage.
-    func sync() throws(DataFolderError) {
-        try OpenFile(path, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, path: path).sync()
+    func sync(by sync: (Int32) -> Int32) throws(DataFolderError) {
+        try OpenFile(path, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, path: path).sync(by: sync)
     }
 
     func path(of number: Int) -> String {

@@ -12,6 +12,8 @@ package final class RecordLog: Sendable {
     package static let pendingMax = 8_192
     /// Bytes of arguments and results that wait for their digests. What finds no room gets none.
     package static let heldBytesMax = 32 << 20
+    /// Bytes of arguments that wait for the digests of intents, besides. A call whose arguments find no room does not go out.
+    package static let intendedBytesMax = 32 << 20
     /// From the end of a call to the write of its record; with the write itself it stays within 50 ms (mesh-wide promise).
     package static let batchWait = Duration.milliseconds(20)
     /// Commands and dashboards that follow at once.
@@ -84,6 +86,7 @@ package final class RecordLog: Sendable {
     private struct Intake {
         var ended: [Taken] = []
         var heldBytes = 0
+        var intendedBytes = 0
         var lost = 0
         var isScheduled = false
         /// Whether a write comes at once, for an intent.
@@ -156,9 +159,26 @@ package final class RecordLog: Sendable {
     /// Takes a call that waits for its intent. Whoever comes while the disk is busy goes with the next flush: one flush for all of them.
     package func intend(_ intent: Intent) {
         enum Place { case first, next, none }
+        let bytes = intent.arguments?.count ?? 0
+        let hasRoom = intake.withLock { intake in
+            guard intake.intendedBytes + bytes <= Self.intendedBytesMax else { return false }
+            intake.intendedBytes += bytes
+            return true
+        }
+        guard hasRoom else {
+            let why = "more than \(Self.intendedBytesMax >> 20) MiB of arguments wait for the disk already"
+            return released.async { intent.done(why) }
+        }
+        // A copy, for the reason of `copied`.
+        var copied = intent
+        copied.arguments = intent.arguments.map { Array($0)[...] }
+        let taken = copied
         let place: Place = intake.withLock { intake in
-            guard intake.ended.count < Self.pendingMax else { return .none }
-            intake.ended.append(.intent(intent))
+            guard intake.ended.count < Self.pendingMax else {
+                intake.intendedBytes -= bytes
+                return .none
+            }
+            intake.ended.append(.intent(taken))
             guard !intake.isUrgent else { return .next }
             intake.isUrgent = true
             return .first
@@ -262,7 +282,7 @@ package final class RecordLog: Sendable {
         for (place, taken) in batch.enumerated() {
             guard case .intent(let intent) = taken else { continue }
             let failure = place < written && isSafe ? nil : why
-            released.async { intent.done(failure) }
+            released.async { [done = intent.done] in done(failure) }
         }
     }
 
@@ -272,6 +292,7 @@ package final class RecordLog: Sendable {
         case .intent(let intent):
             var record = intent.record()
             record.argumentsDigest = intent.arguments.map(key.digest)
+            intake.withLock { $0.intendedBytes -= intent.arguments?.count ?? 0 }
             return RecordLine(.intent(record))
         }
     }

@@ -13,11 +13,15 @@ package struct RecordDisk: Sendable {
     package var write: @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int
     /// As `fdatasync(2)`: 0, or -1 with `errno`.
     package var sync: @Sendable (_ descriptor: Int32) -> Int32
+    /// As `fsync(2)`, of the folder.
+    package var syncFolder: @Sendable (_ descriptor: Int32) -> Int32
 
     package init(
         write: @escaping @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int,
-        sync: @escaping @Sendable (_ descriptor: Int32) -> Int32 = { fdatasync($0) }
+        sync: @escaping @Sendable (_ descriptor: Int32) -> Int32 = { fdatasync($0) },
+        syncFolder: @escaping @Sendable (_ descriptor: Int32) -> Int32 = { fsync($0) }
     ) {
+        self.syncFolder = syncFolder
         self.write = write
         self.sync = sync
     }
@@ -85,7 +89,7 @@ struct SegmentWriter: ~Copyable {
             throw .system(path: folder.path(of: segment.number), doing: "flush", code: EIO)
         }
         do throws(DataFolderError) {
-            try file?.syncData(by: disk.sync)
+            try file?.sync(by: disk.sync)
         } catch {
             // The system may hold what it failed to write to be clean; a later flush of this file would prove nothing.
             file = nil
@@ -115,9 +119,16 @@ struct SegmentWriter: ~Copyable {
         for old in rotation.outgoing(of: folder.segments()) { folder.remove(old) }
         file = nil
         segment = RecordRotation.Segment(number: number, bytes: 0, records: 0)
-        file = try folder.open(number, isNew: true)
-        // Its name, so that what is flushed in it is found after a power cut.
-        try folder.sync()
+        let new = try folder.open(number, isNew: true)
+        // Its name, so that what is flushed in it is found after a power cut. Until then nothing is written into it.
+        do throws(DataFolderError) {
+            try folder.sync(by: disk.syncFolder)
+        } catch {
+            // Empty ones would pile up while that fails.
+            folder.remove(number)
+            throw error
+        }
+        file = consume new
     }
 
     private mutating func write(_ bytes: [UInt8], records: Int) throws(DataFolderError) {

@@ -66,8 +66,8 @@ struct AuditCommand: AsyncParsableCommand {
             let asked = Set(told.map(\.node) + (told.first?.answer.list("asked") ?? []).compactMap(\.string))
                 .sorted()
             // What another way has brought by now is not missing.
-            let unreached = (told.first?.answer.list("unreached") ?? []).filter {
-                !asked.contains($0.words("node"))
+            let unreached = (told.first?.answer.list("unreached") ?? []).filter { item in
+                !told.contains { $0.node == item.words("node") }
             }
             if options.json {
                 return Terminal.data(
@@ -87,6 +87,10 @@ struct AuditCommand: AsyncParsableCommand {
                     Terminal.wrapped(
                         "The owner's record is at \(Terminal.singleLine(node)), which \(Self.why(node, unreached)): `martlet audit trace \(id)` there, or here with --also HOST:PORT"
                     ))
+            }
+            // Some answered, and not all of it is to be believed.
+            for item in unreached where asked.contains(item.words("node")) {
+                Terminal.say(Terminal.singleLine("\(item.words("node")) \(item.words("why"))"))
             }
             for item in told { RecordPage.sayUnreadable(item.answer) }
         }

@@ -84,6 +84,43 @@ struct PasswordDoorTests {
         }
     }
 
+    @Test func `guesses that come together are counted like those that come one after the other`()
+        async throws
+    {
+        try await Self.with { (rig: DoorRig) async throws in
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
+            let told = try await withThrowingTaskGroup(of: (isGuess: Bool, status: Int).self) { group in
+                for number in 0..<3 * GuessBook.failuresMax {
+                    group.addTask {
+                        (true, try await rig.ask(credential: Self.basic("plant:\(number)")).status)
+                    }
+                }
+                // More often than anybody may guess: right ones that are known count nothing.
+                for _ in 0..<3 * GuessBook.failuresMax {
+                    group.addTask {
+                        (false, try await rig.ask(credential: Self.basic("plant:päss:word")).status)
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            let guesses = told.filter(\.isGuess).map(\.status)
+            #expect(guesses.count { $0 == 401 } == GuessBook.failuresMax, "\(guesses)")
+            #expect(guesses.count { $0 == 429 } == 2 * GuessBook.failuresMax)
+            #expect(told.allSatisfy { $0.isGuess || $0.status == 200 })
+        }
+    }
+
+    @Test func `a right password that is new costs nothing of what its address may guess`() async throws {
+        try await Self.with { (rig: DoorRig) async throws in
+            for number in 1..<GuessBook.failuresMax {
+                #expect(try await rig.ask(credential: Self.basic("plant:\(number)")).status == 401)
+            }
+            #expect(try await rig.ask(credential: Self.basic("plant:päss:word")).status == 200)
+            #expect(try await rig.ask(credential: Self.basic("plant:last")).status == 401)
+            #expect(try await rig.ask(credential: Self.basic("plant:more")).status == 429)
+        }
+    }
+
     @Test func `who guesses much at once is told to wait, and known users are not held up`() async throws {
         let user = BasicUser(name: "plant", hash: try #require(PasswordHash(try Self.hash.get())))
         let door = PasswordDoor([user], waitingMax: 2)

@@ -69,6 +69,20 @@ struct OwnerDeskTests {
         #expect(heard.failure?.callID == CallID(high: 1, low: 2))
     }
 
+    @Test(
+        arguments: [
+            (Method.toolsCall, "{}"), (Method.toolsCall, #"{"name":7}"#),
+            (Method.promptsGet, #"{"name":null}"#), (Method.resourcesRead, #"{"uri":["file:///a"]}"#),
+            (Method.resourcesRead, #"{"name":"stamp"}"#),
+        ])
+    func `a call of what cannot be read passes no limit and no record by`(method: String, params: String)
+        throws
+    {
+        let failure = serve("press", method, try JSON(validating: params)).failure
+        #expect(failure?.reason == .invalidArguments && failure?.isUnsent == true)
+        #expect(failure?.node == "here" && failure?.callID == CallID(high: 1, low: 2))
+    }
+
     @Test func `a definition other than the one the caller saw is not called`() throws {
         let other = try [Entry].tools("stamp", description: "and now something else")
         let seen = CallHeader.SeenEntry(kind: .tool, hash: try #require(other.first).hash)

@@ -65,6 +65,55 @@ struct LimitBookTests {
         _ = try book.enter([], [stricter], as: Self.bob, from: nil, at: at(2)).get()
     }
 
+    private func stated(_ count: Int, in time: Duration) throws -> StatedLimit {
+        StatedLimit(
+            target: .node(NodeID(high: 9, low: 9)), signer: NodeID(high: 1, low: 1),
+            try CallAllowance(rate: CallRate(count, in: time), concurrency: nil).orFail(), reason: "", at: 0,
+            word: ContentHash(of: [UInt8(clamping: count)]))
+    }
+
+    @Test func `a limit that is said anew more loosely is not held up by the old one`() throws {
+        var book = LimitBook([])
+        let (strict, loose) = try (stated(1, in: .seconds(86_400)), stated(100, in: .seconds(1)))
+        _ = try book.enter([], [strict], as: Self.alice, from: nil, at: at(0)).get()
+        #expect(throws: LimitExcess.self) {
+            try book.enter([], [strict], as: Self.alice, from: nil, at: at(0)).get()
+        }
+        #expect(book.left(of: loose, at: at(0)).calls == 0)
+        // All of it is used up, and comes back at the new rate, also where somebody asks in between.
+        #expect(throws: LimitExcess(limit: .stated(loose), wait: .milliseconds(10))) {
+            try book.enter([], [loose], as: Self.alice, from: nil, at: at(0)).get()
+        }
+        #expect(throws: LimitExcess(limit: .stated(loose), wait: .milliseconds(5))) {
+            try book.enter([], [loose], as: Self.bob, from: nil, at: at(5)).get()
+        }
+        _ = try book.enter([], [loose], as: Self.bob, from: nil, at: at(10)).get()
+        #expect(book.left(of: loose, at: at(510)).calls == 50)
+        #expect(book.left(of: loose, at: at(510)).running == 2, "what runs runs on")
+    }
+
+    @Test func `a limit that is said anew more strictly gives nothing away`() throws {
+        var book = LimitBook([])
+        let (loose, strict) = try (stated(10, in: .seconds(10)), stated(2, in: .seconds(3_600)))
+        for _ in 0..<5 { _ = try book.enter([], [loose], as: Self.alice, from: nil, at: at(0)).get() }
+        #expect(book.left(of: strict, at: at(0)).calls == 1, "half is used up of either")
+        _ = try book.enter([], [strict], as: Self.alice, from: nil, at: at(0)).get()
+        #expect(throws: LimitExcess(limit: .stated(strict), wait: .seconds(1_800))) {
+            try book.enter([], [strict], as: Self.alice, from: nil, at: at(0)).get()
+        }
+    }
+
+    @Test(arguments: [(1, 86_400), (7, 86_399), (10_000, 86_400)])
+    func `the longest times are no trouble`(count: Int, seconds: Int) throws {
+        var book = LimitBook([])
+        let (one, other) = try (stated(count, in: .seconds(seconds)), stated(3, in: .seconds(86_400)))
+        for limit in [one, other, one] {
+            while case .success = book.enter([], [limit], as: Self.alice, from: nil, at: at(0)) {}
+            #expect(book.left(of: limit, at: at(0)).calls == 0)
+            #expect(book.left(of: limit, at: at(90_000_000)).calls == limit.allowance.rate?.count)
+        }
+    }
+
     @Test(arguments: [1, 3, 7, 60, 9_999, 10_000])
     func `exactly so many go at once, and each comes back in its time`(count: Int) throws {
         var book = book(rate: try Self.rate(count, 60))

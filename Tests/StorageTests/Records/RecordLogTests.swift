@@ -15,14 +15,16 @@ private final class Rig: Sendable {
         folder = existing?.folder ?? NSTemporaryDirectory() + "martlet-records-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let key = try #require(RecordKey([UInt8](repeating: 7, count: 32)))
-        let (room, isHeld) = (Gate(-1), Gate(0))
-        gates = (room, isHeld)
-        let syncs = Gate(0)
+        let (room, isHeld, entered) = (Gate(-1), Gate(0), Gate(0))
+        gates = (room, isHeld, entered)
+        let (syncs, folderSyncs) = (Gate(0), Gate(0))
         self.syncs = syncs
+        self.folderSyncs = folderSyncs
         log = RecordLog(
             in: folder, key: key, keep: keep,
             disk: RecordDisk(
                 write: { descriptor, bytes in
+                    entered.value += 1
                     while isHeld.value != 0 { usleep(1_000) }  // a disk that hangs
                     guard room.value >= 0 else { return write(descriptor, bytes.baseAddress, bytes.count) }
                     guard room.value > 0 else {
@@ -40,13 +42,20 @@ private final class Rig: Sendable {
                     }
                     syncs.value += 1
                     return fdatasync(descriptor)
+                },
+                syncFolder: { descriptor in
+                    guard folderSyncs.value < 0 else { return fsync(descriptor) }
+                    errno = EIO
+                    return -1
                 }))
     }
 
     /// Flushes to stable storage; below zero: they fail.
     let syncs: Gate
-    /// `room`: bytes that the disk still takes, -1 for any number; `held`: 1 while it does not answer.
-    let gates: (room: Gate, held: Gate)
+    /// Below zero: flushes of the folder fail.
+    let folderSyncs: Gate
+    /// `room`: bytes that the disk still takes, -1 for any number; `held`: 1 while it does not answer; `entered`: writes that were begun.
+    let gates: (room: Gate, held: Gate, entered: Gate)
 
     var segments: [(name: String, text: String)] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/records").sorted()) ?? []
@@ -131,14 +140,18 @@ struct RecordLogTests {
         func add(_ number: Int, _ trouble: String?) { state.withLock { $0.append((number, trouble)) } }
     }
 
-    private func intend(_ number: Int, _ rig: Rig, _ told: Told, look: @escaping @Sendable () -> Void = {}) {
+    private func intend(
+        _ number: Int, _ rig: Rig, _ told: Told,
+        arguments: [UInt8] = Array(#"{"pin":"4711-canary"}"#.utf8),
+        look: @escaping @Sendable () -> Void = {}
+    ) {
         rig.log.intend(
             RecordLog.Intent(
                 record: {
                     var record = ended(number).record()
                     record.outcome = .unknown
                     return record
-                }, arguments: Array(#"{"pin":"4711-canary"}"#.utf8)[...],
+                }, arguments: arguments[...],
                 done: { trouble in
                     look()
                     told.add(number, trouble)
@@ -189,6 +202,43 @@ struct RecordLogTests {
         intend(3, rig, told)
         try await eventually("the third") { told.all.count == 3 }
         #expect(told.all.last?.trouble == nil && rig.segments.count == 2)
+    }
+
+    @Test func `a segment whose name is not on stable storage is written into by nobody`() async throws {
+        let rig = try Rig()
+        let told = Told()
+        rig.folderSyncs.value = -1
+        for number in 1...3 {
+            intend(number, rig, told)
+            try await eventually("told") { told.all.count == number }
+            #expect(told.all.last?.trouble?.contains("flush") == true)
+        }
+        #expect(rig.segments.isEmpty, "nor do empty ones pile up")
+        rig.folderSyncs.value = 0
+        intend(4, rig, told)
+        try await eventually("the fourth") { told.all.count == 4 }
+        #expect(told.all.last?.trouble == nil && rig.segments.count == 1)
+    }
+
+    @Test func `intents that wait for a disk that hangs fill no memory`() async throws {
+        let rig = try Rig()
+        let told = Told()
+        rig.gates.held.value = 1
+        intend(0, rig, told)
+        try await eventually("the disk hangs") { rig.gates.entered.value > 0 }
+        let size = RecordLog.intendedBytesMax / 4
+        for number in 1...5 {
+            intend(number, rig, told, arguments: [UInt8](repeating: UInt8(ascii: "1"), count: size))
+        }
+        try await eventually("one is told") { !told.all.isEmpty }
+        #expect(told.all.map(\.number) == [5] && told.all.first?.trouble?.contains("32 MiB") == true)
+        rig.gates.held.value = 0
+        try await eventually("the others") { told.all.count == 6 }
+        #expect(told.all.dropFirst().allSatisfy { $0.trouble == nil })
+        // What they took is given back.
+        intend(6, rig, told, arguments: [UInt8](repeating: UInt8(ascii: "1"), count: 4 * size))
+        try await eventually("one as large as all") { told.all.count == 7 }
+        #expect(told.all.last?.trouble == nil)
     }
 
     @Test func `an intent is shown until the end of its call is on record`() async throws {
