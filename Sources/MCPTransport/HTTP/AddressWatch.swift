@@ -19,6 +19,12 @@ package struct AddressWatch: Sendable {
         /// As the URL names it; an IPv6 address without its brackets.
         package var host: String
         package var port: Int
+
+        package init(bytes: [UInt8], host: String, port: Int) {
+            self.bytes = bytes
+            self.host = host
+            self.port = port
+        }
     }
 
     /// All addresses of a name, the preferred first; blocks. Throws where there are none.
