@@ -79,7 +79,9 @@ struct VaultRollbackTests {
             "the vault's rows were put back, and what was said of them not")
     }
 
-    @Test func `once the counter goes on above, peers forget, and the alarm stands until a person accepts`() throws {
+    @Test func `once the counter goes on above, peers forget, and the alarm stands until a person accepts`()
+        throws
+    {
         let newest = try said(57, incarnation: 4, life: 9)
         let left = try remembered(counter: 12, incarnation: 5, life: 1, peerHolds: [newest]) { pair in
             #expect(pair.cores[0].vaultRemembered == 57)
@@ -99,7 +101,9 @@ struct VaultRollbackTests {
         #expect(accepted == nil)
     }
 
-    @Test func `the alarm outlives a restart, whatever the counter is by then, and acceptance does too`() throws {
+    @Test func `the alarm outlives a restart, whatever the counter is by then`()
+        throws
+    {
         let (newest, own) = (try said(57, incarnation: 4, life: 9), try said(80, incarnation: 6, life: 1))
         var random = random
         var owner = owner

@@ -64,7 +64,8 @@ final class GrantKeeper: Sendable {
     init(
         server: String, settings: GrantSettings, backend: HTTPClient, wire: HTTPClient,
         credential: @escaping @Sendable () throws -> [UInt8],
-        former: @escaping @Sendable () throws -> [UInt8]? = { nil }, patience: GrantPatience = .standard, log: Logger
+        former: @escaping @Sendable () throws -> [UInt8]? = { nil }, patience: GrantPatience = .standard,
+        log: Logger
     ) {
         self.server = server
         self.settings = settings

@@ -285,7 +285,9 @@ struct GrantKeeperTests {
         }
     }
 
-    @Test func `a secret that is rotated leaves the token, and the former value is shown where the new one is refused`()
+    @Test
+    func
+        `a rotated secret leaves the token, and its former value is shown where the new one is refused`()
         async throws
     {
         try await Self.with { world in
@@ -325,7 +327,9 @@ struct GrantKeeperTests {
         }
     }
 
-    @Test func `a secret that is not for this use is no sealed vault, and the next call tries again`() async throws {
+    @Test func `a secret that is not for this use is no sealed vault, and is tried again`()
+        async throws
+    {
         try await Self.with { world in
             let isBound = Mutex(false)
             let (source, http) = try Self.source(world) {
@@ -357,7 +361,10 @@ struct GrantKeeperTests {
         #expect(known.value(at: start + .seconds(249)) == nil)
     }
 
-    @Test func `an issuer's name that has led outside is not followed inside, and what was only found never is`() async throws {
+    @Test
+    func `an issuer whose name has led outside is not followed inside`()
+        async throws
+    {
         let clients = BackendClients(auth: .standard, limits: HTTPClientLimits(), log: .silent)
         let named = try #require(WebAddress("https://issuer.example:8443"))
         func objection(_ bytes: [UInt8], _ host: String = "issuer.example", _ port: Int = 8443) -> String? {

@@ -289,12 +289,12 @@ struct BackendCredentialTests {
 
     @Test(arguments: [false, true])
     func `a refusal whose body never ends holds no connection`(isOfToken: Bool) async throws {
-        let bench = try await HTTPListener.bind(
-            ListenAddress(host: "127.0.0.1", port: 0), group: FrontRig.loops
-        ) { exchange in
+        let open = Mutex<[HTTPExchange]>([])
+        let bench = try await Self.listener { exchange in
             if exchange.headers.first("authorization") == "Bearer t2" {
                 return exchange.respond(status: 200, body: Array("in".utf8))
             }
+            open.withLock { $0.append(exchange) }
             exchange.startStream(status: 401)
             exchange.write(Array("no".utf8))
         }
@@ -320,7 +320,11 @@ struct BackendCredentialTests {
             }
             var statuses: [Int] = []
             for await event in events {
-                if case .head(let head) = event { statuses.append(head.status) }
+                switch event {
+                case .head(let head): statuses.append(head.status)
+                case .failed(let error): Issue.record("\(error)")
+                case .body, .end: break
+                }
             }
             #expect(statuses == [200])
         }

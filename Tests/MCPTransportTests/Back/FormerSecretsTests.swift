@@ -36,7 +36,8 @@ struct FormerSecretsTests {
                             ("Authorization", SecretText(parts: [.text("Bearer "), .secret("token")])),
                             ("X-Team", SecretText(plain: "blue")),
                         ],
-                    query: inQuery ? [("key", SecretText("${secret:token}"))] : []), secrets: ["token": "new"],
+                    query: inQuery ? [("key", SecretText("${secret:token}"))] : []),
+                secrets: ["token": "new"],
                 formers: FormerSecrets { $0 == "token" ? former.map { Array($0.utf8) } : nil }
             ) { rig in try await body(bank, rig) }
         }

@@ -183,7 +183,9 @@ struct ClientIdentityTests {
         }
     }
 
-    @Test func `a key that is rotated is used once the certificate's file is the new one, and the former till then`()
+    @Test
+    func
+        `a rotated key is used once the certificate's file goes with it`()
         async throws
     {
         let files = try Files()
@@ -213,7 +215,7 @@ struct ClientIdentityTests {
         await client.shutdown()
     }
 
-    @Test func `a key that the vault does not open is a credential's trouble, sealed or not for this use`()
+    @Test func `a key that the vault does not open is a credential's trouble`()
         async throws
     {
         struct Sealed: Error {}
@@ -226,7 +228,8 @@ struct ClientIdentityTests {
         ]
         for (error, kind, fault) in cases {
             let client = Self.client(
-                .init(authority: nil, certificate: certificate, key: .secret("k")), secrets: { _ in throw error })
+                .init(authority: nil, certificate: certificate, key: .secret("k")),
+                secrets: { _ in throw error })
             let thrown = await #expect(throws: HTTPClientError.self) {
                 try await Self.ask(client, "https://127.0.0.1:\(RawPeer.deadPort)/")
             }

@@ -320,7 +320,9 @@ struct GrantErrandTests {
         #expect(WebAddress(text) == nil)
     }
 
-    @Test func `an authorization server at the backend's own origin is asked by the backend's way, for the token too`()
+    @Test
+    func
+        `an authorization server at the backend's origin is asked by its way, for tokens too`()
         throws
     {
         let issuer = "https://api.example.com"
