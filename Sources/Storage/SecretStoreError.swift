@@ -34,8 +34,8 @@ extension SecretStoreError: CustomStringConvertible {
         case .sealed(.passphraseMissing):
             "the vault is sealed: its passphrase was not given; `martlet vault unseal` opens it, or start the node with "
                 + "MARTLET_PASSPHRASE_FILE"
-        case .sealed(.keyFileMissing(let path)):
-            "the vault is sealed: its key file \(path) is missing; put it back, then `martlet vault unseal --from-disk`"
+        case .sealed(.keyFileMissing):
+            "the vault is sealed: its key file vault.key is missing in the data folder; put it back, then `martlet vault unseal --from-disk`"
         case .sealed(.serviceCredentialMissing):
             "the vault is sealed: the service manager gave no credential martlet-vault-key; add it to the unit "
                 + "(LoadCredentialEncrypted=) and start the node again"

@@ -228,6 +228,34 @@ extension EndToEnd.Vault {
         try await a.stop()
     }
 
+    @Test(.timeLimit(.minutes(3)))
+    func `an issuer that lost its vault admits others again once its keys are restored, without a restart`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let yaml = quiet("a", mesh: "127.0.0.1:0")
+        let a = try await TestNode("a", in: scratch, yaml: yaml)
+        _ = try await a.joinToken()
+        let file = "\(scratch.path)/a.vault"
+        _ = try await a.json("vault", "backup", file, input: "safe\n")
+        try await a.stop()
+        // Its key and its membership are files of their own.
+        for name in try FileManager.default.contentsOfDirectory(atPath: a.dataFolder)
+        where name.hasPrefix("martlet.db") || name == "vault.key" {
+            try FileManager.default.removeItem(atPath: "\(a.dataFolder)/\(name)")
+        }
+        let bare = try await TestNode("a", in: scratch, yaml: yaml)
+        #expect(try await bare.martlet("mesh", "token").status != 0)
+        let restored = try await bare.json("vault", "restore", file, input: "safe\n")
+        #expect(restored["own"]?.elements.isEmpty == false, "\(restored)")
+        let token = try await bare.joinToken()
+        let b = try await TestNode(
+            "b", in: scratch, yaml: quiet("b", mesh: "127.0.0.1:0"), arguments: ["--join", token])
+        try await eventually("they are linked") { try await b.state(of: "a") == "reachable" }
+        try await b.stop()
+        try await bare.stop()
+    }
+
     // MARK: Put back
 
     @Test(.timeLimit(.minutes(3)))
@@ -265,6 +293,11 @@ extension EndToEnd.Vault {
             $0.contains("older than it was")
         }
         #expect(line?.contains("vault accept") == true, "\(status["attention"]?.text ?? "")")
+        // Changes since do not end it.
+        while try await back.json("vault", "status")["counter"]?.int ?? 0 <= counter {
+            _ = try await back.json("secret", "set", "later", input: "value\n")
+        }
+        #expect(try await back.json("vault", "status")["remembered"]?.int == counter)
         let accepted = try await back.json("vault", "accept")
         #expect(accepted["remembered"] == nil && accepted["counter"]?.int ?? 0 > counter)
         let calm = try await back.ask("/v1/status")["attention"]?.elements.compactMap(\.string) ?? []

@@ -79,7 +79,9 @@ struct VaultRollbackTests {
             "the vault's rows were put back, and what was said of them not")
     }
 
-    @Test func `once the counter goes on above, the alarm is over and peers forget`() throws {
+    @Test func `once the counter goes on above, peers forget, and the alarm stands until a person accepts`()
+        throws
+    {
         let newest = try said(57, incarnation: 4, life: 9)
         let left = try remembered(counter: 12, incarnation: 5, life: 1, peerHolds: [newest]) { pair in
             #expect(pair.cores[0].vaultRemembered == 57)
@@ -89,7 +91,47 @@ struct VaultRollbackTests {
             #expect(pair.cores[1].nodes[owner.id]?.vaultCounter == 58)
             #expect(pair.cores[1].vaultWitnessCount == 0)
         }
-        #expect(left == nil)
+        #expect(left == 57)
+        let accepted = try remembered(counter: 12, incarnation: 5, life: 1, peerHolds: [newest]) { pair in
+            pair.give(.vaultChanged(58), to: 0)
+            pair.give(.vaultAccepted(59), to: 0)
+            for _ in 0..<12 { pair.pass(.seconds(1)) }
+            #expect(pair.cores[1].nodes[owner.id]?.vaultCounter == 59)
+        }
+        #expect(accepted == nil)
+    }
+
+    @Test func `the alarm outlives a restart, whatever the counter is by then`()
+        throws
+    {
+        let (newest, own) = (try said(57, incarnation: 4, life: 9), try said(80, incarnation: 6, life: 1))
+        var random = random
+        var owner = owner
+        (owner.vaultCounter, owner.incarnation, owner.life) = (12, 5, 1)
+        // It is put on the disk when it is noticed.
+        var core = mesh.core(owner)
+        var effects = core.handle(.started(StoredState(documents: [newest])), at: .zero, using: &random)
+        #expect(effects.contains(.storeVaultWitness(newest)))
+
+        var stored = StoredState(documents: [own])
+        stored.vaultWitnesses = [newest]
+        (owner.vaultCounter, owner.incarnation) = (80, 7)
+        core = mesh.core(owner)
+        effects = core.handle(.started(stored), at: .zero, using: &random)
+        #expect(core.vaultRemembered == 57)
+        #expect(effects.contains(.notice(.vaultOlder(counter: 80, remembered: 57))))
+        effects = core.handle(.vaultAccepted(81), at: .zero, using: &random)
+        #expect(core.vaultRemembered == nil && effects.contains(.dropVaultWitness(owner.id)))
+
+        // What somebody else signed in its name alarms nobody.
+        stored.vaultWitnesses = [
+            try Document(
+                .node(owner.id), version: DocumentVersion(incarnation: 4, life: 9, sequence: 1),
+                body: newest.body, mesh: mesh.trust.mesh, by: peer.signer)
+        ]
+        core = mesh.core(owner)
+        effects = core.handle(.started(stored), at: .zero, using: &random)
+        #expect(core.vaultRemembered == nil && effects.contains(.dropVaultWitness(owner.id)))
     }
 
     @Test func `peers remember over a restart, and nobody can make up a later vault for another`() throws {

@@ -5,12 +5,12 @@ import Storage
 extension MeshSeat {
     func vaultChanged(to counter: UInt64) { service?.vaultChanged(to: counter) }
 
-    /// What this node once said of its vault, where that is more than the vault has now: it was put back.
-    var vaultRemembered: UInt64? {
-        service?.vaultRemembered.flatMap { $0 > secrets.counter ? $0 : nil }
-    }
+    /// What this node once said of its vault, where that was more than the vault had when it was noticed: it was put back.
+    var vaultRemembered: UInt64? { service?.vaultRemembered }
 
-    /// The vault was opened: an issuer can admit others from now on. Its links are made anew for that.
+    func vaultAccepted() { service?.vaultAccepted(at: secrets.counter) }
+
+    /// The vault was opened, or has a key of this mesh again: an issuer can admit others from now on. Its links are made anew for that.
     ///
     /// - Returns: whether there is another service now, to which all is to be told.
     func vaultOpened() async throws -> Bool {

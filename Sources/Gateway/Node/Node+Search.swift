@@ -11,13 +11,23 @@ extension Node {
         of secrets: SecretStore, for audience: SecretAudience?
     ) -> @Sendable (String) throws -> [UInt8] {
         { text in
-            guard let name = SecretName(text), let audience else {
+            guard let audience else {
+                throw SecretNotForUse(
+                    "it is not known yet whom this server's secrets are for: its URL cannot be read, or nobody has named its authorization server (auth.clientCredentials.issuer)"
+                )
+            }
+            guard let name = SecretName(text) else {
                 throw SecretNotForUse("\"\(text)\" is no name of a secret")
             }
             do {
                 return try secrets.open(name, for: audience).copied()
             } catch SecretStoreError.sealed(let reason) {
                 throw SecretStoreError.sealed(reason)
+            } catch SecretStoreError.wrongAudience(let name, _, _) {
+                // Other nodes are told why, and a URL may hold what is not for them.
+                throw SecretNotForUse(
+                    "secret \(name) is bound to another program or address (`martlet secret list` shows which); if this use is intended, set it again with `martlet secret set \(name)`"
+                )
             } catch {
                 throw SecretNotForUse("\(error)")
             }

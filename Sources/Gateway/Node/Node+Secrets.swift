@@ -49,7 +49,7 @@ extension Node {
         let secret = Secret(moving: &bytes)
         try await Self.refusing { try await secrets.rotate(name, to: secret, at: .now()) }
         formerUses.forget(name)
-        await supervisor.secretChanged(name.text)
+        await supervisor.secretChanged(name.text, isRotation: true)
         if embeddingSecret?.name == name { embedder?.askAgain() }
         return .object([("name", .string(name.text)), ("isRotating", .bool(true))])
     }

@@ -143,6 +143,7 @@ extension Node {
         }
         await supervisor.vaultOpened()
         embedder?.askAgain()
+        if !restored.own.isEmpty, try await seat.vaultOpened() { try await afterMeshChange() }
         return .object([
             ("restored", .array(restored.secrets.map { .string($0.text) })),
             ("own", .array(restored.own.map { .string($0.text) })),
@@ -157,6 +158,7 @@ extension Node {
                 .conflict, "nobody remembers a later vault than this node's; there is nothing to accept")
         }
         try await Self.refusing { try await secrets.raiseCounter(above: remembered) }
+        seat.vaultAccepted()
         log.notice("An older vault was accepted.", metadata: ["vault.counter": "\(secrets.counter)"])
         return vaultStatus()
     }
@@ -164,7 +166,7 @@ extension Node {
     /// Whether the vault was put back to an earlier state; says what to do.
     var rollbackLine: String? {
         seat.vaultRemembered.map { remembered in
-            "the vault is older than it was: it is at change \(secrets.counter), and this node once told the mesh of change \(remembered); secrets removed or rotated since are back. Put the newest data folder back, or, if a backup was restored on purpose, set again what has changed since, then `martlet vault accept`"
+            "the vault is older than it was: this node once told the mesh of change \(remembered), and has gone on from one before that (it is at change \(secrets.counter)); secrets removed or rotated since are back. Put the newest data folder back, or, if a backup was restored on purpose, set again what has changed since, then `martlet vault accept`"
         }
     }
 

@@ -23,10 +23,18 @@ final class GrantKeeper: Sendable {
     private struct State {
         var course = GrantCourse()
         var waiting: [Waiting] = []
-        var known: (discovery: GrantErrand.Discovery, since: ContinuousClock.Instant)?
+        var known = Perishable<GrantErrand.Discovery>(life: GrantKeeper.knownFor)
         /// One more whenever a person changed something: what an errand from before brings is not taken.
         var epoch = 0
         var news = RepeatedTrouble()
+    }
+
+    /// One errand on its way.
+    private struct Round {
+        let epoch: Int
+        let deadline: ContinuousClock.Instant
+        /// Whether the credential's former value is shown, the current one having been refused.
+        var showsFormer = false
     }
 
     private enum Then {
@@ -43,6 +51,7 @@ final class GrantKeeper: Sendable {
     /// By which everybody else is.
     private let wire: HTTPClient
     private let credential: @Sendable () throws -> [UInt8]
+    private let former: @Sendable () throws -> [UInt8]?
     private let patience: GrantPatience
     private let start = ContinuousClock.now
     private let log: Logger
@@ -51,15 +60,19 @@ final class GrantKeeper: Sendable {
     /// - Parameters:
     ///   - wire: asks about each address that it goes to; shut down with this.
     ///   - credential: opens the client's secret or private key for one use.
+    ///   - former: the value before, while it is live too; `nil`: there is none.
     init(
         server: String, settings: GrantSettings, backend: HTTPClient, wire: HTTPClient,
-        credential: @escaping @Sendable () throws -> [UInt8], patience: GrantPatience = .standard, log: Logger
+        credential: @escaping @Sendable () throws -> [UInt8],
+        former: @escaping @Sendable () throws -> [UInt8]? = { nil }, patience: GrantPatience = .standard,
+        log: Logger
     ) {
         self.server = server
         self.settings = settings
         self.backend = backend
         self.wire = wire
         self.credential = credential
+        self.former = former
         self.patience = patience
         self.log = log
     }
@@ -68,7 +81,8 @@ final class GrantKeeper: Sendable {
     var source: TokenSource {
         TokenSource(
             token: { self.token(after: $0, $1) }, meaning: { self.meaning(of: $0, $1) },
-            forget: { self.forget() }, close: { await self.wire.shutdown() })
+            forget: { self.forget() }, secretRotated: { self.secretRotated() },
+            close: { await self.wire.shutdown() })
     }
 
     // MARK: Asked
@@ -79,13 +93,13 @@ final class GrantKeeper: Sendable {
             switch state.course.next(refusing: refusal?.number, at: now) {
             case .use(let held): return .give(.success(Self.token(held)))
             case .useAndFetch(let held):
-                return .giveAndFetch(Self.token(held), epoch: state.epoch, Self.known(in: state))
+                return .giveAndFetch(Self.token(held), epoch: state.epoch, state.known.value(at: .now))
             case .refuse(let trouble):
-                if trouble == .freshTokenRefused { state.known = nil }
+                if trouble == .freshTokenRefused { state.known.drop() }
                 return .give(.failure(Self.trouble(trouble)))
             case .fetch:
                 state.waiting.append(Waiting(refusal: refusal, ready: ready))
-                return .fetch(epoch: state.epoch, Self.known(in: state))
+                return .fetch(epoch: state.epoch, state.known.value(at: .now))
             case .wait:
                 guard state.waiting.count < Self.waitingMax else {
                     return .give(.failure(Self.trouble(.tooMuchWork(max: Self.waitingMax))))
@@ -108,7 +122,7 @@ final class GrantKeeper: Sendable {
 
     private func meaning(of status: Int, _ challenges: [String]) -> String {
         guard status == 403 else {
-            state.withLock { $0.known = nil }
+            state.withLock { $0.known.drop() }
             return GrantTrouble.freshTokenRefused.description
         }
         let challenge = ResourceChallenge(headers: challenges)
@@ -121,10 +135,18 @@ final class GrantKeeper: Sendable {
     }
 
     private func forget() {
+        startAnew { state in
+            state.course.forget()
+            state.known.drop()
+        }
+    }
+
+    private func secretRotated() { startAnew { $0.course.credentialRotated() } }
+
+    private func startAnew(_ body: (inout State) -> Void) {
         let waiting = state.withLock { state in
             state.epoch += 1
-            state.course.forget()
-            state.known = nil
+            body(&state)
             defer { state.waiting = [] }
             return state.waiting
         }
@@ -137,47 +159,67 @@ final class GrantKeeper: Sendable {
         knowing known: GrantErrand.Discovery?, challenge: ResourceChallenge?, _ epoch: Int
     ) {
         run(
-            GrantErrand(settings, challenge: challenge, knowing: known), until: .now + patience.errand, epoch)
+            GrantErrand(settings, challenge: challenge, knowing: known),
+            Round(epoch: epoch, deadline: .now + patience.errand))
     }
 
-    private func run(_ errand: GrantErrand, until deadline: ContinuousClock.Instant, _ epoch: Int) {
+    private func run(_ errand: GrantErrand, _ round: Round) {
         switch errand.next() {
-        case .over(let result): finish(result, errand.discovery, epoch)
-        case .fetch(let fetch): send(fetch, errand, until: deadline, epoch)
-        case .order(let order):
+        case .over(.failure(let trouble))
+        where trouble.isOfCredential && !round.showsFormer && errand.discovery != nil:
+            // The authorization server has not changed over yet.
+            guard let bytes = try? former() else {
+                return finish(.failure(trouble), errand.discovery, round.epoch)
+            }
+            var round = round
+            round.showsFormer = true
+            order(GrantErrand(settings, challenge: nil, knowing: errand.discovery), with: bytes, round)
+        case .over(let result): finish(result, errand.discovery, round.epoch)
+        case .fetch(let fetch): send(fetch, errand, round)
+        case .order:
             do throws(GrantTrouble) {
-                send(try request(of: order), errand, until: deadline, epoch)
+                order(errand, with: try opened(), round)
             } catch {
-                var errand = errand
-                errand.take(.failure(error))
-                run(errand, until: deadline, epoch)
+                fail(errand, error, round)
             }
         }
     }
 
-    private func request(of order: TokenOrder) throws(GrantTrouble) -> GrantFetch {
-        let opened: [UInt8]
+    private func order(_ errand: GrantErrand, with credential: [UInt8], _ round: Round) {
+        guard case .order(let order) = errand.next() else { return run(errand, round) }
+        var random = SystemRandomNumberGenerator()
+        let id = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        do throws(GrantTrouble) {
+            let fetch = try order.request(
+                with: credential, id: Base64URL.encode(id), at: WallTime.now().milliseconds / 1_000)
+            send(fetch, errand, round)
+        } catch {
+            fail(errand, error, round)
+        }
+    }
+
+    private func fail(_ errand: GrantErrand, _ trouble: GrantTrouble, _ round: Round) {
+        var errand = errand
+        errand.take(.failure(trouble))
+        run(errand, round)
+    }
+
+    private func opened() throws(GrantTrouble) -> [UInt8] {
         do {
-            opened = try credential()
+            return try credential()
         } catch let error as SecretNotForUse {
             throw .noSecret(error.description)
         } catch {
             throw .sealed("\(error)")
         }
-        var random = SystemRandomNumberGenerator()
-        let id = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) }
-        return try order.request(
-            with: opened, id: Base64URL.encode(id), at: WallTime.now().milliseconds / 1_000)
     }
 
-    private func send(
-        _ fetch: GrantFetch, _ errand: GrantErrand, until deadline: ContinuousClock.Instant, _ epoch: Int
-    ) {
-        let left = ContinuousClock.now.duration(to: deadline)
+    private func send(_ fetch: GrantFetch, _ errand: GrantErrand, _ round: Round) {
+        let left = ContinuousClock.now.duration(to: round.deadline)
         let answered = { @Sendable (answer: Result<GrantAnswer, GrantTrouble>) in
             var errand = errand
             errand.take(answer)
-            self.run(errand, until: deadline, epoch)
+            self.run(errand, round)
         }
         guard left > .zero else {
             return answered(.failure(.unreachable("no answer within \(patience.errand)")))
@@ -196,6 +238,10 @@ final class GrantKeeper: Sendable {
                         GrantAnswer(status: answer.status, challenges: answer.challenges, body: answer.body)))
             case .failure(let failure) where failure.kind == .answerTooLarge:
                 answered(.failure(.notMetadata(fetch.url)))
+            case .failure(let failure) where failure.credential == .sealed:
+                answered(.failure(.sealed(failure.text)))
+            case .failure(let failure) where failure.credential == .refused:
+                answered(.failure(.noSecret(failure.text)))
             case .failure(let failure): answered(.failure(.unreachable(failure.text)))
             }
         }
@@ -212,12 +258,12 @@ final class GrantKeeper: Sendable {
             defer { state.waiting = [] }
             switch result {
             case .success(let token):
-                state.known = state.known ?? discovery.map { ($0, .now) }
+                if let discovery { state.known.keep(discovery, at: .now) }
                 let held = state.course.granted(token, at: now)
                 _ = state.news.news(nil)
                 return (.success(Self.token(held)), state.waiting, nil)
             case .failure(let trouble):
-                state.known = nil
+                state.known.drop()
                 state.course.failed(trouble, at: now)
                 return (
                     .failure(Self.trouble(trouble)), state.waiting, state.news.news(trouble.description)
@@ -240,10 +286,6 @@ final class GrantKeeper: Sendable {
         return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
     }
 
-    private static func known(in state: State) -> GrantErrand.Discovery? {
-        state.known.flatMap { $0.since.duration(to: .now) < knownFor ? $0.discovery : nil }
-    }
-
     private static func token(_ held: GrantCourse.Held) -> TokenSource.Token {
         TokenSource.Token(text: held.token.text, number: held.number)
     }
@@ -263,7 +305,7 @@ final class GrantKeeper: Sendable {
 struct GrantPatience: Hashable, Sendable {
     /// One request of an errand, from sending it to the last byte.
     var fetch = Duration.seconds(5)
-    /// A whole errand, which has eight requests at most. Shorter than a server is given to say which era it speaks
+    /// A whole errand, which has nine requests at most. Shorter than a server is given to say which era it speaks
     /// (`BackendLimits.probeTimeout`), or it would be taken for one that says nothing.
     var errand = Duration.seconds(8)
 

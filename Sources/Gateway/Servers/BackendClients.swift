@@ -14,6 +14,7 @@ struct BackendClients: Sendable {
     private let limits: HTTPClientLimits
     private let auth: AuthSettings
     private let watch: AddressWatch
+    private let places: BackendPlaces
     private let patience: GrantPatience
     private let log: Logger
 
@@ -22,6 +23,7 @@ struct BackendClients: Sendable {
     ) {
         self.patience = patience
         let places = BackendPlaces(FetchGuard(allowed: auth.fetchAllowed))
+        self.places = places
         watch = AddressWatch { places.objection(to: $0) }
         shared = HTTPClient(group: EventLoops.shared, limits: limits, watch: watch)
         self.limits = limits
@@ -31,13 +33,15 @@ struct BackendClients: Sendable {
 
     /// - Parameter secrets: opens secrets that are bound to this server.
     func client(
-        for definition: ServerDefinition, secrets: @escaping @Sendable (String) throws -> [UInt8]
+        for definition: ServerDefinition, secrets: @escaping @Sendable (String) throws -> [UInt8],
+        formers: FormerSecrets = .none
     ) -> (http: HTTPClient, isOwn: Bool) {
         guard let tls = definition.tls else { return (shared, false) }
         let log = log
-        let identity = ClientIdentity(tls.source, secrets: secrets) { [name = definition.name] trouble in
+        let identity = ClientIdentity(tls.source, secrets: secrets, formers: formers) {
+            [name = definition.name] trouble in
             log.warning(
-                "TLS files of a server have changed and cannot be used; what was in use stays.",
+                "TLS files of a server cannot be used; what was in use, if anything, stays.",
                 metadata: ["mcp.server": "\(name)", "error": "\(trouble)"])
         }
         return (
@@ -48,26 +52,32 @@ struct BackendClients: Sendable {
     /// - Returns: `nil` where a server takes no tokens that would have to be fetched.
     func tokens(
         for definition: ServerDefinition, by http: HTTPClient,
-        secrets: @escaping @Sendable (String) throws -> [UInt8]
+        secrets: @escaping @Sendable (String) throws -> [UInt8], formers: FormerSecrets = .none
     ) -> TokenSource? {
         guard case .clientCredentials(let client)? = definition.auth, let url = definition.url,
             let resource = WebAddress(url)
         else { return nil }
         let named = client.issuer.flatMap { WebAddress($0) }
-        let fetch = FetchGuard(allowed: auth.fetchAllowed)
         let wire = HTTPClient(
             group: EventLoops.shared, limits: limits, additionalRoots: auth.fetchRoots,
-            watch: AddressWatch { question in
-                // The authorization server that a person named, and nobody else, may be anywhere.
-                let isNamed =
-                    named.map { $0.host.trimmingBrackets == question.host && $0.port == question.port }
-                    ?? false
-                return fetch.objection(to: question, by: isNamed ? .named : .found)
-            })
+            watch: AddressWatch { objection(to: $0, named: named) })
         return GrantKeeper(
             server: definition.name.text, settings: client.grant(for: resource), backend: http, wire: wire,
-            credential: { try secrets(client.secret.text) }, patience: patience, log: log
+            credential: { try secrets(client.secret.text) }, former: { try formers.open(client.secret.text) },
+            patience: patience, log: log
         ).source
+    }
+
+    /// Why not to go there for a token; `nil`: go.
+    ///
+    /// - Parameter named: the authorization server that a person named. It may be where backends may be, with the same memory of names
+    ///   that have led outside; nobody else may.
+    func objection(to question: AddressWatch.Question, named: WebAddress?) -> String? {
+        let isNamed =
+            named.map { $0.host.trimmingBrackets == question.host && $0.port == question.port } ?? false
+        return isNamed
+            ? places.objection(to: question)
+            : FetchGuard(allowed: auth.fetchAllowed).objection(to: question, by: .found)
     }
 }
 

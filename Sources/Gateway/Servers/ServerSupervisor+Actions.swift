@@ -44,12 +44,14 @@ extension ServerSupervisor.Actions {
             makeBackend: { definition, events in
                 pins.glass.expect(definition.name, under: definition.approve)
                 let opener = Node.opener(of: secrets, for: definition.audience)
-                let (http, isOwn) = clients.client(for: definition, secrets: opener)
+                let formers = formerUses.opener(of: secrets, for: definition.audience)
+                let (http, isOwn) = clients.client(for: definition, secrets: opener, formers: formers)
                 return Backend(
                     name: definition.name.text, target: BackendTarget(definition, executable: executable),
                     limits: limits.back(of: definition), group: EventLoops.shared, http: http,
-                    tokens: clients.tokens(for: definition, by: http, secrets: opener), ownsHTTP: isOwn,
-                    secrets: opener, formers: formerUses.opener(of: secrets, for: definition.audience),
+                    tokens: clients.tokens(for: definition, by: http, secrets: opener, formers: formers),
+                    ownsHTTP: isOwn,
+                    secrets: opener, formers: formers,
                     seal: seal,
                     memory: tasks.memory(of: definition), log: log,
                     clientInfo: ["name": "martlet", "version": .string(SoftwareVersion.current)],

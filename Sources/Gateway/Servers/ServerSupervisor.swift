@@ -176,13 +176,15 @@ actor ServerSupervisor {
     /// The same for every server that refers to a secret.
     ///
     /// A child had it in its environment, so it is started anew.
-    func secretChanged(_ secret: String) {
+    ///
+    /// - Parameter isRotation: whether the former value is live too.
+    func secretChanged(_ secret: String, isRotation: Bool = false) {
         for (name, running) in servers
         where running.book.definition.secrets.contains(where: { $0.text == secret }) {
             var running = running
             running.book.askAgain()
             servers[name] = running
-            running.backend?.restart()
+            running.backend?.restart(isRotation: isRotation)
         }
     }
 

@@ -16,12 +16,17 @@ extension Backend {
 
     /// Has what was opened at the start opened again: the environment of a child, which is started anew. A server over
     /// HTTP is only asked again, since its headers are made for each request.
-    package func restart() {
+    ///
+    /// - Parameter isRotation: whether former values are live too, so that nothing that is open needs to be shut.
+    package func restart(isRotation: Bool = false) {
         switch target {
         case .stdio:
             asking?.instances.retire()
             inbox.post { $0.isRestart = true }
-        case .http: recheck()
+        case .http:
+            guard isRotation else { return recheck() }
+            client.secretRotated()
+            inbox.post { $0.isRecheck = true }
         }
     }
 }

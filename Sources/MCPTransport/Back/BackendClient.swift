@@ -32,6 +32,12 @@ struct BackendClient: Sendable {
         if isOwn { http.renewTLS() }
     }
 
+    /// A secret of this backend has a new value, beside which the former one is live: what is open stays open.
+    func secretRotated() {
+        tokens?.secretRotated()
+        if isOwn { http.renewTLS() }
+    }
+
     func close() async {
         await tokens?.close()
         if isOwn { await http.shutdown() }
@@ -44,7 +50,7 @@ private final class TokenErrand: Sendable {
         var isCancelled = false
         /// Of which attempt events still count: 1, then perhaps 2.
         var attempt = 1
-        var handle: HTTPClientHandle?
+        var running: LateHandle?
     }
 
     private let request: HTTPClientRequest
@@ -66,11 +72,11 @@ private final class TokenErrand: Sendable {
     func begin() { tokens.token(nil) { self.go($0, attempt: 1) } }
 
     func cancel() {
-        let handle = state.withLock { state in
+        let running = state.withLock { state in
             state.isCancelled = true
-            return state.handle
+            return state.running
         }
-        handle?.cancel()
+        running?.cancel()
     }
 
     private func go(_ found: Result<TokenSource.Token, CredentialTrouble>, attempt: Int) {
@@ -78,18 +84,32 @@ private final class TokenErrand: Sendable {
         switch found {
         case .failure(let trouble): fail(.credential(trouble), isUnsent: true)
         case .success(let token):
-            var outgoing = request
-            outgoing.headers.append(("Authorization", "Bearer \(token.text)"))
-            let handle = http.send(outgoing) { self.take($0, of: token.number, attempt) }
+            let running = LateHandle()
             let isCancelled = state.withLock { state in
-                if state.attempt == attempt { state.handle = handle }
+                state.running = running
                 return state.isCancelled
             }
-            if isCancelled { handle.cancel() }
+            if isCancelled { running.cancel() }
+            running.hold(
+                http.send(Self.opened(request, by: token)) {
+                    self.take($0, of: token.number, running, attempt)
+                })
         }
     }
 
-    private func take(_ event: HTTPClientEvent, of token: UInt64, _ attempt: Int) {
+    /// With the token; so is what is sent in its place, with former values of other secrets.
+    private static func opened(
+        _ request: HTTPClientRequest, by token: TokenSource.Token
+    ) -> HTTPClientRequest {
+        var outgoing = request
+        outgoing.headers.append(("Authorization", "Bearer \(token.text)"))
+        if let again = request.again { outgoing.again = { again().map { opened($0, by: token) } } }
+        return outgoing
+    }
+
+    private func take(
+        _ event: HTTPClientEvent, of token: UInt64, _ running: LateHandle, _ attempt: Int
+    ) {
         guard state.withLock({ $0.attempt == attempt }) else { return }
         guard case .head(let head) = event, head.status == 401 || head.status == 403 else {
             return sink(event)
@@ -97,6 +117,7 @@ private final class TokenErrand: Sendable {
         let challenges = head.headers.all("www-authenticate")
         // What remains of this answer is nobody's.
         state.withLock { $0.attempt = attempt + 1 }
+        http.giveUp(running)
         if head.status == 401, attempt == 1 {
             tokens.token(TokenSource.Refusal(number: token, challenges: challenges)) {
                 self.go($0, attempt: 2)

@@ -33,17 +33,21 @@ package struct TokenSource: Sendable {
     package var meaning: @Sendable (_ status: Int, _ challenges: [String]) -> String
     /// What was found out and refused so far counts no more, since a person changed something.
     package var forget: @Sendable () -> Void
+    /// The client's credential has a new value, and its former one is good for a while: a token that there is stays.
+    package var secretRotated: @Sendable () -> Void
     /// Nobody will ask any more.
     package var close: @Sendable () async -> Void
 
     package init(
         token: @escaping @Sendable (Refusal?, @escaping Ready) -> Void,
         meaning: @escaping @Sendable (Int, [String]) -> String,
-        forget: @escaping @Sendable () -> Void = {}, close: @escaping @Sendable () async -> Void = {}
+        forget: @escaping @Sendable () -> Void = {}, secretRotated: @escaping @Sendable () -> Void = {},
+        close: @escaping @Sendable () async -> Void = {}
     ) {
         self.token = token
         self.meaning = meaning
         self.forget = forget
+        self.secretRotated = secretRotated
         self.close = close
     }
 }

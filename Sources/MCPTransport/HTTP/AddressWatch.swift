@@ -19,6 +19,12 @@ package struct AddressWatch: Sendable {
         /// As the URL names it; an IPv6 address without its brackets.
         package var host: String
         package var port: Int
+
+        package init(bytes: [UInt8], host: String, port: Int) {
+            self.bytes = bytes
+            self.host = host
+            self.port = port
+        }
     }
 
     /// All addresses of a name, the preferred first; blocks. Throws where there are none.
@@ -26,14 +32,12 @@ package struct AddressWatch: Sendable {
 
     /// Why not to go there; `nil`: go.
     private let objection: @Sendable (Question) -> String?
-    private let resolve: Resolve
+    private let lookUps: LookUps
 
-    package init(
-        resolve: @escaping Resolve = { try SystemResolver.addresses(of: $0, port: $1) },
-        objection: @escaping @Sendable (Question) -> String?
-    ) {
-        self.resolve = resolve
+    /// - Parameter resolve: `nil`: as the system does.
+    package init(resolve: Resolve? = nil, objection: @escaping @Sendable (Question) -> String?) {
         self.objection = objection
+        lookUps = resolve.map { LookUps($0) } ?? .system
     }
 
     /// The address, where the origin spells one and it may be gone to; `nil` where it is a name.
@@ -45,12 +49,13 @@ package struct AddressWatch: Sendable {
 
     /// What a bootstrap asks for the addresses of a name.
     func resolver(on loop: any EventLoop) -> any Resolver & Sendable {
-        WatchedResolver(loop: loop) { host, port in
-            let found = try resolve(host, port)
-            let refusals = found.map { refusal(of: $0, host, port) }
-            let allowed = zip(found, refusals).filter { $0.1 == nil }.map(\.0)
-            if allowed.isEmpty, let first = refusals.compactMap({ $0 }).first { throw first }
-            return allowed
+        WatchedResolver { host, port in
+            lookUps.addresses(of: host, port, on: loop).flatMapThrowing { found in
+                let refusals = found.map { refusal(of: $0, host, port) }
+                let allowed = zip(found, refusals).filter { $0.1 == nil }.map(\.0)
+                if allowed.isEmpty, let first = refusals.compactMap({ $0 }).first { throw first }
+                return allowed
+            }
         }
     }
 
@@ -62,15 +67,11 @@ package struct AddressWatch: Sendable {
 
 /// Answers both questions of a bootstrap, for addresses of IPv4 and of IPv6, from one look-up.
 private final class WatchedResolver: Resolver, Sendable {
-    private let loop: any EventLoop
-    private let find: @Sendable (String, Int) throws -> [SocketAddress]
+    private let find: @Sendable (String, Int) -> EventLoopFuture<[SocketAddress]>
     /// The one look-up, once somebody has asked.
     private let found = Mutex<EventLoopFuture<[SocketAddress]>?>(nil)
 
-    init(loop: any EventLoop, find: @escaping @Sendable (String, Int) throws -> [SocketAddress]) {
-        self.loop = loop
-        self.find = find
-    }
+    init(find: @escaping @Sendable (String, Int) -> EventLoopFuture<[SocketAddress]>) { self.find = find }
 
     func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
         addresses(of: host, port).map { $0.filter { $0.protocol == .inet6 } }
@@ -80,12 +81,10 @@ private final class WatchedResolver: Resolver, Sendable {
         addresses(of: host, port).map { $0.filter { $0.protocol == .inet } }
     }
 
-    /// Resolves off the event loop, since that blocks.
     private func addresses(of host: String, _ port: Int) -> EventLoopFuture<[SocketAddress]> {
         found.withLock { found in
             if let found { return found }
-            let find = find
-            let begun = NIOThreadPool.singleton.runIfActive(eventLoop: loop) { try find(host, port) }
+            let begun = find(host, port)
             found = begun
             return begun
         }

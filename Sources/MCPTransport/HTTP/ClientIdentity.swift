@@ -34,8 +34,25 @@ package final class ClientIdentity: Sendable {
         }
     }
 
+    /// Names settings, not paths: a server's reason is told to other nodes.
     struct Trouble: Error, Hashable, Sendable, CustomStringConvertible {
         let description: String
+        /// With paths and what the system says, for this node's log.
+        var detail: String?
+        /// Where a secret is the trouble and no file.
+        var credential: CredentialTrouble.Kind?
+
+        var logged: String { detail.map { "\(description) (\($0))" } ?? description }
+        var cause: HTTPClientError.Cause {
+            credential.map { .credential(CredentialTrouble($0, description)) } ?? .tls(description)
+        }
+    }
+
+    /// A file of a server's `tls`, by its setting.
+    private enum Part: String {
+        case authority = "servers.NAME.tls.ca"
+        case certificate = "servers.NAME.tls.certificate"
+        case key = "servers.NAME.tls.key"
     }
 
     private struct State: Sendable {
@@ -45,18 +62,22 @@ package final class ClientIdentity: Sendable {
 
     private let source: Source
     private let secrets: @Sendable (String) throws -> [UInt8]
+    private let formers: FormerSecrets
     private let told: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - secrets: opens a secret for one use.
+    ///   - formers: of a key that is rotated: goes with the certificate until its file is replaced.
     ///   - told: what is wrong with files that have changed, once for each change.
     package init(
         _ source: Source, secrets: @escaping @Sendable (String) throws -> [UInt8],
+        formers: FormerSecrets = .none,
         told: @escaping @Sendable (String) -> Void
     ) {
         self.source = source
         self.secrets = secrets
+        self.formers = formers
         self.told = told
     }
 
@@ -73,9 +94,15 @@ package final class ClientIdentity: Sendable {
             state.withLock { $0 = State(context: context, stamps: stamps) }
             return context
         } catch {
-            guard let context = former.0 else { throw error }
+            guard let context = former.0 else {
+                if former.1 != stamps {
+                    state.withLock { $0.stamps = stamps }
+                    told(error.logged)
+                }
+                throw error
+            }
             state.withLock { $0.stamps = stamps }
-            told(error.description)
+            told(error.logged)
             return context
         }
     }
@@ -85,53 +112,75 @@ package final class ClientIdentity: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
         if let path = source.authority {
-            configuration.trustRoots = .certificates(try Self.certificates(in: path))
+            configuration.trustRoots = .certificates(try Self.certificates(in: path, .authority))
         }
         if let path = source.certificate, let key = source.key {
-            configuration.certificateChain = try Self.certificates(in: path).map { .certificate($0) }
+            configuration.certificateChain = try Self.certificates(in: path, .certificate).map {
+                .certificate($0)
+            }
             configuration.privateKey = .privateKey(try self.key(key))
         }
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
+            if let former = formerKey() {
+                configuration.privateKey = .privateKey(former)
+                if let context = try? NIOSSLContext(configuration: configuration) { return context }
+            }
             throw Trouble(
-                description: "the certificate \(source.certificate ?? "") does not go with its key: \(error)")
+                description: "\(Part.certificate.rawValue) does not go with its key: \(error)",
+                detail: source.certificate)
         }
     }
 
     private func key(_ key: Source.Key) throws(Trouble) -> NIOSSLPrivateKey {
         switch key {
         case .file(let path):
-            return try Self.read(path) { try NIOSSLPrivateKey(file: $0, format: .pem) }
+            return try Self.read(path, .key) { try NIOSSLPrivateKey(file: $0, format: .pem) }
         case .secret(let name):
             let bytes: [UInt8]
             do {
                 bytes = try secrets(name)
             } catch {
-                throw Trouble(description: "the key of its certificate cannot be opened: \(error)")
+                throw Trouble(
+                    description: "the key of its certificate cannot be opened: \(error)",
+                    credential: error is SecretNotForUse ? .refused : .sealed)
             }
             guard let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) else {
-                throw Trouble(description: "the secret \(name) is no private key in PEM without a passphrase")
+                throw Trouble(
+                    description: "the secret \(name) is no private key in PEM without a passphrase",
+                    credential: .refused)
             }
             return key
         }
     }
 
-    private static func certificates(in path: String) throws(Trouble) -> [NIOSSLCertificate] {
-        let found: [NIOSSLCertificate] = try read(path) { try NIOSSLCertificate.fromPEMFile($0) }
-        guard !found.isEmpty else { throw Trouble(description: "\(path): there is no certificate in it") }
+    /// The key before, while it is live beside the current one.
+    private func formerKey() -> NIOSSLPrivateKey? {
+        guard case .secret(let name)? = source.key, let bytes = try? formers.open(name) else { return nil }
+        return try? NIOSSLPrivateKey(bytes: bytes, format: .pem)
+    }
+
+    private static func certificates(in path: String, _ part: Part) throws(Trouble) -> [NIOSSLCertificate] {
+        let found: [NIOSSLCertificate] = try read(path, part) { try NIOSSLCertificate.fromPEMFile($0) }
+        guard !found.isEmpty else {
+            throw Trouble(description: "there is no certificate in \(part.rawValue)", detail: path)
+        }
         return found
     }
 
-    private static func read<Value>(_ path: String, _ body: (String) throws -> Value) throws(Trouble) -> Value
-    {
+    private static func read<Value>(
+        _ path: String, _ part: Part, _ body: (String) throws -> Value
+    ) throws(Trouble) -> Value {
         guard access(path, R_OK) == 0 else {
-            throw Trouble(description: "\(path): \(String(cString: strerror(errno)))")
+            throw Trouble(
+                description: "\(part.rawValue): \(String(cString: strerror(errno)))", detail: path)
         }
         do {
             return try body(path)
         } catch {
-            throw Trouble(description: "\(path): it cannot be used: \(error)")
+            throw Trouble(
+                description: "\(part.rawValue): it cannot be used", detail: "\(path): \(error)")
         }
     }
 }

@@ -54,13 +54,21 @@ package final class HTTPClient: Sendable {
     ) -> HTTPClientHandle {
         guard let again = request.again else { return sendOnce(request, sink) }
         let second = SecondCredential(sink)
-        let first = sendOnce(request) { [weak self] event in
-            second.take(event, again: { self == nil ? nil : again() }) { other, sink in
-                self?.sendOnce(other, sink) ?? HTTPClientHandle {}
-            }
-        }
+        let first = LateHandle()
+        first.hold(
+            sendOnce(request) { [weak self] event in
+                second.take(
+                    event, again: { self == nil ? nil : again() }, giveUp: { self?.giveUp(first) }
+                ) { other, sink in
+                    self?.sendOnce(other, sink) ?? HTTPClientHandle {}
+                }
+            })
         return HTTPClientHandle { if second.cancel() { first.cancel() } }
     }
+
+    /// Ends a request the rest of whose answer is nobody's: a server that leaves it open must not hold a connection by that. One whose
+    /// answer is whole with what has come so far leaves its connection to others.
+    func giveUp(_ running: LateHandle) { group.any().execute { running.cancel() } }
 
     private func sendOnce(
         _ request: HTTPClientRequest, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void

@@ -186,7 +186,7 @@ final class HTTPClientPool {
             }
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls("\(error)")
         case let error as HTTPClientTLS.ContextError: .tls(error.description)
-        case let error as ClientIdentity.Trouble: .tls(error.description)
+        case let error as ClientIdentity.Trouble: error.cause
         case ChannelError.eof: .connectFailed("the connection was closed at once")
         case let error as IOError: .connectFailed(LibC.text(of: error.errnoCode))
         default: .connectFailed("\(error)")

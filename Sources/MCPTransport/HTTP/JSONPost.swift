@@ -32,6 +32,8 @@ package struct JSONPost: Sendable {
         package var kind: Kind
         /// A sentence for an operator, without a word of the other side's.
         package var text: String
+        /// Where a secret that the connection needs was the trouble.
+        package var credential: CredentialTrouble.Kind?
     }
 
     /// A day: no one means more, and nothing overflows.
@@ -114,6 +116,8 @@ package struct JSONPost: Sendable {
         case .badResponse:
             // What is wrong with it may be said in its own words, and those may hold what it was sent.
             Failure(kind: .unreachable, text: "\(error.origin): it answered something that is no HTTP/1.1")
+        case .credential(let trouble):
+            Failure(kind: .unreachable, text: "\(error)", credential: trouble.kind)
         default: Failure(kind: .unreachable, text: "\(error)")
         }
     }

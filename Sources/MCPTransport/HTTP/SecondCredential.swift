@@ -15,8 +15,10 @@ final class SecondCredential: Sendable {
     init(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) { self.sink = sink }
 
     /// Takes an event of the first request.
+    ///
+    /// - Parameter giveUp: ends the first request, once it is refused.
     func take(
-        _ event: HTTPClientEvent, again: () -> HTTPClientRequest?,
+        _ event: HTTPClientEvent, again: () -> HTTPClientRequest?, giveUp: () -> Void,
         send: (HTTPClientRequest, @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle
     ) {
         // What else comes of the refusal is nobody's.
@@ -25,6 +27,7 @@ final class SecondCredential: Sendable {
             return sink(event)
         }
         state.withLock { $0.hasBegun = true }
+        giveUp()
         let handle = send(second, sink)
         let isCancelled = state.withLock { state in
             state.handle = handle

@@ -4,7 +4,8 @@ import Catalog
 ///
 /// A node says in its document how often its vault has changed. Whoever hears less of it than before keeps the former document, which
 /// the node itself signed, and shows it to the node until it says more again. Nobody can make one up, and nobody but the node is
-/// alarmed: what it makes of its vault is its own business.
+/// alarmed: what it makes of its vault is its own business. The alarm stands, over restarts too, until a person accepts the vault: that
+/// it has changed often enough since to be at a greater count says nothing of what came back.
 extension MeshCore {
     // MARK: One's own
 
@@ -13,6 +14,10 @@ extension MeshCore {
         if let own = store[.node(me.id)] { noteOwnVault(in: own) }
         for witness in stored.vaultWitnesses {
             let origin = witness.key.origin
+            if origin == me.id {
+                takeOwnWitness(witness)
+                continue
+            }
             guard let key = store.nodes[origin]?.enrolment.node, vaultCounter(in: witness) > told(of: origin),
                 witness.isSigned(by: key, in: trust.mesh, checker: store.signatureChecker)
             else {
@@ -27,14 +32,36 @@ extension MeshCore {
     mutating func noteOwnVault(in document: Document) {
         let said = vaultCounter(in: document)
         guard let counter = me.vaultCounter, said > max(counter, vaultRemembered ?? 0) else { return }
+        outbox.persist(.storeVaultWitness(document))
+        alarm(at: counter, remembering: said)
+    }
+
+    /// What this node had noticed before it was started again.
+    private mutating func takeOwnWitness(_ witness: Document) {
+        let said = vaultCounter(in: witness)
+        guard said > 0, witness.isSigned(by: me.signer.key, in: trust.mesh, checker: store.signatureChecker)
+        else { return outbox.persist(.dropVaultWitness(me.id)) }
+        guard let counter = me.vaultCounter, said > vaultRemembered ?? 0 else { return }
+        alarm(at: counter, remembering: said)
+    }
+
+    private mutating func alarm(at counter: UInt64, remembering said: UInt64) {
         vaultRemembered = said
         outbox.tell(.notice(.vaultOlder(counter: counter, remembered: said)))
+    }
+
+    /// A person says that the vault is the right one as it is.
+    mutating func vaultAccepted(at counter: UInt64, using random: inout some RandomNumberGenerator) {
+        if vaultRemembered != nil {
+            vaultRemembered = nil
+            outbox.persist(.dropVaultWitness(me.id))
+        }
+        vaultChanged(to: counter, using: &random)
     }
 
     mutating func vaultChanged(to counter: UInt64, using random: inout some RandomNumberGenerator) {
         guard me.vaultCounter != counter else { return }
         me.vaultCounter = counter
-        if let remembered = vaultRemembered, counter > remembered { vaultRemembered = nil }
         tellVaultIfDue(using: &random)
     }
 

@@ -78,7 +78,7 @@ package struct MeshCore: Sendable {
     var versionsTold: Set<NodeID> = []
     /// Of each origin that went back: its own word on a later vault than it has now.
     var vaultWitnesses: [NodeID: Document] = [:]
-    /// The greatest that this node itself once said of its vault, where that is more than it has.
+    /// The greatest that this node itself once said of its vault, where that was more than it had, until a person accepts that.
     package internal(set) var vaultRemembered: UInt64?
     var vaultToldAt: Instant?
     var scoped = ScopedShelf()
@@ -157,6 +157,7 @@ package struct MeshCore: Sendable {
             revokedDialAt = nil
             planRedials(using: &random)
         case .vaultChanged(let counter): vaultChanged(to: counter, using: &random)
+        case .vaultAccepted(let counter): vaultAccepted(at: counter, using: &random)
         case .leaving: leave(using: &random)
         }
         return flush(using: &random)

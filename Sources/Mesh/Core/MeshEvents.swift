@@ -125,6 +125,8 @@ package enum MeshEvent: Sendable {
     case leafRenewed
     /// This node's vault has changed, so often by now.
     case vaultChanged(UInt64)
+    /// A person has accepted this node's vault as it is, at that count, though a later one is remembered.
+    case vaultAccepted(UInt64)
     /// The node leaves the mesh for good: its last word goes out.
     case leaving
 }
@@ -209,7 +211,7 @@ package enum MeshNotice: Hashable, Sendable, CustomStringConvertible {
         case .leftBefore:
             "this node has left the mesh (a restored backup?); join it anew with a token from one of its issuers"
         case .vaultOlder(let counter, let remembered):
-            "the vault is older than it was: it is at change \(counter), and this node once said \(remembered)"
+            "the vault was put back to an earlier state: this node once said change \(remembered), and it is at \(counter)"
         case .cannotSign(let failure): "\(failure)"
         case .manifestBroken(let hash, let owner, let why): "manifest \(hash) of \(owner) is unusable: \(why)"
         case .labelClash(let label, let nodes):

@@ -34,7 +34,7 @@ final class MeshBoard: Sendable {
         /// Decisions on what may be called, whether they count or not.
         var statements = StatementBook()
         var ownRevocation: Revocation?
-        /// What this node once said of its vault, as far as that was more than it had then.
+        /// What this node once said of its vault, as far as that was more than it had then, and nobody has accepted that.
         var vaultRemembered: UInt64?
         var leaf: LeafStatus?
     }

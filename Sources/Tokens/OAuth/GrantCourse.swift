@@ -96,6 +96,7 @@ package struct GrantCourse: Sendable {
         self.trouble = trouble
         switch trouble.kind {
         // Nobody outside was asked, so nobody is asked too often.
+        case _ where trouble.isOfThisNode: restsUntil = now
         case .sealed: restsUntil = now
         case .refused: restsUntil = now + Self.refusalPause
         case .unavailable:
@@ -107,7 +108,14 @@ package struct GrantCourse: Sendable {
 
     /// A person changed something: what was said before counts no more, nor what a fetch under way will bring.
     package mutating func forget() {
-        (held, fetchingSince) = (nil, nil)
+        held = nil
+        credentialRotated()
+    }
+
+    /// The credential has a new value, and the former one is good for a while. The token that there is stays; what was said of the
+    /// former value counts no more, nor what a fetch under way will bring.
+    package mutating func credentialRotated() {
+        fetchingSince = nil
         (isForced, failures, restsUntil, trouble) = (false, 0, .min, nil)
     }
 }

@@ -170,9 +170,8 @@ package struct GrantErrand: Sendable {
     }
 
     private func metadataFetch(_ url: String) -> GrantFetch {
-        let isBackend = WebAddress(url)?.origin == settings.resource.origin
-        return GrantFetch(
-            url: url, way: isBackend ? .backend : .open, method: "GET",
+        GrantFetch(
+            url: url, way: .to(url, of: settings.resource), method: "GET",
             headers: [("Accept", "application/json")], wants: .whole)
     }
 }
@@ -184,6 +183,10 @@ package struct GrantFetch: Hashable, Sendable {
         case backend
         /// To wherever an address leads that was found or named; each address is asked about first.
         case open
+
+        static func to(_ url: String, of resource: WebAddress) -> Way {
+            WebAddress(url)?.origin == resource.origin ? .backend : .open
+        }
     }
 
     package enum Wanted: Hashable, Sendable {

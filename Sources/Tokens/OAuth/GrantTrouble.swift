@@ -35,6 +35,22 @@ package enum GrantTrouble: Error, Hashable, Sendable {
     case notAToken(String)
     case freshTokenRefused
 
+    /// Whether the credential was not sent because it is not to be had here: nobody outside was asked.
+    package var isOfThisNode: Bool {
+        switch self {
+        case .sealed, .noSecret: true
+        default: false
+        }
+    }
+
+    /// Whether it was the client's credential that was not believed (RFC 6749 §5.2).
+    package var isOfCredential: Bool {
+        switch self {
+        case .rejected(_, "invalid_client"?), .rejected(401, nil): true
+        default: false
+        }
+    }
+
     package var kind: Kind {
         switch self {
         case .unreachable, .busy, .tooMuchWork: .unavailable
@@ -74,7 +90,7 @@ extension GrantTrouble: CustomStringConvertible {
         case .algorithmNotOffered(let able, let offered):
             "the key signs with \(able.joined(separator: ", ")), and the authorization server takes \(Quoted.list(offered))"
         case .badKey(let why): "the secret named as key is no private key: \(why)"
-        case .sealed(let why), .noSecret(let why): "the client's credential cannot be opened: \(why)"
+        case .sealed(let why), .noSecret(let why): "a credential of this node's cannot be opened: \(why)"
         case .rejected(_, let code?):
             "the authorization server refuses: \(code) (\(Self.advice[code] ?? "see its log"))"
         case .rejected(let status, nil): "the authorization server refuses (HTTP \(status))"

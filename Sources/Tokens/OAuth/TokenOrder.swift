@@ -56,7 +56,8 @@ package struct TokenOrder: Hashable, Sendable {
         }
         let body = form.map { "\($0)=\(Self.encoded($1))" }.joined(separator: "&")
         return GrantFetch(
-            url: server.tokenURL, way: .open, method: "POST", headers: headers, body: Array(body.utf8),
+            url: server.tokenURL, way: .to(server.tokenURL, of: settings.resource), method: "POST",
+            headers: headers, body: Array(body.utf8),
             wants: .whole)
     }
 

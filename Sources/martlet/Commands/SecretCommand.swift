@@ -63,7 +63,9 @@ struct SecretCommand: AsyncParsableCommand {
             abstract: "Store a new value; the one before stays live until --end.",
             discussion: """
                 A server over HTTP is sent the new value first, and the former one where it answers 401: so it can change over
-                at any moment, and no call fails. `martlet secret list` shows when the former value was last needed. A
+                at any moment, and no call fails. So is an authorization server, where it answers invalid_client; a token
+                that there is stays in use. A key of tls.key is used once the certificate's file is the one that goes with
+                it, and the former one till then. `martlet secret list` shows when the former value was last needed. A
                 child process is started anew with the new value.
                 """)
         @Argument(help: "Its name.") var name: String

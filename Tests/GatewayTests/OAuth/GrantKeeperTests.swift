@@ -6,6 +6,7 @@ import MartletTestKit
 import NIOPosix
 import Synchronization
 import Testing
+import Tokens
 
 @testable import Gateway
 
@@ -16,6 +17,8 @@ struct GrantKeeperTests {
     private final class Site: Sendable {
         private struct State {
             var pages: [String: (status: Int, headers: [(String, String)], body: JSON)] = [:]
+            /// What `Authorization` has to be where something is posted; `nil`: nothing is looked at.
+            var wanted: String?
             var asked: [(place: String, body: String, authorization: String?)] = []
         }
 
@@ -41,16 +44,29 @@ struct GrantKeeperTests {
             state.withLock { $0.pages[place] = (status, headers, body) }
         }
 
+        func want(secret: String) {
+            let pair = Base64URL.encode(Array("c:\(secret)".utf8))
+                .replacing("-", with: "+").replacing("_", with: "/")
+            let padded = pair + String(repeating: "=", count: (4 - pair.utf8.count % 4) % 4)
+            state.withLock { $0.wanted = "Basic " + padded }
+        }
+
         func close() async { await listener.withLock { $0 }?.close() }
 
         private func answer(_ exchange: HTTPExchange) {
             let place = "\(exchange.method) \(exchange.path)"
-            let page = state.withLock { state in
+            let page = state.withLock {
+                state -> (status: Int, headers: [(String, String)], body: JSON)? in
                 state.asked.append(
                     (
                         place, String(decoding: exchange.body, as: UTF8.self),
                         exchange.headers.first("authorization")
                     ))
+                if exchange.method == "POST", let wanted = state.wanted,
+                    exchange.headers.first("authorization") != wanted
+                {
+                    return (401, [], ["error": "invalid_client"])
+                }
                 return state.pages[place]
             }
             let (status, headers, body) = page ?? (404, [], .emptyObject)
@@ -98,6 +114,7 @@ struct GrantKeeperTests {
 
     private static func source(
         _ world: World, issuer: String? = nil,
+        formers: FormerSecrets = .none,
         secret: @escaping @Sendable () throws -> String = { "hunter2-hunter2" }
     ) throws -> (TokenSource, HTTPClient) {
         // A busy machine takes its time, and no test is about this.
@@ -111,8 +128,9 @@ struct GrantKeeperTests {
             transport: .http(url: "\(world.backend.origin)/mcp", headers: [], kind: .streamable),
             auth: .clientCredentials(
                 .init(clientID: "c", proof: .secret("s"), issuer: issuer ?? world.server.origin)))
+        let opened = { @Sendable (_: String) throws in Array(try secret().utf8) }
         let source = try #require(
-            clients.tokens(for: definition, by: clients.shared) { _ in Array(try secret().utf8) })
+            clients.tokens(for: definition, by: clients.shared, secrets: opened, formers: formers))
         return (source, clients.shared)
     }
 
@@ -265,6 +283,99 @@ struct GrantKeeperTests {
             #expect(try await Self.token(source).get().text == "t1")
             await Self.ended(source, http)
         }
+    }
+
+    @Test
+    func
+        `a rotated secret leaves the token, and its former value is shown where the new one is refused`()
+        async throws
+    {
+        try await Self.with { world in
+            let live = Mutex((current: "old-old-old", former: String?.none))
+            let (source, http) = try Self.source(
+                world, formers: FormerSecrets { _ in live.withLock { $0.former.map { Array($0.utf8) } } },
+                secret: { live.withLock { $0.current } })
+            world.server.want(secret: "old-old-old")
+            #expect(try await Self.token(source).get().number == 1)
+            live.withLock { $0 = ("new-new-new", "old-old-old") }
+            source.secretRotated()
+            #expect(try await Self.token(source).get().number == 1, "nothing was wrong with it")
+            #expect(world.server.count("POST /token") == 1)
+
+            // The authorization server has not changed over: it is shown the new one, then the former one.
+            let refusal = TokenSource.Refusal(number: 1, challenges: [])
+            #expect(try await Self.token(source, after: refusal).get().number == 2)
+            #expect(world.server.count("POST /token") == 3)
+
+            source.forget()
+            world.server.want(secret: "new-new-new")
+            #expect(try await Self.token(source).get().number == 3)
+            #expect(world.server.count("POST /token") == 4)
+
+            // Where neither is taken it is said once, and not asked again at once.
+            source.forget()
+            world.server.want(secret: "another")
+            for _ in 0..<5 {
+                guard case .failure(let trouble) = await Self.token(source) else {
+                    Issue.record("a token for a wrong secret")
+                    continue
+                }
+                #expect(trouble.kind == .refused && trouble.text.contains("invalid_client"))
+            }
+            #expect(world.server.count("POST /token") == 6)
+            await Self.ended(source, http)
+        }
+    }
+
+    @Test func `a secret that is not for this use is no sealed vault, and is tried again`()
+        async throws
+    {
+        try await Self.with { world in
+            let isBound = Mutex(false)
+            let (source, http) = try Self.source(world) {
+                guard isBound.withLock({ $0 }) else { throw SecretNotForUse("it is bound elsewhere") }
+                return "s"
+            }
+            guard case .failure(let trouble) = await Self.token(source) else {
+                Issue.record("a token without a credential")
+                return
+            }
+            #expect(trouble.kind == .refused && trouble.text.contains("it is bound elsewhere"))
+            #expect(world.server.count("POST /token") == 0)
+            isBound.withLock { $0 = true }
+            #expect(try await Self.token(source).get().text == "t1")
+            await Self.ended(source, http)
+        }
+    }
+
+    @Test func `what was found out is looked for again when its time is over, and then good for as long`() {
+        let start = ContinuousClock.now
+        var known = Perishable<Int>(life: .seconds(100))
+        known.keep(1, at: start)
+        known.keep(2, at: start + .seconds(99))
+        #expect(known.value(at: start + .seconds(99)) == 1, "use makes it no younger")
+        #expect(known.value(at: start + .seconds(100)) == nil)
+        known.keep(3, at: start + .seconds(150))
+        #expect(known.value(at: start + .seconds(249)) == 3)
+        known.drop()
+        #expect(known.value(at: start + .seconds(249)) == nil)
+    }
+
+    @Test
+    func `an issuer whose name has led outside is not followed inside`()
+        async throws
+    {
+        let clients = BackendClients(auth: .standard, limits: HTTPClientLimits(), log: .silent)
+        let named = try #require(WebAddress("https://issuer.example:8443"))
+        func objection(_ bytes: [UInt8], _ host: String = "issuer.example", _ port: Int = 8443) -> String? {
+            clients.objection(to: .init(bytes: bytes, host: host, port: port), named: named)
+        }
+        let (inside, outside): ([UInt8], [UInt8]) = ([10, 0, 0, 5], [93, 184, 216, 34])
+        #expect(objection(inside) == nil, "a person named it")
+        #expect(objection(inside, "issuer.example", 443) != nil && objection(inside, "found.example") != nil)
+        #expect(objection(outside) == nil)
+        #expect(objection(inside)?.contains("led to a public address before") == true)
+        await clients.shared.shutdown()
     }
 }
 

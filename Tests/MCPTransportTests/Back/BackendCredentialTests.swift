@@ -254,4 +254,84 @@ struct BackendCredentialTests {
         }
         #expect(hits.value == 0)
     }
+
+    @Test func `a backend that wants a token and a header gets both, while the header's value changes`()
+        async throws
+    {
+        let wanted = Mutex((key: "old", token: "Bearer t1"))
+        var service = FrontRig.sample
+        service.door = FrontDoor { exchange in
+            let isOpen = wanted.withLock {
+                exchange.headers.first("x-key") == $0.key
+                    && exchange.headers.first("authorization") == $0.token
+            }
+            return isOpen
+                ? .allowed(.anonymous) : .refused(status: 401, challenge: "Bearer", message: "no")
+        }
+        let mint = Mint()
+        try await FrontRig.with(service) { front in
+            try await BackendRig.with(
+                .http(url: front.url("/mcp"), headers: [("X-Key", SecretText("${secret:k}"))]),
+                secrets: ["k": "new"], tokens: mint.source,
+                formers: FormerSecrets { $0 == "k" ? Array("old".utf8) : nil }
+            ) { rig in
+                _ = try await rig.listing()
+                #expect(await rig.tool("echo", ["text": "former"]).text == "former")
+                #expect(mint.refusals.isEmpty, "the token was not what was refused")
+                wanted.withLock { $0.key = "new" }
+                #expect(await rig.tool("echo", ["text": "current"]).text == "current")
+                wanted.withLock { $0 = ("old", "Bearer t2") }
+                #expect(await rig.tool("echo", ["text": "both"]).text == "both")
+                #expect(mint.refusals.allSatisfy { $0 == 1 } && !mint.refusals.isEmpty)
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a refusal whose body never ends holds no connection`(isOfToken: Bool) async throws {
+        let open = Mutex<[HTTPExchange]>([])
+        let bench = try await Self.listener { exchange in
+            if exchange.headers.first("authorization") == "Bearer t2" {
+                return exchange.respond(status: 200, body: Array("in".utf8))
+            }
+            open.withLock { $0.append(exchange) }
+            exchange.startStream(status: 401)
+            exchange.write(Array("no".utf8))
+        }
+        let http = HTTPClient(group: FrontRig.loops)
+        let url = try HTTPURL("http://127.0.0.1:\(bench.address.port)/")
+        let mint = Mint()
+        let client = BackendClient(http, tokens: isOfToken ? mint.source : nil)
+        var request = HTTPClientRequest(url, timeout: .seconds(40))
+        if !isOfToken {
+            request.headers = [("Authorization", "Bearer t1")]
+            request.again = {
+                HTTPClientRequest(url, headers: [("Authorization", "Bearer t2")], timeout: .seconds(40))
+            }
+        }
+        for _ in 0..<5 {
+            let (events, told) = AsyncStream.makeStream(of: HTTPClientEvent.self)
+            _ = client.send(request) { event in
+                told.yield(event)
+                switch event {
+                case .end, .failed: told.finish()
+                default: break
+                }
+            }
+            var statuses: [Int] = []
+            for await event in events {
+                switch event {
+                case .head(let head): statuses.append(head.status)
+                case .failed(let error): Issue.record("\(error)")
+                case .body, .end: break
+                }
+            }
+            #expect(statuses == [200])
+        }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while await http.connectionCount() > 1, ContinuousClock.now < deadline { await Task.yield() }
+        #expect(await http.connectionCount() <= 1)
+        await http.shutdown()
+        await bench.close()
+    }
 }

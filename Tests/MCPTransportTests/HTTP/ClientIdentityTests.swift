@@ -56,6 +56,7 @@ struct ClientIdentityTests {
     private static func client(
         _ source: ClientIdentity.Source,
         secrets: @escaping @Sendable (String) throws -> [UInt8] = { _ in [] },
+        formers: FormerSecrets = .none,
         told: @escaping @Sendable (String) -> Void = { _ in }
     ) -> HTTPClient {
         var limits = HTTPClientLimits()
@@ -63,7 +64,7 @@ struct ClientIdentityTests {
         limits.connectTimeout = .seconds(40)
         return HTTPClient(
             group: MultiThreadedEventLoopGroup.singleton, limits: limits,
-            identity: ClientIdentity(source, secrets: secrets, told: told))
+            identity: ClientIdentity(source, secrets: secrets, formers: formers, told: told))
     }
 
     private static func ask(_ client: HTTPClient, _ url: String) async throws -> String {
@@ -154,12 +155,18 @@ struct ClientIdentityTests {
             "ann", [.uniformResourceIdentifier("spiffe://plant/ann")])
         let certificate = try files.write(pair.certificate, "me.pem")
         let cases: [(ClientIdentity.Source, String)] = [
-            (.init(authority: "/no/such/ca.pem", certificate: nil, key: nil), "/no/such/ca.pem"),
-            (.init(authority: nil, certificate: certificate, key: .file("/no/such.key")), "/no/such.key"),
+            (.init(authority: "/no/such/ca.pem", certificate: nil, key: nil), "servers.NAME.tls.ca"),
+            (
+                .init(authority: nil, certificate: certificate, key: .file("/no/such.key")),
+                "servers.NAME.tls.key"
+            ),
             (.init(authority: nil, certificate: certificate, key: .secret("press-key")), "press-key"),
         ]
         for (source, named) in cases {
-            let client = Self.client(source) { _ in Array("hunter2".utf8) }
+            let told = Mutex<[String]>([])
+            let client = Self.client(source, secrets: { _ in Array("hunter2".utf8) }) { text in
+                told.withLock { $0.append(text) }
+            }
             let error = await #expect(throws: HTTPClientError.self) {
                 try await Self.ask(client, "https://127.0.0.1:\(RawPeer.deadPort)/")
             }
@@ -167,6 +174,71 @@ struct ClientIdentityTests {
                 error?.description.contains(named) == true && error?.notSent == true,
                 "\(String(describing: error))")
             #expect(error?.description.contains("hunter2") == false)
+            // What is told to other nodes names no file of this one; its log does.
+            #expect(error?.description.contains("/no/such") == false)
+            #expect(
+                named == "press-key" || told.withLock { $0.count == 1 && $0[0].contains("/no/such") },
+                "\(told.withLock { $0 })")
+            await client.shutdown()
+        }
+    }
+
+    @Test
+    func
+        `a rotated key is used once the certificate's file goes with it`()
+        async throws
+    {
+        let files = try Files()
+        let (authority, clients) = (try TestAuthority("one"), try TestAuthority("clients"))
+        let pairs = try ["ann", "bob"].map {
+            try clients.sign($0, [.uniformResourceIdentifier("spiffe://plant/\($0)")])
+        }
+        let certificate = try files.write(pairs[0].certificate, "me.pem")
+        let live = Mutex((current: pairs[0].key, former: String?.none))
+        let client = Self.client(
+            .init(
+                authority: try files.write(authority.pem, "ca.pem"), certificate: certificate,
+                key: .secret("k")),
+            secrets: { _ in live.withLock { Array($0.current.utf8) } },
+            formers: FormerSecrets { _ in live.withLock { $0.former.map { Array($0.utf8) } } })
+        try await Self.serving(authority, clients: clients, files, as: "a") { url in
+            var who = try await Self.ask(client, url)
+            #expect(who.contains("ann"))
+            live.withLock { $0 = (pairs[1].key, pairs[0].key) }
+            client.renewTLS()
+            who = try await Self.ask(client, url)
+            #expect(who.contains("ann"), "\(who)")
+            try files.write(pairs[1].certificate, "me.pem")
+            who = try await Self.ask(client, url)
+            #expect(who.contains("bob"), "\(who)")
+        }
+        await client.shutdown()
+    }
+
+    @Test func `a key that the vault does not open is a credential's trouble`()
+        async throws
+    {
+        struct Sealed: Error {}
+        let files = try Files()
+        let pair = try TestAuthority("clients").sign(
+            "ann", [.uniformResourceIdentifier("spiffe://plant/ann")])
+        let certificate = try files.write(pair.certificate, "me.pem")
+        let cases: [(any Error, CredentialTrouble.Kind, BackendFault.Kind)] = [
+            (Sealed(), .sealed, .sealed), (SecretNotForUse("bound elsewhere"), .refused, .authNeeded),
+        ]
+        for (error, kind, fault) in cases {
+            let client = Self.client(
+                .init(authority: nil, certificate: certificate, key: .secret("k")),
+                secrets: { _ in throw error })
+            let thrown = await #expect(throws: HTTPClientError.self) {
+                try await Self.ask(client, "https://127.0.0.1:\(RawPeer.deadPort)/")
+            }
+            guard case .credential(let trouble)? = thrown?.cause, let thrown else {
+                Issue.record("\(String(describing: thrown))")
+                continue
+            }
+            #expect(trouble.kind == kind && thrown.notSent)
+            #expect(BackendFault(credential: thrown)?.kind == fault)
             await client.shutdown()
         }
     }

@@ -104,6 +104,26 @@ struct GrantCourseTests {
         #expect(course.next(at: 3) == .fetch)
     }
 
+    @Test(arguments: [GrantTrouble.sealed("x"), .noSecret("x")])
+    func `what does not open here is tried again by the next call, since nobody outside was asked`(
+        trouble: GrantTrouble
+    ) {
+        var course = GrantCourse()
+        _ = course.next(at: 0)
+        course.failed(trouble, at: 0)
+        #expect(course.next(at: 0) == .fetch)
+    }
+
+    @Test func `a credential that is rotated ends all waits, and no token`() {
+        var course = Self.granted()
+        course.credentialRotated()
+        #expect(Self.number(course.next(at: 1)) == 1)
+        _ = course.next(refusing: 1, at: 2)
+        course.failed(.rejected(status: 401, code: "invalid_client"), at: 3)
+        course.credentialRotated()
+        #expect(course.next(at: 4) == .fetch)
+    }
+
     @Test func `a life that nobody names, or that never ends, has a bound`() {
         var course = Self.granted(nil)
         #expect(Self.number(course.next(at: 294_999)) == 1)

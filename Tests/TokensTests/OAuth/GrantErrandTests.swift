@@ -319,4 +319,24 @@ struct GrantErrandTests {
     func `what two readers might read in two ways is no address`(text: String) {
         #expect(WebAddress(text) == nil)
     }
+
+    @Test
+    func
+        `an authorization server at the backend's origin is asked by its way, for tokens too`()
+        throws
+    {
+        let issuer = "https://api.example.com"
+        var world = World([
+            Self.resourcePlace: [
+                "resource": .string(Self.mcp), "authorization_servers": [.string(issuer)],
+            ],
+            "\(issuer)/.well-known/oauth-authorization-server": [
+                "issuer": .string(issuer), "token_endpoint": .string("\(issuer)/token"),
+            ],
+            "\(issuer)/token": Self.token,
+        ])
+        #expect(
+            world.run(try Self.settings(issuer: issuer)) == .success(AccessToken(text: "t0ken", life: 60)))
+        #expect(world.asked.map(\.way) == [.backend, .backend, .backend, .backend], "\(world.urls)")
+    }
 }
