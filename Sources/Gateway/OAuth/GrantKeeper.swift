@@ -263,7 +263,11 @@ final class GrantKeeper: Sendable {
                 _ = state.news.news(nil)
                 return (.success(Self.token(held)), state.waiting, nil)
             case .failure(let trouble):
-                state.known.drop()
+                if !trouble.isOfThisNode {
+                    state.known.drop()
+                } else if let discovery {
+                    state.known.keep(discovery, at: .now)
+                }
                 state.course.failed(trouble, at: now)
                 return (
                     .failure(Self.trouble(trouble)), state.waiting, state.news.news(trouble.description)

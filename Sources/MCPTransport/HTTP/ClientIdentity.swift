@@ -90,8 +90,9 @@ package final class ClientIdentity: Sendable {
         let former = state.withLock { ($0.context, $0.stamps) }
         if let context = former.0, former.1 == stamps { return context }
         do throws(Trouble) {
-            let context = try make()
-            state.withLock { $0 = State(context: context, stamps: stamps) }
+            let (context, isFormer) = try make()
+            // Whether the former key may be used is asked for each connection.
+            if !isFormer { state.withLock { $0 = State(context: context, stamps: stamps) } }
             return context
         } catch {
             guard let context = former.0 else {
@@ -107,7 +108,8 @@ package final class ClientIdentity: Sendable {
         }
     }
 
-    private func make() throws(Trouble) -> NIOSSLContext {
+    /// - Returns: also whether it has the key before, which is live for a while only.
+    private func make() throws(Trouble) -> (NIOSSLContext, isFormer: Bool) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
@@ -118,15 +120,17 @@ package final class ClientIdentity: Sendable {
             configuration.certificateChain = try Self.certificates(in: path, .certificate).map {
                 .certificate($0)
             }
-            configuration.privateKey = .privateKey(try self.key(key))
+            do throws(Trouble) {
+                configuration.privateKey = .privateKey(try self.key(key))
+            } catch {
+                guard let context = withFormerKey(configuration) else { throw error }
+                return (context, true)
+            }
         }
         do {
-            return try NIOSSLContext(configuration: configuration)
+            return (try NIOSSLContext(configuration: configuration), false)
         } catch {
-            if let former = formerKey() {
-                configuration.privateKey = .privateKey(former)
-                if let context = try? NIOSSLContext(configuration: configuration) { return context }
-            }
+            if let context = withFormerKey(configuration) { return (context, true) }
             throw Trouble(
                 description: "\(Part.certificate.rawValue) does not go with its key: \(error)",
                 detail: source.certificate)
@@ -155,10 +159,14 @@ package final class ClientIdentity: Sendable {
         }
     }
 
-    /// The key before, while it is live beside the current one.
-    private func formerKey() -> NIOSSLPrivateKey? {
-        guard case .secret(let name)? = source.key, let bytes = try? formers.open(name) else { return nil }
-        return try? NIOSSLPrivateKey(bytes: bytes, format: .pem)
+    /// By the key before, while it is live beside the current one.
+    private func withFormerKey(_ configuration: TLSConfiguration) -> NIOSSLContext? {
+        guard case .secret(let name)? = source.key, let bytes = try? formers.open(name),
+            let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem)
+        else { return nil }
+        var configuration = configuration
+        configuration.privateKey = .privateKey(key)
+        return try? NIOSSLContext(configuration: configuration)
     }
 
     private static func certificates(in path: String, _ part: Part) throws(Trouble) -> [NIOSSLCertificate] {

@@ -14,7 +14,8 @@ final class HTTPTransaction {
     /// When the caller no longer wants an answer.
     let due: NIODeadline?
     private let loop: any EventLoop
-    private let sink: @Sendable (HTTPClientEvent) -> Void
+    /// None after the final event: it may hold what holds this.
+    private var sink: (@Sendable (HTTPClientEvent) -> Void)?
     private var state = State.new
     private var waitTimer: Scheduled<Void>?
     /// Whether bytes of the request were handed to the system.
@@ -50,7 +51,7 @@ final class HTTPTransaction {
 
     /// Hands over an event that is not the last.
     func deliver(_ event: HTTPClientEvent) {
-        if !isOver { sink(event) }
+        if !isOver { sink?(event) }
     }
 
     /// Hands over the last event, unless that has been done.
@@ -59,7 +60,9 @@ final class HTTPTransaction {
         state = .over
         waitTimer?.cancel()
         waitTimer = nil
-        sink(event)
+        let last = sink
+        sink = nil
+        last?(event)
     }
 
     func fail(_ cause: HTTPClientError.Cause) {
@@ -80,7 +83,8 @@ final class HTTPTransaction {
         case .new, .over: break
         }
         let error = HTTPClientError(.cancelled, origin: request.url.origin, notSent: !wasWritten)
-        loop.execute { [sink] in sink(.failed(error)) }
+        loop.execute { [sink] in sink?(.failed(error)) }
+        sink = nil
     }
 
     private func waitedTooLong(_ limit: Duration) {

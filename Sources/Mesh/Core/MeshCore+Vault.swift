@@ -60,7 +60,8 @@ extension MeshCore {
     }
 
     mutating func vaultChanged(to counter: UInt64, using random: inout some RandomNumberGenerator) {
-        guard me.vaultCounter != counter else { return }
+        // It never falls while a node runs: what comes late was read before.
+        guard me.vaultCounter.map({ counter > $0 }) ?? true else { return }
         me.vaultCounter = counter
         tellVaultIfDue(using: &random)
     }

@@ -1,9 +1,10 @@
 import HTTPWire
-import MCPTransport
 import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
+
+@testable import MCPTransport
 
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -351,6 +352,36 @@ struct HTTPClientTests {
             #expect(after?.cause == .shutDown)
             #expect(after?.notSent == true)
             exchange.respond(status: 200)
+        }
+    }
+
+    private final class Held: Sendable {}
+
+    @Test(arguments: [false, true])
+    func `whatever hears of a request is let go of after its end`(mayComeAgain: Bool) async throws {
+        try await FrontRig.with { rig in
+            var request = try HTTPClientRequest(
+                HTTPURL(rig.url("/healthz")), method: "GET", headers: [], timeout: .seconds(20))
+            if mayComeAgain { request.again = { nil } }
+            let (ends, ended) = AsyncStream.makeStream(of: Void.self)
+            weak var held: Held?
+            do {
+                let token = Held()
+                held = token
+                _ = FrontRig.client.send(request) { event in
+                    _ = token
+                    switch event {
+                    case .end, .failed: ended.yield()
+                    case .head, .body: break
+                    }
+                }
+            }
+            for await _ in ends { break }
+            let deadline = ContinuousClock.now + .seconds(10)
+            while held != nil {
+                try #require(ContinuousClock.now < deadline, "it is held still")
+                try await Task.sleep(for: .milliseconds(5))  // a poll with a deadline
+            }
         }
     }
 }
