@@ -44,14 +44,12 @@ private final class AnswerCollector: Sendable {
         var head: HTTPResponseHead?
         var body: [UInt8] = []
         var answered: (@Sendable (Answer) -> Void)?
-        var handle: HTTPClientHandle?
-        /// Nothing more is wanted of the request.
-        var isCancelled = false
     }
 
     private let bodyBytesMax: Int
     private let origin: HTTPURL.Origin
     private let state = Mutex(State())
+    private let request = LateHandle()
 
     init(bodyBytesMax: Int, origin: HTTPURL.Origin) {
         self.bodyBytesMax = bodyBytesMax
@@ -62,21 +60,9 @@ private final class AnswerCollector: Sendable {
         state.withLock { $0.answered = answered }
     }
 
-    func hold(_ handle: HTTPClientHandle) {
-        let isCancelled = state.withLock { state in
-            state.handle = handle
-            return state.isCancelled
-        }
-        if isCancelled { handle.cancel() }
-    }
+    func hold(_ handle: HTTPClientHandle) { request.hold(handle) }
 
-    func cancel() {
-        let handle = state.withLock { state in
-            state.isCancelled = true
-            return state.handle
-        }
-        handle?.cancel()
-    }
+    func cancel() { request.cancel() }
 
     func take(_ event: HTTPClientEvent) {
         switch event {

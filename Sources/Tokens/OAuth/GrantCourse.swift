@@ -95,10 +95,8 @@ package struct GrantCourse: Sendable {
         fetchingSince = nil
         self.trouble = trouble
         switch trouble.kind {
-        // Nobody outside was asked, so nobody is asked too often.
-        case _ where trouble.isOfThisNode: restsUntil = now
-        case .sealed: restsUntil = now
-        case .refused: restsUntil = now + Self.refusalPause
+        // Where nobody outside was asked, nobody is asked too often.
+        case .sealed, .refused: restsUntil = trouble.isOfThisNode ? now : now + Self.refusalPause
         case .unavailable:
             let pause = Self.failurePauses.lowerBound << Int64(min(failures, 10))
             restsUntil = now + min(pause, Self.failurePauses.upperBound)
