@@ -82,6 +82,15 @@ package struct HTTPHeaders: Sendable {
         value.utf8.allSatisfy(HTTPByte.isFieldText)
     }
 
+    /// Whether there is one `Content-Type`, of this media type; its parameters are not looked at.
+    package func isMediaType(_ type: StaticString) -> Bool {
+        guard let field = fields.first(where: { matches($0, "content-type") }) else { return false }
+        let value = bytes[field.middle..<field.end]
+        let essence = value.prefix { $0 != HTTPByte.semicolon && $0 != HTTPByte.space }
+        let type = UnsafeBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount)
+        return HTTPByte.equalIgnoringCase(essence, type)
+    }
+
     // MARK: For the codec
 
     /// Appends what the decoder has already found to be a token and field text.

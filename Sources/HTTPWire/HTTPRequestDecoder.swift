@@ -26,6 +26,10 @@ package struct HTTPRequestDecoder: Sendable {
     private var headReader: HeadReader
     private var bodyReader: BodyReader
     private var buffer = DecoderBuffer()
+    private var knownHeads = HTTPKnownHeads()
+    /// The head that came last, as it is kept: the same object whenever it is one of those that came lately. `nil` before the first, and
+    /// for one that came in several pieces.
+    package private(set) var knownHead: HTTPKnownHead?
 
     package init(limits: HTTPMessageLimits = .standard) {
         self.limits = limits
@@ -63,10 +67,21 @@ package struct HTTPRequestDecoder: Sendable {
         switch stage {
         case .failed(let error): throw error
         case .head:
+            let isUntouched = headReader.isUntouched
+            if isUntouched, let known = knownHeads.take(from: &buffer.bytes) {
+                buffer.releaseIfEmpty()
+                return .head(try again(known))
+            }
+            let before = buffer.bytes
             try headReader.take(&buffer.bytes)
+            guard headReader.isComplete else {
+                buffer.releaseIfEmpty()
+                return nil
+            }
+            let length = before.readableBytes - buffer.bytes.readableBytes
+            let bytes = isUntouched ? before.getBytes(at: before.readerIndex, length: length) : nil
             buffer.releaseIfEmpty()
-            guard headReader.isComplete else { return nil }
-            return .head(try finishHead())
+            return .head(try finishHead(bytes))
         case .body:
             let piece = try bodyReader.next(&buffer.bytes)
             buffer.releaseIfEmpty()
@@ -77,7 +92,15 @@ package struct HTTPRequestDecoder: Sendable {
         }
     }
 
-    private mutating func finishHead() throws(HTTPWireError) -> HTTPRequestHead {
+    private mutating func again(_ known: HTTPKnownHead) throws(HTTPWireError) -> HTTPRequestHead {
+        bodyReader = try BodyReader(known.length, limits: limits)
+        knownHead = known
+        stage = .body
+        return known.head
+    }
+
+    /// - Parameter bytes: all of the head; `nil` where it came in pieces.
+    private mutating func finishHead(_ bytes: [UInt8]?) throws(HTTPWireError) -> HTTPRequestHead {
         let reader = headReader
         guard case .request(let method, let target, let version) = reader.startLine else {
             throw .badRequestLine
@@ -87,7 +110,10 @@ package struct HTTPRequestDecoder: Sendable {
         bodyReader = try BodyReader(length, limits: limits)
         headReader = HeadReader(.request, limits: limits)
         stage = .body
-        return HTTPRequestHead(method: method, target: target, version: version, headers: reader.headers)
+        let head = HTTPRequestHead(method: method, target: target, version: version, headers: reader.headers)
+        knownHead = bytes.map { HTTPKnownHead(head, bytes: $0, length: length) }
+        if let knownHead { knownHeads.keep(knownHead) }
+        return head
     }
 
     /// RFC 9112 §3.2: exactly one Host from everyone who speaks 1.1.

@@ -20,7 +20,29 @@ struct ByteView {
     }
 
     func isEqual(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
-        a.count == b.count && self[a].elementsEqual(self[b])
+        Self.isEqual(self[a], self[b])
+    }
+
+    /// Whether both hold the same bytes; eight at a time.
+    static func isEqual(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard a.count == b.count else { return false }
+        guard let one = UnsafeRawPointer(a.baseAddress), let other = UnsafeRawPointer(b.baseAddress) else {
+            return a.count == 0
+        }
+        var at = 0
+        while at + 8 <= a.count {
+            let word = one.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+            if word != other.loadUnaligned(fromByteOffset: at, as: UInt64.self) { return false }
+            at += 8
+        }
+        while at < a.count {
+            if one.load(fromByteOffset: at, as: UInt8.self) != other.load(fromByteOffset: at, as: UInt8.self)
+            {
+                return false
+            }
+            at += 1
+        }
+        return true
     }
 
     /// First place at or after `index` that is not plain text of a string: a quote, a backslash, a control

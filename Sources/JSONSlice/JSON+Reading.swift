@@ -9,8 +9,7 @@ extension JSON {
         package static func == (key: MemberKey, name: StaticString) -> Bool {
             let name = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
             return key.isEscaped
-                ? StringUnescaper.bytes(key.inside).elementsEqual(name)
-                : key.inside.count == name.count && key.inside.elementsEqual(name)
+                ? StringUnescaper.bytes(key.inside).elementsEqual(name) : ByteView.isEqual(key.inside, name)
         }
 
         package static func == (key: MemberKey, name: String) -> Bool {
@@ -33,6 +32,52 @@ extension JSON {
             while let member = walker.nextMember() {
                 body(MemberKey(inside: view[member.key], isEscaped: member.isEscaped), cut(member.value))
             }
+        }
+    }
+
+    /// Where a member of an object stands: positions in ``bytes``.
+    package struct MemberPlace {
+        /// From the opening quote of the key to the end of the value.
+        package let whole: Range<Int>
+        package let value: Range<Int>
+    }
+
+    /// Goes through the members as ``forEachMember(_:)`` does, and says where they stand instead of cutting them out.
+    package func forEachPlace(_ body: (_ key: MemberKey, _ place: MemberPlace) -> Void) {
+        guard kind == .object else { return }
+        let start = bytes.startIndex
+        bytes.withUnsafeBufferPointer { pointer in
+            let view = ByteView(pointer)
+            var walker = JSONWalker(view)
+            while let member = walker.nextMember() {
+                let (whole, value) = (member.whole, member.value)
+                body(
+                    MemberKey(inside: view[member.key], isEscaped: member.isEscaped),
+                    MemberPlace(
+                        whole: start + whole.lowerBound..<start + whole.upperBound,
+                        value: start + value.lowerBound..<start + value.upperBound))
+            }
+        }
+    }
+
+    /// Goes through the elements in order, in one pass; nothing happens if this is no array.
+    package func forEachElement(_ body: (JSON) -> Void) {
+        guard kind == .array else { return }
+        bytes.withUnsafeBufferPointer { pointer in
+            var walker = JSONWalker(ByteView(pointer))
+            while let element = walker.nextElement() { body(cut(element)) }
+        }
+    }
+
+    /// The value that stands at a place that ``forEachPlace(_:)`` has told of this very value.
+    package func value(at place: MemberPlace) -> JSON {
+        JSON(trusted: bytes[place.value.clamped(to: bytes.startIndex..<bytes.endIndex)])
+    }
+
+    /// Whether these are the bytes of the value.
+    package static func == (json: JSON, text: StaticString) -> Bool {
+        json.bytes.withUnsafeBufferPointer {
+            ByteView.isEqual($0, UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
         }
     }
 

@@ -104,6 +104,28 @@ extension AccessDesk {
     }
 }
 
+/// What can be said of calls beforehand.
+extension AccessDesk {
+    /// What is decided about every use of an entry, whatever the arguments: open or allowed. `nil`: it is refused, or depends on the
+    /// arguments, is counted, or wants a record first.
+    func standingDecision(on binding: Binding, _ passage: Passage) -> AccessDecision? {
+        let address = EntryAddress(server: binding.server, kind: binding.kind, name: binding.entry)
+        guard Glass.limits(on: address, in: board.snapshot).isEmpty else { return nil }
+        let target = target(binding, through: passage.virtualServer)
+        guard rules.limits.isEmpty || rules.limits(on: target, by: passage.subject).isEmpty else {
+            return nil
+        }
+        guard !isOpen(to: passage.subject.principal) else { return .open }
+        let standing = standing(of: passage.subject)
+        guard !standing.isFree else { return .open }
+        let verb = AccessVerb.use(of: binding.kind)
+        guard case .settled(let decision) = rules.ruling(standing, verb, target), decision.isAllowed,
+            !rules.mayRequireRecord(of: verb, target, standing)
+        else { return nil }
+        return decision
+    }
+}
+
 /// What of calls is counted.
 extension AccessDesk {
     private static let countedMethods: Set<String> = [

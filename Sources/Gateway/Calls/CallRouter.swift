@@ -27,15 +27,15 @@ struct ForwardedCall: Sendable {
 /// Synchronous and without I/O of its own: it takes one view and hands the call on, to a backend of this node or to
 /// the mesh. What comes back passes through the same function, rewritten into the endpoint's names.
 final class CallRouter: Sendable {
-    private let board: CatalogBoard
-    private let local: LocalServers
+    let board: CatalogBoard
+    let local: LocalServers
     private let search: ToolSearchDesk
-    private let access: AccessDesk
+    let access: AccessDesk
     /// Writes down what becomes of calls; `nil`: nobody does.
-    private let recorder: CallRecorder?
-    private let label: @Sendable () -> String
+    let recorder: CallRecorder?
+    let label: @Sendable () -> String
     /// What a call is given from here, through the mesh too; its owner may give it less.
-    private let callMax: Duration
+    let callMax: Duration
     private let replicas: ReplicaDesk
     /// Composites that run here.
     let composites: CompositeDesk
@@ -46,7 +46,9 @@ final class CallRouter: Sendable {
     /// The same of one caller, so that no few of them take all: two legacy sessions that hear of as many as they may.
     static let listensPerCallerMax = 64
     /// Why a call may not go to a server now (``Glass``).
-    private let objection: @Sendable (CallRequest, ServerKey) -> CallFailure?
+    let objection: @Sendable (CallRequest, ServerKey) -> CallFailure?
+    /// Grows with every change of what objections by this node's own panes rest on.
+    let paneVersion: @Sendable () -> UInt64
     private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameters:
@@ -61,9 +63,11 @@ final class CallRouter: Sendable {
         now: @escaping @Sendable () -> Instant = { .zero },
         label: @escaping @Sendable () -> String,
         objection: @escaping @Sendable (CallRequest, ServerKey) -> CallFailure? = { _, _ in nil },
+        paneVersion: @escaping @Sendable () -> UInt64 = { 0 },
         forward: @escaping @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
     ) {
         self.objection = objection
+        self.paneVersion = paneVersion
         self.board = board
         self.local = local
         let access = access ?? AccessDesk(board: board, now: now)
@@ -385,12 +389,5 @@ extension CallRouter {
             leave()
             handle.cancel()
         }
-    }
-}
-
-extension CallID {
-    static func random() -> CallID {
-        var random = SystemRandomNumberGenerator()
-        return CallID(using: &random)
     }
 }

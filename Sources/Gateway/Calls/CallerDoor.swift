@@ -18,6 +18,7 @@ final class CallerDoor: Sendable {
     private struct KnownKey {
         var stored: StoredCallerKey
         let scopes: CallerKeyScopes
+        let use = KeyUse()
 
         init(_ stored: StoredCallerKey) {
             self.stored = stored
@@ -25,9 +26,25 @@ final class CallerDoor: Sendable {
         }
     }
 
+    /// When a key was last used, if it was since that was last written down.
+    private final class KeyUse: Sendable {
+        private let milliseconds = Atomic<Int64>(0)
+
+        func note(_ time: WallTime) { milliseconds.store(time.milliseconds, ordering: .relaxed) }
+
+        var last: WallTime? {
+            let milliseconds = milliseconds.load(ordering: .relaxed)
+            return milliseconds == 0 ? nil : WallTime(milliseconds: milliseconds)
+        }
+
+        func take() -> WallTime? {
+            let milliseconds = milliseconds.exchange(0, ordering: .relaxed)
+            return milliseconds == 0 ? nil : WallTime(milliseconds: milliseconds)
+        }
+    }
+
     private struct State {
         var keys: [CredentialDigest: KnownKey]
-        var uses: [String: WallTime] = [:]
         /// Names of keys that are on their way to the disk.
         var coming: Set<String> = []
         var policy: ListenerPolicy
@@ -37,6 +54,8 @@ final class CallerDoor: Sendable {
     private let ring: CallerKeyRing
     private let adminToken: String
     private let state: Mutex<State>
+    /// Grows with every key that comes or goes, and when callers begin to need one.
+    private let changes = Atomic<UInt64>(0)
 
     /// - Parameter hasOtherDoors: whether others are let in by other credentials; then nobody comes in without one.
     init(shelf: CallerKeyShelf, adminToken: String, hasOtherDoors: Bool = false) async throws {
@@ -57,7 +76,10 @@ final class CallerDoor: Sendable {
     /// Whether every caller needs a key: from the first that is made on.
     var needsKey: Bool { policy.needsKey }
     /// Callers need a key from now on, whether one was made or not.
-    func needKey() { state.withLock { $0.policy.keyWasMade() } }
+    func needKey() {
+        state.withLock { $0.policy.keyWasMade() }
+        changes.add(1, ordering: .releasing)
+    }
 
     // MARK: The request path
 
@@ -92,8 +114,32 @@ final class CallerDoor: Sendable {
                         narrowing: $0.scopes.narrowing)
                 } ?? .unknownKey
             let decision = state.policy.decide(credential, from: origin, at: now.milliseconds)
-            if case .allowed = decision, let key { state.uses[key.stored.id] = now }
+            if case .allowed = decision, let key { key.use.note(now) }
             return decision
+        }
+    }
+
+    /// Whether a credential is still as good as now, as a question for each later request that shows it; that use of a key is noted.
+    /// `nil`: it is none that lets anybody in, or of another kind.
+    func lasting(_ presented: PresentedCredential, from origin: CallOrigin) -> (@Sendable () -> Bool)? {
+        let version = changes.load(ordering: .acquiring)
+        guard case .allowed = decide(presented, from: origin) else { return nil }
+        switch presented {
+        case .none: return { [self] in changes.load(ordering: .acquiring) == version }
+        case .otherScheme, .basic: return nil
+        case .bearer(let text):
+            guard let digest = ring.digest(of: text), let key = state.withLock({ $0.keys[digest] }) else {
+                return nil
+            }
+            let (use, expires) = (key.use, key.stored.expires)
+            return { [self] in
+                let now = WallTime.now()
+                guard changes.load(ordering: .acquiring) == version,
+                    expires.map({ now.milliseconds < $0.milliseconds }) ?? true
+                else { return false }
+                use.note(now)
+                return true
+            }
         }
     }
 
@@ -124,6 +170,7 @@ final class CallerDoor: Sendable {
             state.keys[stored.digest] = KnownKey(stored)
             state.policy.keyWasMade()
         }
+        changes.add(1, ordering: .releasing)
         return .object([("token", .string(made.text)), ("id", .string(made.id)), ("name", .string(name))])
     }
 
@@ -147,9 +194,7 @@ final class CallerDoor: Sendable {
 
     func list() -> JSON {
         let now = WallTime.now()
-        let (keys, uses) = state.withLock { state in
-            (state.keys.values.sorted { $0.stored.created < $1.stored.created }, state.uses)
-        }
+        let keys = state.withLock { $0.keys.values.sorted { $0.stored.created < $1.stored.created } }
         return .object([
             (
                 "tokens",
@@ -164,7 +209,7 @@ final class CallerDoor: Sendable {
                         if let expires = key.expires {
                             members.append(("expiresInSeconds", .number(now.seconds(until: expires))))
                         }
-                        if let used = uses[key.id] ?? key.lastUsed {
+                        if let used = known.use.last ?? key.lastUsed {
                             members.append(("lastUsedSeconds", .number(used.seconds(until: now))))
                         }
                         return .object(members)
@@ -185,6 +230,7 @@ final class CallerDoor: Sendable {
         }
         // Refused from here on, whatever the disk says; a failure below is told to the person.
         state.withLock { $0.keys[found.digest] = nil }
+        changes.add(1, ordering: .releasing)
         _ = try await shelf.remove(id: found.id)
         return .object([("revoked", .string(found.id))])
     }
@@ -197,17 +243,16 @@ final class CallerDoor: Sendable {
 
     private func takeUses() -> [String: WallTime] {
         state.withLock { state in
-            guard !state.uses.isEmpty else { return state.uses }
-            defer { state.uses.removeAll() }
+            var uses: [String: WallTime] = [:]
             for (digest, known) in state.keys {
+                guard let used = known.use.take() else { continue }
                 let key = known.stored
-                if let used = state.uses[key.id] {
-                    state.keys[digest]?.stored = StoredCallerKey(
-                        id: key.id, label: key.label, digest: key.digest, scopes: key.scopes,
-                        created: key.created, expires: key.expires, lastUsed: used)
-                }
+                uses[key.id] = used
+                state.keys[digest]?.stored = StoredCallerKey(
+                    id: key.id, label: key.label, digest: key.digest, scopes: key.scopes,
+                    created: key.created, expires: key.expires, lastUsed: used)
             }
-            return state.uses
+            return uses
         }
     }
 }

@@ -31,6 +31,7 @@ final class CatalogBoard: Sendable {
     /// `limits.listedTools`.
     let listedTools: Int
     private let state: Mutex<State>
+    private let versionNow = Atomic<UInt64>(0)
 
     /// - Parameter listedTools: `limits.listedTools`.
     init(me: NodeID, nameLengthMax: Int, listedTools: Int = ListingMode.listedToolsDefault) {
@@ -52,8 +53,8 @@ final class CatalogBoard: Sendable {
     /// How nodes are called, in the snapshot as it stands.
     var names: NodeNames { state.withLock { $0.names } }
 
-    /// Grows with each snapshot.
-    var version: UInt64 { state.withLock { $0.version } }
+    /// Grows with each snapshot, once it counts.
+    var version: UInt64 { versionNow.load(ordering: .acquiring) }
     var me: NodeID { state.withLock { $0.snapshot.me } }
 
     /// - Complexity: O(servers of the endpoints in use)
@@ -69,6 +70,7 @@ final class CatalogBoard: Sendable {
             state.names = names
             state.version += 1
             state.views = standing
+            versionNow.store(state.version, ordering: .releasing)
         }
     }
 

@@ -47,7 +47,8 @@ enum NodeService {
                 // Which tool `call_tool` calls is not known before its arguments are.
                 let isOwn = view.isSearched && SearchTools.Name(rawValue: tool) != nil
                 return isOwn ? .forbidden : view.taskSupport(ofTool: tool)
-            })
+            },
+            toolPass: { router.toolPass($0, $1, $2) })
     }
 
     private static func serverInfo(of endpoint: EndpointName, title: String?, node: String) -> JSON {

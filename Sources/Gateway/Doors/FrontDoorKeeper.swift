@@ -41,7 +41,17 @@ final class FrontDoorKeeper: Sendable {
             objection: { [self] exchange, place, principal, method in
                 objection(exchange, place, principal, method)
             },
+            lasting: { [self] exchange in lasting(exchange) },
             resourceMetadata: { [self] exchange, place in metadata(exchange, place) })
+    }
+
+    /// Only a key's worth can be told for longer than a request without looking at it anew, and that nobody needs one.
+    private func lasting(_ exchange: HTTPExchange) -> (@Sendable () -> Bool)? {
+        let headers = exchange.headers.all("authorization")
+        guard headers.count <= 1, exchange.peer == nil else { return nil }
+        let presented = PresentedCredential(header: headers.first)
+        if case .bearer(let text) = presented, tokens != nil, SignedToken.isLike(text) { return nil }
+        return keys.lasting(presented, from: CallOrigin(exchange))
     }
 
     // MARK: Coming in

@@ -26,10 +26,17 @@ final class Glass: Sendable {
     }
 
     private let panes = Mutex<[Label: Behind]>([:])
+    private let changes = Atomic<UInt64>(0)
 
     init(board: CatalogBoard) { self.board = board }
 
-    func put(_ pane: GlassPane, of server: Label) { panes.withLock { $0[server] = Behind(pane) } }
+    /// Grows with every change of a pane.
+    var version: UInt64 { changes.load(ordering: .acquiring) }
+
+    func put(_ pane: GlassPane, of server: Label) {
+        panes.withLock { $0[server] = Behind(pane) }
+        changes.add(1, ordering: .releasing)
+    }
 
     /// A server is only coming up: what it offered before counts, or else nothing does until it has said what it offers.
     func expect(_ server: Label, under policy: ApprovalPolicy) {
@@ -37,9 +44,13 @@ final class Glass: Sendable {
             if panes[server]?.pane.isUnder(policy) == true { return }
             panes[server] = policy == .auto ? nil : Behind(GlassPane(server, under: policy, listing: nil))
         }
+        changes.add(1, ordering: .releasing)
     }
 
-    func remove(_ server: Label) { panes.withLock { _ = $0.removeValue(forKey: server) } }
+    func remove(_ server: Label) {
+        panes.withLock { _ = $0.removeValue(forKey: server) }
+        changes.add(1, ordering: .releasing)
+    }
 
     /// Why a call may not go to a server of any node.
     func objection(to request: CallRequest, at server: ServerKey) -> CallFailure? {

@@ -162,6 +162,7 @@ package final class Node: Sendable {
                     server.owner == me ? local.sealed(request, at: server.name) ?? $0 : $0
                 }
             },
+            paneVersion: { glass.version },
             forward: { seat.forward($0, $1) })
         let subscriptions = ResourceSubscriptions(
             board: board, local: local, access: access, label: label,

@@ -116,6 +116,23 @@ final class CallRecorder: Sendable {
                 arguments: arguments, result: result, keep: keep))
     }
 
+    /// A call that went the short way.
+    ///
+    /// - Parameter standing: what is known of every such call.
+    func ended(_ standing: StandingFacts, _ end: ToolPass.End) {
+        let at = WallTime.now()
+        let ending = CallEnding(end)
+        let (id, elapsed) = (end.id, end.elapsed)
+        let bytes = (arguments: end.arguments?.count ?? 0, result: end.answer?.result.count ?? 0)
+        var keep: (@Sendable () -> Bool)?
+        if !values.isEmpty { keep = { self.mayKeepValues(of: standing.facts) } }
+        log.take(
+            RecordLog.Ended(
+                record: {
+                    self.record(of: standing.facts(of: id), ending, bytes, at: at, after: elapsed)
+                }, arguments: end.arguments, result: end.answer?.result, keep: keep))
+    }
+
     private func record(
         of facts: CallFacts, _ ending: CallEnding, _ bytes: (arguments: Int, result: Int), at: WallTime,
         after elapsed: Duration
@@ -167,6 +184,10 @@ private struct CallEnding: Sendable {
     static let open = CallEnding(outcome: .unknown)
 
     private init(outcome: AuditRecord.Outcome) { self.outcome = outcome }
+
+    init(_ end: ToolPass.End) {
+        outcome = end.answer.map { $0.isError ? .error : .ok } ?? .cancelled
+    }
 
     /// - Complexity: O(bytes of the result), once over its members
     init(_ event: CallEvent?) {

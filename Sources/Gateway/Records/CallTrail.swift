@@ -66,6 +66,40 @@ struct CallFacts: Sendable {
     }
 }
 
+extension CallFacts {
+    /// The real entry behind the name that the caller used.
+    mutating func found(_ route: Route, through virtualServer: Label?) {
+        self.virtualServer = virtualServer
+        if let composite = route.composite {
+            isComposite = true
+            return note((.tool, composite.tool.name), route.params, isListed: true)
+        }
+        server = route.server
+        definition = route.binding?.hash
+        note(AccessDesk.entry(of: method, route), route.params, isListed: route.binding != nil)
+    }
+
+    /// What this node's rules say.
+    mutating func decided(_ decision: AccessDecision) {
+        isAllowed = decision.isAllowed
+        rule = decision.rule
+    }
+}
+
+/// What is known of every call of one caller to one tool, before it is made.
+final class StandingFacts: Sendable {
+    let facts: CallFacts
+
+    init(_ facts: CallFacts) { self.facts = facts }
+
+    func facts(of call: CallID) -> CallFacts {
+        var facts = facts
+        facts.call = call
+        facts.trace = TraceContext(begunBy: call).trace
+        return facts
+    }
+}
+
 /// One call on its way through this node, until its end is recorded: once, whichever end comes first.
 final class CallTrail: Sendable {
     private struct State {
@@ -76,28 +110,19 @@ final class CallTrail: Sendable {
     }
 
     private let recorder: CallRecorder
-    private let start = ContinuousClock.now
+    private let start: ContinuousClock.Instant
     private let state: Mutex<State>
 
-    init(_ recorder: CallRecorder, _ facts: CallFacts) {
+    /// - Parameter start: when the call began.
+    init(_ recorder: CallRecorder, _ facts: CallFacts, from start: ContinuousClock.Instant = .now) {
         self.recorder = recorder
+        self.start = start
         state = Mutex(State(facts: facts))
     }
 
     /// The real entry behind the name that the caller used.
     func found(_ route: Route, through virtualServer: Label?) {
-        state.withLock { state in
-            state.facts.virtualServer = virtualServer
-            if let composite = route.composite {
-                state.facts.isComposite = true
-                state.facts.note((.tool, composite.tool.name), route.params, isListed: true)
-                return
-            }
-            state.facts.server = route.server
-            state.facts.definition = route.binding?.hash
-            state.facts.note(
-                AccessDesk.entry(of: state.facts.method, route), route.params, isListed: route.binding != nil)
-        }
+        state.withLock { $0.facts.found(route, through: virtualServer) }
     }
 
     /// The call of a composite's step.
@@ -118,10 +143,7 @@ final class CallTrail: Sendable {
 
     /// What this node's rules say.
     func decided(_ decision: AccessDecision) {
-        state.withLock { state in
-            state.facts.isAllowed = decision.isAllowed
-            state.facts.rule = decision.rule
-        }
+        state.withLock { $0.facts.decided(decision) }
     }
 
     /// The rules keep a composite from its caller: it, or one of its steps.

@@ -16,23 +16,18 @@ final class LocalServers: Sendable {
     private struct Slot {
         let backend: Backend
         /// Calls at the backend at once; more are `limited`.
-        let concurrency: Int
+        let places: CallPlaces
         let repeatable: [Glob]
         /// Entry nodes whose word on who calls counts; `nil`: of all.
         let callersFrom: ServerScope?
         let demands: RecordDemands
-        var running = 0
         /// By kind and the server's own name; what calls of other nodes are held against.
         var definitions: [EntryName: ContentHash] = [:]
-        /// The last round trips, newest last; for the latency that `status` shows.
-        var roundTrips: [Duration] = []
     }
 
-    /// Enough to smooth one slow call, few enough to follow a change.
-    private static let roundTripsMax = 32
-
     private let slots = Mutex<[Label: Slot]>([:])
-    private let objection: @Sendable (CallRequest, Label) -> CallFailure?
+    private let changes = Atomic<UInt64>(0)
+    let objection: @Sendable (CallRequest, Label) -> CallFailure?
 
     /// - Parameter objection: why a call may not run now, whoever makes it (``Glass``).
     init(objection: @escaping @Sendable (CallRequest, Label) -> CallFailure? = { _, _ in nil }) {
@@ -54,13 +49,15 @@ final class LocalServers: Sendable {
     ) {
         slots.withLock {
             $0[name] = Slot(
-                backend: backend, concurrency: concurrency, repeatable: repeatable, callersFrom: callersFrom,
+                backend: backend, places: CallPlaces(max: concurrency), repeatable: repeatable, callersFrom: callersFrom,
                 demands: demands)
         }
+        changes.add(1, ordering: .releasing)
     }
 
     func remove(_ name: Label) {
         slots.withLock { _ = $0.removeValue(forKey: name) }
+        changes.add(1, ordering: .releasing)
     }
 
     /// What the server offers now.
@@ -99,17 +96,20 @@ final class LocalServers: Sendable {
     }
 
     /// Median of the last round trips; `nil` before the first.
-    func latency(_ name: Label) -> Duration? {
-        slots.withLock { slots in
-            let sorted = (slots[name]?.roundTrips ?? []).sorted()
-            return sorted.isEmpty ? nil : sorted[sorted.count / 2]
-        }
+    func latency(_ name: Label) -> Duration? { slots.withLock { $0[name]?.places }?.latency }
+
+    /// Where calls of a server go now, as long as ``version`` is the same.
+    func place(of name: Label) -> (backend: Backend, places: CallPlaces)? {
+        slots.withLock { slots in slots[name].map { ($0.backend, $0.places) } }
     }
+
+    /// Grows with every server that comes, changes or goes.
+    var version: UInt64 { changes.load(ordering: .acquiring) }
 
     /// Calls a backend of this node, within its limits.
     func call(_ name: Label, _ request: CallRequest, _ sink: @escaping CallSink) -> CallHandle {
         enum Admission {
-            case go(Backend)
+            case go(Backend, CallPlaces)
             case unknown
             case full(Int)
         }
@@ -120,10 +120,8 @@ final class LocalServers: Sendable {
         let isSubscription = request.method == Method.subscriptionsListen
         let admission: Admission = slots.withLock { slots in
             guard let slot = slots[name] else { return .unknown }
-            if isSubscription { return .go(slot.backend) }
-            guard slot.running < slot.concurrency else { return .full(slot.concurrency) }
-            slots[name]?.running += 1
-            return .go(slot.backend)
+            guard isSubscription || slot.places.enter() else { return .full(slot.places.max) }
+            return .go(slot.backend, slot.places)
         }
         switch admission {
         case .unknown:
@@ -141,18 +139,14 @@ final class LocalServers: Sendable {
                         hint: "try again in a moment, or raise servers.\(name).concurrency",
                         callID: request.id, isUnsent: true, rule: "servers.\(name).concurrency")))
             return .finished
-        case .go(let backend) where isSubscription:
+        case .go(let backend, _) where isSubscription:
             // It waits for what may never come: the number of calls is not its bound, but its lease and the backend's own
             // limit.
             var request = request
             request.timeLeft = min(request.timeLeft, ResourceSubscription.callTime)
             return backend.call(request, sink)
-        case .go(let backend):
-            let start = ContinuousClock.now
-            return backend.call(request) { event in
-                if event.isFinal { self.finished(name, backend, event, after: ContinuousClock.now - start) }
-                sink(event)
-            }
+        case .go(let backend, let places):
+            return backend.call(request, places.counting(sink, from: .now))
         }
     }
 
@@ -162,18 +156,18 @@ final class LocalServers: Sendable {
     func abandonTask(_ name: Label, _ order: CallRequest) {
         slots.withLock { $0[name]?.backend }?.abandonTask(order)
     }
+}
 
-    private func finished(_ name: Label, _ backend: Backend, _ event: CallEvent, after elapsed: Duration) {
-        slots.withLock { slots in
-            // A call of a server that was replaced meanwhile had its place at the old one.
-            guard slots[name]?.backend === backend, var slot = slots.removeValue(forKey: name) else { return }
-            slot.running -= 1
-            if case .failure = event {
-            } else {
-                slot.roundTrips.append(elapsed)
-                if slot.roundTrips.count > Self.roundTripsMax { slot.roundTrips.removeFirst() }
+extension CallPlaces {
+    /// The sink of a call that has a place, which gives it back at the call's end.
+    func counting(_ sink: @escaping CallSink, from start: ContinuousClock.Instant) -> CallSink {
+        { event in
+            switch event {
+            case .notification: break
+            case .failure: self.leave(after: nil)
+            case .result, .error: self.leave(after: start.duration(to: .now))
             }
-            slots[name] = slot
+            sink(event)
         }
     }
 }

@@ -24,6 +24,9 @@ struct AuthorizedURL: Sendable {
         self.secrets = secrets
     }
 
+    /// Whether there is no secret to be opened for a request: each is the same then.
+    var isPlain: Bool { (headers + query).allSatisfy(\.1.secretNames.isEmpty) }
+
     /// A request to this URL, or to another of the same origin: the credential is meant for no other.
     ///
     /// - Parameter fields: what the protocol needs; wins over what was configured.

@@ -224,8 +224,10 @@ extension Backend {
             }
         }
         state.withLock { state in
+            state.lastConnection += 1
             state.connection = Connection(
-                link: heard(link), generation: state.generation, greeting: greeting, parameters: parameters,
+                link: heard(link), number: state.lastConnection, generation: state.generation,
+                greeting: greeting, parameters: parameters,
                 refusedTools: listing.refusedTools,
                 taskSupport: Self.taskSupport(of: listing))
             state.legacyFace.forgetLists()

@@ -17,6 +17,8 @@ import Synchronization
 package final class Backend: Sendable {
     struct Connection: Sendable {
         var link: any BackendLink
+        /// Another for each that there is.
+        var number: Int
         /// Which first link it is (``State/generation``).
         var generation: Int
         var greeting: Greeting
@@ -47,6 +49,7 @@ package final class Backend: Sendable {
         /// Tasks of a legacy backend that run on streams of their own, and calls that are about to become some.
         var tasksAwaited = 0
         var lastNumber = 0
+        var lastConnection = 0
         /// Which link may still tell news.
         var generation = 0
         /// How long its lists may be reused, as it last said.
@@ -186,17 +189,37 @@ package final class Backend: Sendable {
             return .finished
         }
         let call = BackendCall(request, sink) { [weak self] in self?.ended($0) }
+        limit(call, from: .now())
+        if !answersForTask(call), !resume(call) { attempt(call) }
+        return handle(of: call)
+    }
+
+    /// Goes on with a call that went out by the short way, where it has its place.
+    package func carry(
+        _ request: CallRequest, _ carried: CarriedCall, _ sink: @escaping CallSink
+    ) -> CallHandle {
+        let call = BackendCall(request, carried: carried, sink) { [weak self] in self?.ended($0) }
+        limit(call, from: carried.startDue)
+        attempt(call)
+        return handle(of: call)
+    }
+
+    private func limit(_ call: BackendCall, from start: NIODeadline) {
+        let request = call.request
         call.limit(
             CallPatience(
-                silence: limits.silenceMax, overall: min(request.timeLeft, limits.callMax), from: .now()),
+                silence: limits.silenceMax, overall: min(request.timeLeft, limits.callMax), from: start),
             on: group.any(),
             silent: BackendFault(.timedOut, limits.silenceText).failure(of: request, backend: name),
             overall: BackendFault(.timedOut, limits.overallText(of: request)).failure(
                 of: request, backend: name))
-        if !answersForTask(call), !resume(call) { attempt(call) }
-        return CallHandle { [name] in
+    }
+
+    private func handle(of call: BackendCall) -> CallHandle {
+        CallHandle { [name] in
             call.abort(
-                .failure(BackendFault(.cancelled, "the caller cancelled").failure(of: request, backend: name))
+                .failure(
+                    BackendFault(.cancelled, "the caller cancelled").failure(of: call.request, backend: name))
             )
         }
     }
@@ -204,7 +227,9 @@ package final class Backend: Sendable {
     func attempt(_ call: BackendCall) {
         guard let attempt = call.beginAttempt() else { return }
         let request = call.request
+        let carried = attempt == 1 ? call.carried : nil
         let ready: Result<(Connection, Int), CallFailure> = state.withLock { state in
+            if let carried { return .success((carried.connection, carried.number)) }
             guard let connection = state.connection else {
                 let fault =
                     state.isSealed
@@ -239,6 +264,7 @@ package final class Backend: Sendable {
             let link = tasking == .hidden ? hiding(connection.link) : connection.link
             var sent = wire(request, number, connection, in: era)
             if era == .modern { sent.naming = naming(of: request, at: connection) }
+            sent.carried = carried
             let handle = link.send(sent) { [weak self, naming = sent.naming] event in
                 guard call.isCurrent(attempt) else {
                     // Its caller went while the answer was on its way from the link, which waits for it no longer.

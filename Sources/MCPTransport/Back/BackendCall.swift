@@ -21,13 +21,19 @@ final class BackendCall: Sendable {
     }
 
     let request: CallRequest
+    /// Where its first attempt was made by the short way.
+    let carried: CarriedCall?
     private let sink: CallSink
     private let onEnd: @Sendable (CallEvent) -> Void
     private let state = Mutex(State())
 
     /// - Parameter onEnd: called once with the final event, just before it goes out.
-    init(_ request: CallRequest, _ sink: @escaping CallSink, onEnd: @escaping @Sendable (CallEvent) -> Void) {
+    init(
+        _ request: CallRequest, carried: CarriedCall? = nil, _ sink: @escaping CallSink,
+        onEnd: @escaping @Sendable (CallEvent) -> Void
+    ) {
         self.request = request
+        self.carried = carried
         self.sink = sink
         self.onEnd = onEnd
     }

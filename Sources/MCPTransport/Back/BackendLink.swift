@@ -98,6 +98,8 @@ struct LinkRequest: Sendable {
     var naming: TaskNaming?
     /// The least level of the log messages that its caller wants of a legacy session; `nil`: none are wanted.
     var logLevel: String?
+    /// Where it has been sent already, over this very link.
+    var carried: CarriedCall?
 }
 
 /// What a link tells of a request: notifications and questions, then one of the others.
@@ -159,9 +161,12 @@ protocol BackendLink: Sendable {
     func close() async -> String?
     /// Which session this is, of those that were opened here: what is heard of an earlier one is no news.
     var sessionNumber: Int { get }
+    /// The link beneath, where calls can go by the short way (``BackendLane``).
+    var httpLink: HTTPLink? { get }
 }
 
 extension BackendLink {
     /// One channel carries everything, and it is open.
     func whenAttentive() async {}
+    var httpLink: HTTPLink? { nil }
 }

@@ -16,6 +16,8 @@ final class HTTPLink: BackendLink {
         /// Which session that is, of those that were opened here.
         var sessionNumber = 0
         var open: [Int: OpenRequest] = [:]
+        /// Calls that went by the short way, until they are over or come here.
+        var short: [Int: ShortCall] = [:]
         var isClosed = false
         /// Of the session's own stream.
         var ownPlace = StreamPlace()
@@ -64,6 +66,7 @@ final class HTTPLink: BackendLink {
     }
 
     var sessionNumber: Int { state.withLock { $0.sessionNumber } }
+    var httpLink: HTTPLink? { self }
 
     // MARK: Out
 
@@ -76,6 +79,7 @@ final class HTTPLink: BackendLink {
                 sink: sink, request: request, session: state.sessionNumber)
             return .some(state.sessionID == nil ? nil : state.sessionNumber)
         }
+        if let carried = request.carried { return carry(request, carried, isOpen: session != nil, sink) }
         guard let session else {
             sink(.fault(BackendFault(.notReached, "the connection was closed")))
             request.whenDone?()
@@ -99,7 +103,11 @@ final class HTTPLink: BackendLink {
             self?.take(output, of: request)
         }
         carry(request, client.send(outgoing) { reply.take($0) })
-        return CallHandle { [weak self] in
+        return handle(of: request)
+    }
+
+    private func handle(of request: LinkRequest) -> CallHandle {
+        CallHandle { [weak self] in
             guard let self,
                 let open = self.state.withLock({ $0.open.removeValue(forKey: request.number) })
             else { return }
@@ -219,6 +227,43 @@ final class HTTPLink: BackendLink {
         if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
     }
 
+    // MARK: The short way
+
+    /// The request of a call that mirrors these, without a body; `nil` where a secret has to be opened for each.
+    func plainRequest(_ mirrored: MirroredHeaders) -> HTTPClientRequest? {
+        guard door.isPlain else { return nil }
+        return try? outgoing("POST", body: [], mirrored: mirrored, isHandshake: false, isEndless: false)
+    }
+
+    /// - Returns: `false` where the link is closed.
+    func enter(_ call: ShortCall, _ number: Int) -> Bool {
+        state.withLock { state in
+            guard !state.isClosed else { return false }
+            state.short[number] = call
+            return true
+        }
+    }
+
+    func leave(_ number: Int) { state.withLock { _ = $0.short.removeValue(forKey: number) } }
+
+    /// Goes on with a request that was sent by the short way.
+    private func carry(
+        _ request: LinkRequest, _ carried: CarriedCall, isOpen: Bool,
+        _ sink: @escaping @Sendable (LinkEvent) -> Void
+    ) -> CallHandle {
+        guard isOpen else {
+            carried.adopt { _ in }.cancel()
+            sink(.fault(BackendFault(.lost, "the connection was closed")))
+            return .finished
+        }
+        questions.began(request)
+        let reply = HTTPReply(number: request.number, session: nil, limits: limits.message) {
+            [weak self] output in self?.take(output, of: request)
+        }
+        carry(request, carried.adopt { reply.take($0) })
+        return handle(of: request)
+    }
+
     // MARK: Resumption
 
     private func wait(to request: LinkRequest, at place: StreamPlace, _ fault: BackendFault) {
@@ -292,11 +337,12 @@ final class HTTPLink: BackendLink {
     // MARK: End
 
     func close() async -> String? {
-        let (open, sessionID) = state.withLock { state in
+        let (open, short, sessionID) = state.withLock { state in
             state.isClosed = true
-            defer { state.open = [:] }
-            return (Array(state.open.values), state.sessionID)
+            defer { (state.open, state.short) = ([:], [:]) }
+            return (Array(state.open.values), Array(state.short.values), state.sessionID)
         }
+        for call in short { call.linkClosed() }
         for over in open {
             // Nothing else would end a stream that may stay silent.
             over.carrier?.cancel()

@@ -17,6 +17,9 @@ package struct FrontDoor: Sendable {
     /// Why this sender's credential is not enough for what is asked; `nil`: it is (step-up: MCP 2025-11-25, basic/authorization).
     package var objection:
         @Sendable (HTTPExchange, _ place: String?, Principal, _ method: String) -> Authorization?
+    /// Whether the same request would still be let in as the same caller, as a question that costs next to nothing; `nil` where only
+    /// ``admit`` can tell. Whoever is let in by it is noted as ``admit`` would note it.
+    package var lasting: @Sendable (HTTPExchange) -> (@Sendable () -> Bool)?
     /// What stands at `/.well-known/oauth-protected-resource` and under it (RFC 9728 §3), `place` being what
     /// follows, `nil` for nothing; answers `nil`: nothing.
     package var resourceMetadata: @Sendable (HTTPExchange, _ place: String?) -> JSON?
@@ -29,11 +32,13 @@ package struct FrontDoor: Sendable {
             Authorization? = {
                 _, _, _, _ in nil
             },
+        lasting: @escaping @Sendable (HTTPExchange) -> (@Sendable () -> Bool)? = { _ in nil },
         resourceMetadata: @escaping @Sendable (HTTPExchange, _ place: String?) -> JSON? = { _, _ in nil }
     ) {
         self.admit = admit
         self.stillAdmits = stillAdmits ?? admit
         self.objection = objection
+        self.lasting = lasting
         self.resourceMetadata = resourceMetadata
     }
 
@@ -58,7 +63,7 @@ package struct FrontDoor: Sendable {
                 if answer != nil { tell() }
                 return answer
             },
-            resourceMetadata: resourceMetadata)
+            lasting: lasting, resourceMetadata: resourceMetadata)
     }
 
     /// For everybody.

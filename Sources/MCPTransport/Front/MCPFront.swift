@@ -78,6 +78,7 @@ package final class MCPFront: Sendable {
 
     /// Takes one request; Host and Origin were checked by the listener.
     package func handle(_ exchange: HTTPExchange) {
+        if takesShortWay(exchange) { return }
         guard var route = Route(path: exchange.path) else {
             return exchange.refuse(404, "nothing is here; the endpoints are /mcp and /servers/NAME/mcp")
         }
@@ -240,6 +241,15 @@ package final class MCPFront: Sendable {
                 return exchange.refuse(503, "too many streams are open; try again later")
             }
         }
+        learnShortWay(of: request, exchange, visit, description)
+        serve(request, exchange, answer, visit, description, by: service)
+    }
+
+    /// - Parameter service: of this front, or what goes on with a call of it.
+    func serve(
+        _ request: ModernRequest, _ exchange: HTTPExchange, _ answer: HTTPAnswer, _ visit: Visit,
+        _ description: EndpointDescription, by service: MCPService
+    ) {
         let dialogue = ModernDialogue(
             service: service, endpoint: visit.endpoint, principal: visit.principal,
             limits: limits)

@@ -25,6 +25,8 @@ package struct MCPService: Sendable {
     package var definition: @Sendable (EndpointName, Principal, EntryListKind, _ name: String) -> JSON?
     /// Whether a tool may be called as a task, in the terms of 2025-11-25.
     package var taskSupport: @Sendable (EndpointName, Principal, _ tool: String) -> TaskSupport
+    /// The short way for this caller's plain calls of a tool; `nil`: they all go the long way.
+    package var toolPass: @Sendable (EndpointName, Principal, _ tool: String) -> ToolPass?
 
     package init(
         door: FrontDoor,
@@ -47,6 +49,9 @@ package struct MCPService: Sendable {
         taskSupport: @escaping @Sendable (EndpointName, Principal, _ tool: String) -> TaskSupport = {
             _, _, _ in
             .forbidden
+        },
+        toolPass: @escaping @Sendable (EndpointName, Principal, _ tool: String) -> ToolPass? = { _, _, _ in
+            nil
         }
     ) {
         self.door = door
@@ -57,6 +62,7 @@ package struct MCPService: Sendable {
         self.subscribe = subscribe
         self.definition = definition
         self.taskSupport = taskSupport
+        self.toolPass = toolPass
     }
 }
 

@@ -92,6 +92,29 @@ package final class HTTPClient: Sendable {
         return HTTPClientHandle { if loop.inEventLoop { cancel() } else { loop.execute(cancel) } }
     }
 
+    /// Sends a request whose bytes are ready; on one of the group's loops, over a connection of that loop.
+    ///
+    /// - Parameters:
+    ///   - ready: the request as it goes over the wire.
+    ///   - request: the same; without a second credential.
+    ///   - patience: after which time without the last event `impatient` is called, once.
+    /// - Returns: `nil` where there is no such loop here: nothing was sent.
+    func send(
+        ready: ByteBuffer, _ request: HTTPClientRequest, on loop: any EventLoop, patience: Duration,
+        impatient: @escaping () -> Void, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+    ) -> HTTPClientHandle? {
+        guard let place = pools[ObjectIdentifier(loop)], loop.inEventLoop else { return nil }
+        let transaction = HTTPTransaction(request, ready: ready, on: loop, sink)
+        transaction.tell(at: .now() + TimeAmount(patience), impatient)
+        let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls, watch: watch)
+        place.pool.value = pool
+        pool.submit(transaction)
+        let running = NIOLoopBound(transaction, eventLoop: loop)
+        return HTTPClientHandle {
+            if loop.inEventLoop { running.value.cancel() } else { loop.execute { running.value.cancel() } }
+        }
+    }
+
     /// Takes keys that come from the vault anew, for connections from now on.
     func renewTLS() { tls.renew() }
 

@@ -59,13 +59,16 @@ final class HTTPClientConnection: ChannelInboundHandler {
         idleUntil = .distantFuture
         decoder.expectResponse(to: next.request.method)
         let headDue = next.request.headTimeout.map { NIODeadline.now() + TimeAmount($0) }
-        deadline?.move(to: [headDue, next.due].compactMap { $0 }.min())
-
+        deadline?.move(to: [headDue, next.nextDue].compactMap { $0 }.min())
+        next.noteWritten()
+        if let ready = next.ready {
+            context.writeAndFlush(wrapOutboundOut(ready), promise: nil)
+            return
+        }
         let request = next.request
         var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + request.body.count)
         request.head.encode(framing: request.framing, into: &buffer)
         buffer.writeBytes(request.body)
-        next.noteWritten()
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
@@ -158,7 +161,7 @@ final class HTTPClientConnection: ChannelInboundHandler {
         switch part {
         case .head(let head):
             hasHead = true
-            deadline?.move(to: transaction.due)
+            deadline?.move(to: transaction.nextDue)
             transaction.deliver(.head(head))
         case .body(let bytes):
             transaction.deliver(.body(Array(bytes.readableBytesView)))
@@ -201,6 +204,10 @@ final class HTTPClientConnection: ChannelInboundHandler {
 
     private func deadlinePassed() {
         guard let transaction else { return close() }  // idle for long enough
+        if transaction.losePatience() {
+            if let still = self.transaction { deadline?.move(to: still.nextDue) }
+            return
+        }
         if let timeout = transaction.request.timeout, let due = transaction.due, due <= .now() {
             failAndClose(.timedOut(after: timeout))
         } else {

@@ -11,62 +11,51 @@ import Synchronization
 /// answered 500, and a stream without an end is cut off, so that a client never waits for somebody who has
 /// left.
 package final class HTTPExchange: Sendable {
-    package let method: String
-    package let target: HTTPTarget
-    package let headers: HTTPHeaders
     /// All of it; at most ``HTTPMessageLimits/bodyBytesMax``.
     package let body: [UInt8]
-    /// The client's address, `nil` where the system does not tell.
-    package let remoteAddress: String?
-    package let remotePort: Int?
-    package let remoteIsLoopback: Bool
-    /// The port of our end of the connection.
-    package let localPort: Int?
-    /// Whether it came over TLS to this very listener.
-    package let isSecure: Bool
-    /// Whose certificate the client has proved to be its own; `nil`: it showed none.
-    package let peer: PeerCertificate?
-    /// The loop of the client's connection. Work that stays on it needs no change of thread.
-    package let eventLoop: any EventLoop
-
-    private let connection: NIOLoopBound<HTTPServerConnection>
-    private let channel: any Channel
+    let checked: CheckedHead
+    private let place: ClientPlace
     private let serial: UInt64
-    private let isOver = Mutex(false)
+    private let isOver = Atomic(false)
 
-    init(
-        _ head: HTTPRequestHead, _ target: HTTPTarget, body: [UInt8], serial: UInt64,
-        connection: HTTPServerConnection, channel: any Channel, isSecure: Bool, peer: PeerCertificate?
-    ) {
-        self.isSecure = isSecure
-        self.peer = peer
-        method = head.method
-        self.target = target
-        headers = head.headers
+    init(_ checked: CheckedHead, body: [UInt8], serial: UInt64, at place: ClientPlace) {
+        self.checked = checked
         self.body = body
         self.serial = serial
-        self.channel = channel
-        eventLoop = channel.eventLoop
-        self.connection = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-        remoteAddress = channel.remoteAddress?.plainIPAddress
-        remotePort = channel.remoteAddress?.port
-        localPort = channel.localAddress?.port
-        remoteIsLoopback = channel.remoteAddress?.isLoopback ?? false
+        self.place = place
     }
 
     deinit {
-        guard !isOver.withLock({ $0 }) else { return }
+        guard !isOver.load(ordering: .acquiring) else { return }
         onLoop { [serial] in $0.abandon(serial) }
     }
 
+    package var method: String { checked.head.method }
+    package var target: HTTPTarget { checked.target }
+    package var headers: HTTPHeaders { checked.head.headers }
+    /// The client's address, `nil` where the system does not tell.
+    package var remoteAddress: String? { place.remoteAddress }
+    package var remotePort: Int? { place.remotePort }
+    package var remoteIsLoopback: Bool { place.remoteIsLoopback }
+    /// The port of our end of the connection.
+    package var localPort: Int? { place.localPort }
+    /// Whether it came over TLS to this very listener.
+    package var isSecure: Bool { place.isSecure }
+    /// Whose certificate the client has proved to be its own; `nil`: it showed none.
+    package var peer: PeerCertificate? { place.peer }
+    /// The loop of the client's connection. Work that stays on it needs no change of thread.
+    package var eventLoop: any EventLoop { place.eventLoop }
+
+    var allocator: ByteBufferAllocator { place.channel.allocator }
+
     /// Percent-decoded, without the query; see ``HTTPTarget/path``.
-    package var path: String { target.path }
+    package var path: String { checked.target.path }
     /// See ``HTTPTarget/query``.
-    package var query: [(String, String)] { target.query }
+    package var query: [(String, String)] { checked.target.query }
 
     /// Whether what is written now will soon be on the wire: `false` while the client reads more slowly than
     /// we write.
-    package var isWritable: Bool { channel.isWritable }
+    package var isWritable: Bool { place.channel.isWritable }
 
     /// The whole answer, in one write. Length, date and what concerns the connection are added here; such
     /// fields in `headers` are left out.
@@ -97,18 +86,20 @@ package final class HTTPExchange: Sendable {
         onLoop { [serial] in $0.onClose(serial, body) }
     }
 
-    private func markOver() -> Bool {
-        isOver.withLock { isOver in
-            defer { isOver = true }
-            return !isOver
-        }
+    /// The answer 200 with a body of JSON, in one write. On the exchange's own loop only.
+    func respond(json: [UInt8]) {
+        guard markOver() else { return }
+        place.connection.value.respond(serial, json: json)
     }
 
+    private func markOver() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }
+
     private func onLoop(_ body: @escaping @Sendable (HTTPServerConnection) -> Void) {
-        if eventLoop.inEventLoop {
+        let connection = place.connection
+        if place.eventLoop.inEventLoop {
             body(connection.value)
         } else {
-            eventLoop.execute { [connection] in body(connection.value) }
+            place.eventLoop.execute { body(connection.value) }
         }
     }
 }

@@ -17,7 +17,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private enum Phase {
         /// Between two requests, or within a head.
         case head
-        case body(HTTPRequestHead, HTTPTarget)
+        case body(CheckedHead)
         case exchange(OpenExchange)
         /// Our side is closed, or is being closed; what still comes is thrown away.
         case lingering(bytesLeft: Int)
@@ -39,6 +39,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     private var context: ChannelHandlerContext?
     private var localAddress: String?
+    /// From the first request on.
+    private var place: ClientPlace?
     private var deadline: MovingDeadline?
     private var waitsFor = HTTPServerWait.nothing
     /// What had not been taken by the client when a deadline last passed.
@@ -71,6 +73,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.stop()
         self.context = nil
+        place = nil
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -160,27 +163,38 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private func take(_ part: HTTPRequestDecoder.Part) throws(HTTPWireError) {
         switch (part, phase) {
         case (.head(let head), _):
-            let target = try HTTPTarget(head.target, method: head.method)
-            if let refusal = setup.hosts.refusal(of: head, target: target, localAddress: localAddress) {
-                return refuse(refusal)
+            if let known = decoder.knownHead?.note.withLock({ $0 as? CheckedHead }) {
+                phase = .body(known)
+            } else {
+                try check(head)
             }
-            if head.headers.contains("expect"), head.version == .v1_1 {
-                guard head.expectsContinue else { return refuse(.unknownExpectation) }
-                if decoder.awaitsBody, decoder.bufferedBytes == 0 { sendContinue() }
-            }
-            phase = .body(head, target)
         case (.body(let bytes), _):
             guard setup.budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
             bodyBytesHeld += bytes.readableBytes
             body.append(contentsOf: bytes.readableBytesView)
-        case (.end, .body(let head, let target)):
-            handOver(head, target)
+        case (.end, .body(let head)):
+            handOver(head)
         case (.end, _):
             break  // of a request that was refused by its head
         }
     }
 
-    private func handOver(_ head: HTTPRequestHead, _ target: HTTPTarget) {
+    private func check(_ head: HTTPRequestHead) throws(HTTPWireError) {
+        let target = try HTTPTarget(head.target, method: head.method)
+        if let refusal = setup.hosts.refusal(of: head, target: target, localAddress: localAddress) {
+            return refuse(refusal)
+        }
+        let checked = CheckedHead(head, target)
+        phase = .body(checked)
+        guard head.headers.contains("expect"), head.version == .v1_1 else {
+            decoder.knownHead?.note.withLock { $0 = checked }
+            return
+        }
+        guard head.expectsContinue else { return refuse(.unknownExpectation) }
+        if decoder.awaitsBody, decoder.bufferedBytes == 0 { sendContinue() }
+    }
+
+    private func handOver(_ head: CheckedHead) {
         guard let context else { return }
         if let peer, peer.notAfter < setup.now() { return refuse(.certificateIsOver) }
         serial += 1
@@ -188,10 +202,9 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         phase = .exchange(OpenExchange(head, serial: serial))
         let body = body
         self.body = []
-        setup.handler(
-            HTTPExchange(
-                head, target, body: body, serial: serial, connection: self, channel: context.channel,
-                isSecure: setup.isSecure, peer: peer))
+        let place = place ?? ClientPlace(self, context.channel, isSecure: setup.isSecure, peer: peer)
+        self.place = place
+        setup.handler(HTTPExchange(head, body: body, serial: serial, at: place))
     }
 
     /// Deadline and reading as the phase now wants them.
@@ -217,6 +230,21 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
         var buffer = head(status, headers, framing, persistence, roomFor: bytes.count)
         if exchange.mayHaveBody(status: status) { buffer.writeBytes(bytes) }
+        finish(with: buffer, persistence)
+    }
+
+    /// The answer of most calls.
+    func respond(_ serial: UInt64, json: [UInt8]) {
+        guard let exchange = open(serial) else { return }
+        guard exchange.stream == nil else { return abandon(serial) }
+        let framing = exchange.framing(status: 200, length: json.count)
+        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
+        guard persistence == .implied, exchange.mayHaveBody(status: 200), let context else {
+            return respond(serial, 200, [("Content-Type", "application/json")], json)
+        }
+        var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + json.count)
+        heads.writeJSON(length: json.count, into: &buffer)
+        buffer.writeBytes(json)
         finish(with: buffer, persistence)
     }
 

@@ -11,6 +11,8 @@ final class HTTPTransaction {
     }
 
     let request: HTTPClientRequest
+    /// The request as it goes over the wire, where somebody has made it ready; it must be the same.
+    let ready: ByteBuffer?
     /// When the caller no longer wants an answer.
     let due: NIODeadline?
     private let loop: any EventLoop
@@ -21,11 +23,15 @@ final class HTTPTransaction {
     /// Whether bytes of the request were handed to the system.
     private(set) var wasWritten = false
 
+    /// When somebody wants to know that nothing has come yet.
+    private var patience: (due: NIODeadline, isOver: () -> Void)?
+
     init(
-        _ request: HTTPClientRequest, on loop: any EventLoop,
+        _ request: HTTPClientRequest, ready: ByteBuffer? = nil, on loop: any EventLoop,
         _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
     ) {
         self.request = request
+        self.ready = ready
         self.loop = loop
         self.sink = sink
         due = request.timeout.map { .now() + TimeAmount($0) }
@@ -33,11 +39,35 @@ final class HTTPTransaction {
 
     var isOver: Bool { if case .over = state { true } else { false } }
 
+    /// The next moment at which something is to be done if nothing comes.
+    var nextDue: NIODeadline? {
+        guard let patience else { return due }
+        return due.map { min($0, patience.due) } ?? patience.due
+    }
+
+    /// Has `isOver` called, once and on the loop, if the last event has not come by then; before the transaction is submitted.
+    func tell(at due: NIODeadline, _ isOver: @escaping () -> Void) { patience = (due, isOver) }
+
+    /// - Returns: whether that moment has come only now.
+    func losePatience() -> Bool {
+        guard let patience, patience.due <= .now() else { return false }
+        self.patience = nil
+        patience.isOver()
+        return true
+    }
+
     func wait(in pool: HTTPClientPool, atMost limit: Duration) {
         state = .waiting(in: pool)
-        let limitDue = NIODeadline.now() + TimeAmount(limit)
-        waitTimer = loop.assumeIsolated().scheduleTask(deadline: min(limitDue, due ?? limitDue)) {
-            self.waitedTooLong(limit)
+        wait(until: .now() + TimeAmount(limit), limit)
+    }
+
+    private func wait(until limitDue: NIODeadline, _ limit: Duration) {
+        waitTimer = loop.assumeIsolated().scheduleTask(deadline: min(limitDue, nextDue ?? limitDue)) {
+            if self.losePatience() {
+                if case .waiting = self.state { self.wait(until: limitDue, limit) }
+            } else {
+                self.waitedTooLong(limit)
+            }
         }
     }
 
@@ -60,6 +90,7 @@ final class HTTPTransaction {
         state = .over
         waitTimer?.cancel()
         waitTimer = nil
+        patience = nil
         let last = sink
         sink = nil
         last?(event)
@@ -77,6 +108,7 @@ final class HTTPTransaction {
         state = .over
         waitTimer?.cancel()
         waitTimer = nil
+        patience = nil
         switch before {
         case .waiting(let pool): pool.forget(self)
         case .running(let connection): connection.close()

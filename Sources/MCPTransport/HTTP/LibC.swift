@@ -19,4 +19,14 @@ enum LibC {
     static func text(of code: Int32) -> String { String(cString: strerror(code)).lowercased() }
 
     static var secondsSince1970: Int64 { Int64(time(nil)) }
+
+    /// Random numbers that nobody can guess, as many as one question brings (getentropy(3): 256 bytes); none where the system has
+    /// none.
+    static func randomWords() -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: 32)
+        let isFilled = words.withUnsafeMutableBytes { bytes in
+            bytes.baseAddress.map { getentropy($0, bytes.count) == 0 } ?? false
+        }
+        return isFilled ? words : []
+    }
 }

@@ -11,11 +11,11 @@ struct OpenExchange {
     var stream: HTTPBodyFraming?
     var onClose: [@Sendable () -> Void] = []
 
-    init(_ head: HTTPRequestHead, serial: UInt64) {
+    init(_ checked: CheckedHead, serial: UInt64) {
         self.serial = serial
-        method = head.method
-        version = head.version
-        keepsAlive = head.keepsAlive
+        method = checked.head.method
+        version = checked.head.version
+        keepsAlive = checked.keepsAlive
     }
 
     /// Whether bytes may follow the head of an answer with that status.

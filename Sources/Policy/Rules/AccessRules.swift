@@ -114,6 +114,13 @@ package struct AccessRules: Hashable, Sendable {
         }
     }
 
+    /// Whether ``requireRecord(of:_:_:arguments:)`` can hold for any arguments.
+    package func mayRequireRecord(of verb: AccessVerb, _ target: AccessTarget, _ standing: AccessStanding)
+        -> Bool
+    {
+        standing.allows.contains { rules[$0].isRecordRequired && rules[$0].covers(verb, of: target) }
+    }
+
     /// Whether there may be anything of a server that one may see: otherwise the server is as if it were not there.
     package func maySee(
         anythingOf servers: [String], through virtualServer: String?, _ standing: AccessStanding

@@ -47,6 +47,7 @@ struct HeardLink: BackendLink {
     func whenAttentive() async { await link.whenAttentive() }
     func close() async -> String? { await link.close() }
     var sessionNumber: Int { link.sessionNumber }
+    var httpLink: HTTPLink? { link.httpLink }
 }
 
 /// Runs once, whoever comes first.

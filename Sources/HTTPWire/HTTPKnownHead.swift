@@ -1,0 +1,72 @@
+import NIOCore
+package import Synchronization
+
+/// A request's head that was understood, kept for when the same bytes come again: a client repeats its head to the byte as long as
+/// what it asks for has the same name and length.
+///
+/// The same bytes always mean the same head, so nothing is decided by this that the decoder would decide otherwise.
+package final class HTTPKnownHead: Sendable {
+    package let head: HTTPRequestHead
+    /// Whatever else follows from the head on its connection, as those found it who took the head.
+    package let note = Mutex<(any HTTPHeadNote)?>(nil)
+    let bytes: [UInt8]
+    let length: BodyLength
+
+    init(_ head: HTTPRequestHead, bytes: [UInt8], length: BodyLength) {
+        self.head = head
+        self.bytes = bytes
+        self.length = length
+    }
+}
+
+/// What somebody has found out about a head.
+package protocol HTTPHeadNote: AnyObject, Sendable {}
+
+/// The last heads of one connection.
+struct HTTPKnownHeads: Sendable {
+    /// A client that calls a few things in turn repeats a few heads.
+    private static let countMax = 4
+    /// Of all of them; what was read from them takes about as much again. Idle connections are many.
+    private static let bytesMax = 3 * 1024
+
+    private var heads: [HTTPKnownHead] = []
+
+    /// The head that stands at the front of `buffer`, and is taken off it.
+    ///
+    /// - Complexity: O(bytes of a head) for each that is kept
+    mutating func take(from buffer: inout ByteBuffer) -> HTTPKnownHead? {
+        guard !heads.isEmpty else { return nil }
+        let place = buffer.withUnsafeReadableBytes { bytes in
+            heads.lastIndex { Self.begins(bytes, with: $0.bytes) }
+        }
+        guard let place else { return nil }
+        buffer.moveReaderIndex(forwardBy: heads[place].bytes.count)
+        return heads[place]
+    }
+
+    mutating func keep(_ head: HTTPKnownHead) {
+        guard head.bytes.count <= Self.bytesMax else { return }
+        heads.append(head)
+        while heads.count > Self.countMax || heads.reduce(0, { $0 + $1.bytes.count }) > Self.bytesMax {
+            heads.removeFirst()
+        }
+    }
+
+    private static func begins(_ bytes: UnsafeRawBufferPointer, with head: [UInt8]) -> Bool {
+        guard bytes.count >= head.count else { return false }
+        return head.withUnsafeBytes { head in
+            // From the end: what tells two heads of one client apart, their lengths and names, seldom stands at the front.
+            var at = head.count
+            while at >= 8 {
+                at -= 8
+                let one = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+                if one != head.loadUnaligned(fromByteOffset: at, as: UInt64.self) { return false }
+            }
+            while at > 0 {
+                at -= 1
+                if bytes[at] != head[at] { return false }
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,202 @@
+package import JSONSlice
+
+/// A `tools/call` of 2026-07-28 with nothing out of the ordinary in it: what most calls are, read in one walk and written for its server
+/// in one copy.
+///
+/// ``message(number:name:begunBy:)`` gives the bytes that the general way (``RPCMessage``, ``RequestMeta``) gives; whatever would need
+/// more than that (progress, log messages, a trace of the client's, extensions, rounds of input) is none, and goes that way.
+package struct PlainToolCall: Sendable {
+    /// As the client sent it.
+    package let id: JSON
+    package let params: JSON
+    /// A JSON string without escapes.
+    package let name: JSON
+    package let arguments: JSON?
+    /// The client's capabilities object.
+    package let capabilities: JSON
+    package let clientInfo: JSON?
+
+    private let namePlace: Range<Int>
+    /// `_meta` with the comma that goes with it.
+    private let metaPlace: Range<Int>
+    /// Behind the last member that stays.
+    private let end: Int
+
+    /// What is read of params before all of it is known.
+    private struct Reading {
+        var name: JSON.MemberPlace?
+        var arguments: JSON.MemberPlace?
+        var meta: JSON.MemberPlace?
+        /// The ends of the members before and behind `_meta`.
+        var endBeforeMeta: Int?
+        var startBehindMeta: Int?
+        var lastEnd = 0
+        var isPlain = true
+    }
+
+    /// - Returns: `nil` for anything else.
+    /// - Complexity: O(bytes)
+    package init?(_ document: JSON) {
+        var (id, params): (JSON?, JSON?)
+        var (isVersion, isCall, isPlain) = (false, false, true)
+        document.forEachMember { key, value in
+            switch key {
+            case "jsonrpc": isVersion = value == ("\"2.0\"" as StaticString)
+            case "id": id = value
+            case "method": isCall = value == ("\"tools/call\"" as StaticString)
+            case "params": params = value
+            default: isPlain = false
+            }
+        }
+        guard isVersion, isCall, isPlain, let id, let params, Self.isPlainID(id), params.kind == .object
+        else {
+            return nil
+        }
+        var reading = Reading()
+        params.forEachPlace { key, place in
+            switch key {
+            case "name": reading.name = place
+            case "arguments": reading.arguments = place
+            case "_meta":
+                reading.meta = place
+                reading.endBeforeMeta = reading.lastEnd == 0 ? nil : reading.lastEnd
+                return
+            default: reading.isPlain = false
+            }
+            if reading.meta != nil, reading.startBehindMeta == nil {
+                reading.startBehindMeta = place.whole.lowerBound
+            }
+            reading.lastEnd = place.whole.upperBound
+        }
+        guard reading.isPlain, let namePlace = reading.name, let metaPlace = reading.meta,
+            let meta = Meta(params.value(at: metaPlace))
+        else { return nil }
+        let name = params.value(at: namePlace)
+        guard name.kind == .string, !name.bytes.contains(UInt8(ascii: "\\")) else { return nil }
+        self.id = id
+        self.params = params
+        self.name = name
+        arguments = reading.arguments.map { params.value(at: $0) }
+        capabilities = meta.capabilities
+        clientInfo = meta.clientInfo
+        self.namePlace = namePlace.value
+        // As ``JSON/removing(where:)`` would: behind a member that stays, the comma before goes; in front of all, the comma after.
+        self.metaPlace =
+            reading.endBeforeMeta.map { $0..<metaPlace.whole.upperBound }
+            ?? metaPlace.whole.lowerBound..<(reading.startBehindMeta ?? metaPlace.whole.upperBound)
+        end = reading.lastEnd
+    }
+
+    /// Digits, or a text without escapes.
+    private static func isPlainID(_ id: JSON) -> Bool {
+        guard id.bytes.count <= RPCID.bytesMax else { return false }
+        switch id.kind {
+        case .string: return !id.bytes.contains(UInt8(ascii: "\\"))
+        case .number:
+            return id.bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        default: return false
+        }
+    }
+
+    /// `_meta` of what is plain: version and capabilities, perhaps who the client is.
+    private struct Meta {
+        var capabilities = JSON.emptyObject
+        var clientInfo: JSON?
+
+        init?(_ meta: JSON) {
+            var (isVersion, hasCapabilities, isPlain) = (false, false, meta.kind == .object)
+            meta.forEachMember { key, value in
+                switch key {
+                case "io.modelcontextprotocol/protocolVersion":
+                    isVersion = value == ("\"2026-07-28\"" as StaticString)
+                case "io.modelcontextprotocol/clientCapabilities":
+                    hasCapabilities = value.kind == .object
+                    capabilities = value
+                case "io.modelcontextprotocol/clientInfo":
+                    isPlain = isPlain && value.kind == .object
+                    clientInfo = value
+                default: isPlain = false
+                }
+            }
+            guard isPlain, isVersion, hasCapabilities, capabilities["extensions"] == nil else { return nil }
+        }
+    }
+
+    // MARK: For the server
+
+    /// The message as the server gets it.
+    ///
+    /// - Parameters:
+    ///   - number: its id there.
+    ///   - name: the server's own name of the tool, as a JSON string.
+    ///   - id: of the call, which begins the trace that the server is told of (``TraceContext/init(begunBy:)``).
+    /// - Complexity: O(bytes), one copy.
+    package func message(number: Int, name: JSON, begunBy id: CallID) -> [UInt8] {
+        var message: [UInt8] = []
+        message.reserveCapacity(params.bytes.count + name.bytes.count + Self.room)
+        message.append(#"{"jsonrpc":"2.0","id":"#)
+        message.append(decimal: number)
+        message.append(#","method":"tools/call","params":"#)
+        let isNameFirst = namePlace.lowerBound < metaPlace.lowerBound
+        if !isNameFirst { message.append(contentsOf: params.bytes[..<metaPlace.lowerBound]) }
+        message.append(
+            contentsOf: params.bytes[
+                (isNameFirst ? params.bytes.startIndex : metaPlace.upperBound)..<namePlace.lowerBound])
+        message.append(contentsOf: name.bytes)
+        var at = namePlace.upperBound
+        if isNameFirst {
+            message.append(contentsOf: params.bytes[at..<metaPlace.lowerBound])
+            at = metaPlace.upperBound
+        }
+        if at < end {
+            message.append(contentsOf: params.bytes[at..<end])
+            at = end
+        }
+        message.append(
+            #","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#
+        )
+        message.append(contentsOf: capabilities.bytes)
+        if let clientInfo {
+            message.append(#","io.modelcontextprotocol/clientInfo":"#)
+            message.append(contentsOf: clientInfo.bytes)
+        }
+        message.append(#","traceparent":""#)
+        message.append(traceBegunBy: id)
+        message.append("\"}")
+        message.append(contentsOf: params.bytes[at...])
+        message.append(UInt8(ascii: "}"))
+        return message
+    }
+
+    /// What comes to the params and goes from them.
+    private static let room = 256
+}
+
+extension [UInt8] {
+    mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// As ``TraceContext/traceparent`` spells it.
+    fileprivate mutating func append(traceBegunBy id: CallID) {
+        guard id.low != 0 else { return append(contentsOf: TraceContext(begunBy: id).traceparent.utf8) }
+        append("00-")
+        append(hex: id.high)
+        append(hex: id.low)
+        append(UInt8(ascii: "-"))
+        append(hex: id.low)
+        append("-01")
+    }
+
+    private mutating func append(hex word: UInt64) {
+        for place in 0..<16 {
+            let digit = UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place))) & 15
+            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
+    }
+
+    mutating func append(decimal number: Int) {
+        guard number >= 0, number < 10 else { return append(contentsOf: String(number).utf8) }
+        append(UInt8(ascii: "0") + UInt8(number))
+    }
+}

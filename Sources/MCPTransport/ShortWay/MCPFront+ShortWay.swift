@@ -1,0 +1,53 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+
+/// Where calls enter the short way and leave it (docs/decisions/0039-the-short-way.md).
+extension MCPFront {
+    /// - Returns: whether the exchange is taken care of.
+    func takesShortWay(_ exchange: HTTPExchange) -> Bool {
+        guard let pass = exchange.checked.pass.withLock({ $0 }) else { return false }
+        return ShortCall.begin(exchange, pass, at: self)
+    }
+
+    /// Takes note of what a request that goes the long way has shown, for those with the same head that come after it.
+    ///
+    /// - Parameter request: checked, headers and all.
+    func learnShortWay(
+        of request: ModernRequest, _ exchange: HTTPExchange, _ visit: Visit,
+        _ description: EndpointDescription
+    ) {
+        guard request.method == Method.toolsCall, request.revision == .newestModern,
+            let name = request.params["name"]?.string, AcceptedTypes(exchange.headers).json,
+            // What such a caller may do is asked of its token with each request.
+            visit.principal.scopes == nil
+        else { return }
+        // A head whose pass is good and whose bodies fit none goes the long way for good.
+        if let known = exchange.checked.pass.withLock({ $0 }), known.isGood { return }
+        guard let admits = service.door.lasting(exchange),
+            let tool = service.toolPass(visit.endpoint, visit.principal, name)
+        else { return exchange.checked.pass.withLock { $0 = nil } }
+        let pass = ShortPass(visit, description, tool, name: .string(name), admits: admits)
+        exchange.checked.pass.withLock { $0 = pass }
+    }
+
+    /// Goes on with a call by the long way.
+    func carryOn(_ short: ShortCall, _ carried: CarriedCall) {
+        let (exchange, pass) = (short.exchange, short.pass)
+        let answer = HTTPAnswer(exchange, streams: streams)
+        do throws(ModernRefusal) {
+            let message: RPCMessage
+            do throws(RPCError) { message = try RPCMessage(short.document) } catch {
+                throw ModernRefusal(error)
+            }
+            let request = try ModernRequest(message) { exchange.headers.all($0) }
+            var service = service
+            service.call = { call, sink in pass.tool.carryOn(call, carried, sink) }
+            serve(request, exchange, answer, pass.visit, pass.description, by: service)
+        } catch {
+            // It was read and checked before, so this does not come; if it did, the call would be over here.
+            carried.adopt { _ in }.cancel()
+            answer.finish(RPCMessage.refusal(RPCID(short.call.id), error.error), status: error.status)
+        }
+    }
+}

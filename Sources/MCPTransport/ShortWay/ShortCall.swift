@@ -1,0 +1,208 @@
+import HTTPWire
+import JSONSlice
+import MCPModel
+import NIOCore
+import Synchronization
+
+/// A call on the short way: out over a connection of its client's own loop, and its answer back over the same, without a step between.
+///
+/// Only a complete result of JSON ends here. Whatever else comes, or does not come in time, is handed to the long way, which hears all
+/// that has come so far (docs/decisions/0039-the-short-way.md).
+final class ShortCall: Sendable {
+    fileprivate struct State {
+        var head: HTTPResponseHead?
+        var body: [UInt8] = []
+        var running: HTTPClientHandle?
+        var phase = Phase.waiting
+    }
+
+    fileprivate enum Phase {
+        case waiting
+        /// Its events are another's, who may not have come for them yet: those that came meanwhile.
+        case carried([HTTPClientEvent], (@Sendable (HTTPClientEvent) -> Void)?)
+        case over
+    }
+
+    let exchange: HTTPExchange
+    let pass: ShortPass
+    let call: PlainToolCall
+    let document: JSON
+    private let front: MCPFront
+    private let id: CallID
+    private let number: Int
+    private let start = ContinuousClock.now
+    private let startDue = NIODeadline.now()
+    private let state = Mutex(State())
+
+    /// Begins a call, if it may go this way.
+    ///
+    /// - Returns: `false` where nothing was done.
+    static func begin(_ exchange: HTTPExchange, _ pass: ShortPass, at front: MCPFront) -> Bool {
+        guard let document = try? JSON(validating: exchange.body[...], limits: front.limits.message.json),
+            let call = PlainToolCall(document), pass.fits(call), pass.isGood, pass.tool.places.enter()
+        else { return false }
+        guard let number = pass.tool.lane.enter() else {
+            pass.tool.places.leave(after: nil)
+            return false
+        }
+        ShortCall(exchange, pass, call, document, number, at: front).begin()
+        return true
+    }
+
+    private init(
+        _ exchange: HTTPExchange, _ pass: ShortPass, _ call: PlainToolCall, _ document: JSON, _ number: Int,
+        at front: MCPFront
+    ) {
+        self.exchange = exchange
+        self.pass = pass
+        self.call = call
+        self.document = document
+        self.front = front
+        self.number = number
+        id = CallID.random()
+    }
+
+    private func begin() {
+        let lane = pass.tool.lane
+        exchange.onClose { self.clientGone() }
+        let isOpen = lane.link.enter(self, number)
+        let running = lane.link.client.http.send(
+            ready: lane.bytes(
+                call.message(number: number, name: lane.name, begunBy: id), from: exchange.allocator),
+            lane.request, on: exchange.eventLoop, patience: min(pass.tool.callMax, lane.patience),
+            impatient: { self.carryOn() }, { self.take($0) })
+        let isOver = state.withLock { state in
+            state.running = running
+            if case .over = state.phase { return true }
+            return false
+        }
+        if isOver { running?.cancel() }
+        if !isOpen { linkClosed() }
+        if running == nil {
+            take(.failed(HTTPClientError(.shutDown, origin: lane.request.url.origin, notSent: true)))
+        }
+    }
+
+    // MARK: What comes
+
+    private func take(_ event: HTTPClientEvent) {
+        enum Step { case wait, evaluate, carryOn, tell(@Sendable (HTTPClientEvent) -> Void) }
+        let limit = front.limits.message.bytesMax
+        let step: Step = state.withLock { state in
+            switch state.phase {
+            case .over: return .wait
+            case .carried(_, let sink?): return .tell(sink)
+            case .carried(let events, nil):
+                state.phase = .carried(events + [event], nil)
+                return .wait
+            case .waiting: break
+            }
+            switch event {
+            case .head(let head):
+                state.head = head
+                return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn
+            case .body(let bytes):
+                if state.body.isEmpty { state.body = bytes } else { state.body += bytes }
+                return state.body.count <= limit ? .wait : .carryOn
+            case .end: return .evaluate
+            case .failed: return .carryOn
+            }
+        }
+        switch step {
+        case .wait: break
+        case .tell(let sink): sink(event)
+        case .carryOn:
+            if case .failed = event { carryOn(with: event) } else { carryOn() }
+        case .evaluate: evaluate()
+        }
+    }
+
+    /// The whole answer is here.
+    private func evaluate() {
+        let body = state.withLock { $0.body }
+        guard let document = try? JSON(validating: body[...], limits: front.limits.message.json),
+            let answer = PlainToolAnswer(document, to: number)
+        else { return carryOn(with: .end) }
+        guard end() else { return }
+        let elapsed = start.duration(to: .now)
+        pass.tool.lane.leave(.answered)
+        pass.tool.places.leave(after: elapsed)
+        pass.tool.ended(
+            ToolPass.End(
+                id: id, answer: (answer.result.bytes, answer.isError), arguments: call.arguments?.bytes,
+                elapsed: elapsed))
+        let serverInfo = pass.description.serverInfo
+        if let outward = pass.tool.outward, !answer.namesNoResource {
+            let shown = EraBridge.withServerInfo(outward(answer.result), serverInfo)
+            exchange.respond(json: PlainToolAnswer.message(id: call.id, shown))
+        } else {
+            exchange.respond(json: answer.message(id: call.id, serverInfo: serverInfo))
+        }
+    }
+
+    // MARK: Other ends
+
+    private func clientGone() {
+        guard end() else { return }
+        pass.tool.lane.leave(.cancelled)
+        pass.tool.places.leave(after: nil)
+        pass.tool.ended(
+            ToolPass.End(
+                id: id, answer: nil, arguments: call.arguments?.bytes, elapsed: start.duration(to: .now)))
+        state.withLock { $0.running }?.cancel()
+    }
+
+    /// The link was closed over which it went. From any thread.
+    func linkClosed() {
+        exchange.eventLoop.execute { self.carryOn() }
+    }
+
+    /// - Returns: whether it waited until now.
+    private func end() -> Bool {
+        let isFirst = state.withLock { state in
+            guard case .waiting = state.phase else { return false }
+            state.phase = .over
+            return true
+        }
+        if isFirst { pass.tool.lane.link.leave(number) }
+        return isFirst
+    }
+
+    // MARK: The long way
+
+    /// Gives the call to the long way, from where it is.
+    ///
+    /// - Parameter last: what has come and is not kept yet.
+    private func carryOn(with last: HTTPClientEvent? = nil) {
+        let isFirst = state.withLock { state in
+            guard case .waiting = state.phase else { return false }
+            state.phase = .carried(state.past + (last.map { [$0] } ?? []), nil)
+            return true
+        }
+        guard isFirst else { return }
+        pass.tool.lane.link.leave(number)
+        pass.tool.lane.leave(.carried)
+        front.carryOn(
+            self,
+            CarriedCall(
+                id: id, start: start, startDue: startDue, number: number,
+                connection: pass.tool.lane.connection, adopt: { self.adopt($0) }))
+    }
+
+    private func adopt(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle {
+        let (past, running): ([HTTPClientEvent], HTTPClientHandle?) = state.withLock { state in
+            guard case .carried(let events, _) = state.phase else { return ([], state.running) }
+            state.phase = .carried([], sink)
+            return (events, state.running)
+        }
+        for event in past { sink(event) }
+        return running ?? HTTPClientHandle {}
+    }
+}
+
+extension ShortCall.State {
+    /// What has come so far.
+    fileprivate var past: [HTTPClientEvent] {
+        (head.map { [.head($0)] } ?? []) + (body.isEmpty ? [] : [.body(body)])
+    }
+}

@@ -1,0 +1,45 @@
+package import JSONSlice
+package import MCPModel
+
+/// What was decided about one caller's calls of one tool at one endpoint, for as long as nothing that it rests on is another: where they
+/// go, and that they may.
+///
+/// Only for calls on which everything can be decided without their arguments, and that nobody counts or wants recorded beforehand.
+package struct ToolPass: Sendable {
+    /// The end of a call that went the short way.
+    package struct End: Sendable {
+        package var id: CallID
+        /// `nil`: its caller wanted no answer any more.
+        package var answer: (result: ArraySlice<UInt8>, isError: Bool)?
+        package var arguments: ArraySlice<UInt8>?
+        package var elapsed: Duration
+    }
+
+    /// Whether all that was decided still holds.
+    package var isGood: @Sendable () -> Bool
+    package var lane: BackendLane
+    /// Those of the server's calls.
+    package var places: CallPlaces
+    /// What a call is given from here.
+    package var callMax: Duration
+    /// How the endpoint shows the URIs in a result; `nil`: as they are.
+    package var outward: (@Sendable (JSON) -> JSON)?
+    /// Called once for each call that was not carried on, when it is over: records it.
+    package var ended: @Sendable (End) -> Void
+    /// Has a call carried on by the long way; it keeps its place until its end.
+    package var carryOn: @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
+
+    package init(
+        isGood: @escaping @Sendable () -> Bool, lane: BackendLane, places: CallPlaces, callMax: Duration,
+        outward: (@Sendable (JSON) -> JSON)?, ended: @escaping @Sendable (End) -> Void,
+        carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
+    ) {
+        self.isGood = isGood
+        self.lane = lane
+        self.places = places
+        self.callMax = callMax
+        self.outward = outward
+        self.ended = ended
+        self.carryOn = carryOn
+    }
+}
