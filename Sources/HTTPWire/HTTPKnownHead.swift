@@ -1,18 +1,18 @@
 import NIOCore
 package import Synchronization
 
-/// A request's head that was understood, kept for when the same bytes come again: a client repeats its head to the byte as long as
-/// what it asks for has the same name and length.
+/// A head that was understood, kept for when the same bytes come again: a client repeats its head to the byte as long as what it asks
+/// for has the same name and length, and a server within one second.
 ///
 /// The same bytes always mean the same head, so nothing is decided by this that the decoder would decide otherwise.
-package final class HTTPKnownHead: Sendable {
-    package let head: HTTPRequestHead
+package final class HTTPKnownHead<Head: Sendable>: Sendable {
+    package let head: Head
     /// Whatever else follows from the head on its connection, as those found it who took the head.
     package let note = Mutex<(any HTTPHeadNote)?>(nil)
     let bytes: [UInt8]
     let length: BodyLength
 
-    init(_ head: HTTPRequestHead, bytes: [UInt8], length: BodyLength) {
+    init(_ head: Head, bytes: [UInt8], length: BodyLength) {
         self.head = head
         self.bytes = bytes
         self.length = length
@@ -23,18 +23,18 @@ package final class HTTPKnownHead: Sendable {
 package protocol HTTPHeadNote: AnyObject, Sendable {}
 
 /// The last heads of one connection.
-struct HTTPKnownHeads: Sendable {
+struct HTTPKnownHeads<Head: Sendable>: Sendable {
     /// A client that calls a few things in turn repeats a few heads.
-    private static let countMax = 4
+    private static var countMax: Int { 4 }
     /// Of all of them; what was read from them takes about as much again. Idle connections are many.
-    private static let bytesMax = 3 * 1024
+    private static var bytesMax: Int { 3 * 1024 }
 
-    private var heads: [HTTPKnownHead] = []
+    private var heads: [HTTPKnownHead<Head>] = []
 
     /// The head that stands at the front of `buffer`, and is taken off it.
     ///
     /// - Complexity: O(bytes of a head) for each that is kept
-    mutating func take(from buffer: inout ByteBuffer) -> HTTPKnownHead? {
+    mutating func take(from buffer: inout ByteBuffer) -> HTTPKnownHead<Head>? {
         guard !heads.isEmpty else { return nil }
         let place = buffer.withUnsafeReadableBytes { bytes in
             heads.lastIndex { Self.begins(bytes, with: $0.bytes) }
@@ -44,7 +44,7 @@ struct HTTPKnownHeads: Sendable {
         return heads[place]
     }
 
-    mutating func keep(_ head: HTTPKnownHead) {
+    mutating func keep(_ head: HTTPKnownHead<Head>) {
         guard head.bytes.count <= Self.bytesMax else { return }
         heads.append(head)
         while heads.count > Self.countMax || heads.reduce(0, { $0 + $1.bytes.count }) > Self.bytesMax {

@@ -5,7 +5,7 @@ package import NIOCore
 /// A value without I/O: feed it what arrives, in any pieces, and take parts until it wants more. The parts
 /// (body pieces joined) and the error do not depend on how the bytes were cut. After an error the connection
 /// is of no use: nobody knows where a next request would start.
-package struct HTTPRequestDecoder: Sendable {
+package struct HTTPRequestDecoder: ~Copyable, Sendable {
     package enum Part: Equatable, Sendable {
         case head(HTTPRequestHead)
         /// At least one byte.
@@ -26,10 +26,10 @@ package struct HTTPRequestDecoder: Sendable {
     private var headReader: HeadReader
     private var bodyReader: BodyReader
     private var buffer = DecoderBuffer()
-    private var knownHeads = HTTPKnownHeads()
+    private var knownHeads = HTTPKnownHeads<HTTPRequestHead>()
     /// The head that came last, as it is kept: the same object whenever it is one of those that came lately. `nil` before the first, and
     /// for one that came in several pieces.
-    package private(set) var knownHead: HTTPKnownHead?
+    package private(set) var knownHead: HTTPKnownHead<HTTPRequestHead>?
 
     package init(limits: HTTPMessageLimits = .standard) {
         self.limits = limits
@@ -92,7 +92,9 @@ package struct HTTPRequestDecoder: Sendable {
         }
     }
 
-    private mutating func again(_ known: HTTPKnownHead) throws(HTTPWireError) -> HTTPRequestHead {
+    private mutating func again(_ known: HTTPKnownHead<HTTPRequestHead>) throws(HTTPWireError)
+        -> HTTPRequestHead
+    {
         bodyReader = try BodyReader(known.length, limits: limits)
         knownHead = known
         stage = .body

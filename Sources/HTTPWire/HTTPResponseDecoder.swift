@@ -4,7 +4,7 @@ package import NIOCore
 ///
 /// It must be told which request each response answers, because that decides where its body ends (RFC 9112
 /// §6.3).
-package struct HTTPResponseDecoder: Sendable {
+package struct HTTPResponseDecoder: ~Copyable, Sendable {
     package enum Part: Equatable, Sendable {
         /// The real response; interim ones (1xx) are skipped.
         case head(HTTPResponseHead)
@@ -29,6 +29,8 @@ package struct HTTPResponseDecoder: Sendable {
     private var method = ""
     private var interimResponses = 0
     private var saysKeepAlive = true
+    /// Answers to `HEAD` are none of them: their lengths are not what their fields say.
+    private var knownHeads = HTTPKnownHeads<HTTPResponseHead>()
     /// Whether the last response left the connection fit for another request.
     package private(set) var isReusable = true
 
@@ -106,7 +108,14 @@ package struct HTTPResponseDecoder: Sendable {
     /// Skips interim responses up to the real one.
     private mutating func head() throws(HTTPWireError) -> HTTPResponseHead? {
         while true {
+            let mayBeKnown = headReader.isUntouched && method != "HEAD"
+            if mayBeKnown, let known = knownHeads.take(from: &buffer.bytes) {
+                buffer.releaseIfEmpty()
+                return try begin(known.head, known.length)
+            }
+            let before = buffer.bytes
             try headReader.take(&buffer.bytes)
+            let count = before.readableBytes - buffer.bytes.readableBytes
             buffer.releaseIfEmpty()
             guard headReader.isComplete else { return nil }
             let reader = headReader
@@ -122,10 +131,19 @@ package struct HTTPResponseDecoder: Sendable {
             }
             let head = HTTPResponseHead(status: status, version: version, headers: reader.headers)
             let length = try BodyLength(ofResponse: status, to: method, version, head.headers)
-            bodyReader = try BodyReader(length, limits: limits)
-            saysKeepAlive = head.keepsAlive && !bodyReader.endsWithConnection
-            stage = .body
-            return head
+            if mayBeKnown, let bytes = before.getBytes(at: before.readerIndex, length: count) {
+                knownHeads.keep(HTTPKnownHead(head, bytes: bytes, length: length))
+            }
+            return try begin(head, length)
         }
+    }
+
+    private mutating func begin(
+        _ head: HTTPResponseHead, _ length: BodyLength
+    ) throws(HTTPWireError) -> HTTPResponseHead {
+        bodyReader = try BodyReader(length, limits: limits)
+        saysKeepAlive = head.keepsAlive && !bodyReader.endsWithConnection
+        stage = .body
+        return head
     }
 }

@@ -26,6 +26,43 @@ package struct JSONObjectWriter {
         bytes.append(contentsOf: value.bytes)
     }
 
+    /// Two hexadecimal digits for each byte, in lower case.
+    package mutating func put(_ key: StaticString, hex text: [UInt8]) {
+        begin(key)
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text {
+            bytes.append(Self.digit(byte >> 4))
+            bytes.append(Self.digit(byte & 15))
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// The same of two words, the higher first.
+    package mutating func put(_ key: StaticString, hex high: UInt64, _ low: UInt64) {
+        begin(key)
+        bytes.append(UInt8(ascii: "\""))
+        for word in [high, low] {
+            for place in 0..<16 {
+                bytes.append(Self.digit(UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place))) & 15))
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// What another writer has written: see ``members``.
+    package mutating func put(members: [UInt8]) {
+        guard !members.isEmpty else { return }
+        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+        bytes.append(contentsOf: members)
+    }
+
+    /// The members so far, without the braces.
+    package var members: [UInt8] { Array(bytes.dropFirst()) }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+
     /// The object's bytes; nothing can be put after it.
     package consuming func finished() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))

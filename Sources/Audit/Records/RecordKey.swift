@@ -8,20 +8,24 @@ package struct RecordKey: Sendable {
     /// Bytes of one.
     package static let length = 32
 
-    private let key: SymmetricKey
+    /// With the key taken in, and nothing else: what every code begins with.
+    private let start: HMAC<SHA256>
 
     /// `nil` unless there are ``length`` bytes.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.length else { return nil }
-        key = SymmetricKey(data: bytes)
+        start = HMAC(key: SymmetricKey(data: bytes))
     }
 
     /// HMAC-SHA-256 (RFC 2104) over the bytes as they are, in hex.
     ///
     /// - Complexity: O(bytes)
-    package func digest(of bytes: ArraySlice<UInt8>) -> String {
-        var code = HMAC<SHA256>(key: key)
-        code.update(data: bytes)
-        return Hexadecimal.text(of: Array(code.finalize()))
+    package func digest(of bytes: ArraySlice<UInt8>) -> String { Hexadecimal.text(of: code(of: bytes)) }
+
+    /// The same, as bytes.
+    package func code(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var code = start
+        bytes.withUnsafeBytes { code.update(data: $0) }
+        return code.finalize().withUnsafeBytes { Array($0) }
     }
 }

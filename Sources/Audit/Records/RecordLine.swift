@@ -113,6 +113,28 @@ extension AuditRecord {
 
     /// - Parameter isOver: whether what only an end has is written.
     fileprivate func write(into writer: inout JSONObjectWriter, isOver: Bool = true) {
+        writer.put("at", Int(at))
+        writer.put("end", end.rawValue)
+        writer.put("call", call.cut(to: Self.textMax))
+        if let parent { writer.put("parent", parent.cut(to: Self.textMax)) }
+        writer.put("trace", trace.cut(to: Self.textMax))
+        writeStanding(into: &writer)
+        if isOver {
+            writer.put("outcome", outcome.rawValue)
+            if let reason { writer.put("reason", reason.cut(to: Self.textMax)) }
+            if let answer { writer.put("answer", answer.cut(to: Self.textMax)) }
+        }
+        writer.put("argumentsBytes", argumentsBytes)
+        if isOver { writer.put("resultBytes", resultBytes) }
+        if let argumentsDigest { writer.put("arguments", argumentsDigest.cut(to: Self.textMax)) }
+        guard isOver else { return }
+        if let resultDigest { writer.put("result", resultDigest.cut(to: Self.textMax)) }
+        writer.put("microseconds", microseconds)
+        writePath(into: &writer)
+    }
+
+    /// What may be the same of many calls (``RecordMould``).
+    func writeStanding(into writer: inout JSONObjectWriter) {
         func put(_ key: StaticString, _ text: String?, max: Int = Self.textMax) {
             if let text { writer.put(key, text.cut(to: max)) }
         }
@@ -120,11 +142,6 @@ extension AuditRecord {
             guard let node else { return }
             writer.put(key, ["label": .string(node.label.cut(to: 64)), "id": .string(node.id.cut(to: 64))])
         }
-        writer.put("at", Int(at))
-        put("end", end.rawValue)
-        put("call", call)
-        put("parent", parent)
-        put("trace", trace)
         put("principal", principal, max: 2 * Self.textMax)
         put("assumedBy", assumedBy, max: 2 * Self.textMax)
         put("entryNode", entryNode)
@@ -137,20 +154,11 @@ extension AuditRecord {
         put("decision", isAllowed ? "allowed" : "refused")
         put("rule", rule)
         if isIntended { writer.put("intended", true) }
-        if isOver {
-            put("outcome", outcome.rawValue)
-            put("reason", reason)
-            put("answer", answer)
-        }
-        writer.put("argumentsBytes", argumentsBytes)
-        if isOver { writer.put("resultBytes", resultBytes) }
-        put("arguments", argumentsDigest)
-        guard isOver else { return }
-        put("result", resultDigest)
-        writer.put("microseconds", microseconds)
-        if !path.isEmpty {
-            writer.put("path", .array(path.prefix(Self.pathMax).map { .string($0.cut(to: 64)) }))
-        }
+    }
+
+    func writePath(into writer: inout JSONObjectWriter) {
+        guard !path.isEmpty else { return }
+        writer.put("path", .array(path.prefix(Self.pathMax).map { .string($0.cut(to: 64)) }))
     }
 
     fileprivate init?(_ json: JSON, at: Int64) {

@@ -121,16 +121,37 @@ final class CallRecorder: Sendable {
     /// - Parameter standing: what is known of every such call.
     func ended(_ standing: StandingFacts, _ end: ToolPass.End) {
         let at = WallTime.now()
-        let ending = CallEnding(end)
+        let outcome = end.answer.map { $0.isError ? AuditRecord.Outcome.error : .ok } ?? .cancelled
         let (id, elapsed) = (end.id, end.elapsed)
         let bytes = (arguments: end.arguments?.count ?? 0, result: end.answer?.result.count ?? 0)
-        var keep: (@Sendable () -> Bool)?
-        if !values.isEmpty { keep = { self.mayKeepValues(of: standing.facts) } }
+        guard values.isEmpty, id.low != 0 else {
+            let keep: @Sendable () -> Bool = { self.mayKeepValues(of: standing.facts) }
+            return log.take(
+                RecordLog.Ended(
+                    record: {
+                        self.record(
+                            of: standing.facts(of: id), CallEnding(outcome: outcome), bytes, at: at,
+                            after: elapsed)
+                    }, arguments: end.arguments, result: end.answer?.result, keep: keep))
+        }
         log.take(
             RecordLog.Ended(
-                record: {
-                    self.record(of: standing.facts(of: id), ending, bytes, at: at, after: elapsed)
-                }, arguments: end.arguments, result: end.answer?.result, keep: keep))
+                line: { arguments, result in
+                    self.mould(of: standing).line(
+                        RecordMould.Cast(
+                            at: at.milliseconds, call: (id.high, id.low), outcome: outcome, bytes: bytes,
+                            microseconds: Int(elapsed / .microseconds(1))), arguments: arguments,
+                        result: result)
+                }, arguments: end.arguments, result: end.answer?.result))
+    }
+
+    private func mould(of standing: StandingFacts) -> RecordMould {
+        standing.mould(at: board.version) {
+            RecordMould(
+                record(
+                    of: standing.facts, CallEnding(outcome: .ok), (0, 0), at: WallTime(milliseconds: 0),
+                    after: .zero))
+        }
     }
 
     private func record(
@@ -183,11 +204,7 @@ private struct CallEnding: Sendable {
     /// Of a call that is only about to go out.
     static let open = CallEnding(outcome: .unknown)
 
-    private init(outcome: AuditRecord.Outcome) { self.outcome = outcome }
-
-    init(_ end: ToolPass.End) {
-        outcome = end.answer.map { $0.isError ? .error : .ok } ?? .cancelled
-    }
+    init(outcome: AuditRecord.Outcome) { self.outcome = outcome }
 
     /// - Complexity: O(bytes of the result), once over its members
     init(_ event: CallEvent?) {

@@ -89,8 +89,18 @@ extension CallFacts {
 /// What is known of every call of one caller to one tool, before it is made.
 final class StandingFacts: Sendable {
     let facts: CallFacts
+    /// As of the catalog's version: names of nodes may change.
+    private let mould = Mutex<(version: UInt64, mould: RecordMould)?>(nil)
 
     init(_ facts: CallFacts) { self.facts = facts }
+
+    /// Used by the log's thread alone.
+    func mould(at version: UInt64, make: () -> RecordMould) -> RecordMould {
+        if let known = mould.withLock({ $0 }), known.version == version { return known.mould }
+        let made = make()
+        mould.withLock { $0 = (version, made) }
+        return made
+    }
 
     func facts(of call: CallID) -> CallFacts {
         var facts = facts

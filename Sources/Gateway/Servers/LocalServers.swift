@@ -49,7 +49,8 @@ final class LocalServers: Sendable {
     ) {
         slots.withLock {
             $0[name] = Slot(
-                backend: backend, places: CallPlaces(max: concurrency), repeatable: repeatable, callersFrom: callersFrom,
+                backend: backend, places: CallPlaces(max: concurrency), repeatable: repeatable,
+                callersFrom: callersFrom,
                 demands: demands)
         }
         changes.add(1, ordering: .releasing)

@@ -81,7 +81,7 @@ package final class HTTPClient: Sendable {
         let running = NIOLoopBoundBox.makeEmptyBox(valueType: HTTPTransaction.self, eventLoop: loop)
         let (limits, tls, watch) = (limits, tls, watch)
         let start: @Sendable () -> Void = {
-            let transaction = HTTPTransaction(request, on: loop, sink)
+            let transaction = HTTPTransaction(SentRequest(request), on: loop, sink)
             running.value = transaction
             let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls, watch: watch)
             place.pool.value = pool
@@ -100,7 +100,7 @@ package final class HTTPClient: Sendable {
     ///   - patience: after which time without the last event `impatient` is called, once.
     /// - Returns: `nil` where there is no such loop here: nothing was sent.
     func send(
-        ready: ByteBuffer, _ request: HTTPClientRequest, on loop: any EventLoop, patience: Duration,
+        ready: ByteBuffer, _ request: SentRequest, on loop: any EventLoop, patience: Duration,
         impatient: @escaping () -> Void, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
     ) -> HTTPClientHandle? {
         guard let place = pools[ObjectIdentifier(loop)], loop.inEventLoop else { return nil }

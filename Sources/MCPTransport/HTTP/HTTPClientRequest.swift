@@ -40,6 +40,13 @@ package struct HTTPClientRequest: Sendable {
     }
 }
 
+/// A request that is on its way: one thing for all who have to do with it.
+final class SentRequest: Sendable {
+    let request: HTTPClientRequest
+
+    init(_ request: HTTPClientRequest) { self.request = request }
+}
+
 /// What comes of a request: at most one head, then pieces of the body, then exactly one of the others.
 package enum HTTPClientEvent: Sendable {
     case head(HTTPResponseHead)

@@ -10,7 +10,7 @@ final class HTTPTransaction {
         case over
     }
 
-    let request: HTTPClientRequest
+    private let sent: SentRequest
     /// The request as it goes over the wire, where somebody has made it ready; it must be the same.
     let ready: ByteBuffer?
     /// When the caller no longer wants an answer.
@@ -27,15 +27,17 @@ final class HTTPTransaction {
     private var patience: (due: NIODeadline, isOver: () -> Void)?
 
     init(
-        _ request: HTTPClientRequest, ready: ByteBuffer? = nil, on loop: any EventLoop,
+        _ sent: SentRequest, ready: ByteBuffer? = nil, on loop: any EventLoop,
         _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
     ) {
-        self.request = request
+        self.sent = sent
         self.ready = ready
         self.loop = loop
         self.sink = sink
-        due = request.timeout.map { .now() + TimeAmount($0) }
+        due = sent.request.timeout.map { .now() + TimeAmount($0) }
     }
+
+    var request: HTTPClientRequest { sent.request }
 
     var isOver: Bool { if case .over = state { true } else { false } }
 

@@ -24,7 +24,7 @@ package final class BackendLane: Sendable {
     /// The backend's own name of the tool, as a JSON string.
     let name: JSON
     /// The request without its body.
-    let request: HTTPClientRequest
+    let request: SentRequest
     /// Up to the digits of the body's length.
     private let head: [UInt8]
 
@@ -36,7 +36,7 @@ package final class BackendLane: Sendable {
         self.connection = connection
         self.link = link
         self.name = name
-        self.request = request
+        self.request = SentRequest(request)
         var buffer = ByteBuffer()
         request.head.encode(framing: .length(0), into: &buffer)
         // Less the 0 and the two line ends behind it.

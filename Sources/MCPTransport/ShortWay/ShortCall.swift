@@ -79,7 +79,7 @@ final class ShortCall: Sendable {
         if isOver { running?.cancel() }
         if !isOpen { linkClosed() }
         if running == nil {
-            take(.failed(HTTPClientError(.shutDown, origin: lane.request.url.origin, notSent: true)))
+            take(.failed(HTTPClientError(.shutDown, origin: lane.request.request.url.origin, notSent: true)))
         }
     }
 

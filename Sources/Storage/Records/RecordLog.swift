@@ -25,8 +25,15 @@ package final class RecordLog: Sendable {
 
     /// A call that has ended.
     package struct Ended: Sendable {
-        /// Makes the record, without digests; called once, on the log's own thread. Must hold nothing of the values.
-        package var record: @Sendable () -> AuditRecord
+        /// Makes the record; called once, on the log's own thread. Must hold nothing of the values.
+        package enum Making: Sendable {
+            /// Without digests.
+            case record(@Sendable () -> AuditRecord)
+            /// The line as it is written, of which nothing is kept but digests.
+            case line(@Sendable (_ arguments: [UInt8]?, _ result: [UInt8]?) -> [UInt8])
+        }
+
+        package var making: Making
         package var arguments: ArraySlice<UInt8>?
         package var result: ArraySlice<UInt8>?
         /// Whether the values are kept as they are; called on the log's own thread.
@@ -36,10 +43,19 @@ package final class RecordLog: Sendable {
             record: @escaping @Sendable () -> AuditRecord, arguments: ArraySlice<UInt8>? = nil,
             result: ArraySlice<UInt8>? = nil, keep: (@Sendable () -> Bool)? = nil
         ) {
-            self.record = record
+            making = .record(record)
             self.arguments = arguments
             self.result = result
             self.keep = keep
+        }
+
+        package init(
+            line: @escaping @Sendable (_ arguments: [UInt8]?, _ result: [UInt8]?) -> [UInt8],
+            arguments: ArraySlice<UInt8>?, result: ArraySlice<UInt8>?
+        ) {
+            making = .line(line)
+            self.arguments = arguments
+            self.result = result
         }
 
         fileprivate var heldBytes: Int { (arguments?.count ?? 0) + (result?.count ?? 0) }
@@ -238,10 +254,9 @@ package final class RecordLog: Sendable {
         if lost > 0 {
             lose(lost, "more than \(Self.pendingMax) calls ended before the disk had taken their records")
         }
-        let lines = batch.map(line)
+        var all = batch.map(line)
         let isEnd = batch.map { if case .ended = $0 { true } else { false } }
-        tell(zip(lines, isEnd).filter(\.1).map(\.0))
-        var all = lines.map(\.bytes)
+        tell(zip(all, isEnd).lazy.filter(\.1).map(\.0))
         let said = unsaid.withLock { $0 }
         if said.count > 0 {
             let leaf = RecordLeaf.lost(LostRecords(at: now().milliseconds, count: said.count, why: said.why))
@@ -286,24 +301,29 @@ package final class RecordLog: Sendable {
         }
     }
 
-    private func line(_ taken: Taken) -> RecordLine {
+    private func line(_ taken: Taken) -> [UInt8] {
         switch taken {
-        case .ended(let ended): return line(ended)
+        case .ended(let ended):
+            defer { intake.withLock { $0.heldBytes -= ended.heldBytes } }
+            switch ended.making {
+            case .record(let record): return line(ended, record()).bytes
+            case .line(let line): return line(ended.arguments.map(key.code), ended.result.map(key.code))
+            }
         case .intent(let intent):
             var record = intent.record()
             record.argumentsDigest = intent.arguments.map(key.digest)
             intake.withLock { $0.intendedBytes -= intent.arguments?.count ?? 0 }
-            return RecordLine(.intent(record))
+            return RecordLine(.intent(record)).bytes
         }
     }
 
-    private func line(_ ended: Ended) -> RecordLine {
-        var record = ended.record()
+    private func line(_ ended: Ended, _ made: AuditRecord) -> RecordLine {
+        var record = made
         record.argumentsDigest = ended.arguments.map(key.digest)
         record.resultDigest = ended.result.map(key.digest)
-        let isKept = ended.keep?() ?? false
-        intake.withLock { $0.heldBytes -= ended.heldBytes }
-        guard isKept, ended.heldBytes <= RecordLine.valuesBytesMax else { return RecordLine(.call(record)) }
+        guard ended.keep?() ?? false, ended.heldBytes <= RecordLine.valuesBytesMax else {
+            return RecordLine(.call(record))
+        }
         return RecordLine(.call(record), keepingArguments: ended.arguments, result: ended.result)
     }
 
@@ -354,9 +374,10 @@ package final class RecordLog: Sendable {
         return stream
     }
 
-    private func tell(_ lines: [RecordLine]) {
+    private func tell(_ written: some Sequence<[UInt8]>) {
         var all = followers.withLock { $0.all }
         guard !all.isEmpty else { return }
+        let lines = written.compactMap { RecordLine($0.dropLast()) }
         // Outside of the lock: a stream that has ended takes itself out under it.
         for number in all.keys {
             guard var follower = all[number] else { continue }
