@@ -75,7 +75,7 @@ struct JSONWalker {
         var isEscaped = false
         at += 1
         while at < bytes.count {
-            at = bytes.skipPlainText(from: at)
+            at = bytes.skipValidText(from: at)
             switch bytes[at] {
             case UInt8(ascii: "\""):
                 at += 1

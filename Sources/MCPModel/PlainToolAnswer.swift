@@ -1,8 +1,9 @@
 package import JSONSlice
 
-/// The answer to a `tools/call` that is a complete result and nothing else, read in one walk and written for its client in one copy.
+/// The answer to a `tools/call` that is a complete result and nothing else, read in one walk and written for its client
+/// without a copy of it.
 ///
-/// ``message(id:serverInfo:)`` gives the bytes that ``EraBridge/withServerInfo(_:_:)`` and ``RPCMessage`` give. Errors, tasks, rounds of
+/// ``pieces(id:serverInfo:)`` give the bytes that ``EraBridge/withServerInfo(_:_:)`` and ``RPCMessage`` give. Errors, tasks, rounds of
 /// input and answers to something else are none.
 package struct PlainToolAnswer: Sendable {
     package let result: JSON
@@ -68,40 +69,35 @@ package struct PlainToolAnswer: Sendable {
         return isPlain
     }
 
-    /// The message as the client gets it.
+    /// The message as the client gets it, piece by piece.
     ///
     /// - Parameters:
     ///   - id: the client's.
     ///   - serverInfo: who answers.
-    /// - Complexity: O(bytes), one copy where the result has no `_meta`.
-    package func message(id: JSON, serverInfo: JSON) -> [UInt8] {
-        guard !hasMeta else {
-            return Self.message(id: id, EraBridge.withServerInfo(result, serverInfo))
-        }
-        var message = Self.head(id: id, roomFor: result.bytes.count + serverInfo.bytes.count)
-        message.append(contentsOf: result.bytes[..<end])
-        message.append(#","_meta":{"io.modelcontextprotocol/serverInfo":"#)
-        message.append(contentsOf: serverInfo.bytes)
-        message.append("}")
-        message.append(contentsOf: result.bytes[end...])
-        message.append(UInt8(ascii: "}"))
-        return message
+    /// - Complexity: O(1), and O(bytes) where the result has a `_meta`.
+    package func pieces(id: JSON, serverInfo: JSON) -> [ArraySlice<UInt8>] {
+        guard !hasMeta else { return Self.pieces(id: id, EraBridge.withServerInfo(result, serverInfo)) }
+        var meta: [UInt8] = []
+        meta.reserveCapacity(serverInfo.bytes.count + 64)
+        meta.append(#","_meta":{"io.modelcontextprotocol/serverInfo":"#)
+        meta.append(contentsOf: serverInfo.bytes)
+        meta.append("}")
+        meta.append(contentsOf: result.bytes[end...])
+        meta.append(UInt8(ascii: "}"))
+        return [Self.head(id: id)[...], result.bytes[..<end], meta[...]]
     }
 
     /// The message with a result that was rewritten.
-    package static func message(id: JSON, _ result: JSON) -> [UInt8] {
-        var message = head(id: id, roomFor: result.bytes.count)
-        message.append(contentsOf: result.bytes)
-        message.append(UInt8(ascii: "}"))
-        return message
+    package static func pieces(id: JSON, _ result: JSON) -> [ArraySlice<UInt8>] {
+        [head(id: id)[...], result.bytes, [UInt8(ascii: "}")]]
     }
 
-    private static func head(id: JSON, roomFor count: Int) -> [UInt8] {
-        var message: [UInt8] = []
-        message.reserveCapacity(id.bytes.count + count + 128)
-        message.append(#"{"jsonrpc":"2.0","id":"#)
-        message.append(contentsOf: id.bytes)
-        message.append(#","result":"#)
-        return message
+    private static func head(id: JSON) -> [UInt8] {
+        var head: [UInt8] = []
+        head.reserveCapacity(id.bytes.count + 48)
+        head.append(#"{"jsonrpc":"2.0","id":"#)
+        head.append(contentsOf: id.bytes)
+        head.append(#","result":"#)
+        return head
     }
 }

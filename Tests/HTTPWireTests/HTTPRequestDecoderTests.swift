@@ -167,7 +167,10 @@ struct HTTPRequestDecoderTests {
         var decoder = HTTPRequestDecoder()
         decoder.feed(ByteBuffer(string: "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"))
         for _ in 0..<2 {
-            #expect(throws: HTTPWireError.missingHost) { try decoder.next() }
+            do throws(HTTPWireError) {
+                _ = try decoder.next()
+                Issue.record("it was taken")
+            } catch { #expect(error == .missingHost) }
         }
     }
 
@@ -190,16 +193,61 @@ struct HTTPRequestDecoderTests {
     @Test
     func `the decoder knows where one request ends and none has begun`() throws {
         var decoder = HTTPRequestDecoder()
-        #expect(decoder.isBetweenRequests)
+        var isBetween = [decoder.isBetweenRequests]
         decoder.feed(ByteBuffer(string: "G"))
-        #expect(try decoder.next() == nil)
-        #expect(!decoder.isBetweenRequests)
+        let part = try decoder.next()
+        #expect(part == nil)
+        isBetween.append(decoder.isBetweenRequests)
         decoder.feed(ByteBuffer(string: "ET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"))
         _ = try decoder.next()
-        #expect(decoder.awaitsBody)
+        var awaitsBody = [decoder.awaitsBody]
         decoder.feed(ByteBuffer(string: "x"))
         while try decoder.next() != nil {}
-        #expect(!decoder.awaitsBody)
-        #expect(decoder.isBetweenRequests)
+        awaitsBody.append(decoder.awaitsBody)
+        isBetween.append(decoder.isBetweenRequests)
+        #expect(awaitsBody == [true, false])
+        #expect(isBetween == [true, false, true])
+    }
+
+    // MARK: Known heads
+
+    private static let head = "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+
+    /// What a decoder makes of pieces, and whether the head of each request was known.
+    private func heads(_ pieces: [String]) throws -> [(head: HTTPRequestHead, known: ObjectIdentifier?)] {
+        var decoder = HTTPRequestDecoder()
+        var found: [(HTTPRequestHead, ObjectIdentifier?)] = []
+        for piece in pieces {
+            decoder.feed(ByteBuffer(string: piece))
+            while let part = try decoder.next() {
+                guard case .head(let head) = part else { continue }
+                found.append((head, decoder.knownHead.map(ObjectIdentifier.init)))
+            }
+        }
+        return found
+    }
+
+    @Test func `the same head is the same object, and another is not`() throws {
+        let other = Self.head.replacing("Host: a", with: "Host: b")
+        let found = try heads([Self.head + "ab", Self.head + "cd" + other + "ef" + Self.head + "gh"])
+        #expect(found.count == 4)
+        #expect(found[0].known == found[1].known && found[1].known == found[3].known)
+        #expect(found[2].known != found[0].known && found[2].known != nil)
+        #expect(found.map { $0.head.headers.first("host") } == ["a", "a", "b", "a"])
+    }
+
+    @Test func `a head that comes in pieces is understood all the same`() throws {
+        let found = try heads([
+            Self.head + "ab", String(Self.head.prefix(30)), Self.head.dropFirst(30) + "cd",
+        ])
+        #expect(found.map(\.head) == [found[0].head, found[0].head])
+        #expect(found[1].known == nil)
+    }
+
+    @Test func `many heads are forgotten, and none is mistaken for another`() throws {
+        let names = (0..<20).map { "h\($0)" }
+        let texts = (names + names).map { Self.head.replacing("Host: a", with: "Host: \($0)") + "xy" }
+        let found = try heads([texts.joined()])
+        #expect(found.map { $0.head.headers.first("host") } == names + names)
     }
 }

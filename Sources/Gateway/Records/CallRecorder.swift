@@ -142,7 +142,7 @@ final class CallRecorder: Sendable {
                             at: at.milliseconds, call: (id.high, id.low), outcome: outcome, bytes: bytes,
                             microseconds: Int(elapsed / .microseconds(1))), arguments: arguments,
                         result: result)
-                }, arguments: end.arguments, result: end.answer?.result))
+                }, arguments: end.arguments, result: end.answer?.result, ofMessage: end.answerBytes))
     }
 
     private func mould(of standing: StandingFacts) -> RecordMould {

@@ -50,6 +50,8 @@ package final class Backend: Sendable {
         var tasksAwaited = 0
         var lastNumber = 0
         var lastConnection = 0
+        /// Calls that began by the short way.
+        var shortCalls = 0
         /// Which link may still tell news.
         var generation = 0
         /// How long its lists may be reused, as it last said.

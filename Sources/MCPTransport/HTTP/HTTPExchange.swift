@@ -87,9 +87,9 @@ package final class HTTPExchange: Sendable {
     }
 
     /// The answer 200 with a body of JSON, in one write. On the exchange's own loop only.
-    func respond(json: [UInt8]) {
+    func respond(json pieces: [ArraySlice<UInt8>]) {
         guard markOver() else { return }
-        place.connection.value.respond(serial, json: json)
+        place.connection.value.respond(serial, json: pieces)
     }
 
     private func markOver() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }

@@ -14,7 +14,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         /// Between two requests, or within a head.
         case head
         case body(CheckedHead)
@@ -29,15 +29,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
-    private var phase = Phase.head
+    var phase = Phase.head
     private var body: [UInt8] = []
     /// Bytes of the request in hand that the budget was asked for.
     private var bodyBytesHeld = 0
     private var serial: UInt64 = 0
     /// The exchange during which the connection was lost, for those who ask late.
-    private var lostSerial: UInt64?
+    var lostSerial: UInt64?
 
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     private var localAddress: String?
     /// From the first request on.
     private var place: ClientPlace?
@@ -47,10 +47,10 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var waitingBytesBefore = 0
     private var isAdvancing = false
     private var isReading = false
-    private var needsFlush = false
+    var needsFlush = false
     private var readIsHeldBack = false
-    private var isDraining = false
-    private var heads = DatedHeads()
+    var isDraining = false
+    var heads = DatedHeads()
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
@@ -59,8 +59,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         decoder = HTTPRequestDecoder(limits: setup.limits.message)
     }
 
-    private var limits: HTTPLimits { setup.limits }
-    private var log: Logger { setup.log }
+    var limits: HTTPLimits { setup.limits }
+    var log: Logger { setup.log }
 
     // MARK: The channel
 
@@ -221,99 +221,14 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         }
     }
 
-    // MARK: Answers, as ``HTTPExchange`` gives them
-
-    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ bytes: [UInt8]) {
-        guard let exchange = open(serial) else { return }
-        guard exchange.stream == nil else { return abandon(serial) }
-        let framing = exchange.framing(status: status, length: bytes.count)
-        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        var buffer = head(status, headers, framing, persistence, roomFor: bytes.count)
-        if exchange.mayHaveBody(status: status) { buffer.writeBytes(bytes) }
-        finish(with: buffer, persistence)
-    }
-
-    /// The answer of most calls.
-    func respond(_ serial: UInt64, json: [UInt8]) {
-        guard let exchange = open(serial) else { return }
-        guard exchange.stream == nil else { return abandon(serial) }
-        let framing = exchange.framing(status: 200, length: json.count)
-        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        guard persistence == .implied, exchange.mayHaveBody(status: 200), let context else {
-            return respond(serial, 200, [("Content-Type", "application/json")], json)
-        }
-        var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + json.count)
-        heads.writeJSON(length: json.count, into: &buffer)
-        buffer.writeBytes(json)
-        finish(with: buffer, persistence)
-    }
-
-    func startStream(_ serial: UInt64, _ status: Int, _ headers: [(String, String)]) {
-        guard var exchange = open(serial), exchange.stream == nil else { return }
-        let framing = exchange.framing(status: status, length: nil)
-        let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        let buffer = head(status, headers, framing, persistence, roomFor: 0)
-        exchange.stream = framing
-        phase = .exchange(exchange)
-        send(buffer)
-    }
-
-    func write(_ serial: UInt64, _ bytes: [UInt8]) {
-        guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
-        // What was not even offered yet does not count against the client.
-        if needsFlush, !context.channel.isWritable { flush() }
-        if !context.channel.isWritable, waitingBytes > limits.outboundBytesMax {
-            log.warning(
-                "client reads too slowly; exchange closed",
-                metadata: ["http.waiting_bytes": "\(waitingBytes)"])
-            return close()
-        }
-        switch framing {
-        case .none: return
-        case .chunked:
-            var buffer = context.channel.allocator.buffer(capacity: bytes.count + Self.chunkRoom)
-            HTTPChunk.encode(bytes, into: &buffer)
-            if buffer.readableBytes > 0 { send(buffer) }
-        case .length, .untilClose: send(ByteBuffer(bytes: bytes))
-        }
-    }
-
-    func end(_ serial: UInt64) {
-        guard let exchange = open(serial), let framing = exchange.stream else { return abandon(serial) }
-        var buffer = ByteBuffer()
-        if framing == .chunked { HTTPChunk.encodeEnd(into: &buffer) }
-        finish(with: buffer, exchange.persistence(after: framing, isDraining: isDraining))
-    }
-
-    func onClose(_ serial: UInt64, _ body: @escaping @Sendable () -> Void) {
-        if var exchange = open(serial) {
-            exchange.onClose.append(body)
-            phase = .exchange(exchange)
-        } else if serial == lostSerial {
-            body()
-        }
-    }
-
-    /// Nobody is left to answer.
-    func abandon(_ serial: UInt64) {
-        guard let exchange = open(serial) else { return }
-        log.error("exchange let go of unanswered", metadata: ["http.request.method": "\(exchange.method)"])
-        // A stream that just ended would look complete: only a lost connection tells the client otherwise.
-        if exchange.stream == nil { refuse(.unanswered) } else { close() }
-    }
-
-    private func open(_ serial: UInt64) -> OpenExchange? {
-        if case .exchange(let exchange) = phase, exchange.serial == serial { exchange } else { nil }
-    }
-
     // MARK: Writing
 
     /// Room for a status line and the fields that most answers have.
-    private static let headRoom = 256
+    static let headRoom = 256
     /// Room for a chunk's size and line ends.
-    private static let chunkRoom = 24
+    static let chunkRoom = 24
 
-    private func head(
+    func head(
         _ status: Int, _ headers: [(String, String)], _ framing: HTTPBodyFraming,
         _ persistence: HTTPPersistence, roomFor count: Int
     ) -> ByteBuffer {
@@ -325,7 +240,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private func sendContinue() { send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")) }
 
     /// Writes the last bytes of an answer, and goes on to the next request or closes.
-    private func finish(with buffer: ByteBuffer, _ persistence: HTTPPersistence) {
+    func finish(with buffer: ByteBuffer, _ persistence: HTTPPersistence) {
         guard persistence != .close else { return closeAfter(buffer) }
         giveBack()
         phase = .head
@@ -333,7 +248,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         advance()
     }
 
-    private func refuse(_ refusal: HTTPRefusal) {
+    func refuse(_ refusal: HTTPRefusal) {
         log.debug("request refused", metadata: ["status": "\(refusal.status)", "why": "\(refusal.error)"])
         let body = refusal.body
         var buffer = head(
@@ -359,18 +274,18 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
     }
 
-    private func send(_ buffer: ByteBuffer) {
+    func send(_ buffer: ByteBuffer) {
         guard let context else { return }
         context.write(wrapOutboundOut(buffer), promise: nil)
         if isReading { needsFlush = true } else { context.flush() }
     }
 
-    private func flush() {
+    func flush() {
         needsFlush = false
         context?.flush()
     }
 
-    private var waitingBytes: Int {
+    var waitingBytes: Int {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
@@ -405,7 +320,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         }
     }
 
-    private func close() {
+    func close() {
         lose()
         context?.close(promise: nil)
     }

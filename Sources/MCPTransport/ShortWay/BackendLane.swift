@@ -53,6 +53,7 @@ package final class BackendLane: Sendable {
                 return nil
             }
             state.callsOpen += 1
+            state.shortCalls += 1
             state.lastNumber += 1
             _ = state.health.heard(.began, at: .now)
             return state.lastNumber

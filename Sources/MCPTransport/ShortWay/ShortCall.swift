@@ -23,6 +23,9 @@ final class ShortCall: Sendable {
         case over
     }
 
+    /// A longer answer comes in several pieces.
+    private static let pieceBytes = 32 * 1024
+
     let exchange: HTTPExchange
     let pass: ShortPass
     let call: PlainToolCall
@@ -100,9 +103,14 @@ final class ShortCall: Sendable {
             switch event {
             case .head(let head):
                 state.head = head
+                if let length = head.headers.first("content-length").flatMap({ Int($0) }),
+                    length > Self.pieceBytes
+                {
+                    state.body.reserveCapacity(min(length, limit))
+                }
                 return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn
             case .body(let bytes):
-                if state.body.isEmpty { state.body = bytes } else { state.body += bytes }
+                if state.body.capacity == 0 { state.body = bytes } else { state.body += bytes }
                 return state.body.count <= limit ? .wait : .carryOn
             case .end: return .evaluate
             case .failed: return .carryOn
@@ -119,24 +127,30 @@ final class ShortCall: Sendable {
 
     /// The whole answer is here.
     private func evaluate() {
-        let body = state.withLock { $0.body }
+        let body = state.withLock { state in
+            defer { state.body = [] }
+            return state.body
+        }
         guard let document = try? JSON(validating: body[...], limits: front.limits.message.json),
             let answer = PlainToolAnswer(document, to: number)
-        else { return carryOn(with: .end) }
+        else {
+            state.withLock { $0.body = body }
+            return carryOn(with: .end)
+        }
         guard end() else { return }
         let elapsed = start.duration(to: .now)
         pass.tool.lane.leave(.answered)
         pass.tool.places.leave(after: elapsed)
         pass.tool.ended(
             ToolPass.End(
-                id: id, answer: (answer.result.bytes, answer.isError), arguments: call.arguments?.bytes,
-                elapsed: elapsed))
+                id: id, answer: (answer.result.bytes, answer.isError), answerBytes: body.count,
+                arguments: call.arguments?.bytes, elapsed: elapsed))
         let serverInfo = pass.description.serverInfo
         if let outward = pass.tool.outward, !answer.namesNoResource {
             let shown = EraBridge.withServerInfo(outward(answer.result), serverInfo)
-            exchange.respond(json: PlainToolAnswer.message(id: call.id, shown))
+            exchange.respond(json: PlainToolAnswer.pieces(id: call.id, shown))
         } else {
-            exchange.respond(json: answer.message(id: call.id, serverInfo: serverInfo))
+            exchange.respond(json: answer.pieces(id: call.id, serverInfo: serverInfo))
         }
     }
 

@@ -23,62 +23,6 @@ package final class RecordLog: Sendable {
     /// How long the end of the node waits for the disk.
     private static let closeMax = DispatchTimeInterval.seconds(2)
 
-    /// A call that has ended.
-    package struct Ended: Sendable {
-        /// Makes the record; called once, on the log's own thread. Must hold nothing of the values.
-        package enum Making: Sendable {
-            /// Without digests.
-            case record(@Sendable () -> AuditRecord)
-            /// The line as it is written, of which nothing is kept but digests.
-            case line(@Sendable (_ arguments: [UInt8]?, _ result: [UInt8]?) -> [UInt8])
-        }
-
-        package var making: Making
-        package var arguments: ArraySlice<UInt8>?
-        package var result: ArraySlice<UInt8>?
-        /// Whether the values are kept as they are; called on the log's own thread.
-        package var keep: (@Sendable () -> Bool)?
-
-        package init(
-            record: @escaping @Sendable () -> AuditRecord, arguments: ArraySlice<UInt8>? = nil,
-            result: ArraySlice<UInt8>? = nil, keep: (@Sendable () -> Bool)? = nil
-        ) {
-            making = .record(record)
-            self.arguments = arguments
-            self.result = result
-            self.keep = keep
-        }
-
-        package init(
-            line: @escaping @Sendable (_ arguments: [UInt8]?, _ result: [UInt8]?) -> [UInt8],
-            arguments: ArraySlice<UInt8>?, result: ArraySlice<UInt8>?
-        ) {
-            making = .line(line)
-            self.arguments = arguments
-            self.result = result
-        }
-
-        fileprivate var heldBytes: Int { (arguments?.count ?? 0) + (result?.count ?? 0) }
-    }
-
-    /// A call that goes out only when this is on stable storage.
-    package struct Intent: Sendable {
-        /// Makes the record, without digests; called once, on the log's own thread.
-        package var record: @Sendable () -> AuditRecord
-        package var arguments: ArraySlice<UInt8>?
-        /// Called once, on a thread for that alone: `nil` when the record lies on stable storage, else why it does not.
-        package var done: @Sendable (String?) -> Void
-
-        package init(
-            record: @escaping @Sendable () -> AuditRecord, arguments: ArraySlice<UInt8>?,
-            done: @escaping @Sendable (String?) -> Void
-        ) {
-            self.record = record
-            self.arguments = arguments
-            self.done = done
-        }
-    }
-
     private enum Taken: Sendable {
         case ended(Ended)
         case intent(Intent)
@@ -220,7 +164,9 @@ package final class RecordLog: Sendable {
         }
         var copied = ended
         copied.arguments = hasRoom ? ended.arguments.map { Array($0)[...] } : nil
-        copied.result = hasRoom ? ended.result.map { Array($0)[...] } : nil
+        if !hasRoom || !ended.isMostOfMessage {
+            copied.result = hasRoom ? ended.result.map { Array($0)[...] } : nil
+        }
         return copied
     }
 

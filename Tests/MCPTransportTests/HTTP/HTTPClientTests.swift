@@ -322,6 +322,8 @@ struct HTTPClientTests {
         var limits = HTTPClientLimits.standard
         limits.connectionsPerOriginMax = 1
         limits.waitMax = .milliseconds(50)
+        // It is to stand for as long as this takes, on the busiest machine.
+        limits.idleLife = .seconds(60)
         try await Self.withServer([[.send(ok)]], limits: limits) { client, request in
             // The one connection must stand before it can be busy, and to wait for it counts, too.
             while (try? await client.collect(request)) == nil {}

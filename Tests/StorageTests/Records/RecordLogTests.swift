@@ -77,14 +77,16 @@ private final class Gate: Sendable {
 }
 
 private func ended(_ number: Int, arguments: String? = nil, keeps: Bool = false) -> RecordLog.Ended {
+    RecordLog.Ended(
+        record: { record(number) }, arguments: arguments.map { Array($0.utf8)[...] }, keep: { keeps })
+}
+
+private func record(_ number: Int) -> AuditRecord {
     let digits = String(number, radix: 16)
     let id = String(repeating: "0", count: 32 - digits.count) + digits
-    return RecordLog.Ended(
-        record: {
-            AuditRecord(
-                at: Int64(number), end: .entry, call: id, trace: id, principal: "key:alice",
-                entryNode: .init(label: "hq", id: "a"), method: "tools/call", entry: "echo", outcome: .ok)
-        }, arguments: arguments.map { Array($0.utf8)[...] }, keep: { keeps })
+    return AuditRecord(
+        at: Int64(number), end: .entry, call: id, trace: id, principal: "key:alice",
+        entryNode: .init(label: "hq", id: "a"), method: "tools/call", entry: "echo", outcome: .ok)
 }
 
 private func eventually(_ what: String, _ isSo: () async throws -> Bool) async throws {
@@ -148,7 +150,7 @@ struct RecordLogTests {
         rig.log.intend(
             RecordLog.Intent(
                 record: {
-                    var record = ended(number).record()
+                    var record = record(number)
                     record.outcome = .unknown
                     return record
                 }, arguments: arguments[...],
@@ -247,10 +249,9 @@ struct RecordLogTests {
         intend(1, rig, told)
         intend(2, rig, told)
         try await eventually("both") { told.all.count == 2 }
-        let end = ended(2)
         rig.log.take(
             RecordLog.Ended(record: {
-                var record = end.record()
+                var record = record(2)
                 record.isIntended = true
                 return record
             }))
@@ -266,8 +267,8 @@ struct RecordLogTests {
         rig.gates.held.value = 1
         var message = [UInt8](repeating: 0x20, count: 1 << 20)
         let before = message.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
-        let record = ended(1).record
-        rig.log.take(RecordLog.Ended(record: record, arguments: message[7..<9], result: message[10..<12]))
+        rig.log.take(
+            RecordLog.Ended(record: { record(1) }, arguments: message[7..<9], result: message[10..<12]))
         // Whoever else held it would make this a copy.
         message[0] = 1
         #expect(message.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } == before)
@@ -409,8 +410,8 @@ struct RecordLogTests {
         let count = 100_000
         for number in 1...count {
             var ended = ended(number, arguments: "\"\(body)\"")
-            let (record, hold) = (ended.record, Held.One(of: held))
-            ended.record = { withExtendedLifetime(hold) { record() } }
+            let hold = Held.One(of: held)
+            ended.making = .record { withExtendedLifetime(hold) { record(number) } }
             rig.log.take(ended)
             if number % 4_000 == 0 {
                 try await eventually("keeps up") { rig.log.facts().standing.written >= number - 4_000 }
