@@ -50,6 +50,18 @@ package struct ModernRequest: Hashable, Sendable {
         self.revision = revision
     }
 
+    /// One whose head was checked against a body that named the same tool.
+    package init?(_ plain: PlainToolCall) {
+        guard let id = RPCID(plain.id) else { return nil }
+        self.id = id
+        method = Method.toolsCall
+        params = plain.params
+        meta = RequestMeta(
+            version: .newestModern,
+            client: ClientFacts(capabilities: plain.capabilities, info: plain.clientInfo))
+        revision = .newestModern
+    }
+
     /// Which era a message speaks. Modern: its `_meta` has a protocol version, or the header
     /// names one that is not legacy. `initialize` without modern `_meta` is legacy whatever the header says.
     package static func era(of message: RPCMessage, versionHeader: String?) -> Era {

@@ -107,22 +107,26 @@ extension AccessDesk {
 /// What can be said of calls beforehand.
 extension AccessDesk {
     /// What is decided about every use of an entry, whatever the arguments: open or allowed. `nil`: it is refused, or depends on the
-    /// arguments, is counted, or wants a record first.
+    /// arguments.
     func standingDecision(on binding: Binding, _ passage: Passage) -> AccessDecision? {
-        let address = EntryAddress(server: binding.server, kind: binding.kind, name: binding.entry)
-        guard Glass.limits(on: address, in: board.snapshot).isEmpty else { return nil }
-        let target = target(binding, through: passage.virtualServer)
-        guard rules.limits.isEmpty || rules.limits(on: target, by: passage.subject).isEmpty else {
-            return nil
-        }
         guard !isOpen(to: passage.subject.principal) else { return .open }
         let standing = standing(of: passage.subject)
         guard !standing.isFree else { return .open }
-        let verb = AccessVerb.use(of: binding.kind)
-        guard case .settled(let decision) = rules.ruling(standing, verb, target), decision.isAllowed,
-            !rules.mayRequireRecord(of: verb, target, standing)
-        else { return nil }
+        let ruling = rules.ruling(
+            standing, .use(of: binding.kind), target(binding, through: passage.virtualServer))
+        guard case .settled(let decision) = ruling, decision.isAllowed else { return nil }
         return decision
+    }
+
+    /// Whether no use of an entry is counted, and none wants a record first, whatever the arguments.
+    func isUncounted(_ binding: Binding, _ passage: Passage) -> Bool {
+        let address = EntryAddress(server: binding.server, kind: binding.kind, name: binding.entry)
+        let target = target(binding, through: passage.virtualServer)
+        return Glass.limits(on: address, in: board.snapshot).isEmpty
+            && (rules.limits.isEmpty || rules.limits(on: target, by: passage.subject).isEmpty)
+            && !(wantsRecords
+                && rules.mayRequireRecord(
+                    of: .use(of: binding.kind), target, standing(of: passage.subject)))
     }
 }
 

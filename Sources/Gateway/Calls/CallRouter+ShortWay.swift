@@ -5,92 +5,133 @@ import MCPModel
 import MCPTransport
 import Policy
 
-/// The short way of plain calls to tools of this node's own servers (docs/decisions/0039-the-short-way.md).
+/// What is decided about plain calls once for all of them (docs/decisions/0039-the-short-way.md).
 extension CallRouter {
-    /// What is decided, once for all of them, about a principal's calls of a tool at an endpoint; `nil`: they go the long way.
+    /// What is decided about a principal's calls of a tool at an endpoint; `nil`: each is decided on its own.
     ///
     /// Everything is asked that ``call(_:id:sent:_:)`` asks, in the state of the node as it is now; ``ToolPass/isGood`` is whether that
     /// state is still the same.
     func toolPass(_ endpoint: EndpointName, _ principal: Principal, _ tool: String) -> ToolPass? {
-        let (catalog, servers, panes) = (board.version, local.version, paneVersion())
-        let isGood: @Sendable () -> Bool = { [board, local, paneVersion] in
-            board.version == catalog && local.version == servers && paneVersion() == panes
-        }
+        let versions = Versions(of: self)
         guard let view = access.view(endpoint, for: principal), !view.isSearched,
             let route = try? view.route(Method.toolsCall, ["name": .string(tool)]), route.composite == nil,
-            let binding = route.binding, binding.fixed.isEmpty, binding.defaults.isEmpty,
-            route.server.owner == board.me, board.replicas(of: route.server) == nil
+            let binding = route.binding
         else { return nil }
         let passage = AccessDesk.Passage(
             subject: access.subject(principal), virtualServer: AccessDesk.virtualServer(at: endpoint, view))
-        let server = route.server.name
-        let sample = CallRequest(
-            id: CallID(high: 0, low: 0), method: Method.toolsCall, params: route.params,
-            client: ClientFacts(),
-            caller: principal.caller, timeLeft: callMax)
-        guard let decision = access.standingDecision(on: binding, passage),
-            objection(sample, route.server) == nil, local.objection(sample, server) == nil,
-            !local.requiresRecord(of: sample, at: server), let place = local.place(of: server),
-            let lane = place.backend.lane(toTool: binding.entry)
-        else { return nil }
-
+        guard let decision = access.standingDecision(on: binding, passage) else { return nil }
         var facts = CallFacts(
-            end: .entry, call: sample.id, trace: "", caller: principal.caller, entryNode: board.me,
+            end: .entry, call: CallID(high: 0, low: 0), trace: "", caller: principal.caller,
+            entryNode: board.me,
             method: Method.toolsCall)
         facts.assumedBy = principal.assumedBy
         facts.found(route, through: passage.virtualServer)
         if case .open = decision {} else { facts.decided(decision) }
-        let standing = StandingFacts(facts)
-        let space = view.space(of: route.server)
-        let carrier = ShortWayCarrier(
-            backend: place.backend, places: place.places, space: space, callMax: callMax, node: label(),
-            binding: binding, standing: standing, recorder: recorder)
+        let settled = SettledCalls(
+            binding: binding, passage: passage, space: view.space(of: route.server), node: label(),
+            standing: StandingFacts(facts))
+        let place = route.server.owner == board.me ? local.place(of: route.server.name) : nil
+        if let place, let short = shortTool(settled, route, principal, place.backend, place.places) {
+            return ToolPass(isGood: versions.areNow, way: .short(short))
+        }
+        // What has no connection now may be one for the short way when it has.
+        let connection = place.map { ($0.backend, $0.backend.connectionNumber) }
+        if let connection, connection.1 == nil { return nil }
+        return ToolPass(
+            isGood: { versions.areNow() && connection.map { $0.0.connectionNumber == $0.1 } ?? true },
+            way: .settled { [self] in start($0, settled, $1) })
+    }
+
+    /// What decisions rest on, by number.
+    private struct Versions: Sendable {
+        let areNow: @Sendable () -> Bool
+
+        init(of router: CallRouter) {
+            let (board, local, paneVersion) = (router.board, router.local, router.paneVersion)
+            let (catalog, servers, panes) = (board.version, local.version, paneVersion())
+            areNow = { board.version == catalog && local.version == servers && paneVersion() == panes }
+        }
+    }
+
+    private func shortTool(
+        _ settled: SettledCalls, _ route: Route, _ principal: Principal, _ backend: Backend,
+        _ places: CallPlaces
+    ) -> ShortTool? {
+        let (binding, server) = (settled.binding, route.server.name)
+        let sample = CallRequest(
+            id: CallID(high: 0, low: 0), method: Method.toolsCall, params: route.params,
+            client: ClientFacts(),
+            caller: principal.caller, timeLeft: callMax)
+        guard binding.fixed.isEmpty, binding.defaults.isEmpty, board.replicas(of: route.server) == nil,
+            access.isUncounted(binding, settled.passage), objection(sample, route.server) == nil,
+            local.objection(sample, server) == nil, !local.requiresRecord(of: sample, at: server),
+            let lane = backend.lane(toTool: binding.entry)
+        else { return nil }
+        let (space, standing) = (settled.space, settled.standing)
         var outward: (@Sendable (JSON) -> JSON)?
         if !space.keepsURIs { outward = { space.outward(result: $0) } }
-        return ToolPass(
-            isGood: isGood, lane: lane, places: place.places, callMax: callMax, outward: outward,
+        return ShortTool(
+            lane: lane, places: places, callMax: callMax, outward: outward,
             ended: { [recorder] end in recorder?.ended(standing, end) },
-            carryOn: { carrier.carryOn($0, $1, $2) })
+            carryOn: { [recorder, callMax] call, carried, sink in
+                let (request, trail) = settled.begin(call, carried.id, recorder, callMax, from: carried.start)
+                let told = settled.outward(request, trail?.sink(sink) ?? sink)
+                let handle = backend.carry(request, carried, places.counting(told, from: carried.start))
+                return trail?.handle(handle) ?? handle
+            })
+    }
+
+    /// Starts a call of which is decided what can be; the rest is asked as ever.
+    private func start(_ call: EndpointCall, _ settled: SettledCalls, _ sink: @escaping CallSink)
+        -> CallHandle
+    {
+        let (request, trail) = settled.begin(call, .random(), recorder, callMax, from: .now)
+        let handle = dispatch(
+            request, to: settled.binding.server, as: settled.binding, settled.passage, on: settled.node,
+            trail,
+            sent: { trail?.went(to: $0) }, settled.outward(request, trail?.sink(sink) ?? sink))
+        return trail?.handle(handle) ?? handle
     }
 }
 
-/// Goes on with calls that left the short way: as ``CallRouter`` would, with all that was decided before they went out.
-private struct ShortWayCarrier: Sendable {
-    let backend: Backend
-    let places: CallPlaces
-    let space: ResourceSpace
-    let callMax: Duration
-    let node: String
+/// Calls of one tool by one caller, of which has been decided what can be.
+private struct SettledCalls: Sendable {
     let binding: Binding
+    let passage: AccessDesk.Passage
+    let space: ResourceSpace
+    let node: String
     let standing: StandingFacts
-    let recorder: CallRecorder?
 
-    func carryOn(_ call: EndpointCall, _ carried: CarriedCall, _ sink: @escaping CallSink) -> CallHandle {
+    /// A call in its server's own terms, and its trail.
+    func begin(
+        _ call: EndpointCall, _ id: CallID, _ recorder: CallRecorder?, _ callMax: Duration,
+        from start: ContinuousClock.Instant
+    ) -> (CallRequest, CallTrail?) {
         let params = binding.arguments(applyingTo: call.params)
         var client = call.client
-        client.traceparent = TraceContext(begunBy: carried.id).traceparent
+        client.traceparent = TraceContext(begunBy: id).traceparent
         let trail = recorder.map { recorder in
-            var facts = standing.facts(of: carried.id)
+            var facts = standing.facts(of: id)
             facts.note((.tool, binding.entry), params, isListed: true)
-            return CallTrail(recorder, facts, from: carried.start)
+            return CallTrail(recorder, facts, from: start)
         }
         let request = CallRequest(
-            id: carried.id, method: call.method, params: params, client: client, caller: call.caller,
+            id: id, method: call.method, params: params, client: client, caller: call.caller,
             timeLeft: callMax)
-        let told = trail?.sink(sink) ?? sink
-        let handle = backend.carry(
-            request, carried,
-            places.counting(
-                { [space, node] event in
-                    switch event {
-                    case .result(let result): told(.result(space.outward(result: result, of: request.method)))
-                    case .failure(var failure):
-                        failure.node = failure.node ?? node
-                        failure.callID = request.id
-                        told(.failure(failure))
-                    default: told(event)
-                    }
-                }, from: carried.start))
-        return trail?.handle(handle) ?? handle
+        return (request, trail)
+    }
+
+    /// The sink of a call, for what its server says in its own terms.
+    func outward(_ request: CallRequest, _ sink: @escaping CallSink) -> CallSink {
+        { [space, node] event in
+            switch event {
+            case .result(let result): sink(.result(space.outward(result: result, of: request.method)))
+            case .failure(var failure):
+                failure.node = failure.node ?? node
+                failure.callID = request.id
+                sink(.failure(failure))
+            default: sink(event)
+            }
+        }
     }
 }

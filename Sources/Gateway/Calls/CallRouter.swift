@@ -191,7 +191,7 @@ final class CallRouter: Sendable {
     ///   - binding: of the entry that its caller was shown; `nil` for a URI that stands in no list.
     ///   - node: this node's label.
     ///   - trail: of this call, or of this step.
-    private func dispatch(
+    func dispatch(
         _ request: CallRequest, to server: ServerKey, as binding: Binding?, _ passage: AccessDesk.Passage,
         on node: String, _ trail: CallTrail?, sent: @escaping @Sendable (ServerKey) -> Void,
         _ sink: @escaping CallSink

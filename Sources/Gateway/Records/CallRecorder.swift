@@ -119,7 +119,7 @@ final class CallRecorder: Sendable {
     /// A call that went the short way.
     ///
     /// - Parameter standing: what is known of every such call.
-    func ended(_ standing: StandingFacts, _ end: ToolPass.End) {
+    func ended(_ standing: StandingFacts, _ end: ShortTool.End) {
         let at = WallTime.now()
         let outcome = end.answer.map { $0.isError ? AuditRecord.Outcome.error : .ok } ?? .cancelled
         let (id, elapsed) = (end.id, end.elapsed)

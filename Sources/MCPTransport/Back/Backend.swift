@@ -150,6 +150,9 @@ package final class Backend: Sendable {
     /// When it last answered anything, in this life of the gateway.
     package var lastAnswer: ContinuousClock.Instant? { state.withLock { $0.health.lastAnswer } }
 
+    /// Another number for each connection that it has had; `nil` while it has none.
+    package var connectionNumber: Int? { state.withLock { $0.connection?.number } }
+
     /// Changes whose task is whose, and has that noted.
     func withTasks<Value>(_ body: (inout TaskBook) -> Value) -> Value {
         tasks.withLock { tasks in

@@ -22,9 +22,13 @@ final class HTTPAnswer: Sendable {
 
     private let state = Mutex(State())
 
-    init(_ exchange: HTTPExchange, streams: StreamSet, headers: [(String, String)] = []) {
+    /// - Parameter accepts: what the request says it accepts; `nil`: that is to be read of it.
+    init(
+        _ exchange: HTTPExchange, streams: StreamSet, headers: [(String, String)] = [],
+        accepts: AcceptedTypes? = nil
+    ) {
         self.exchange = exchange
-        self.accepts = AcceptedTypes(exchange.headers)
+        self.accepts = accepts ?? AcceptedTypes(exchange.headers)
         self.headers = headers
         self.streams = streams
     }

@@ -6,8 +6,20 @@ import MCPModel
 extension MCPFront {
     /// - Returns: whether the exchange is taken care of.
     func takesShortWay(_ exchange: HTTPExchange) -> Bool {
-        guard let pass = exchange.checked.pass.withLock({ $0 }) else { return false }
-        return ShortCall.begin(exchange, pass, at: self)
+        guard let pass = exchange.checked.pass.withLock({ $0 }),
+            let document = try? JSON(validating: exchange.body[...], limits: limits.message.json),
+            let call = PlainToolCall(document), pass.fits(call), pass.isGood
+        else { return false }
+        switch pass.tool.way {
+        case .short(let tool): return ShortCall.begin(call, document, exchange, pass, tool, at: self)
+        case .settled(let start):
+            guard let request = ModernRequest(call) else { return false }
+            var service = service
+            service.call = start
+            let answer = HTTPAnswer(exchange, streams: streams, accepts: pass.accepts)
+            serve(request, exchange, answer, pass.visit, pass.description, by: service)
+            return true
+        }
     }
 
     /// Takes note of what a request that goes the long way has shown, for those with the same head that come after it.
@@ -18,16 +30,17 @@ extension MCPFront {
         _ description: EndpointDescription
     ) {
         guard request.method == Method.toolsCall, request.revision == .newestModern,
-            let name = request.params["name"]?.string, AcceptedTypes(exchange.headers).json,
+            let name = request.params["name"]?.string,
             // What such a caller may do is asked of its token with each request.
             visit.principal.scopes == nil
         else { return }
         // A head whose pass is good and whose bodies fit none goes the long way for good.
         if let known = exchange.checked.pass.withLock({ $0 }), known.isGood { return }
-        guard let admits = service.door.lasting(exchange),
+        let accepts = AcceptedTypes(exchange.headers)
+        guard accepts.json, let admits = service.door.lasting(exchange),
             let tool = service.toolPass(visit.endpoint, visit.principal, name)
         else { return exchange.checked.pass.withLock { $0 = nil } }
-        let pass = ShortPass(visit, description, tool, name: .string(name), admits: admits)
+        let pass = ShortPass(visit, description, accepts, tool, name: .string(name), admits: admits)
         exchange.checked.pass.withLock { $0 = pass }
     }
 
@@ -42,7 +55,7 @@ extension MCPFront {
             }
             let request = try ModernRequest(message) { exchange.headers.all($0) }
             var service = service
-            service.call = { call, sink in pass.tool.carryOn(call, carried, sink) }
+            service.call = { [tool = short.tool] call, sink in tool.carryOn(call, carried, sink) }
             serve(request, exchange, answer, pass.visit, pass.description, by: service)
         } catch {
             // It was read and checked before, so this does not come; if it did, the call would be over here.

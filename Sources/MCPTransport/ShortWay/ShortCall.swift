@@ -28,6 +28,7 @@ final class ShortCall: Sendable {
 
     let exchange: HTTPExchange
     let pass: ShortPass
+    let tool: ShortTool
     let call: PlainToolCall
     let document: JSON
     private let front: MCPFront
@@ -40,24 +41,28 @@ final class ShortCall: Sendable {
     /// Begins a call, if it may go this way.
     ///
     /// - Returns: `false` where nothing was done.
-    static func begin(_ exchange: HTTPExchange, _ pass: ShortPass, at front: MCPFront) -> Bool {
-        guard let document = try? JSON(validating: exchange.body[...], limits: front.limits.message.json),
-            let call = PlainToolCall(document), pass.fits(call), pass.isGood, pass.tool.places.enter()
-        else { return false }
-        guard let number = pass.tool.lane.enter() else {
-            pass.tool.places.leave(after: nil)
+    static func begin(
+        _ call: PlainToolCall, _ document: JSON, _ exchange: HTTPExchange, _ pass: ShortPass,
+        _ tool: ShortTool,
+        at front: MCPFront
+    ) -> Bool {
+        guard tool.places.enter() else { return false }
+        guard let number = tool.lane.enter() else {
+            tool.places.leave(after: nil)
             return false
         }
-        ShortCall(exchange, pass, call, document, number, at: front).begin()
+        ShortCall(exchange, pass, tool, call, document, number, at: front).begin()
         return true
     }
 
     private init(
-        _ exchange: HTTPExchange, _ pass: ShortPass, _ call: PlainToolCall, _ document: JSON, _ number: Int,
-        at front: MCPFront
+        _ exchange: HTTPExchange, _ pass: ShortPass, _ tool: ShortTool, _ call: PlainToolCall,
+        _ document: JSON,
+        _ number: Int, at front: MCPFront
     ) {
         self.exchange = exchange
         self.pass = pass
+        self.tool = tool
         self.call = call
         self.document = document
         self.front = front
@@ -66,13 +71,13 @@ final class ShortCall: Sendable {
     }
 
     private func begin() {
-        let lane = pass.tool.lane
+        let lane = tool.lane
         exchange.onClose { self.clientGone() }
         let isOpen = lane.link.enter(self, number)
         let running = lane.link.client.http.send(
             ready: lane.bytes(
                 call.message(number: number, name: lane.name, begunBy: id), from: exchange.allocator),
-            lane.request, on: exchange.eventLoop, patience: min(pass.tool.callMax, lane.patience),
+            lane.request, on: exchange.eventLoop, patience: min(tool.callMax, lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
         let isOver = state.withLock { state in
             state.running = running
@@ -139,14 +144,14 @@ final class ShortCall: Sendable {
         }
         guard end() else { return }
         let elapsed = start.duration(to: .now)
-        pass.tool.lane.leave(.answered)
-        pass.tool.places.leave(after: elapsed)
-        pass.tool.ended(
-            ToolPass.End(
+        tool.lane.leave(.answered)
+        tool.places.leave(after: elapsed)
+        tool.ended(
+            ShortTool.End(
                 id: id, answer: (answer.result.bytes, answer.isError), answerBytes: body.count,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         let serverInfo = pass.description.serverInfo
-        if let outward = pass.tool.outward, !answer.namesNoResource {
+        if let outward = tool.outward, !answer.namesNoResource {
             let shown = EraBridge.withServerInfo(outward(answer.result), serverInfo)
             exchange.respond(json: PlainToolAnswer.pieces(id: call.id, shown))
         } else {
@@ -158,10 +163,10 @@ final class ShortCall: Sendable {
 
     private func clientGone() {
         guard end() else { return }
-        pass.tool.lane.leave(.cancelled)
-        pass.tool.places.leave(after: nil)
-        pass.tool.ended(
-            ToolPass.End(
+        tool.lane.leave(.cancelled)
+        tool.places.leave(after: nil)
+        tool.ended(
+            ShortTool.End(
                 id: id, answer: nil, arguments: call.arguments?.bytes, elapsed: start.duration(to: .now)))
         state.withLock { $0.running }?.cancel()
     }
@@ -178,7 +183,7 @@ final class ShortCall: Sendable {
             state.phase = .over
             return true
         }
-        if isFirst { pass.tool.lane.link.leave(number) }
+        if isFirst { tool.lane.link.leave(number) }
         return isFirst
     }
 
@@ -194,13 +199,13 @@ final class ShortCall: Sendable {
             return true
         }
         guard isFirst else { return }
-        pass.tool.lane.link.leave(number)
-        pass.tool.lane.leave(.carried)
+        tool.lane.link.leave(number)
+        tool.lane.leave(.carried)
         front.carryOn(
             self,
             CarriedCall(
                 id: id, start: start, startDue: startDue, number: number,
-                connection: pass.tool.lane.connection, adopt: { self.adopt($0) }))
+                connection: tool.lane.connection, adopt: { self.adopt($0) }))
     }
 
     private func adopt(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle {

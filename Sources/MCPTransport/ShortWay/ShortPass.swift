@@ -8,6 +8,7 @@ import MCPModel
 final class ShortPass: Sendable {
     let visit: Visit
     let description: EndpointDescription
+    let accepts: AcceptedTypes
     let tool: ToolPass
     /// Whether the caller would be let in as then.
     private let admits: @Sendable () -> Bool
@@ -15,11 +16,13 @@ final class ShortPass: Sendable {
     private let name: JSON
 
     init(
-        _ visit: Visit, _ description: EndpointDescription, _ tool: ToolPass, name: JSON,
+        _ visit: Visit, _ description: EndpointDescription, _ accepts: AcceptedTypes, _ tool: ToolPass,
+        name: JSON,
         admits: @escaping @Sendable () -> Bool
     ) {
         self.visit = visit
         self.description = description
+        self.accepts = accepts
         self.tool = tool
         self.name = name
         self.admits = admits

@@ -3,9 +3,27 @@ package import MCPModel
 
 /// What was decided about one caller's calls of one tool at one endpoint, for as long as nothing that it rests on is another: where they
 /// go, and that they may.
-///
-/// Only for calls on which everything can be decided without their arguments, and that nobody counts or wants recorded beforehand.
 package struct ToolPass: Sendable {
+    package enum Way: Sendable {
+        /// To a server whose calls can go the short way.
+        case short(ShortTool)
+        /// By the long way, from where all that was decided has been decided.
+        case settled(@Sendable (EndpointCall, @escaping CallSink) -> CallHandle)
+    }
+
+    /// Whether all that was decided still holds.
+    package var isGood: @Sendable () -> Bool
+    package var way: Way
+
+    package init(isGood: @escaping @Sendable () -> Bool, way: Way) {
+        self.isGood = isGood
+        self.way = way
+    }
+}
+
+/// A tool whose calls can go the short way: those on which everything can be decided without their arguments, and that nobody counts or
+/// wants recorded beforehand.
+package struct ShortTool: Sendable {
     /// The end of a call that went the short way.
     package struct End: Sendable {
         package var id: CallID
@@ -17,8 +35,6 @@ package struct ToolPass: Sendable {
         package var elapsed: Duration
     }
 
-    /// Whether all that was decided still holds.
-    package var isGood: @Sendable () -> Bool
     package var lane: BackendLane
     /// Those of the server's calls.
     package var places: CallPlaces
@@ -32,11 +48,10 @@ package struct ToolPass: Sendable {
     package var carryOn: @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
 
     package init(
-        isGood: @escaping @Sendable () -> Bool, lane: BackendLane, places: CallPlaces, callMax: Duration,
-        outward: (@Sendable (JSON) -> JSON)?, ended: @escaping @Sendable (End) -> Void,
+        lane: BackendLane, places: CallPlaces, callMax: Duration, outward: (@Sendable (JSON) -> JSON)?,
+        ended: @escaping @Sendable (End) -> Void,
         carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
     ) {
-        self.isGood = isGood
         self.lane = lane
         self.places = places
         self.callMax = callMax

@@ -12,9 +12,9 @@ import Testing
 struct ShortWayRig {
     /// What comes of calls that ended on the short way.
     final class Ends: Sendable {
-        private let all = Mutex<[ToolPass.End]>([])
+        private let all = Mutex<[ShortTool.End]>([])
 
-        func add(_ end: ToolPass.End) { all.withLock { $0.append(end) } }
+        func add(_ end: ShortTool.End) { all.withLock { $0.append(end) } }
 
         var answered: Int { all.withLock { $0.count { $0.answer != nil } } }
         var cancelled: Int { all.withLock { $0.count { $0.answer == nil } } }
@@ -28,10 +28,10 @@ struct ShortWayRig {
     let places: CallPlaces
     let ends: Ends
     /// What the pass says of itself.
-    let isGood: Atomic2
+    let isGood: Goodness
     let client: HTTPClient
 
-    final class Atomic2: Sendable {
+    final class Goodness: Sendable {
         private let value = Mutex(true)
         var now: Bool { value.withLock { $0 } }
         func set(_ new: Bool) { value.withLock { $0 = new } }
@@ -50,7 +50,7 @@ struct ShortWayRig {
         let url = "http://127.0.0.1:\(listener.address.port)/mcp"
         try await BackendRig.with(.http(url: url, headers: []), limits: limits) { rig in
             _ = try await rig.listing()
-            let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Atomic2())
+            let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Goodness())
             let service = service(over: rig.backend, places, ends, isGood)
             try await FrontRig.with(service) { front in
                 let client = HTTPClient(group: loop)
@@ -84,7 +84,7 @@ struct ShortWayRig {
     }
 
     private static func service(
-        over backend: Backend, _ places: CallPlaces, _ ends: Ends, _ isGood: Atomic2
+        over backend: Backend, _ places: CallPlaces, _ ends: Ends, _ isGood: Goodness
     ) -> MCPService {
         let timeout = Duration.seconds(20)
         let request = { @Sendable (id: CallID, call: EndpointCall) in
@@ -106,8 +106,8 @@ struct ShortWayRig {
             watch: { _, _, _ in .none },
             toolPass: { _, _, tool in
                 guard let lane = backend.lane(toTool: tool) else { return nil }
-                return ToolPass(
-                    isGood: { isGood.now }, lane: lane, places: places, callMax: timeout, outward: nil,
+                let short = ShortTool(
+                    lane: lane, places: places, callMax: timeout, outward: nil,
                     ended: { ends.add($0) },
                     carryOn: { call, carried, sink in
                         backend.carry(request(carried.id, call), carried) { event in
@@ -115,6 +115,7 @@ struct ShortWayRig {
                             sink(event)
                         }
                     })
+                return ToolPass(isGood: { isGood.now }, way: .short(short))
             })
     }
 
