@@ -120,6 +120,43 @@ struct CallerDoorTests {
         #expect(door.list()["tokens"]?.elements.count == 1)
     }
 
+    @Test func `what lasts of a key ends with it, and notes its uses`() async throws {
+        let door = try await door(try scratch.start().database)
+        let origin = CallOrigin(isLocal: true)
+        let open = try #require(door.lasting(.none, from: origin))
+        #expect(open())
+        let key = try await make("agent", door)
+        #expect(!open(), "a key is needed now")
+        #expect(door.lasting(.none, from: origin) == nil)
+        #expect(door.lasting(.bearer(adminToken[...]), from: origin) == nil)
+        #expect(door.lasting(.bearer("mk_none"), from: origin) == nil)
+        let good = try #require(door.lasting(.bearer(key[...]), from: origin))
+        try await door.flushUses()
+        #expect(good())
+        #expect(door.list()["tokens"]?[0]?["lastUsedSeconds"]?.int != nil)
+        let other = try await make("other", door)
+        #expect(!good(), "another key has come; what that means is found out anew")
+        let again = try #require(door.lasting(.bearer(key[...]), from: origin))
+        #expect(again())
+        _ = try await door.revoke("agent")
+        #expect(!again())
+        #expect(door.lasting(.bearer(key[...]), from: origin) == nil)
+        #expect(door.lasting(.bearer(other[...]), from: origin) != nil)
+    }
+
+    @Test func `what lasts of a key ends when its time is over`() async throws {
+        let door = try await door(try scratch.start().database)
+        let key = try await make("brief", door, lifeSeconds: 1)
+        let origin = CallOrigin(isLocal: true)
+        let good = try #require(door.lasting(.bearer(key[...]), from: origin))
+        #expect(good())
+        let deadline = ContinuousClock.now + .seconds(10)
+        while good(), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))  // a condition with a deadline
+        }
+        #expect(!good())
+    }
+
     @Test func `the list tells of keys and uses, and never the keys`() async throws {
         let database = try scratch.start().database
         let door = try await door(database)

@@ -1,0 +1,116 @@
+import Catalog
+import JSONSlice
+import MCPModel
+import MCPTransport
+import MartletTestKit
+import Policy
+import Testing
+
+@testable import Gateway
+
+/// For which calls everything is decided beforehand, and until when (docs/decisions/0039-the-short-way.md).
+struct ToolPassTests {
+    private static let alice = Principal(Caller(issuer: "key", subject: "alice"))
+    private static let bob = Principal(Caller(issuer: "key", subject: "bob"))
+
+    /// Alice may call everything; of Bob's calls the amount decides, and `stamp` is kept from him.
+    private static let rules = """
+        access:
+          rules:
+            - {name: alice, allow: all, who: ["key:alice"]}
+            - {name: bob, allow: [call], who: ["key:bob"], entries: [pay], when: {argument: /amount, below: 100}}
+            - {name: looks, allow: [see], who: ["key:bob"]}
+        """
+
+    private let board = CatalogBoard(me: .here, nameLengthMax: 50)
+    private let local = LocalServers()
+    private let forwarded = Box<ForwardedCall>()
+
+    init() throws {
+        board.publish(try Self.snapshot("pay", "stamp"))
+    }
+
+    private static func snapshot(_ tools: String...) throws -> CatalogSnapshot {
+        try CatalogSnapshot.sample().with("press", try tools.reduce([]) { $0 + (try [Entry].tools($1)) })
+            .with("desk", on: .there, .tools("pay") + .tools("stamp"))
+    }
+
+    private func router(
+        _ rules: String = "access: {}", panes: @escaping @Sendable () -> UInt64 = { 0 }
+    ) throws -> CallRouter {
+        CallRouter(
+            board: board, local: local, access: try AccessDeskTests.desk(rules, board), label: { "here" },
+            paneVersion: panes
+        ) { [forwarded] call, sink in
+            forwarded.add(call)
+            sink(.result(["resultType": "complete", "content": []]))
+            return .finished
+        }
+    }
+
+    private func settled(_ pass: ToolPass?) -> (@Sendable (EndpointCall, @escaping CallSink) -> CallHandle)? {
+        if case .settled(let start)? = pass?.way { start } else { nil }
+    }
+
+    @Test func `a call that is settled reaches the other node as one that is not`() throws {
+        let router = try router(Self.rules)
+        let start = try #require(settled(router.toolPass(.all, Self.alice, "there--desk__pay")))
+        let call = EndpointCall(
+            endpoint: .all, principal: Self.alice, method: Method.toolsCall,
+            params: ["name": "there--desk__pay", "arguments": ["amount": 5]], client: ClientFacts())
+        let (one, other) = (Heard(), Heard())
+        _ = start(call, one.sink)
+        _ = router.call(call, other.sink)
+        #expect(one.result != nil && one.result == other.result)
+        let sent = forwarded.values
+        #expect(sent.count == 2)
+        #expect(sent[0].request.params == sent[1].request.params && sent[0].hash == sent[1].hash)
+        #expect(sent[0].server == "desk" && sent[0].caller == Self.alice.caller)
+    }
+
+    @Test func `what depends on arguments, or is refused, is decided each time`() throws {
+        let router = try router(Self.rules)
+        for tool in ["there--desk__pay", "there--desk__stamp", "there--desk__none"] {
+            #expect(router.toolPass(.all, Self.bob, tool) == nil, "\(tool)")
+        }
+        #expect(router.toolPass(.all, Self.alice, "there--desk__none") == nil)
+        #expect(router.toolPass(.server("nowhere"), Self.alice, "pay") == nil)
+    }
+
+    @Test func `a server without a connection is asked for a pass again`() throws {
+        local.put("press", StillBackend.make("press"), concurrency: 1)
+        #expect(try router().toolPass(.all, Self.alice, "press__pay") == nil)
+    }
+
+    @Test func `another snapshot, another server or another pane is the end of a pass`() throws {
+        let panes = Box<UInt64>()
+        let router = try router(panes: { UInt64(panes.values.count) })
+        func pass() throws -> ToolPass {
+            let pass = try #require(router.toolPass(.all, Self.alice, "there--desk__pay"))
+            #expect(pass.isGood())
+            return pass
+        }
+        let first = try pass()
+        board.publish(try Self.snapshot("pay", "stamp", "more"))
+        #expect(!first.isGood())
+        let second = try pass()
+        local.put("press", StillBackend.make("press"), concurrency: 1)
+        #expect(!second.isGood())
+        let third = try pass()
+        local.remove("press")
+        #expect(!third.isGood())
+        let fourth = try pass()
+        panes.add(1)
+        #expect(!fourth.isGood())
+    }
+
+    @Test func `a panes' keeper counts every change`() {
+        let glass = Glass(board: board)
+        var seen = [glass.version]
+        glass.expect("press", under: .manual)
+        seen.append(glass.version)
+        glass.remove("press")
+        seen.append(glass.version)
+        #expect(seen == seen.sorted() && Set(seen).count == 3)
+    }
+}
