@@ -121,7 +121,8 @@ struct ShortWayRig {
 
     /// Calls a tool over the kept connection.
     ///
-    /// - Returns: the status, and the response without what differs between any two calls.
+    /// - Returns: the status, and the response without what differs between any two calls: the call's id, and whether its connection was
+    ///   the server's first.
     func call(_ tool: String, capabilities: JSON = [:], timeout: Duration = .seconds(20)) async throws -> (
         Int, JSON
     ) {
@@ -142,7 +143,13 @@ struct ShortWayRig {
                     guard let data = message["error"]?["data"], let error = message["error"] else {
                         return message
                     }
-                    return message.setting("error", to: error.setting("data", to: data.removing("callId")))
+                    let plain = message.setting(
+                        "error", to: error.setting("data", to: data.removing("callId")))
+                    return
+                        (try? JSON(
+                            validating: plain.text.replacing(
+                                "the kept-alive connection", with: "the connection")))
+                        ?? plain
                 })
         )
     }
