@@ -81,6 +81,7 @@ final class CallTrail: Sendable {
 
     init(_ recorder: CallRecorder, _ facts: CallFacts) {
         self.recorder = recorder
+        recorder.metrics.begun(facts.end)
         state = Mutex(State(facts: facts))
     }
 

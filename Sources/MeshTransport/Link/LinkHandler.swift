@@ -79,6 +79,7 @@ final class LinkHandler: ChannelDuplexHandler {
     /// Sends an encoded frame of the mesh's own.
     func send(_ frame: [UInt8]) {
         guard case .up = phase else { return }
+        setup.tally.gossiped(sent: frame.count)
         write(frame)
         flushSoon()
     }
@@ -155,7 +156,9 @@ final class LinkHandler: ChannelDuplexHandler {
         if isDeaf { return }
         isReading = true
         silence.heard()
-        decoder.append(unwrapInboundIn(data).readableBytesView)
+        let bytes = unwrapInboundIn(data)
+        setup.tally.received(bytes.readableBytes)
+        decoder.append(bytes.readableBytesView)
         do {
             while let frame = try decoder.next() {
                 if case .over = phase { return }
@@ -214,6 +217,7 @@ final class LinkHandler: ChannelDuplexHandler {
         case (.up, .pong(let number)):
             pings.removeValue(forKey: number)?(true)
         case (.up, _) where frame.isForCore:
+            setup.tally.gossiped(received: decoder.frameByteCount)
             if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
         case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
             try streams?.receive(frame)
@@ -234,6 +238,7 @@ final class LinkHandler: ChannelDuplexHandler {
         greetingOver()
         phase = .up(theirs)
         upSince = setup.now()
+        setup.tally.linkOpened()
         silence = SilenceWatch(at: setup.now())
         streams = StreamMultiplexer(
             dialled: setup.openedByMe, write: { [weak self] in self?.write($0) },
@@ -300,6 +305,7 @@ final class LinkHandler: ChannelDuplexHandler {
         silence.sent()
         stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
         guard stalledBytes <= Self.stalledBytesMax else { return endSoon(.overloaded) }
+        setup.tally.sent(bytes.count)
         context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
     }
 
