@@ -31,7 +31,7 @@ struct MetricsTests {
             let read = try PrometheusText(text)
             #expect(read["martlet_ready"] == 1 && read["martlet_vault_sealed"] == 0)
             #expect(read["martlet_mesh_peers", ["state": "reachable"]] == 0)
-            #expect((read["process_resident_memory_bytes"] ?? 0) > 1 << 20)
+            #expect((read["process_resident_memory_bytes"] ?? 0) > 1e6)
             #expect(read.kinds.keys.contains("martlet_build_info"))
             #expect(read.kinds.keys.allSatisfy { $0.hasPrefix("martlet_") || $0.hasPrefix("process_") })
         }

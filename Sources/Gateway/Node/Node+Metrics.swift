@@ -115,6 +115,12 @@ extension Node {
                 ([("direction", "received")], .count(tally.bytesReceived)),
             ])
         page.counter(
+            "martlet_mesh_stream_frames_total", "Frames of calls and circuits on all links.",
+            [
+                ([("direction", "sent")], .count(tally.streamFramesSent)),
+                ([("direction", "received")], .count(tally.streamFramesReceived)),
+            ])
+        page.counter(
             "martlet_mesh_gossip_bytes_total", "Of those, what nodes tell one another of the mesh itself.",
             [
                 ([("direction", "sent")], .count(tally.gossipBytesSent)),

@@ -210,13 +210,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     // MARK: Answers, as ``HTTPExchange`` gives them
 
-    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ bytes: [UInt8]) {
+    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ body: HTTPBody) {
         guard let exchange = open(serial) else { return }
         guard exchange.stream == nil else { return abandon(serial) }
-        let framing = exchange.framing(status: status, length: bytes.count)
+        let framing = exchange.framing(status: status, length: body.count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        var buffer = head(status, headers, framing, persistence, roomFor: bytes.count)
-        if exchange.mayHaveBody(status: status) { buffer.writeBytes(bytes) }
+        var buffer = head(status, headers, framing, persistence, roomFor: body.ownCount)
+        if exchange.mayHaveBody(status: status) {
+            body.append(to: &buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
+        }
         finish(with: buffer, persistence)
     }
 
@@ -308,9 +310,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private func refuse(_ refusal: HTTPRefusal) {
         log.debug("request refused", metadata: ["status": "\(refusal.status)", "why": "\(refusal.error)"])
         let body = refusal.body
-        var buffer = head(
-            refusal.status, [("content-type", "application/json")], .length(body.count), .close,
-            roomFor: body.count)
+        let headers = [("content-type", "application/json")]
+        var buffer = head(refusal.status, headers, .length(body.count), .close, roomFor: body.count)
         buffer.writeBytes(body)
         closeAfter(buffer)
     }

@@ -220,6 +220,7 @@ final class LinkHandler: ChannelDuplexHandler {
             setup.tally.gossiped(received: decoder.frameByteCount)
             if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
         case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
+            setup.tally.streamFrameReceived()
             try streams?.receive(frame)
         default:
             throw LinkError.violation("a frame that does not belong here")
@@ -241,7 +242,11 @@ final class LinkHandler: ChannelDuplexHandler {
         setup.tally.linkOpened()
         silence = SilenceWatch(at: setup.now())
         streams = StreamMultiplexer(
-            dialled: setup.openedByMe, write: { [weak self] in self?.write($0) },
+            dialled: setup.openedByMe,
+            write: { [weak self] in
+                self?.setup.tally.streamFrameSent()
+                self?.write($0)
+            },
             canWrite: { [weak self] in self?.context?.channel.isWritable ?? false },
             flush: { [weak self] in self?.flushSoon() },
             accept: { [weak self] stream, kind, header in

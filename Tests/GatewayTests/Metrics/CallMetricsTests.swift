@@ -16,7 +16,7 @@ struct CallMetricsTests {
     }
 
     private static func facts(
-        _ end: AuditRecord.End = .entry, _ server: ServerKey?, through virtual: Label? = nil
+        _ server: ServerKey?, at end: AuditRecord.End = .entry, through virtual: Label? = nil
     ) -> CallFacts {
         var facts = CallFacts(
             end: end, call: CallID(high: 1, low: 1), trace: "", caller: Caller(issuer: "key", subject: "a"),
@@ -38,7 +38,7 @@ struct CallMetricsTests {
         for outcome in AuditRecord.Outcome.allCases {
             metrics.begun(.entry)
             metrics.ended(
-                Self.facts(press, through: try #require(Label("ops"))), outcome, nil,
+                Self.facts(press, through: "ops"), outcome, nil,
                 after: .milliseconds(3), isKnown: { _ in true })
         }
         metrics.begun(.owner)
@@ -98,7 +98,7 @@ struct CallMetricsTests {
         let metrics = CallMetrics()
         for number in 0..<2_000 {
             metrics.ended(
-                Self.facts(.owner, try Self.key(number)), .refused, .unknownEntry, after: .zero,
+                Self.facts(try Self.key(number), at: .owner), .refused, .unknownEntry, after: .zero,
                 isKnown: { _ in false })
         }
         let read = try Self.read(metrics)
