@@ -37,6 +37,27 @@ struct MetricsTests {
         }
     }
 
+    @Test func `nothing that a caller makes up is in it`() async throws {
+        try await TestNode.with { node in
+            _ = try await node.client.post(
+                "/v1/servers", ["name": "press", "definition": ShellServer.definition(in: node.folder)])
+            let canary = "canary7c0ffee"
+            for entry in ["\(canary)__tool", "press__\(canary)", canary, "\(canary)--press__ok"] {
+                let call: JSON = ["entry": .string(entry), "arguments": ["x": .string(canary)]]
+                _ = try? await node.client.call("/v1/call", call) { _ in }
+                let url = "http://\(node.node.mcpAddress)/servers/\(canary)/mcp?mode=\(canary)"
+                _ = try await TestNode.http.collect(
+                    HTTPClientRequest(
+                        HTTPURL(url), method: "POST",
+                        headers: [("Authorization", "Bearer \(canary)"), ("Mcp-Session-Id", canary)],
+                        body: Array("{}".utf8), timeout: .seconds(30)))
+            }
+            let text = try await scrape(node, token: node.node.adminToken).text
+            #expect(text.contains("martlet_calls_total") && !text.contains(canary))
+            #expect(!text.contains(node.node.adminToken))
+        }
+    }
+
     @Test func `a call and a server show on the next scrape`() async throws {
         try await TestNode.with { node in
             _ = try await node.client.post(

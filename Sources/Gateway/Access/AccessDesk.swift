@@ -159,7 +159,7 @@ final class AccessDesk: Sendable {
             state.viewNumbers += 1
             // Apart from the numbers of whole views.
             let made = CatalogBoard.Made(
-                view: view, number: state.viewNumbers | 1 << 63, lists: ListShelf(board.writtenRoom))
+                view: view, number: state.viewNumbers | 1 << 63, shelf: ViewShelf(board.writtenRoom))
             if let old = state.views.removeValue(forKey: sight) { state.viewBytes -= old.bytes }
             if state.views.count >= Self.viewsMax || state.viewBytes + bytes > viewBytesMax {
                 (state.views, state.viewBytes) = ([:], 0)

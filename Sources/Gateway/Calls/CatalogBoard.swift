@@ -22,7 +22,7 @@ final class CatalogBoard: Sendable {
     struct Made: Sendable {
         let view: EndpointView
         let number: UInt64
-        let lists: ListShelf
+        let shelf: ViewShelf
     }
 
     /// Endpoints that are remembered at once; there are no more than servers and virtual servers that somebody uses.
@@ -88,7 +88,7 @@ final class CatalogBoard: Sendable {
         let view = EndpointView(of: endpoint, in: snapshot, nameLengthMax: nameLengthMax)
         return state.withLock { state in
             state.numbers += 1
-            let made = Made(view: view, number: state.numbers, lists: ListShelf(writtenRoom))
+            let made = Made(view: view, number: state.numbers, shelf: ViewShelf(writtenRoom))
             if state.version == version, state.views.count < Self.viewsMax { state.views[name] = made }
             return made
         }

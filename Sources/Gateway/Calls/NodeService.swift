@@ -14,10 +14,13 @@ enum NodeService {
         MCPService(
             door: door,
             describe: { endpoint, principal in
-                access.view(endpoint, for: principal).map { view in
-                    EndpointDescription(
-                        serverInfo: serverInfo(of: endpoint, title: view.title, node: label()),
-                        instructions: instructions(of: view), capabilities: view.capabilities)
+                access.made(endpoint, for: principal).map { made in
+                    let (view, node) = (access.shown(made.view, at: endpoint), label())
+                    return made.shelf.description(of: view, on: node) {
+                        EndpointDescription(
+                            serverInfo: serverInfo(of: endpoint, title: view.title, node: node),
+                            instructions: instructions(of: view), capabilities: view.capabilities)
+                    }
                 }
             },
             list: { endpoint, principal, kind, cursor in
@@ -26,7 +29,7 @@ enum NodeService {
                 }
                 let view = access.shown(made.view, at: endpoint)
                 do throws(ListCursor.Stale) {
-                    return .success(try made.lists.page(of: kind, in: view, from: cursor))
+                    return .success(try made.shelf.page(of: kind, in: view, from: cursor))
                 } catch {
                     return .failure(stale)
                 }

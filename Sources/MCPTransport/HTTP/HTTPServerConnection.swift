@@ -216,9 +216,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         let framing = exchange.framing(status: status, length: body.count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
         var buffer = head(status, headers, framing, persistence, roomFor: body.ownCount)
-        if exchange.mayHaveBody(status: status) {
-            body.append(to: &buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
-        }
+        guard exchange.mayHaveBody(status: status) else { return finish(with: buffer, persistence) }
+        body.append(to: &buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
         finish(with: buffer, persistence)
     }
 

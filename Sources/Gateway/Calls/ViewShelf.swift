@@ -4,10 +4,11 @@ import JSONSlice
 import MCPTransport
 import Synchronization
 
-/// The pages of one view's lists, each cut once: what clients ask for over and over is made when the view changes.
+/// What is made of one view for its clients, each piece once: pages of its lists, and its description. They ask for these over and
+/// over.
 ///
 /// Belongs to the view, and goes with it.
-final class ListShelf: Sendable {
+final class ViewShelf: Sendable {
     /// Entries a page; a client that wants more asks with the cursor.
     static let pageSize = 1_000
     /// Bytes of definitions a page: far below what clients take as one message.
@@ -26,10 +27,31 @@ final class ListShelf: Sendable {
         var starts: Set<Int> = [0]
     }
 
+    private struct Described {
+        /// The label of this node, which stands in it.
+        let node: String
+        let description: EndpointDescription
+    }
+
     private let room: WrittenRoom
+    /// By whether tools are searched.
+    private let described = Mutex<[Bool: Described]>([:])
     private let lists = Mutex<[List: Pages]>([:])
 
     init(_ room: WrittenRoom) { self.room = room }
+
+    /// - Parameters:
+    ///   - view: the one that this belongs to, however it is shown.
+    ///   - node: this node's label.
+    func description(
+        of view: EndpointView, on node: String, make: () -> EndpointDescription
+    ) -> EndpointDescription {
+        let known = described.withLock { $0[view.isSearched] }
+        if let known, known.node == node { return known.description }
+        let made = make()
+        described.withLock { $0[view.isSearched] = Described(node: node, description: made) }
+        return made
+    }
 
     /// - Parameter view: the one that this belongs to, however it is shown.
     /// - Complexity: O(1) for a page that was asked for before

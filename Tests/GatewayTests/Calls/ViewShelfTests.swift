@@ -10,7 +10,7 @@ import Testing
 @testable import MCPTransport
 
 /// What clients ask for over and over is cut and written once for each view.
-struct ListShelfTests {
+struct ViewShelfTests {
     private static let count = 2_500
 
     private static func board(tools count: Int = count) throws -> CatalogBoard {
@@ -28,7 +28,7 @@ struct ListShelfTests {
         var pages: [ListPage] = []
         var cursor: String?
         repeat {
-            let page = try made.lists.page(of: .tools, in: made.view, from: cursor)
+            let page = try made.shelf.page(of: .tools, in: made.view, from: cursor)
             pages.append(page)
             cursor = page.nextCursor
         } while cursor != nil
@@ -50,12 +50,12 @@ struct ListShelfTests {
         let list = made.view.shown(.tool)
         for entries in [1, 7, 999] {
             let cursor = try ListCursor.page(of: list, after: nil, entriesMax: entries, bytesMax: .max).cursor
-            let page = try made.lists.page(of: .tools, in: made.view, from: cursor)
+            let page = try made.shelf.page(of: .tools, in: made.view, from: cursor)
             #expect(page.items.first == list[entries].definition && page.items.count == 1_000)
             #expect(page.written == nil)
         }
         #expect(throws: ListCursor.Stale.self) {
-            try made.lists.page(of: .tools, in: made.view, from: "1.5.abc")
+            try made.shelf.page(of: .tools, in: made.view, from: "1.5.abc")
         }
     }
 
@@ -63,7 +63,7 @@ struct ListShelfTests {
         let made = try #require(try Self.board().made(.server("press")))
         let list = made.view.shown(.tool)
         let cursor = try ListCursor.page(of: list, after: nil, entriesMax: 1_000, bytesMax: .max).cursor
-        let early = try made.lists.page(of: .tools, in: made.view, from: cursor)
+        let early = try made.shelf.page(of: .tools, in: made.view, from: cursor)
         let pages = try Self.read(made)
         #expect(early.written == nil && pages[1].written != nil)
         #expect(early.items == pages[1].items && early.nextCursor == pages[1].nextCursor)
@@ -86,15 +86,28 @@ struct ListShelfTests {
         #expect(try Self.read(made).map(\.items.count) == [1])
     }
 
+    @Test func `a description is made once, and anew when the node is called otherwise`() throws {
+        let made = try #require(try Self.board(tools: 1).made(.server("press")))
+        let said = Box<String>()
+        func ask(_ node: String) -> EndpointDescription {
+            made.shelf.description(of: made.view, on: node) {
+                said.add(node)
+                return EndpointDescription(serverInfo: ["name": .string(node)], capabilities: [:])
+            }
+        }
+        for node in ["a", "a", "b", "b", "a"] { #expect(ask(node).serverInfo["name"]?.string == node) }
+        #expect(said.values == ["a", "b", "a"])
+    }
+
     @Test func `searched and whole lists of one view are kept apart`() throws {
         let board = try Self.board(tools: 3)
         let made = try #require(board.made(.server("press")))
         let searched = try #require(board.view(EndpointName(.server("press"), mode: .search)))
-        let whole = try made.lists.page(of: .tools, in: made.view, from: nil)
-        let few = try made.lists.page(of: .tools, in: searched, from: nil)
+        let whole = try made.shelf.page(of: .tools, in: made.view, from: nil)
+        let few = try made.shelf.page(of: .tools, in: searched, from: nil)
         #expect(whole.items.count == 3)
         #expect(few.items == SearchTools.definitions)
-        #expect(try made.lists.page(of: .tools, in: made.view, from: nil).items == whole.items)
-        #expect(try made.lists.page(of: .tools, in: searched, from: nil).written === few.written)
+        #expect(try made.shelf.page(of: .tools, in: made.view, from: nil).items == whole.items)
+        #expect(try made.shelf.page(of: .tools, in: searched, from: nil).written === few.written)
     }
 }
