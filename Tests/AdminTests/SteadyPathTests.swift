@@ -86,7 +86,9 @@ struct SteadyPathTests {
         for _ in 0..<Self.warmUp { _ = try await Self.call(entry, tool, key: key) }
         let before = backend.all
         var links: [Double] = []
-        for node in nodes { links.append(try await Self.metrics(node)["martlet_mesh_links_opened_total"] ?? -1) }
+        for node in nodes {
+            links.append(try await Self.metrics(node)["martlet_mesh_links_opened_total"] ?? -1)
+        }
         for _ in 0..<Self.calls {
             let answer = try await Self.call(entry, tool, key: key)
             #expect(answer["result"]?["content"]?[0]?["text"]?.string == "hi")

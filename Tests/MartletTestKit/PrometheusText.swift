@@ -129,7 +129,8 @@ package struct PrometheusText: Sendable {
                     }
                     return (bound, value)
                 }.sorted { $0.0 < $1.0 }
-                guard bounds.last?.0 == .infinity, zip(bounds, bounds.dropFirst()).allSatisfy({ $0.1 <= $1.1 }),
+                guard bounds.last?.0 == .infinity,
+                    zip(bounds, bounds.dropFirst()).allSatisfy({ $0.1 <= $1.1 }),
                     bounds.last?.1 == self["\(name)_count", labels], self["\(name)_sum", labels] != nil
                 else { throw Complaint(description: "\(name)\(labels) does not add up") }
             }

@@ -43,8 +43,12 @@ struct SteadyStateTests {
         // Heartbeats and what the mesh says of itself come on top, whether anybody calls or not.
         let sent = after.streamFramesSent - before.streamFramesSent
         let received = after.streamFramesReceived - before.streamFramesReceived
-        #expect((Self.calls...Self.calls * (others.isEmpty ? 3 : 6)).contains(sent), "\(sent) frames out for \(Self.calls) calls")
-        #expect((Self.calls...Self.calls * (others.isEmpty ? 3 : 6)).contains(received), "\(received) frames back")
+        #expect(
+            (Self.calls...Self.calls * (others.isEmpty ? 3 : 6)).contains(sent),
+            "\(sent) frames out for \(Self.calls) calls")
+        #expect(
+            (Self.calls...Self.calls * (others.isEmpty ? 3 : 6)).contains(received), "\(received) frames back"
+        )
         for node in nodes { #expect(try await node.streamCount() == 0 || !others.isEmpty) }
     }
 

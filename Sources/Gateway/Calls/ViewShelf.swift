@@ -69,8 +69,10 @@ final class ViewShelf: Sendable {
         return lists.withLock { lists in
             var pages = lists[list] ?? Pages()
             guard pages.starts.contains(start) else { return ListPage(items: items, nextCursor: cut.cursor) }
-            let page = pages.kept[start] ?? ListPage(
-                items: items, nextCursor: cut.cursor, written: WrittenPage(room))
+            let page =
+                pages.kept[start]
+                ?? ListPage(
+                    items: items, nextCursor: cut.cursor, written: WrittenPage(room))
             pages.kept[start] = page
             if cut.cursor != nil { pages.starts.insert(cut.entries.endIndex) }
             lists[list] = pages

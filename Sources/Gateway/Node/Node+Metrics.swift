@@ -31,7 +31,8 @@ extension Node {
         await writeServers(to: &page, snapshot)
         writeMesh(to: &page, snapshot)
         writeRecords(to: &page)
-        page.gauge("martlet_vault_sealed", "Whether the vault is sealed.", .count(secrets.sealed == nil ? 0 : 1))
+        page.gauge(
+            "martlet_vault_sealed", "Whether the vault is sealed.", .count(secrets.sealed == nil ? 0 : 1))
         ProcessFigures.read().write(to: &page)
         return page.text
     }

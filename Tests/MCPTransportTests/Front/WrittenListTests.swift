@@ -35,7 +35,8 @@ struct WrittenListTests {
                     let answer = try await front.send(
                         "POST", "/mcp", headers: FrontRig.modernHeaders("tools/list"),
                         body: FrontRig.modernBody("tools/list", id: id))
-                    #expect(answer.status == 200 && answer.headers.first("content-type") == "application/json")
+                    #expect(
+                        answer.status == 200 && answer.headers.first("content-type") == "application/json")
                     texts.append(answer.json.text)
                 }
             }
@@ -50,7 +51,8 @@ struct WrittenListTests {
             }
             let stale = try await front.modern("tools/list", ["cursor": "x"])
             texts.append(stale.json.text)
-            for revision in ProtocolRevision.allCases where revision.era == .legacy && revision != .v2024_11_05 {
+            for revision in ProtocolRevision.allCases
+            where revision.era == .legacy && revision != .v2024_11_05 {
                 let (_, session) = try await front.initialize(revision)
                 for _ in 0..<2 {
                     let answer = try await front.legacy("tools/list", session: session, revision: revision)
