@@ -8,6 +8,8 @@ enum AdminRights {
     }
 
     static let needed: [String: AdminRole] = [
+        // Who scrapes has a key of its own: it shows which servers there are, and how they fare.
+        "GET /metrics": .viewer,
         "GET /v1/status": .viewer,
         "GET /v1/peers": .viewer,
         "GET /v1/peers/{name}/path": .viewer,

@@ -13,6 +13,8 @@ struct AdminRoute: Sendable {
         case answer(Answer)
         case change(Answer)
         case stream(Work)
+        /// Text that is not JSON, with its content type; asks and changes nothing.
+        case page(contentType: String, @Sendable (Node) async -> String)
     }
 
     let method: String
@@ -44,6 +46,9 @@ struct AdminRoute: Sendable {
     }
 
     static let all: [AdminRoute] = [
+        AdminRoute(
+            "GET", "/metrics", .page(contentType: Node.metricsContentType) { node in await node.metrics() }),
+
         AdminRoute("GET", "/v1/status") { node, _ in await node.status() },
         AdminRoute("GET", "/v1/peers") { node, _ in await node.peers() },
         AdminRoute("GET", "/v1/peers/{name}/path") { node, request in

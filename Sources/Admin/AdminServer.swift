@@ -127,6 +127,12 @@ package final class AdminServer: Sendable {
         case .answer(let answer): await whileWanted(job.exchange) { await self.answer(job, by: answer) }
         // Begun, it is carried through: half a change is worse than one whose answer nobody reads.
         case .change(let change): await answer(job, by: change)
+        case .page(let contentType, let text):
+            await whileWanted(job.exchange) { [node] in
+                job.exchange.respond(
+                    status: 200, headers: [("Content-Type", contentType), ("Cache-Control", "no-store")],
+                    body: Array(await text(node).utf8))
+            }
         case .stream(let work): await whileWanted(job.exchange) { await self.stream(job, by: work) }
         }
     }

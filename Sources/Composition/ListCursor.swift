@@ -28,7 +28,22 @@ package enum ListCursor {
     package static func page(
         of list: [ListedEntry], after cursor: String?, entriesMax: Int, bytesMax: Int
     ) throws(Stale) -> CutPage {
-        let start = try cursor.map { text throws(Stale) in try place(of: text, in: list) } ?? 0
+        page(
+            of: list, from: try start(of: list, after: cursor), entriesMax: entriesMax, bytesMax: bytesMax)
+    }
+
+    /// The place of the first entry behind a cursor.
+    ///
+    /// - Complexity: O(1), and O(entries of the list) when it changed meanwhile.
+    package static func start(of list: [ListedEntry], after cursor: String?) throws(Stale) -> Int {
+        try cursor.map { text throws(Stale) in try place(of: text, in: list) } ?? 0
+    }
+
+    /// - Parameter start: from 0 to the number of entries.
+    /// - Complexity: O(entries of the page)
+    package static func page(
+        of list: [ListedEntry], from start: Int, entriesMax: Int, bytesMax: Int
+    ) -> CutPage {
         var end = start
         var bytes = 0
         while end < list.count, end - start < entriesMax {

@@ -41,6 +41,14 @@ package enum RPCMessage: Hashable, Sendable {
         }
     }
 
+    /// What stands before and behind the result in a response, byte for byte as in ``json``.
+    package static func aroundResult(of id: RPCID) -> (head: [UInt8], tail: [UInt8]) {
+        (
+            Array(#"{"jsonrpc":"2.0","id":"#.utf8) + id.json.bytes + Array(#","result":"#.utf8),
+            [UInt8(ascii: "}")]
+        )
+    }
+
     package var method: String? {
         switch self {
         case .request(_, let method, _), .notification(let method, _): method

@@ -134,6 +134,11 @@ final class TestNode: Sendable {
     ///
     /// - Parameter body: sent by POST; without one it is a GET.
     func ask(_ path: String, _ body: JSON? = nil, put: JSON? = nil) async throws -> JSON {
+        try JSON(validating: try await askText(path, body, put: put))
+    }
+
+    /// The same, whatever the answer is.
+    func askText(_ path: String, _ body: JSON? = nil, put: JSON? = nil) async throws -> String {
         let running = try JSON(
             validating: try String(contentsOfFile: "\(dataFolder)/node.json", encoding: .utf8))
         let admin = try #require(running["admin"]?.string)
@@ -146,7 +151,7 @@ final class TestNode: Sendable {
                 + ["http://\(admin)\(path)"],
             environment: environment)
         guard outcome.status == 0 else { throw TestFailure("\(name) does not answer: \(outcome.errors)") }
-        return try JSON(validating: outcome.output)
+        return outcome.output
     }
 
     /// The state of an entry in this node's catalog, by its name on `/mcp`; `nil` when it is not listed.

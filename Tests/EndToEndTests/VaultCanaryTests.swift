@@ -88,6 +88,11 @@ extension EndToEnd.Vault {
         ] {
             for node in [a, b] { shown += try await node.martlet(words + ["--json"]).output }
         }
+        for node in [a, b] {
+            let metrics = try await node.askText("/metrics")
+            #expect(metrics.contains("martlet_calls_total"))
+            shown += metrics
+        }
         try await show("logs", from: a)
         try await show("vault", "rekey", from: a)
         try await show("vault", "backup", "\(scratch.path)/kept.vault", input: "safe\n", from: a)

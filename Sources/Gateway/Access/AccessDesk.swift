@@ -158,7 +158,8 @@ final class AccessDesk: Sendable {
         return state.withLock { state in
             state.viewNumbers += 1
             // Apart from the numbers of whole views.
-            let made = CatalogBoard.Made(view: view, number: state.viewNumbers | 1 << 63)
+            let made = CatalogBoard.Made(
+                view: view, number: state.viewNumbers | 1 << 63, shelf: ViewShelf(board.writtenRoom))
             if let old = state.views.removeValue(forKey: sight) { state.viewBytes -= old.bytes }
             if state.views.count >= Self.viewsMax || state.viewBytes + bytes > viewBytesMax {
                 (state.views, state.viewBytes) = ([:], 0)
@@ -172,7 +173,11 @@ final class AccessDesk: Sendable {
 
     /// The same as the client wants it shown.
     func view(_ name: EndpointName, for principal: Principal) -> EndpointView? {
-        made(name, for: principal)?.view.shown(as: name.mode, listedTools: board.listedTools)
+        made(name, for: principal).map { shown($0.view, at: name) }
+    }
+
+    func shown(_ view: EndpointView, at name: EndpointName) -> EndpointView {
+        view.shown(as: name.mode, listedTools: board.listedTools)
     }
 
     private func seen(_ whole: EndpointView, through virtualServer: Label?, _ standing: AccessStanding)

@@ -72,9 +72,11 @@ extension CallRouter {
         if !space.keepsURIs { outward = { space.outward(result: $0) } }
         return ShortTool(
             lane: lane, places: places, callMax: callMax, outward: outward,
+            begun: { [recorder] in recorder?.metrics.begun(.entry) },
             ended: { [recorder] end in recorder?.ended(standing, end) },
             carryOn: { [recorder, callMax] call, carried, sink in
-                let (request, trail) = settled.begin(call, carried.id, recorder, callMax, from: carried.start)
+                let (request, trail) = settled.begin(
+                    call, carried.id, recorder, callMax, from: carried.start, isBegun: true)
                 let told = settled.outward(request, trail?.sink(sink) ?? sink)
                 let handle = backend.carry(request, carried, places.counting(told, from: carried.start))
                 return trail?.handle(handle) ?? handle
@@ -105,7 +107,7 @@ private struct SettledCalls: Sendable {
     /// A call in its server's own terms, and its trail.
     func begin(
         _ call: EndpointCall, _ id: CallID, _ recorder: CallRecorder?, _ callMax: Duration,
-        from start: ContinuousClock.Instant
+        from start: ContinuousClock.Instant, isBegun: Bool = false
     ) -> (CallRequest, CallTrail?) {
         let params = binding.arguments(applyingTo: call.params)
         var client = call.client
@@ -113,7 +115,7 @@ private struct SettledCalls: Sendable {
         let trail = recorder.map { recorder in
             var facts = standing.facts(of: id)
             facts.note((.tool, binding.entry), params, isListed: true)
-            return CallTrail(recorder, facts, from: start)
+            return CallTrail(recorder, facts, from: start, isBegun: isBegun)
         }
         let request = CallRequest(
             id: id, method: call.method, params: params, client: client, caller: call.caller,

@@ -22,6 +22,7 @@ final class CatalogBoard: Sendable {
     struct Made: Sendable {
         let view: EndpointView
         let number: UInt64
+        let shelf: ViewShelf
     }
 
     /// Endpoints that are remembered at once; there are no more than servers and virtual servers that somebody uses.
@@ -30,6 +31,8 @@ final class CatalogBoard: Sendable {
     private let nameLengthMax: Int
     /// `limits.listedTools`.
     let listedTools: Int
+    /// Of the lists that are kept as they are written, of all views together.
+    let writtenRoom = WrittenRoom()
     private let state: Mutex<State>
     private let versionNow = Atomic<UInt64>(0)
 
@@ -87,7 +90,7 @@ final class CatalogBoard: Sendable {
         let view = EndpointView(of: endpoint, in: snapshot, nameLengthMax: nameLengthMax)
         return state.withLock { state in
             state.numbers += 1
-            let made = Made(view: view, number: state.numbers)
+            let made = Made(view: view, number: state.numbers, shelf: ViewShelf(writtenRoom))
             if state.version == version, state.views.count < Self.viewsMax { state.views[name] = made }
             return made
         }

@@ -6,11 +6,6 @@ import MCPTransport
 
 /// This node as its MCP fronts see it: every closure of ``MCPService`` over the rules, the router and the door.
 enum NodeService {
-    /// Entries a page; a client that wants more asks with the cursor.
-    static let pageSize = 1_000
-    /// Bytes of definitions a page: far below what clients take as one message.
-    static let pageBytesMax = 4 * 1024 * 1024
-
     static func make(
         router: CallRouter, watchers: Watchers, subscriptions: ResourceSubscriptions,
         door: FrontDoor, access: AccessDesk,
@@ -19,18 +14,25 @@ enum NodeService {
         MCPService(
             door: door,
             describe: { endpoint, principal in
-                access.view(endpoint, for: principal).map { view in
-                    EndpointDescription(
-                        serverInfo: serverInfo(of: endpoint, title: view.title, node: label()),
-                        instructions: instructions(of: view), capabilities: view.capabilities)
+                access.made(endpoint, for: principal).map { made in
+                    let (view, node) = (access.shown(made.view, at: endpoint), label())
+                    return made.shelf.description(of: view, on: node) {
+                        EndpointDescription(
+                            serverInfo: serverInfo(of: endpoint, title: view.title, node: node),
+                            instructions: instructions(of: view), capabilities: view.capabilities)
+                    }
                 }
             },
             list: { endpoint, principal, kind, cursor in
-                guard let view = access.view(endpoint, for: principal) else {
+                guard let made = access.made(endpoint, for: principal) else {
                     return .failure(.invalidParams("no server stands at \(endpoint)"))
                 }
-                let first = view.isSearched && kind == .tools && cursor == nil ? SearchTools.definitions : []
-                return page(view.shown(kind.entryKind), after: first, from: cursor)
+                let view = access.shown(made.view, at: endpoint)
+                do throws(ListCursor.Stale) {
+                    return .success(try made.shelf.page(of: kind, in: view, from: cursor))
+                } catch {
+                    return .failure(stale)
+                }
             },
             call: { call, sink in router.call(call, sink) },
             watch: { endpoint, principal, tell in watchers.watch(endpoint, as: principal, tell) },
@@ -69,20 +71,8 @@ enum NodeService {
         return view.instructions.map { "\(SearchTools.instructions)\n\n\($0)" } ?? SearchTools.instructions
     }
 
-    private static func page(
-        _ entries: [ListedEntry], after first: [JSON], from cursor: String?
-    ) -> Result<ListPage, RPCError> {
-        do throws(ListCursor.Stale) {
-            let page = try ListCursor.page(
-                of: entries, after: cursor, entriesMax: pageSize, bytesMax: pageBytesMax)
-            return .success(ListPage(items: first + page.entries.map(\.definition), nextCursor: page.cursor))
-        } catch {
-            return .failure(
-                .invalidParams(
-                    "the cursor is none that this list gave, or the list has changed too much; begin again without one"
-                ))
-        }
-    }
+    private static let stale = RPCError.invalidParams(
+        "the cursor is none that this list gave, or the list has changed too much; begin again without one")
 }
 
 extension EntryListKind {

@@ -86,7 +86,7 @@ final class Watchers: Sendable {
     private func view(of place: Place) -> CatalogBoard.Made? {
         guard let made = access.made(place.endpoint, for: place.principal) else { return nil }
         let shown = made.view.shown(as: place.endpoint.mode, listedTools: access.board.listedTools)
-        return CatalogBoard.Made(view: shown, number: made.number)
+        return CatalogBoard.Made(view: shown, number: made.number, shelf: made.shelf)
     }
 
     private static func changes(

@@ -25,7 +25,7 @@ package final class Node: Sendable {
     let adminKeys: AdminKeyBook
     /// `nil`: `audit.records` is off.
     let records: RecordLog?
-    let recorder: CallRecorder?
+    let recorder: CallRecorder
     let router: CallRouter
     let door: CallerDoor
     /// `nil`: no issuer of tokens is configured.
@@ -55,7 +55,7 @@ package final class Node: Sendable {
     let unattendedJoin: UnattendedJoin?
     private let tasks: TaskLedger
     private let watchers: Watchers
-    private let front: MCPFront
+    let front: MCPFront
     let listener: HTTPListener
     private let startedAt = ContinuousClock.now
     private let ready = ReadySign()
@@ -122,10 +122,10 @@ package final class Node: Sendable {
         adminKeys = try await AdminKeyBook(database)
         let records = try Self.records(as: configuration.audit, in: folder)
         self.records = records
-        let recorder = records.map { log in
-            CallRecorder(log, values: configuration.audit.values, access: access, board: board) {
-                Self.callPath(to: $0, by: seat, board.snapshot)
-            }
+        let recorder = CallRecorder(
+            records, values: configuration.audit.values, access: access, board: board
+        ) {
+            Self.callPath(to: $0, by: seat, board.snapshot)
         }
         self.recorder = recorder
         let watchers = Watchers(access: access)
@@ -223,7 +223,7 @@ package final class Node: Sendable {
         let keeper = FrontDoorKeeper(keys: door, tokens: tokenDoor, settings: auth, now: { MeshClock.now() })
         let service = NodeService.make(
             router: router, watchers: watchers, subscriptions: subscriptions,
-            door: keeper.front.tellingRefusals { recorder?.refusedAtDoor() },
+            door: keeper.front.tellingRefusals { recorder.refusedAtDoor() },
             access: access,
             label: label)
         mcpTLS = try Self.tls(configuration.listen.mcpTLS, of: "mcp")

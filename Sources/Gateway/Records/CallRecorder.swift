@@ -9,12 +9,15 @@ import Policy
 import Storage
 import Synchronization
 
-/// Sees to it that of each call that ends at this node there is one record (docs/decisions/0036-call-records.md).
+/// Sees to it that of each call that ends at this node there is one record (docs/decisions/0036-call-records.md), and that it is
+/// counted.
 ///
 /// Where a call begins a ``CallTrail`` is begun, and what the way of the call learns is noted on it; at its end the trail
 /// is handed to the log. Texts, labels and the path are made on the log's thread, not on the call's.
 final class CallRecorder: Sendable {
-    private let log: RecordLog
+    /// `nil`: `audit.records` is off, and calls are only counted.
+    private let log: RecordLog?
+    let metrics = CallMetrics()
     private let values: [EntryPattern]
     private let access: AccessDesk
     private let board: CatalogBoard
@@ -25,7 +28,7 @@ final class CallRecorder: Sendable {
     ///   - values: entries whose arguments and results may be kept.
     ///   - path: labels of the nodes that a call to a server crosses, this one first.
     init(
-        _ log: RecordLog, values: [EntryPattern], access: AccessDesk, board: CatalogBoard,
+        _ log: RecordLog?, values: [EntryPattern], access: AccessDesk, board: CatalogBoard,
         path: @escaping @Sendable (ServerKey?) -> [String]
     ) {
         self.log = log
@@ -83,6 +86,7 @@ final class CallRecorder: Sendable {
 
     /// - Parameter done: told, on a thread of the log's, when a record of what is known lies on stable storage, or why it does not.
     func intend(_ facts: CallFacts, _ done: @escaping @Sendable (String?) -> Void) {
+        guard let log else { return done("this node writes no records (audit.records: off)") }
         let at = WallTime.now()
         let arguments = facts.arguments
         var known = facts
@@ -100,8 +104,12 @@ final class CallRecorder: Sendable {
 
     /// - Parameter event: the final one; `nil`: its caller wanted no answer any more.
     func ended(_ facts: CallFacts, _ event: CallEvent?, after elapsed: Duration) {
-        let at = WallTime.now()
         var (facts, ending) = (facts, CallEnding(event))
+        metrics.ended(
+            facts, facts.isAllowed ? ending.outcome : .refused, ending.reason, after: elapsed,
+            isKnown: { board.snapshot.servers[$0] != nil })
+        guard let log else { return }
+        let at = WallTime.now()
         let (arguments, result) = (facts.arguments, ending.result)
         // What is held until the log's thread has it is the log's to count, and nobody else's to hold.
         facts.arguments = nil
@@ -120,8 +128,12 @@ final class CallRecorder: Sendable {
     ///
     /// - Parameter standing: what is known of every such call.
     func ended(_ standing: StandingFacts, _ end: ShortTool.End) {
-        let at = WallTime.now()
         let outcome = end.answer.map { $0.isError ? AuditRecord.Outcome.error : .ok } ?? .cancelled
+        metrics.ended(
+            standing.facts, outcome, nil, after: end.elapsed,
+            isKnown: { board.snapshot.servers[$0] != nil })
+        guard let log else { return }
+        let at = WallTime.now()
         let (id, elapsed) = (end.id, end.elapsed)
         let bytes = (arguments: end.arguments?.count ?? 0, result: end.answer?.result.count ?? 0)
         guard values.isEmpty, id.low != 0 else {

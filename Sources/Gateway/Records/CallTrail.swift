@@ -123,10 +123,16 @@ final class CallTrail: Sendable {
     private let start: ContinuousClock.Instant
     private let state: Mutex<State>
 
-    /// - Parameter start: when the call began.
-    init(_ recorder: CallRecorder, _ facts: CallFacts, from start: ContinuousClock.Instant = .now) {
+    /// - Parameters:
+    ///   - start: when the call began.
+    ///   - isBegun: whether it is counted among the open calls already.
+    init(
+        _ recorder: CallRecorder, _ facts: CallFacts, from start: ContinuousClock.Instant = .now,
+        isBegun: Bool = false
+    ) {
         self.recorder = recorder
         self.start = start
+        if !isBegun { recorder.metrics.begun(facts.end) }
         state = Mutex(State(facts: facts))
     }
 

@@ -64,6 +64,20 @@ final class HTTPAnswer: Sendable {
         }
     }
 
+    /// Sends the response to a request for a list and ends.
+    func finish(_ id: RPCID, _ result: ListResult) {
+        guard accepts.json else { return finish(result.message(id)) }
+        switch end() {
+        case .ended: break
+        case .streaming:
+            exchange.write(SSEEvent(message: result.message(id)).bytes)
+            exchange.end()
+        case .fresh:
+            exchange.respond(
+                status: 200, headers: headers + [("Content-Type", "application/json")], body: result.body(id))
+        }
+    }
+
     /// Ends without a response.
     func finishEmpty() {
         switch end() {

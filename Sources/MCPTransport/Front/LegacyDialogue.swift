@@ -16,6 +16,8 @@ final class LegacyDialogue: Sendable {
         case message(JSON)
         /// The response.
         case answer(JSON)
+        /// The response to a request for a list.
+        case list(RPCID, ListResult)
         /// The request ends without a response: the client cancelled it, or the session is over.
         case none
     }
@@ -107,19 +109,22 @@ final class LegacyDialogue: Sendable {
             guard let kind = EntryListKind(method: method) else {
                 return reply(.answer(RPCMessage.refusal(id, .methodNotFound(method))))
             }
-            reply(.answer(list(id, kind, params)))
+            reply(list(id, kind, params))
         }
     }
 
-    private func list(_ id: RPCID, _ kind: EntryListKind, _ params: JSON?) -> JSON {
+    private func list(_ id: RPCID, _ kind: EntryListKind, _ params: JSON?) -> Output {
         switch service.list(endpoint, principal, kind, params?["cursor"]?.string) {
         case .success(let page):
-            let result = EraBridge.legacyResult(
-                fromModern: ModernDialogue.result(of: shown(page, kind), kind), method: kind.method,
-                revision: revision)
-            return RPCMessage.response(id: id, result: result).json
+            let make = { @Sendable [self] in
+                EraBridge.legacyResult(
+                    fromModern: ModernDialogue.result(of: shown(page, kind), kind), method: kind.method,
+                    revision: revision)
+            }
+            let form = WrittenPage.Form.legacy(revision, tellsOfTasks: kind == .tools && hasTasks)
+            return .list(id, page.written?.result(form, make: make) ?? ListResult(written: nil, make: make))
         case .failure(let error):
-            return RPCMessage.refusal(id, error)
+            return .answer(RPCMessage.refusal(id, error))
         }
     }
 

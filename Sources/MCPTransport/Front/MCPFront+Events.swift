@@ -99,6 +99,7 @@ final class EventSession: Sendable {
         dialogue.receive(message) { [weak self] output in
             switch output {
             case .message(let message), .answer(let message): self?.push(message)
+            case .list(let id, let result): self?.push(result.message(id))
             case .none: break
             }
         }

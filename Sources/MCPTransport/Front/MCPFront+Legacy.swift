@@ -26,6 +26,7 @@ extension MCPFront {
             switch output {
             case .message(let message): answer.send(message)
             case .answer(let message): answer.finish(message)
+            case .list(let id, let result): answer.finish(id, result)
             case .none: answer.finishSilently()
             }
         }
@@ -181,6 +182,7 @@ private final class BatchAnswer: Sendable {
             for earlier in stream() { answer.send(earlier) }
             answer.send(message)
         case .answer(let message): complete(message)
+        case .list(let id, let result): complete(result.message(id))
         case .none: complete(nil)
         }
     }

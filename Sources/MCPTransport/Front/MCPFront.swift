@@ -257,6 +257,7 @@ package final class MCPFront: Sendable {
             switch output {
             case .notification(let message): answer.send(message)
             case .answer(let message, let status): answer.finish(message, status: status)
+            case .list(let id, let result): answer.finish(id, result)
             }
         }
         // The one sign by which a client of this revision cancels.

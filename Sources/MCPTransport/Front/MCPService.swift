@@ -146,7 +146,7 @@ package enum EntryListKind: Hashable, Sendable, CaseIterable {
 }
 
 /// One page of a list.
-package struct ListPage: Hashable, Sendable {
+package struct ListPage: Sendable {
     package var items: [JSON]
     /// Opaque to the client; `nil` on the last page.
     package var nextCursor: String?
@@ -154,10 +154,16 @@ package struct ListPage: Hashable, Sendable {
     /// may not.
     package var ttl: Duration
 
-    package init(items: [JSON], nextCursor: String? = nil, ttl: Duration = .seconds(30)) {
+    /// Where what is written of it is kept; `nil` for a page that is made for one request.
+    package var written: WrittenPage?
+
+    package init(
+        items: [JSON], nextCursor: String? = nil, ttl: Duration = .seconds(30), written: WrittenPage? = nil
+    ) {
         self.items = items
         self.nextCursor = nextCursor
         self.ttl = ttl
+        self.written = written
     }
 }
 

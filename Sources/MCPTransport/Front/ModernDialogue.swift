@@ -7,6 +7,8 @@ struct ModernDialogue: Sendable {
         case notification(JSON)
         /// The response; `status` is the HTTP status where there is one.
         case answer(JSON, status: Int)
+        /// The response to a request for a list.
+        case list(RPCID, ListResult)
     }
 
     typealias Reply = @Sendable (Output) -> Void
@@ -43,7 +45,7 @@ struct ModernDialogue: Sendable {
             }
             switch service.list(endpoint, principal, kind, params["cursor"]?.string) {
             case .success(let page):
-                reply(.answer(respond(id, Self.result(of: page, kind), description), status: 200))
+                reply(.list(id, list(page, kind, description)))
             case .failure(let error):
                 reply(.answer(RPCMessage.refusal(id, error), status: 200))
             }
@@ -132,6 +134,16 @@ struct ModernDialogue: Sendable {
     }
 
     // MARK: Results
+
+    private func list(
+        _ page: ListPage, _ kind: EntryListKind, _ description: EndpointDescription
+    ) -> ListResult {
+        let make = { @Sendable in
+            EraBridge.withServerInfo(Self.result(of: page, kind), description.serverInfo)
+        }
+        return page.written?.result(.modern, description.serverInfo, make: make)
+            ?? ListResult(written: nil, make: make)
+    }
 
     static func discovery(_ endpoint: EndpointDescription) -> JSON {
         EraBridge.discoverResult(

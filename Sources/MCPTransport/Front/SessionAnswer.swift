@@ -63,6 +63,18 @@ final class SessionAnswer: Sendable {
         }
     }
 
+    /// Sends the response to a request for a list and ends.
+    func finish(_ id: RPCID, _ result: ListResult) {
+        guard accepts.json else { return finish(result.message(id)) }
+        switch end() {
+        case .ended: break
+        case .streaming(let number): streams.push(result.message(id), to: number, isLast: true)
+        case .fresh:
+            exchange.respond(
+                status: 200, headers: [("Content-Type", "application/json")], body: result.body(id))
+        }
+    }
+
     /// Ends where there is nothing to answer.
     func finishEmpty() {
         switch end() {

@@ -189,7 +189,9 @@ final class StdioConversation: Sendable {
             guard let request = state.open[id], request.issue == issue, !request.isAnswered else {
                 return false
             }
-            if case .answer = output {
+            switch output {
+            case .notification: break
+            case .answer, .list:
                 if request.handle == nil { state.open[id]?.isAnswered = true } else { state.open[id] = nil }
             }
             return true
@@ -197,12 +199,14 @@ final class StdioConversation: Sendable {
         guard isOpen else { return }
         switch output {
         case .notification(let message), .answer(let message, _): send(message)
+        case .list(let id, let result): send(result.message(id))
         }
     }
 
     private func relay(_ output: LegacyDialogue.Output) {
         switch output {
         case .message(let message), .answer(let message): send(message)
+        case .list(let id, let result): send(result.message(id))
         case .none: break
         }
     }

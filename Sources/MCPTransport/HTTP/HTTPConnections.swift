@@ -25,6 +25,8 @@ final class HTTPConnections: Sendable {
 
     init(max: Int) { self.max = max }
 
+    var count: Int { state.withLock { $0.open.count } }
+
     /// Takes the connection in until it closes.
     func add(_ channel: any Channel) -> Admission {
         let (count, isDraining) = state.withLock { state in

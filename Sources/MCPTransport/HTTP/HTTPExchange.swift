@@ -60,6 +60,10 @@ package final class HTTPExchange: Sendable {
     /// The whole answer, in one write. Length, date and what concerns the connection are added here; such
     /// fields in `headers` are left out.
     package func respond(status: Int, headers: [(String, String)] = [], body: [UInt8] = []) {
+        respond(status: status, headers: headers, body: HTTPBody(body))
+    }
+
+    package func respond(status: Int, headers: [(String, String)], body: HTTPBody) {
         guard markOver() else { return }
         onLoop { [serial] in $0.respond(serial, status, headers, body) }
     }

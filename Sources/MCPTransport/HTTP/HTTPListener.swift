@@ -77,6 +77,9 @@ package final class HTTPListener: Sendable {
         self.drainTimeout = drainTimeout
     }
 
+    /// Connections that are open now.
+    package var connectionCount: Int { connections.count }
+
     /// Accepts nobody any more, closes idle connections, and waits until the others have been answered, at
     /// most ``HTTPLimits/drainTimeout``; what then still runs is cut off. May be called more than once.
     package func close() async {

@@ -3,13 +3,14 @@ import NIOCore
 
 /// Answers, as ``HTTPExchange`` gives them.
 extension HTTPServerConnection {
-    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ bytes: [UInt8]) {
+    func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ body: HTTPBody) {
         guard let exchange = open(serial) else { return }
         guard exchange.stream == nil else { return abandon(serial) }
-        let framing = exchange.framing(status: status, length: bytes.count)
+        let framing = exchange.framing(status: status, length: body.count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        var buffer = head(status, headers, framing, persistence, roomFor: bytes.count)
-        if exchange.mayHaveBody(status: status) { buffer.writeBytes(bytes) }
+        var buffer = head(status, headers, framing, persistence, roomFor: body.ownCount)
+        guard exchange.mayHaveBody(status: status) else { return finish(with: buffer, persistence) }
+        body.append(to: &buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
         finish(with: buffer, persistence)
     }
 
@@ -21,7 +22,8 @@ extension HTTPServerConnection {
         let framing = exchange.framing(status: 200, length: count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
         guard persistence == .implied, exchange.mayHaveBody(status: 200), let context else {
-            return respond(serial, 200, [("Content-Type", "application/json")], Array(pieces.joined()))
+            return respond(
+                serial, 200, [("Content-Type", "application/json")], HTTPBody(Array(pieces.joined())))
         }
         var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + count)
         heads.writeJSON(length: count, into: &buffer)

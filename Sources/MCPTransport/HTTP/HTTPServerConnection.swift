@@ -251,9 +251,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     func refuse(_ refusal: HTTPRefusal) {
         log.debug("request refused", metadata: ["status": "\(refusal.status)", "why": "\(refusal.error)"])
         let body = refusal.body
-        var buffer = head(
-            refusal.status, [("content-type", "application/json")], .length(body.count), .close,
-            roomFor: body.count)
+        let headers = [("content-type", "application/json")]
+        var buffer = head(refusal.status, headers, .length(body.count), .close, roomFor: body.count)
         buffer.writeBytes(body)
         closeAfter(buffer)
     }

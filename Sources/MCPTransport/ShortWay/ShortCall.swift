@@ -72,6 +72,7 @@ final class ShortCall: Sendable {
 
     private func begin() {
         let lane = tool.lane
+        tool.begun()
         exchange.onClose { self.clientGone() }
         let isOpen = lane.link.enter(self, number)
         let running = lane.link.client.http.send(

@@ -42,6 +42,8 @@ package struct ShortTool: Sendable {
     package var callMax: Duration
     /// How the endpoint shows the URIs in a result; `nil`: as they are.
     package var outward: (@Sendable (JSON) -> JSON)?
+    /// Called once for each call, when it goes out.
+    package var begun: @Sendable () -> Void
     /// Called once for each call that was not carried on, when it is over: records it.
     package var ended: @Sendable (End) -> Void
     /// Has a call carried on by the long way; it keeps its place until its end.
@@ -49,6 +51,7 @@ package struct ShortTool: Sendable {
 
     package init(
         lane: BackendLane, places: CallPlaces, callMax: Duration, outward: (@Sendable (JSON) -> JSON)?,
+        begun: @escaping @Sendable () -> Void = {},
         ended: @escaping @Sendable (End) -> Void,
         carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
     ) {
@@ -56,6 +59,7 @@ package struct ShortTool: Sendable {
         self.places = places
         self.callMax = callMax
         self.outward = outward
+        self.begun = begun
         self.ended = ended
         self.carryOn = carryOn
     }

@@ -8,6 +8,9 @@ package struct FrameDecoder: Sendable {
     /// Frames of unknown type that were passed over; newer peers send them.
     package private(set) var skippedCount = 0
 
+    /// Bytes of the frame that ``next()`` gave last, its length and head among them.
+    package private(set) var frameByteCount = 0
+
     package init() {}
 
     package mutating func append(_ bytes: some Sequence<UInt8>) {
@@ -45,6 +48,7 @@ package struct FrameDecoder: Sendable {
         guard buffer.count - position - 4 >= length else { return nil }
         let start = position + 4
         position = start + length
+        frameByteCount = 4 + length
         return buffer[start..<position]
     }
 }

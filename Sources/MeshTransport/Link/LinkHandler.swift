@@ -79,6 +79,7 @@ final class LinkHandler: ChannelDuplexHandler {
     /// Sends an encoded frame of the mesh's own.
     func send(_ frame: [UInt8]) {
         guard case .up = phase else { return }
+        setup.tally.gossiped(sent: frame.count)
         write(frame)
         flushSoon()
     }
@@ -155,7 +156,9 @@ final class LinkHandler: ChannelDuplexHandler {
         if isDeaf { return }
         isReading = true
         silence.heard()
-        decoder.append(unwrapInboundIn(data).readableBytesView)
+        let bytes = unwrapInboundIn(data)
+        setup.tally.received(bytes.readableBytes)
+        decoder.append(bytes.readableBytesView)
         do {
             while let frame = try decoder.next() {
                 if case .over = phase { return }
@@ -214,8 +217,10 @@ final class LinkHandler: ChannelDuplexHandler {
         case (.up, .pong(let number)):
             pings.removeValue(forKey: number)?(true)
         case (.up, _) where frame.isForCore:
+            setup.tally.gossiped(received: decoder.frameByteCount)
             if owner?.control(frame, from: self) != true { throw LinkError.overloaded }
         case (.up, .open), (.up, .data), (.up, .end), (.up, .reset), (.up, .credit):
+            setup.tally.streamFrameReceived()
             try streams?.receive(frame)
         default:
             throw LinkError.violation("a frame that does not belong here")
@@ -234,9 +239,14 @@ final class LinkHandler: ChannelDuplexHandler {
         greetingOver()
         phase = .up(theirs)
         upSince = setup.now()
+        setup.tally.linkOpened()
         silence = SilenceWatch(at: setup.now())
         streams = StreamMultiplexer(
-            dialled: setup.openedByMe, write: { [weak self] in self?.write($0) },
+            dialled: setup.openedByMe,
+            write: { [weak self] in
+                self?.setup.tally.streamFrameSent()
+                self?.write($0)
+            },
             canWrite: { [weak self] in self?.context?.channel.isWritable ?? false },
             flush: { [weak self] in self?.flushSoon() },
             accept: { [weak self] stream, kind, header in
@@ -300,6 +310,7 @@ final class LinkHandler: ChannelDuplexHandler {
         silence.sent()
         stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
         guard stalledBytes <= Self.stalledBytesMax else { return endSoon(.overloaded) }
+        setup.tally.sent(bytes.count)
         context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
     }
 

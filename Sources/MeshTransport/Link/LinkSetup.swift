@@ -14,6 +14,7 @@ struct LinkSetup {
     var circuit: [NodeID]?
     var verdict: HandshakeVerdict
     var hello: Hello
+    var tally: LinkTally
     var now: @Sendable () -> Instant
 }
 

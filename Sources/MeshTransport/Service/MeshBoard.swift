@@ -40,6 +40,7 @@ final class MeshBoard: Sendable {
     }
 
     private let content: Mutex<Content>
+    let tally = LinkTally()
 
     init(me: NodeID) { content = Mutex(Content(snapshot: CatalogSnapshot(me: me))) }
 

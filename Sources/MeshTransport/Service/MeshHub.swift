@@ -204,7 +204,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
                 versions: versions,
                 features: circuit == [] ? features | Hello.callsOnly : features, node: setup.me,
                 incarnation: incarnation, life: life, software: software),
-            now: setup.now)
+            tally: board.tally, now: setup.now)
     }
 
     /// - Returns: whether another unproved connection may stay.

@@ -31,7 +31,10 @@ extension MeshService {
         case .reach(let node): orders.append(.reach(node))
         case .close(let link, let reason, let text): orders.append(.close(link, reason, text))
         case .expel(let node, let text): orders.append(.expel(node, text))
-        case .catalogChanged, .routesChanged: snapshotDirty = true
+        case .catalogChanged: snapshotDirty = true
+        case .routesChanged:
+            board.tally.routesChanged()
+            snapshotDirty = true
         case .notice(let notice): tell(notice)
         case .persistIncarnation, .store, .drop, .storeManifest, .dropManifest, .storeStatement,
             .dropStatement, .storeDecision, .storeScoped, .storeScopedManifest, .dropScoped,

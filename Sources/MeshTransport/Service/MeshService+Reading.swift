@@ -5,6 +5,9 @@ extension MeshService {
     /// What every node lists of its links, as far as this one knows.
     package var listedLinks: [NodeID: [NodeID: ListedLink]] { core.listedLinks }
 
+    /// What went over this service's links so far.
+    package nonisolated var linkTally: LinkTally.Reading { board.tally.read() }
+
     /// The greatest that this node was seen to have said of its vault, where that was more than it had then, until that is accepted.
     package nonisolated var vaultRemembered: UInt64? { board.vaultRemembered }
 

@@ -94,6 +94,16 @@ package final class RecordLog: Sendable {
         return (facts, segments.count, segments.reduce(0) { $0 + $1.bytes })
     }
 
+    /// Calls that have ended and whose records are not written yet.
+    package var waiting: Int { intake.withLock { $0.ended.count } }
+
+    /// ``facts()`` without a look at the disk.
+    package var counts: Standing {
+        var counts = standing.withLock { $0 }
+        counts.lost += intake.withLock { $0.lost }
+        return counts
+    }
+
     // MARK: Taking
 
     /// Takes a call that has ended, from any thread; never waits for anything but other callers of this.

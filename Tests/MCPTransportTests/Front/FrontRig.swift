@@ -26,6 +26,8 @@ struct FrontRig {
 
     let front: MCPFront
     let port: Int
+    /// Open ones, at the listener.
+    let connectionCount: @Sendable () -> Int
 
     /// - Parameter admits: what the front gets to see; others are answered 400 without a body.
     static func with(
@@ -40,7 +42,8 @@ struct FrontRig {
             admits(exchange) ? front.handle(exchange) : exchange.respond(status: refusal)
         }
         do {
-            try await body(FrontRig(front: front, port: listener.address.port))
+            try await body(
+                FrontRig(front: front, port: listener.address.port) { listener.connectionCount })
         } catch {
             front.close()
             await listener.close()
