@@ -12,7 +12,8 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all = [
-        httpRequest, httpResponse, httpText, json, mcpMessages, mcpHeaders, eventStream, meshFrames, meshValues,
+        httpRequest, httpResponse, httpText, json, mcpMessages, mcpHeaders, eventStream, meshFrames,
+        meshValues,
         meshCore, joins, tokens, grants, translate, vault, selection, discovery,
     ]
 
@@ -27,7 +28,9 @@ struct FuzzTarget: Sendable {
 }
 
 /// What must hold whatever the input is.
-func claim(_ isTrue: Bool, _ what: @autoclosure () -> String, line: UInt = #line, file: StaticString = #fileID) {
+func claim(
+    _ isTrue: Bool, _ what: @autoclosure () -> String, line: UInt = #line, file: StaticString = #fileID
+) {
     guard !isTrue else { return }
     refuse("\(file):\(line): it does not hold that \(what())")
 }
@@ -38,7 +41,9 @@ func refuse(_ why: String) -> Never {
 }
 
 enum FileHandleText {
-    static func write(_ text: String) { _ = Array(text.utf8).withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) } }
+    static func write(_ text: String) {
+        _ = Array(text.utf8).withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+    }
 }
 
 /// The processor time that one input took, which the load of the machine has no part in.

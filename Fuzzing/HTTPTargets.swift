@@ -117,8 +117,12 @@ extension FuzzTarget {
             guard let target = try? HTTPTarget(text, method: method) else { continue }
             _ = (target.segments, target.query, target.path)
         }
-        claim(PercentCoding.decode(PercentCoding.encode(bytes: input.filter { $0 < 0x80 && $0 > 0 })) != nil, "what is encoded is decoded")
-        claim(text.utf8.contains(0) || PercentCoding.decode(PercentCoding.encode(text)) == text, "texts survive encoding")
+        claim(
+            PercentCoding.decode(PercentCoding.encode(bytes: input.filter { $0 < 0x80 && $0 > 0 })) != nil,
+            "what is encoded is decoded")
+        claim(
+            text.utf8.contains(0) || PercentCoding.decode(PercentCoding.encode(text)) == text,
+            "texts survive encoding")
         _ = PercentCoding.decode(text, plusIsSpace: true)
         if let authority = HTTPAuthority(text) {
             claim(HTTPAuthority(authority.description) == authority, "an authority reads as it is written")

@@ -18,7 +18,9 @@ extension FuzzTarget {
             now = now + .milliseconds(100)
             let effects = core.handle(.received(frame, from: LinkID(1 + count % 2)), at: now, using: &random)
             for case .send(let answer, _) in effects {
-                claim((try? Frame.decode(answer.encoded.dropFirst(4))) == answer, "what a node says can be read")
+                claim(
+                    (try? Frame.decode(answer.encoded.dropFirst(4))) == answer, "what a node says can be read"
+                )
             }
             if count % 4 == 0 { _ = core.handle(.tick, at: now, using: &random) }
         }
@@ -47,18 +49,24 @@ extension FuzzTarget {
                 of: node.key, label: label, roles: .ordinary, segment: segment, serial: 1,
                 grant: try IssuerGrant(to: issuer.key, by: root), by: issuer)
             let me = LocalNode(
-                signer: node, enrolment: enrolment, incarnation: 1, life: 1, addresses: [], software: "martlet")
+                signer: node, enrolment: enrolment, incarnation: 1, life: 1, addresses: [],
+                software: "martlet")
             core = MeshCore(
-                me, trust: root.trust, checker: SignatureChecker(node: { _, _, _ in true }, root: { _, _, _ in true }))
+                me, trust: root.trust,
+                checker: SignatureChecker(node: { _, _, _ in true }, root: { _, _, _ in true }))
             var random = SplitMix64(seed: 2)
             _ = core.handle(.started(StoredState()), at: .zero, using: &random)
             for number in UInt64(1)...2 {
-                guard let peer = Signer(seed: Array(repeating: UInt8(2 + number * 3 % 5), count: 32)) else { continue }
+                guard let peer = Signer(seed: Array(repeating: UInt8(2 + number * 3 % 5), count: 32)) else {
+                    continue
+                }
                 let hello = Hello(
-                    versions: ProtocolVersion.spoken, features: Hello.ownFeatures, node: peer.key.id, incarnation: 1,
+                    versions: ProtocolVersion.spoken, features: Hello.ownFeatures, node: peer.key.id,
+                    incarnation: 1,
                     life: number, software: "martlet")
                 _ = core.handle(
-                    .linkUp(LinkID(number), LinkFacts(hello: hello, openedByMe: number == 1, address: nil)), at: .zero,
+                    .linkUp(LinkID(number), LinkFacts(hello: hello, openedByMe: number == 1, address: nil)),
+                    at: .zero,
                     using: &random)
             }
         }

@@ -24,13 +24,19 @@ extension FuzzTarget {
             read.append(frames)
             errors.append(error)
         }
-        claim(read.allSatisfy { $0 == read[0] } && errors.allSatisfy { $0 == errors[0] }, "frames do not depend on how they are cut")
+        claim(
+            read.allSatisfy { $0 == read[0] } && errors.allSatisfy { $0 == errors[0] },
+            "frames do not depend on how they are cut")
         for frame in read[0] {
             claim(frame.bytesHeld > 0, "a frame takes memory")
             let again = try? Frame.decode(frame.encoded.dropFirst(4))
             claim(again == frame, "a frame reads as it is written: \(frame)")
-            claim((try? Frame.decode(frame.encoded(inflates: true).dropFirst(4))) == frame, "a deflated frame reads as it is written")
-            if case .data(_, let kind, _, let bytes) = frame { _ = try? CallRecord(kind: kind, payload: bytes) }
+            claim(
+                (try? Frame.decode(frame.encoded(inflates: true).dropFirst(4))) == frame,
+                "a deflated frame reads as it is written")
+            if case .data(_, let kind, _, let bytes) = frame {
+                _ = try? CallRecord(kind: kind, payload: bytes)
+            }
         }
     }
 
@@ -58,12 +64,23 @@ extension FuzzTarget {
         case 16: check(RenewalGrant.self, bytes)
         case 17:
             if let document = try? Document.decode(bytes) {
-                claim(document.encoded == bytes && document.encodedCount == bytes.count, "a document has one spelling")
+                claim(
+                    document.encoded == bytes && document.encodedCount == bytes.count,
+                    "a document has one spelling")
             }
             _ = Document.heading(bytes)
-        case 18: if let statement = try? Statement.decode(bytes) { claim(statement.encoded == bytes, "a statement has one spelling") }
-        case 19: if let revocation = try? Revocation.decode(bytes) { claim(revocation.encoded == bytes, "a revocation has one spelling") }
-        case 20: if let document = try? ScopedDocument(decoding: bytes) { claim(document.encoded == bytes, "a scoped document has one spelling") }
+        case 18:
+            if let statement = try? Statement.decode(bytes) {
+                claim(statement.encoded == bytes, "a statement has one spelling")
+            }
+        case 19:
+            if let revocation = try? Revocation.decode(bytes) {
+                claim(revocation.encoded == bytes, "a revocation has one spelling")
+            }
+        case 20:
+            if let document = try? ScopedDocument(decoding: bytes) {
+                claim(document.encoded == bytes, "a scoped document has one spelling")
+            }
         case 21:
             if let manifest = try? ManifestCodec.decode(bytes) {
                 claim((try? ManifestCodec.encode(manifest)) != nil, "a manifest can be written")
@@ -71,13 +88,17 @@ extension FuzzTarget {
         case 22:
             guard let number = bytes.first else { return }
             if let record = try? CallRecord(kind: number, payload: Array(bytes.dropFirst())) {
-                claim((try? CallRecord(kind: number, payload: record.payload)) != nil, "a record reads as it is written")
+                claim(
+                    (try? CallRecord(kind: number, payload: record.payload)) != nil,
+                    "a record reads as it is written")
             }
         default:
             let inflated = try? Deflate.inflated(bytes[...], to: 4096)
             claim(inflated?.count ?? 4096 == 4096, "exactly what was stated is inflated")
             if let deflated = Deflate.deflated(bytes) {
-                claim((try? Deflate.inflated(deflated[...], to: bytes.count)) == bytes, "what is deflated is inflated")
+                claim(
+                    (try? Deflate.inflated(deflated[...], to: bytes.count)) == bytes,
+                    "what is deflated is inflated")
             }
         }
     }
@@ -94,11 +115,17 @@ extension FuzzTarget {
         decoder.append(input)
         while let message = try? decoder.next() {
             guard let bytes = try? message.encoded() else { continue }
-            claim((try? JoinMessage.decode(bytes.dropFirst(4))) == message, "a message of a join reads as it is written")
+            claim(
+                (try? JoinMessage.decode(bytes.dropFirst(4))) == message,
+                "a message of a join reads as it is written")
         }
         let text = String(decoding: input, as: UTF8.self)
-        if let token = try? JoinToken(text: text) { claim((try? JoinToken(text: token.text))?.text == token.text, "a token reads as it is written") }
-        if let token = try? JoinToken(text: wrapped(input)) { claim((try? JoinToken(text: token.text))?.text == token.text, "a token reads as it is written") }
+        if let token = try? JoinToken(text: text) {
+            claim((try? JoinToken(text: token.text))?.text == token.text, "a token reads as it is written")
+        }
+        if let token = try? JoinToken(text: wrapped(input)) {
+            claim((try? JoinToken(text: token.text))?.text == token.text, "a token reads as it is written")
+        }
     }
 
     /// The input as the content of a token whose sum is right, which no search would find.

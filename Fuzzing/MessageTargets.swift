@@ -7,7 +7,10 @@ extension FuzzTarget {
         guard let json = try? JSON(validating: input) else { return }
         claim(isValid(json), "a value that was cut out is valid")
         claim(isValid(json.onOneLine), "a value on one line is valid")
-        _ = (json.string, json.int, json.double, json.bool, json.pointer("/a/0/~1"), json.mentions("x-mcp-header"))
+        _ = (
+            json.string, json.int, json.double, json.bool, json.pointer("/a/0/~1"),
+            json.mentions("x-mcp-header")
+        )
         if let canonical = json.canonical {
             let again = try? JSON(validating: canonical.bytes)
             claim(again != nil, "the canonical form is valid")
@@ -20,7 +23,9 @@ extension FuzzTarget {
             let set = json.setting(key, to: [1])
             claim(isValid(set) && set[key] == [1], "a member is replaced")
             let removed = json.removing(key)
-            claim(isValid(removed) && (removed[key] == nil || key.unicodeScalars.contains("\u{FFFD}")), "a member is removed")
+            claim(
+                isValid(removed) && (removed[key] == nil || key.unicodeScalars.contains("\u{FFFD}")),
+                "a member is removed")
             claim(isValid(json.renaming(key, to: "new \" key")), "a member is renamed")
             claim(isValid(value), "a member's value is valid")
             claim(value.isSame(as: value) || value.double == nil, "a value is the same as itself")
@@ -28,7 +33,9 @@ extension FuzzTarget {
         }
         if json.kind == .object {
             let added = json.setting("\u{0}added", to: json)
-            claim((try? JSON(validating: added.bytes, limits: deep)) != nil && added["\u{0}added"] == json, "a member is added")
+            claim(
+                (try? JSON(validating: added.bytes, limits: deep)) != nil && added["\u{0}added"] == json,
+                "a member is added")
         }
         for (index, element) in json.elements.prefix(32).enumerated() {
             claim(json[index] == element && isValid(element), "an element is found by its index")
@@ -57,7 +64,9 @@ extension FuzzTarget {
         guard let message = try? RPCMessage(json) else { return }
         let again = try? RPCMessage(message.json)
         claim(again == message, "a message reads as it is written")
-        if let id = message.id, message.method != nil { claim(skim.id == id || json["id"] == nil, "the skimmed id is the id") }
+        if let id = message.id, message.method != nil {
+            claim(skim.id == id || json["id"] == nil, "the skimmed id is the id")
+        }
         for revision in ProtocolRevision.allCases {
             _ = ModernRequest.era(of: message, versionHeader: revision.rawValue)
         }
@@ -68,7 +77,8 @@ extension FuzzTarget {
         _ = EraBridge.withoutModernMeta(params)
         let headers = MirroredHeaders(version: "2026-07-28", method: message.method ?? "", params: params)
         _ = try? MirroredHeaders.check(
-            { name in headers.fields.filter { $0.name == name }.map(\.value) }, method: message.method ?? "", params: params)
+            { name in headers.fields.filter { $0.name == name }.map(\.value) }, method: message.method ?? "",
+            params: params)
         if let tool = ToolDefinition(params) {
             if let parameters = try? tool.parameterHeaders() {
                 try? MirroredHeaders.check({ _ in ["1"] }, arguments: params, against: parameters)
@@ -88,7 +98,9 @@ extension FuzzTarget {
         _ = MirroredHeaders.decoded(text)
         claim(Base64.decode(Base64.encode(input)) == input, "base64 reads as it is written")
         if let bytes = Base64.decode(text) { claim(Base64.encode(bytes) == text, "base64 has one spelling") }
-        if let trace = TraceContext(text) { claim(TraceContext(trace.traceparent) == trace, "a trace reads as it is sent on") }
+        if let trace = TraceContext(text) {
+            claim(TraceContext(trace.traceparent) == trace, "a trace reads as it is sent on")
+        }
         try? MirroredHeaders.check({ _ in [text] }, method: "tools/call", params: ["name": .string(text)])
     }
 
@@ -110,11 +122,15 @@ extension FuzzTarget {
                 claim(throwsAgain(&parser), "a parser that gave up yields nothing more")
             }
         }
-        claim(events.isEmpty || events.count == 3 && events.allSatisfy { $0 == events[0] }, "events do not depend on how they are cut")
+        claim(
+            events.isEmpty || events.count == 3 && events.allSatisfy { $0 == events[0] },
+            "events do not depend on how they are cut")
         for event in events.first ?? [] {
             var parser = SSEParser()
             let again = (try? parser.push(event.bytes)) ?? []
-            claim(again.count == 1 && again.first?.text.utf8.count == event.text.utf8.count, "an event reads as it is written")
+            claim(
+                again.count == 1 && again.first?.text.utf8.count == event.text.utf8.count,
+                "an event reads as it is written")
         }
         var lenient = SSEParser(limit: limit, overLimit: .leavesOut)
         _ = try? lenient.push(input)

@@ -26,7 +26,9 @@ extension FuzzTarget {
             }
         default:
             _ = SignedToken.isLike(text)
-            if let decoded = Base64URL.decode(bytes) { claim(Base64URL.encode(decoded) == text, "base64url has one spelling") }
+            if let decoded = Base64URL.decode(bytes) {
+                claim(Base64URL.encode(decoded) == text, "base64url has one spelling")
+            }
         }
     }
 
@@ -57,18 +59,23 @@ extension FuzzTarget {
         case 1: _ = try? ResourceMetadata.read(bytes, at: "https://r", of: asked, isWhole: true)
         case 2: _ = try? AuthorizationServer.read(bytes, at: "https://i", of: "https://i")
         case 3:
-            for status in [200, 400, 503] { _ = try? AccessToken.read(GrantAnswer(status: status, body: bytes), at: "https://i") }
+            for status in [200, 400, 503] {
+                _ = try? AccessToken.read(GrantAnswer(status: status, body: bytes), at: "https://i")
+            }
         default:
             if let address = WebAddress(text) {
-                claim(WebAddress(address.canonical)?.canonical == address.canonical, "an address reads as it is written: \(address)")
+                claim(
+                    WebAddress(address.canonical)?.canonical == address.canonical,
+                    "an address reads as it is written: \(address)")
                 _ = (address.isLoopback, address.wellKnown("x"))
             }
         }
     }
 
     /// An API's description, and arguments for what it became.
-    static let translate = FuzzTarget(name: "translate") { input in
-        guard let document = try? JSON(validating: input), let description = try? APIDescription(document) else { return }
+    static let translate = FuzzTarget(name: "translate", bytesMax: 8192) { input in
+        guard let document = try? JSON(validating: input), let description = try? APIDescription(document)
+        else { return }
         for tool in description.tools.prefix(16) {
             claim((try? JSON(validating: tool.definition.bytes)) != nil, "a definition is valid")
             let arguments = JSON.object(tool.plan.places.map { ($0.argument, "a/../b ?") })
@@ -84,7 +91,9 @@ extension FuzzTarget {
         switch kind % 3 {
         case 0: _ = try? VaultHeader.peek(bytes)
         case 1:
-            if let record = try? SealedRecord(bytes) { claim(record.bytes == bytes, "a record has one spelling") }
+            if let record = try? SealedRecord(bytes) {
+                claim(record.bytes == bytes, "a record has one spelling")
+            }
             _ = SealedRecord.generation(of: bytes)
         default:
             _ = try? VaultBackup.seal(of: bytes)
@@ -106,7 +115,9 @@ extension FuzzTarget {
         if let pattern = LikePattern(text) { _ = pattern.matches(text + text) }
         claim(Glob(text).matches(text) || text.contains("*") || text.contains("?"), "a name matches itself")
         if let label = Label(fitting: text) { claim(Label(label.text) == label, "a fitted label is one") }
-        if let bytes = Base32.decode(text) { claim(Base32.decode(Base32.encode(bytes)) == bytes, "base32 reads as it is written") }
+        if let bytes = Base32.decode(text) {
+            claim(Base32.decode(Base32.encode(bytes)) == bytes, "base32 reads as it is written")
+        }
         if let id = NodeID(text) { claim(NodeID(id.description) == id, "an id reads as it is written") }
         _ = PrincipalPattern(text)
     }
@@ -123,7 +134,9 @@ extension FuzzTarget {
         }
         let strings = bytes.split(separator: 0)
         let said = Advertisement(strings: strings)
-        claim(Advertisement(strings: said.strings.map { Array($0.utf8) }) == said, "an advertisement reads as it is written")
+        claim(
+            Advertisement(strings: said.strings.map { Array($0.utf8) }) == said,
+            "an advertisement reads as it is written")
         if case .http(_, let path, _) = MCPAdvertisement(strings: strings).way {
             claim(path.utf8.first == UInt8(ascii: "/"), "a path begins with a slash")
         }
