@@ -2,6 +2,9 @@ import FoundationEssentials
 
 /// The inputs that are kept of one target: one a line in `Fixtures/fuzz`, in hex, and one a file where libFuzzer works.
 enum Corpus {
+    /// Of one target's file: all together stay below a megabyte.
+    private static let fileBytesMax = 56 * 1024
+
     /// - Parameter places: `FILE:FOLDER`.
     static func unpack(_ places: String) throws {
         let (file, folder) = try Self.places(places)
@@ -21,7 +24,10 @@ enum Corpus {
         }
         // The shortest first, and the same ones always in the same order.
         lines.sort { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
-        let text = lines.filter { !$0.isEmpty }.map { $0 + "\n" }.joined()
+        var text = ""
+        for line in lines where !line.isEmpty && text.utf8.count + line.utf8.count < fileBytesMax {
+            text += line + "\n"
+        }
         try Data(text.utf8).write(to: URL(filePath: file))
     }
 

@@ -22,7 +22,8 @@ extension BodyLength {
         // place where its next response starts.
         let declared = try Self.declared(version, headers)
         let bodiless = HTTPResponseHead.neverHasBody(status: status, method: method)
-        if bodiless, declared == .bytes(.max) { throw .badContentLength }  // no number that anybody could mean
+        // No number that anybody could mean.
+        if bodiless, declared == .bytes(.max) { throw .badContentLength }
         self = bodiless ? .none : declared ?? .untilClose
     }
 
