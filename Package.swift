@@ -126,8 +126,14 @@ let package = Package(
         tests(
             "SecondOpinionTests",
             ["Vault", "Catalog", "Mesh", "MeshTransport", "COpenSSL", "MartletTestKit", crypto]),
+        // NIOHTTP1 is llhttp: a second opinion on our codec, and in tests alone.
         tests(
-            "HTTPWireTests", ["HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio")]),
+            "HTTPWireTests",
+            [
+                "HTTPWire", "MartletTestKit", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         tests(
             "MCPTransportTests",
             ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit", tls, log, x509, crypto]

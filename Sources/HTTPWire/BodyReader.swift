@@ -22,6 +22,8 @@ extension BodyLength {
         // place where its next response starts.
         let declared = try Self.declared(version, headers)
         let bodiless = HTTPResponseHead.neverHasBody(status: status, method: method)
+        // No number that anybody could mean.
+        if bodiless, declared == .bytes(.max) { throw .badContentLength }
         self = bodiless ? .none : declared ?? .untilClose
     }
 
@@ -176,13 +178,45 @@ struct BodyReader: Sendable {
         }
         guard index > 0 else { throw .badChunk }
         if index < end - 1 {
-            guard bytes[index] == HTTPByte.semicolon else { throw .badChunk }
-            for rest in index..<end - 1 where !HTTPByte.isFieldText(bytes[rest]) { throw .badChunk }
+            guard Self.areExtensions(bytes, index..<end - 1) else { throw .badChunk }
             extensionBytes += end - 1 - index
             guard extensionBytes <= limits.chunkExtensionBytesMax else { throw .badChunk }
         }
         searched = 0
         return (size, end + 1)
+    }
+
+    /// `*( ";" token [ "=" ( token / quoted-string ) ] )` (RFC 9112 §7.1.1); blanks, which it calls bad, are refused.
+    private static func areExtensions(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var at = range.lowerBound
+        let end = range.upperBound
+        while at < end {
+            guard bytes[at] == HTTPByte.semicolon, let name = token(bytes, at + 1..<end) else { return false }
+            at = name
+            guard at < end, bytes[at] == HTTPByte.equals else { continue }
+            let value = at + 1..<end
+            let isQuoted = !value.isEmpty && bytes[value.lowerBound] == HTTPByte.quote
+            guard let after = isQuoted ? quoted(bytes, value) : token(bytes, value) else { return false }
+            at = after
+        }
+        return true
+    }
+
+    /// - Returns: where the token ends that the range begins with.
+    private static func token(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+        var at = range.lowerBound
+        while at < range.upperBound, HTTPByte.isToken(bytes[at]) { at += 1 }
+        return at > range.lowerBound ? at : nil
+    }
+
+    /// - Returns: where the quoted string ends that the range begins with.
+    private static func quoted(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+        var at = range.lowerBound + 1
+        while at < range.upperBound, HTTPByte.isFieldText(bytes[at]) {
+            if bytes[at] == HTTPByte.quote { return at + 1 }
+            at += bytes[at] == HTTPByte.backslash ? 2 : 1
+        }
+        return nil
     }
 
     /// - Returns: whether the two bytes after a chunk are there.

@@ -8,6 +8,9 @@ enum HTTPByte {
     static let comma = UInt8(ascii: ",")
     static let semicolon = UInt8(ascii: ";")
     static let percent = UInt8(ascii: "%")
+    static let equals = UInt8(ascii: "=")
+    static let quote = UInt8(ascii: "\"")
+    static let backslash = UInt8(ascii: "\\")
 
     /// `tchar`: what methods and field names are made of.
     static func isToken(_ byte: UInt8) -> Bool {

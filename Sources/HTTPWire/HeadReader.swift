@@ -162,7 +162,12 @@ struct HeadReader: Sendable {
         }
         fieldsSeen += 1
         guard fieldsSeen <= limits.headerCountMax else { throw .tooManyFields(max: limits.headerCountMax) }
-        if kind != .trailers { headers.append(bytes, name: name, value: start..<end) }
+        guard kind == .trailers else {
+            headers.append(bytes, name: name, value: start..<end)
+            return
+        }
+        // Trailers are dropped here; to somebody who merges them with the head, it would be another length (RFC 9110 §6.5.1).
+        if Self.isFraming(bytes, name) { throw .badChunk }
     }
 
     /// The `HTTP/x.y` at the front of a range; `nil` when there is none.
@@ -183,6 +188,13 @@ struct HeadReader: Sendable {
         case (1, 0): return .v1_0
         case (1, 1): return .v1_1
         default: throw .unsupportedVersion
+        }
+    }
+
+    private static func isFraming(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        bytes.extracting(name).withUnsafeBufferPointer { name in
+            HTTPByte.equalIgnoringCase(name, "content-length".utf8)
+                || HTTPByte.equalIgnoringCase(name, "transfer-encoding".utf8)
         }
     }
 

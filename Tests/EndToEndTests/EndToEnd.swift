@@ -13,6 +13,7 @@ enum EndToEnd {
     struct TwoNodes {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Glass {}
     struct BadInput {}
+    @Suite(.enabled(if: HostilePython.isInstalled)) struct Garbage {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Vault {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct ScopedServers {}
     struct Orphans {}

@@ -24,7 +24,7 @@ package struct JoinToken: Hashable, Sendable, CustomStringConvertible {
     package static let secretBytes = 32
     package static let addressesMax = 4
     private static let version: UInt8 = 1
-    private static let checkBytes = 4
+    static let checkBytes = 4
 
     /// SHA-256 of the root's public key; its first half is the mesh id.
     package var rootFingerprint: ContentHash
