@@ -14,22 +14,12 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
-        /// Between two requests, or within a head.
-        case head
-        case body(HTTPRequestHead, HTTPTarget)
-        case exchange(OpenExchange)
-        /// Our side is closed, or is being closed; what still comes is thrown away.
-        case lingering(bytesLeft: Int)
-        case closed
-    }
-
     private let setup: HTTPServerSetup
     private let refusedAtOnce: HTTPRefusal?
     private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
-    private var phase = Phase.head
+    private var phase = HTTPServerPhase.head
     private var body: [UInt8] = []
     /// Bytes of the request in hand that the budget was asked for.
     private var bodyBytesHeld = 0
@@ -49,6 +39,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var readIsHeldBack = false
     private var isDraining = false
     private var heads = DatedHeads()
+    /// Those whose bytes wait here for the client.
+    private var held = HeldReads()
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
@@ -102,8 +94,17 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            held.letGo()
+            if case .head = phase { advance() }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
     func read(context: ChannelHandlerContext) {
-        if case .exchange = phase, decoder.bufferedBytes >= limits.pipelinedBytesMax {
+        let isBusy = if case .exchange = phase { true } else { answersWait }
+        if isBusy, decoder.bufferedBytes >= limits.pipelinedBytesMax {
             readIsHeldBack = true
         } else {
             context.read()
@@ -152,10 +153,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     private var takesRequests: Bool {
         switch phase {
-        case .head, .body: true
+        case .head: !answersWait
+        case .body: true
         case .exchange, .lingering, .closed: false
         }
     }
+
+    /// Whether the client has not taken the last answer yet. Until then there is no next one: whoever sends requests ahead and never reads
+    /// would make us hold the answers to all of them.
+    private var answersWait: Bool { context?.channel.isWritable == false }
 
     private func take(_ part: HTTPRequestDecoder.Part) throws(HTTPWireError) {
         switch (part, phase) {
@@ -184,6 +190,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         guard let context else { return }
         if let peer, peer.notAfter < setup.now() { return refuse(.certificateIsOver) }
         serial += 1
+        if serial == 1 { setup.connections.noteRequest(of: context.channel) }
         wait(for: .nothing)
         phase = .exchange(OpenExchange(head, serial: serial))
         let body = body
@@ -197,7 +204,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     /// Deadline and reading as the phase now wants them.
     private func settle() {
         switch phase {
-        case .head: wait(for: decoder.isBetweenRequests ? .nextRequest : .head)
+        case .head: wait(for: decoder.isBetweenRequests || answersWait ? .nextRequest : .head)
         case .body: wait(for: .body)
         case .exchange: wait(for: .nothing)
         case .lingering, .closed: break
@@ -234,10 +241,10 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
         // What was not even offered yet does not count against the client.
         if needsFlush, !context.channel.isWritable { flush() }
-        if !context.channel.isWritable, waitingBytes > limits.outboundBytesMax {
+        if !context.channel.isWritable, context.channel.waitingBytes > limits.outboundBytesMax {
             log.warning(
                 "client reads too slowly; exchange closed",
-                metadata: ["http.waiting_bytes": "\(waitingBytes)"])
+                metadata: ["http.waiting_bytes": "\(context.channel.waitingBytes)"])
             return close()
         }
         switch framing {
@@ -248,6 +255,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
             if buffer.readableBytes > 0 { send(buffer) }
         case .length, .untilClose: send(ByteBuffer(bytes: bytes))
         }
+        if !context.channel.isWritable { held.takeCurrent() }
     }
 
     func end(_ serial: UInt64) {
@@ -342,22 +350,12 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context?.flush()
     }
 
-    private var waitingBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
-
     // MARK: Time, and the end
 
     private func wait(for next: HTTPServerWait) {
         guard next != waitsFor else { return }
         waitsFor = next
-        switch next {
-        case .nothing: deadline?.move(to: nil)
-        case .head: deadline?.move(after: limits.headTimeout)
-        case .body: deadline?.move(after: limits.bodyTimeout)
-        case .nextRequest, .lastWrite: deadline?.move(after: limits.idleTimeout)
-        case .linger: deadline?.move(after: limits.lingerTimeout)
-        }
+        deadline?.move(to: next.patience(limits).map { .now() + TimeAmount($0) })
     }
 
     private func deadlinePassed() {
@@ -368,7 +366,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         case .head: refuse(.tooSlow("head", after: limits.headTimeout))
         case .body: refuse(.tooSlow("body", after: limits.bodyTimeout))
         case .nextRequest, .lastWrite:
-            let waiting = waitingBytes
+            let waiting = context?.channel.waitingBytes ?? 0
             defer { waitingBytesBefore = waiting }
             // A client on a slow line that still takes our last answer is not idle.
             if waiting > 0, waiting != waitingBytesBefore { return wait(for: passed) }
@@ -389,6 +387,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     private func lose() {
+        held.letGo()
         giveBack()
         let before = phase
         phase = .closed
