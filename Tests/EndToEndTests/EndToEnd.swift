@@ -23,6 +23,7 @@ enum EndToEnd {
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Sessions {}
     @Suite(.enabled(if: PythonClient.isInstalled)) struct Health {}
     struct Silence {}
+    struct Faults {}
     struct CallHistory {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct HostileServers {}
     @Suite(.enabled(if: HostilePython.isInstalled)) struct Faithful {}

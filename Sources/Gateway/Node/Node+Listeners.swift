@@ -75,6 +75,9 @@ extension Node {
         handler: @escaping @Sendable (HTTPExchange) -> Void
     ) async throws -> HTTPListener {
         do {
+            var limits = limits
+            limits.connectionsMax = min(
+                limits.connectionsMax, DescriptorShares(of: .now).connections(ofListener: what))
             return try await HTTPListener.bind(
                 ListenAddress(host: address.host, port: address.port), group: EventLoops.shared,
                 limits: limits, hosts: HostPolicy(names: hosts), tls: tls?.source, log: log, handler: handler)

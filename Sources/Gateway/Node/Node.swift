@@ -324,6 +324,7 @@ package final class Node: Sendable {
 
     /// Slow, unhurried work: notes when keys were used, and tries again what waited for a node to be met.
     private func housekeeping() async {
+        var memory = MemoryReturn()
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
             router.composites.expire()
@@ -333,6 +334,7 @@ package final class Node: Sendable {
             announceVirtualServers()
             await wrapSecretsAnew()
             await noteCatalog()
+            memory.look()
             do {
                 try await door.flushUses()
             } catch {

@@ -224,7 +224,10 @@ final class HTTPLink: BackendLink {
         guard let over = state.withLock({ $0.open.removeValue(forKey: number) }) else { return }
         over.sink(event)
         over.request.whenDone?()
-        if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
+        guard case .fault = event else { return questions.ended(number, outlet) }
+        // What still comes of an answer that is too large, or makes no sense, is not worth reading; of one that is over this does nothing.
+        over.carrier?.cancel()
+        questions.failed(number, outlet)
     }
 
     // MARK: The short way

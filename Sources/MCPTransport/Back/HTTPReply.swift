@@ -19,6 +19,9 @@ final class HTTPReply: Sendable {
         case broken(StreamPlace, BackendFault)
     }
 
+    /// What is set aside for a body whose length was said and whose bytes have not come: words alone must not fill the memory.
+    private static let reservedMax = 16 * 1024 * 1024
+
     private enum Body: Sendable {
         case none
         case whole([UInt8])
@@ -59,15 +62,21 @@ final class HTTPReply: Sendable {
         case .head(let head):
             let isStream =
                 head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
-            state.withLock { state in
+            let length = head.headers.first("content-length").flatMap { Int($0) } ?? 0
+            var whole: [UInt8] = []
+            // Otherwise what has come is copied again and again as more comes, and a loop stands still for that.
+            if length <= limits.bytesMax { whole.reserveCapacity(min(length, Self.reservedMax)) }
+            let isEvents = isStream && head.status == 200
+            state.withLock { [whole] state in
                 state.status = head.status
-                state.body =
-                    isStream && head.status == 200 ? .events(SSEParser(limit: limits.bytesMax)) : .whole([])
+                state.body = isEvents ? .events(SSEParser(limit: limits.bytesMax)) : .whole(whole)
             }
             output(
                 .head(
                     sessionID: head.headers.first(MCPFront.sessionHeader),
                     isSuccess: (200..<300).contains(head.status)))
+            // It says itself that it is too large: not a byte of it needs to be read.
+            if !isEvents, length > limits.bytesMax { finish(.event(.fault(.overMessage(limits)))) }
         case .body(let bytes): take(bytes)
         case .end: finish(isResumption ? atEndOfResumption() : atEnd())
         case .failed(let error):

@@ -4,8 +4,9 @@ import NIOSSL
 import NIOTLS
 
 /// The client's end of one connection: one request at a time. Lives on its channel's loop.
-final class HTTPClientConnection: ChannelInboundHandler {
+final class HTTPClientConnection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let origin: HTTPURL.Origin
@@ -23,6 +24,8 @@ final class HTTPClientConnection: ChannelInboundHandler {
     private var lastError: (any Error)?
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
+    /// Where what comes of this request goes to somebody who reads more slowly.
+    private var hold = ReadHold()
 
     /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake.
     private var ready: EventLoopPromise<Void>?
@@ -123,12 +126,17 @@ final class HTTPClientConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         decoder.feed(unwrapInboundIn(data))
-        do throws(HTTPWireError) {
-            while let part = try decoder.next() { take(part) }
-        } catch {
-            failAndClose(.badResponse(error))
+        // What has no end may be for many, and none of them holds up the others.
+        hold.deliver(isHoldable: transaction?.due != nil) {
+            do throws(HTTPWireError) {
+                while let part = try decoder.next() { take(part) }
+            } catch {
+                failAndClose(.badResponse(error))
+            }
         }
     }
+
+    func read(context: ChannelHandlerContext) { hold.whenFree { context.read() } }
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.stop()
@@ -167,6 +175,10 @@ final class HTTPClientConnection: ChannelInboundHandler {
             transaction.deliver(.body(Array(bytes.readableBytesView)))
         case .end:
             self.transaction = nil
+            // Whoever has the connection next does not wait for that somebody.
+            let before = hold
+            hold = ReadHold()
+            before.end()
             deadline?.move(to: nil)
             // An answer can come before the request is wholly out; then the rest of it is still in the way of
             // the next.

@@ -154,6 +154,8 @@ final class HTTPClientPool {
                 .resolver(watch?.resolver(on: loop))
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                // A server that sends without pause gets its turn after the others of its loop have had theirs.
+                .channelOption(.maxMessagesPerRead, value: 1)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         if let context {

@@ -3,8 +3,8 @@ package import HTTPWire
 /// What a listener lets its clients make it hold, and for how long.
 package struct HTTPLimits: Hashable, Sendable {
     package var message = HTTPMessageLimits.standard
-    /// Connections of one listener at a time; one more is answered 503 and closed. Below the usual 8192
-    /// descriptors with room for the rest of the node.
+    /// Connections of one listener at a time; one more takes the place of the oldest that has not sent a request yet, and where there
+    /// is none is answered 503 and closed. Below the usual 8192 descriptors with room for the rest of the node.
     package var connectionsMax = 4096
     /// Silence between two requests of a connection. Longer than browsers and SDKs keep theirs.
     package var idleTimeout = Duration.seconds(75)

@@ -36,7 +36,7 @@ package final class HTTPListener: Sendable {
         let hosts = hosts.including(address)
         let setup = HTTPServerSetup(
             limits: limits, hosts: hosts, budget: BodyBudget(max: limits.bodyBytesOpenMax),
-            isSecure: tls != nil,
+            connections: connections, isSecure: tls != nil,
             log: log, now: now, handler: handler)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)

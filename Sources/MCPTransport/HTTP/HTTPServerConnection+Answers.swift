@@ -45,10 +45,10 @@ extension HTTPServerConnection {
         guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
         // What was not even offered yet does not count against the client.
         if needsFlush, !context.channel.isWritable { flush() }
-        if !context.channel.isWritable, waitingBytes > limits.outboundBytesMax {
+        if !context.channel.isWritable, context.channel.waitingBytes > limits.outboundBytesMax {
             log.warning(
                 "client reads too slowly; exchange closed",
-                metadata: ["http.waiting_bytes": "\(waitingBytes)"])
+                metadata: ["http.waiting_bytes": "\(context.channel.waitingBytes)"])
             return close()
         }
         switch framing {
@@ -59,6 +59,7 @@ extension HTTPServerConnection {
             if buffer.readableBytes > 0 { send(buffer) }
         case .length, .untilClose: send(ByteBuffer(bytes: bytes))
         }
+        if !context.channel.isWritable { held.takeCurrent() }
     }
 
     func end(_ serial: UInt64) {

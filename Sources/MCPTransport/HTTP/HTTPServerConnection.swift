@@ -14,22 +14,12 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    enum Phase {
-        /// Between two requests, or within a head.
-        case head
-        case body(CheckedHead)
-        case exchange(OpenExchange)
-        /// Our side is closed, or is being closed; what still comes is thrown away.
-        case lingering(bytesLeft: Int)
-        case closed
-    }
-
     private let setup: HTTPServerSetup
     private let refusedAtOnce: HTTPRefusal?
     private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
-    var phase = Phase.head
+    var phase = HTTPServerPhase.head
     private var body: [UInt8] = []
     /// Bytes of the request in hand that the budget was asked for.
     private var bodyBytesHeld = 0
@@ -51,6 +41,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var readIsHeldBack = false
     var isDraining = false
     var heads = DatedHeads()
+    /// Those whose bytes wait here for the client.
+    var held = HeldReads()
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
@@ -105,8 +97,17 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            held.letGo()
+            if case .head = phase { advance() }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
     func read(context: ChannelHandlerContext) {
-        if case .exchange = phase, decoder.bufferedBytes >= limits.pipelinedBytesMax {
+        let isBusy = if case .exchange = phase { true } else { answersWait }
+        if isBusy, decoder.bufferedBytes >= limits.pipelinedBytesMax {
             readIsHeldBack = true
         } else {
             context.read()
@@ -155,10 +156,15 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     private var takesRequests: Bool {
         switch phase {
-        case .head, .body: true
+        case .head: !answersWait
+        case .body: true
         case .exchange, .lingering, .closed: false
         }
     }
+
+    /// Whether the client has not taken the last answer yet. Until then there is no next one: whoever sends requests ahead and never reads
+    /// would make us hold the answers to all of them.
+    private var answersWait: Bool { context?.channel.isWritable == false }
 
     private func take(_ part: HTTPRequestDecoder.Part) throws(HTTPWireError) {
         switch (part, phase) {
@@ -198,6 +204,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         guard let context else { return }
         if let peer, peer.notAfter < setup.now() { return refuse(.certificateIsOver) }
         serial += 1
+        if serial == 1 { setup.connections.noteRequest(of: context.channel) }
         wait(for: .nothing)
         phase = .exchange(OpenExchange(head, serial: serial))
         let body = body
@@ -210,7 +217,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     /// Deadline and reading as the phase now wants them.
     private func settle() {
         switch phase {
-        case .head: wait(for: decoder.isBetweenRequests ? .nextRequest : .head)
+        case .head: wait(for: decoder.isBetweenRequests || answersWait ? .nextRequest : .head)
         case .body: wait(for: .body)
         case .exchange: wait(for: .nothing)
         case .lingering, .closed: break
@@ -284,22 +291,12 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context?.flush()
     }
 
-    var waitingBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
-
     // MARK: Time, and the end
 
     private func wait(for next: HTTPServerWait) {
         guard next != waitsFor else { return }
         waitsFor = next
-        switch next {
-        case .nothing: deadline?.move(to: nil)
-        case .head: deadline?.move(after: limits.headTimeout)
-        case .body: deadline?.move(after: limits.bodyTimeout)
-        case .nextRequest, .lastWrite: deadline?.move(after: limits.idleTimeout)
-        case .linger: deadline?.move(after: limits.lingerTimeout)
-        }
+        deadline?.move(to: next.patience(limits).map { .now() + TimeAmount($0) })
     }
 
     private func deadlinePassed() {
@@ -310,7 +307,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         case .head: refuse(.tooSlow("head", after: limits.headTimeout))
         case .body: refuse(.tooSlow("body", after: limits.bodyTimeout))
         case .nextRequest, .lastWrite:
-            let waiting = waitingBytes
+            let waiting = context?.channel.waitingBytes ?? 0
             defer { waitingBytesBefore = waiting }
             // A client on a slow line that still takes our last answer is not idle.
             if waiting > 0, waiting != waitingBytesBefore { return wait(for: passed) }
@@ -331,6 +328,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     private func lose() {
+        held.letGo()
         giveBack()
         let before = phase
         phase = .closed

@@ -7,6 +7,7 @@ struct HTTPServerSetup: Sendable {
     let hosts: HostPolicy
     /// Bytes of bodies, over all connections.
     let budget: BodyBudget
+    let connections: HTTPConnections
     /// Whether they are TLS.
     let isSecure: Bool
     let log: Logger

@@ -1,3 +1,17 @@
+import HTTPWire
+import NIOCore
+
+/// Where a connection is with its requests.
+enum HTTPServerPhase {
+    /// Between two requests, or within a head.
+    case head
+    case body(CheckedHead)
+    case exchange(OpenExchange)
+    /// Our side is closed, or is being closed; what still comes is thrown away.
+    case lingering(bytesLeft: Int)
+    case closed
+}
+
 /// What a connection's running deadline is for.
 enum HTTPServerWait: Equatable {
     case nothing
@@ -7,4 +21,20 @@ enum HTTPServerWait: Equatable {
     /// For the client to take the last bytes we have for it.
     case lastWrite
     case linger
+
+    /// How long; `nil`: for ever.
+    func patience(_ limits: HTTPLimits) -> Duration? {
+        switch self {
+        case .nothing: nil
+        case .head: limits.headTimeout
+        case .body: limits.bodyTimeout
+        case .nextRequest, .lastWrite: limits.idleTimeout
+        case .linger: limits.lingerTimeout
+        }
+    }
+}
+
+extension Channel {
+    /// What was written to it and the other side has not taken yet. On its loop only.
+    var waitingBytes: Int { (try? syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 }
