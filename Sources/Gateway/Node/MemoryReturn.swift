@@ -11,10 +11,6 @@ package struct MemoryReturn {
     /// Looks in a row with nothing more than the one before: while it still grows it is in use.
     package static let stillFor = 5
 
-    /// Looks until the start is over, with what it fetched and read besides.
-    private static let startLooks = 15
-
-    private var looks = 0
     private var floor = 0
     private var last = 0
     private var still = 0
@@ -36,8 +32,6 @@ package struct MemoryReturn {
 
     /// Looks, and gives back if it is time.
     mutating func look() {
-        looks += 1
-        if looks == Self.startLooks { StartedCode.release() }
         guard let resident = Self.resident, isDue(resident: resident) else { return }
         _ = Self.trim?(0)
         gaveBack(leaving: Self.resident ?? resident)

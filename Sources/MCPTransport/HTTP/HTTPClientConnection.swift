@@ -24,8 +24,8 @@ final class HTTPClientConnection: ChannelDuplexHandler {
     private var lastError: (any Error)?
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
-    /// Where what comes of this request goes to somebody who reads more slowly.
-    private var hold = ReadHold()
+    /// Where what comes of this request goes to somebody who may read more slowly; `nil`: no piece of a body has come with more behind it.
+    private var hold: ReadHold?
 
     /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake.
     private var ready: EventLoopPromise<Void>?
@@ -126,17 +126,17 @@ final class HTTPClientConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         decoder.feed(unwrapInboundIn(data))
-        // What has no end may be for many, and none of them holds up the others.
-        hold.deliver(isHoldable: transaction?.due != nil) {
-            do throws(HTTPWireError) {
-                while let part = try decoder.next() { take(part) }
-            } catch {
-                failAndClose(.badResponse(error))
-            }
+        do throws(HTTPWireError) {
+            while let part = try decoder.next() { take(part) }
+        } catch {
+            failAndClose(.badResponse(error))
         }
     }
 
-    func read(context: ChannelHandlerContext) { hold.whenFree { context.read() } }
+    func read(context: ChannelHandlerContext) {
+        guard let hold else { return context.read() }
+        hold.whenFree { context.read() }
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.stop()
@@ -172,13 +172,18 @@ final class HTTPClientConnection: ChannelDuplexHandler {
             deadline?.move(to: transaction.nextDue)
             transaction.deliver(.head(head))
         case .body(let bytes):
-            transaction.deliver(.body(Array(bytes.readableBytesView)))
+            let piece = HTTPClientEvent.body(Array(bytes.readableBytesView))
+            // Of what is whole nothing is left to be held back. What has no end may be for many, and none of them holds up the others.
+            guard decoder.awaitsBody, transaction.due != nil else { return transaction.deliver(piece) }
+            let hold = hold ?? ReadHold()
+            self.hold = hold
+            hold.deliver { transaction.deliver(piece) }
         case .end:
             self.transaction = nil
             // Whoever has the connection next does not wait for that somebody.
             let before = hold
-            hold = ReadHold()
-            before.end()
+            hold = nil
+            before?.end()
             deadline?.move(to: nil)
             // An answer can come before the request is wholly out; then the rest of it is still in the way of
             // the next.

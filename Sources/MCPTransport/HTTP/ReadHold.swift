@@ -16,11 +16,9 @@ final class ReadHold: @unchecked Sendable {
     private var resume: (() -> Void)?
 
     /// Delivers what has been read.
-    ///
-    /// - Parameter isHoldable: whether the reading may be held back for it.
-    func deliver(isHoldable: Bool, _ body: () -> Void) {
+    func deliver(_ body: () -> Void) {
         let before = Self.delivering.currentValue
-        Self.delivering.currentValue = isHoldable ? self : nil
+        Self.delivering.currentValue = self
         body()
         Self.delivering.currentValue = before
     }
