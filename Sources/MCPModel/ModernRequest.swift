@@ -51,9 +51,8 @@ package struct ModernRequest: Hashable, Sendable {
     }
 
     /// One whose head was checked against a body that named the same tool.
-    package init?(_ plain: PlainToolCall) {
-        guard let id = RPCID(plain.id) else { return nil }
-        self.id = id
+    package init(_ plain: PlainToolCall) {
+        id = plain.id
         method = Method.toolsCall
         params = plain.params
         meta = RequestMeta(

@@ -75,7 +75,7 @@ package struct PlainToolAnswer: Sendable {
     ///   - id: the client's.
     ///   - serverInfo: who answers.
     /// - Complexity: O(1), and O(bytes) where the result has a `_meta`.
-    package func pieces(id: JSON, serverInfo: JSON) -> [ArraySlice<UInt8>] {
+    package func pieces(id: RPCID, serverInfo: JSON) -> [ArraySlice<UInt8>] {
         guard !hasMeta else { return Self.pieces(id: id, EraBridge.withServerInfo(result, serverInfo)) }
         var meta: [UInt8] = []
         meta.reserveCapacity(serverInfo.bytes.count + 64)
@@ -88,15 +88,15 @@ package struct PlainToolAnswer: Sendable {
     }
 
     /// The message with a result that was rewritten.
-    package static func pieces(id: JSON, _ result: JSON) -> [ArraySlice<UInt8>] {
+    package static func pieces(id: RPCID, _ result: JSON) -> [ArraySlice<UInt8>] {
         [head(id: id)[...], result.bytes, [UInt8(ascii: "}")]]
     }
 
-    private static func head(id: JSON) -> [UInt8] {
+    private static func head(id: RPCID) -> [UInt8] {
         var head: [UInt8] = []
-        head.reserveCapacity(id.bytes.count + 48)
+        head.reserveCapacity(id.json.bytes.count + 48)
         head.append(#"{"jsonrpc":"2.0","id":"#)
-        head.append(contentsOf: id.bytes)
+        head.append(contentsOf: id.json.bytes)
         head.append(#","result":"#)
         return head
     }

@@ -6,8 +6,8 @@ package import JSONSlice
 /// ``message(number:name:begunBy:)`` gives the bytes that the general way (``RPCMessage``, ``RequestMeta``) gives; whatever would need
 /// more than that (progress, log messages, a trace of the client's, extensions, rounds of input) is none, and goes that way.
 package struct PlainToolCall: Sendable {
-    /// As the client sent it.
-    package let id: JSON
+    package let id: RPCID
+    /// As the client sent them.
     package let params: JSON
     /// A JSON string without escapes.
     package let name: JSON
@@ -48,7 +48,7 @@ package struct PlainToolCall: Sendable {
             default: isPlain = false
             }
         }
-        guard isVersion, isCall, isPlain, let id, let params, Self.isPlainID(id), params.kind == .object
+        guard isVersion, isCall, isPlain, let id = id.flatMap(RPCID.init), let params, params.kind == .object
         else {
             return nil
         }
@@ -85,17 +85,6 @@ package struct PlainToolCall: Sendable {
             reading.endBeforeMeta.map { $0..<metaPlace.whole.upperBound }
             ?? metaPlace.whole.lowerBound..<(reading.startBehindMeta ?? metaPlace.whole.upperBound)
         end = reading.lastEnd
-    }
-
-    /// Digits, or a text without escapes.
-    private static func isPlainID(_ id: JSON) -> Bool {
-        guard id.bytes.count <= RPCID.bytesMax else { return false }
-        switch id.kind {
-        case .string: return !id.bytes.contains(UInt8(ascii: "\\"))
-        case .number:
-            return id.bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        default: return false
-        }
     }
 
     /// `_meta` of what is plain: version and capabilities, perhaps who the client is.

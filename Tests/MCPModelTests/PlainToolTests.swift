@@ -75,8 +75,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""id":1"#, #""id":1.5"#), (#""id":1"#, #""id":null"#), (#""id":1"#, #""id":-1"#),
-        (#""id":1"#, #""id":"a\n""#),
+        (#""id":1"#, #""id":1.5"#), (#""id":1"#, #""id":null"#),
         (#""id":1"#, #""id":1,"result":{}"#), (#""2.0""#, #""2.1""#), ("tools/call", "tools/list"),
         ("tools/call", "tools\\/call"), (#""name":"greet""#, #""name":"gr\u0065et""#),
         (#""name":"greet""#, #""name":5"#), (#""name":"greet","#, ""),
@@ -131,7 +130,7 @@ import Testing
         }
         let long = RPCMessage.response(id: id, result: EraBridge.withServerInfo(longResult, Self.info)).json
         #expect(
-            try JSON(validating: Array(plain.pieces(id: id.json, serverInfo: Self.info).joined())) == long)
+            try JSON(validating: Array(plain.pieces(id: id, serverInfo: Self.info).joined())) == long)
         #expect(plain.isError == (longResult["isError"]?.bool == true))
     }
 

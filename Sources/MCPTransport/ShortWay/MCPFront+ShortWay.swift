@@ -11,13 +11,12 @@ extension MCPFront {
             let call = PlainToolCall(document), pass.fits(call), pass.isGood
         else { return false }
         switch pass.tool.way {
-        case .short(let tool): return ShortCall.begin(call, document, exchange, pass, tool, at: self)
+        case .short(let tool): return ShortCall.begin(call, exchange, pass, tool, at: self)
         case .settled(let start):
-            guard let request = ModernRequest(call) else { return false }
             var service = service
             service.call = start
             let answer = HTTPAnswer(exchange, streams: streams, accepts: pass.accepts)
-            serve(request, exchange, answer, pass.visit, pass.description, by: service)
+            serve(ModernRequest(call), exchange, answer, pass.visit, pass.description, by: service)
             return true
         }
     }
@@ -47,20 +46,9 @@ extension MCPFront {
     /// Goes on with a call by the long way.
     func carryOn(_ short: ShortCall, _ carried: CarriedCall) {
         let (exchange, pass) = (short.exchange, short.pass)
-        let answer = HTTPAnswer(exchange, streams: streams)
-        do throws(ModernRefusal) {
-            let message: RPCMessage
-            do throws(RPCError) { message = try RPCMessage(short.document) } catch {
-                throw ModernRefusal(error)
-            }
-            let request = try ModernRequest(message) { exchange.headers.all($0) }
-            var service = service
-            service.call = { [tool = short.tool] call, sink in tool.carryOn(call, carried, sink) }
-            serve(request, exchange, answer, pass.visit, pass.description, by: service)
-        } catch {
-            // It was read and checked before, so this does not come; if it did, the call would be over here.
-            carried.adopt { _ in }.cancel()
-            answer.finish(RPCMessage.refusal(RPCID(short.call.id), error.error), status: error.status)
-        }
+        var service = service
+        service.call = { [tool = short.tool] call, sink in tool.carryOn(call, carried, sink) }
+        let answer = HTTPAnswer(exchange, streams: streams, accepts: pass.accepts)
+        serve(ModernRequest(short.call), exchange, answer, pass.visit, pass.description, by: service)
     }
 }

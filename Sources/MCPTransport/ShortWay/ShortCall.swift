@@ -30,7 +30,6 @@ final class ShortCall: Sendable {
     let pass: ShortPass
     let tool: ShortTool
     let call: PlainToolCall
-    let document: JSON
     private let front: MCPFront
     private let id: CallID
     private let number: Int
@@ -42,7 +41,7 @@ final class ShortCall: Sendable {
     ///
     /// - Returns: `false` where nothing was done.
     static func begin(
-        _ call: PlainToolCall, _ document: JSON, _ exchange: HTTPExchange, _ pass: ShortPass,
+        _ call: PlainToolCall, _ exchange: HTTPExchange, _ pass: ShortPass,
         _ tool: ShortTool,
         at front: MCPFront
     ) -> Bool {
@@ -51,20 +50,18 @@ final class ShortCall: Sendable {
             tool.places.leave(after: nil)
             return false
         }
-        ShortCall(exchange, pass, tool, call, document, number, at: front).begin()
+        ShortCall(exchange, pass, tool, call, number, at: front).begin()
         return true
     }
 
     private init(
-        _ exchange: HTTPExchange, _ pass: ShortPass, _ tool: ShortTool, _ call: PlainToolCall,
-        _ document: JSON,
-        _ number: Int, at front: MCPFront
+        _ exchange: HTTPExchange, _ pass: ShortPass, _ tool: ShortTool, _ call: PlainToolCall, _ number: Int,
+        at front: MCPFront
     ) {
         self.exchange = exchange
         self.pass = pass
         self.tool = tool
         self.call = call
-        self.document = document
         self.front = front
         self.number = number
         id = CallID.random()
@@ -147,17 +144,15 @@ final class ShortCall: Sendable {
         let elapsed = start.duration(to: .now)
         tool.lane.leave(.answered)
         tool.places.leave(after: elapsed)
+        let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         tool.ended(
             ShortTool.End(
-                id: id, answer: (answer.result.bytes, answer.isError), answerBytes: body.count,
+                id: id, answer: ((shown ?? answer.result).bytes, answer.isError), answerBytes: body.count,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         let serverInfo = pass.description.serverInfo
-        if let outward = tool.outward, !answer.namesNoResource {
-            let shown = EraBridge.withServerInfo(outward(answer.result), serverInfo)
-            exchange.respond(json: PlainToolAnswer.pieces(id: call.id, shown))
-        } else {
-            exchange.respond(json: answer.pieces(id: call.id, serverInfo: serverInfo))
-        }
+        exchange.respond(
+            json: shown.map { PlainToolAnswer.pieces(id: call.id, EraBridge.withServerInfo($0, serverInfo)) }
+                ?? answer.pieces(id: call.id, serverInfo: serverInfo))
     }
 
     // MARK: Other ends
