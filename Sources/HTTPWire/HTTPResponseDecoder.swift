@@ -45,11 +45,6 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         if case .idle = stage { buffer.bytes.readableBytes == 0 } else { false }
     }
 
-    /// Whether the body of the response whose head came last has bytes to come.
-    package var awaitsBody: Bool {
-        if case .body = stage { !bodyReader.isDone } else { false }
-    }
-
     /// Announces the request that the next response answers. One at a time: a second one is not answered by
     /// the first's response, so this must follow ``Part/end``.
     package mutating func expectResponse(to method: String) {

@@ -76,7 +76,8 @@ extension EndToEnd.Faults {
         let disk = "\(scratch.path)/disk"
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
         let mount = try await Program.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk])
-        try #require(mount.status == 0, "\(mount.errors)")
+        // Root in a container may not mount; then there is no disk to fill.
+        guard mount.status == 0 else { try Test.cancel("no disk of its own: \(mount.errors)") }
         let folder = "\(scratch.path)/full"
         try FileManager.default.createSymbolicLink(atPath: folder, withDestinationPath: disk)
         let result: Result<Void, any Error>

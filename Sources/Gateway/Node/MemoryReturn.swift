@@ -1,10 +1,11 @@
+import Dispatch
 import Glibc
 
 /// Gives memory back to the system that the allocator keeps after a rush: after a thousand large answers it is all free, and stays ours, since
 /// something small lies behind each piece of it.
 ///
 /// Looked at once a second by the node's housekeeping; what it costs then is reading one line of `/proc`. The return itself goes through
-/// all that is free, some ten milliseconds for a hundred megabytes, on the thread of whoever keeps house.
+/// all that is free, some ten milliseconds for a hundred megabytes, on a thread that nobody waits for; who allocates meanwhile may.
 package struct MemoryReturn {
     /// How much more than after the last return there must be for the next; what a node at rest has is less.
     package static let worthwhile = 24 * 1024 * 1024
@@ -31,9 +32,14 @@ package struct MemoryReturn {
     }
 
     /// Looks, and gives back if it is time.
-    mutating func look() {
+    mutating func look() async {
         guard let resident = Self.resident, isDue(resident: resident) else { return }
-        _ = Self.trim?(0)
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global(qos: .utility).async {
+                _ = Self.trim?(0)
+                continuation.resume()
+            }
+        }
         gaveBack(leaving: Self.resident ?? resident)
     }
 

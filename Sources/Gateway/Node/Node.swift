@@ -334,7 +334,7 @@ package final class Node: Sendable {
             announceVirtualServers()
             await wrapSecretsAnew()
             await noteCatalog()
-            memory.look()
+            await memory.look()
             do {
                 try await door.flushUses()
             } catch {

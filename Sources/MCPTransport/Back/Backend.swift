@@ -204,8 +204,10 @@ package final class Backend: Sendable {
         _ request: CallRequest, _ carried: CarriedCall, _ sink: @escaping CallSink
     ) -> CallHandle {
         let call = BackendCall(request, carried: carried, sink) { [weak self] in self?.ended($0) }
-        limit(call, from: carried.startDue)
+        // Its time may be over: then what was sent is to be stopped, which takes a hold on it.
         attempt(call)
+        carried.giveUp()
+        limit(call, from: carried.startDue)
         return handle(of: call)
     }
 

@@ -70,7 +70,16 @@ final class HTTPLink: BackendLink {
 
     // MARK: Out
 
-    func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
+    func send(_ sent: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
+        // What carries a request that was sent tells of it, so nothing that is told may hold it.
+        var request = sent
+        request.carried = nil
+        return send(request, carried: sent.carried, sink)
+    }
+
+    private func send(
+        _ request: LinkRequest, carried: CarriedCall?, _ sink: @escaping @Sendable (LinkEvent) -> Void
+    ) -> CallHandle {
         let message = RPCMessage.request(
             id: RPCID(request.number), method: request.method, params: request.params)
         let session = state.withLock { state -> Int?? in
@@ -79,7 +88,7 @@ final class HTTPLink: BackendLink {
                 sink: sink, request: request, session: state.sessionNumber)
             return .some(state.sessionID == nil ? nil : state.sessionNumber)
         }
-        if let carried = request.carried { return carry(request, carried, isOpen: session != nil, sink) }
+        if let carried { return carry(request, carried, isOpen: session != nil, sink) }
         guard let session else {
             sink(.fault(BackendFault(.notReached, "the connection was closed")))
             request.whenDone?()

@@ -241,7 +241,7 @@ package final class MCPFront: Sendable {
                 return exchange.refuse(503, "too many streams are open; try again later")
             }
         }
-        learnShortWay(of: request, exchange, visit, description)
+        learnShortWay(of: request, exchange, visit)
         serve(request, exchange, answer, visit, description, by: service)
     }
 

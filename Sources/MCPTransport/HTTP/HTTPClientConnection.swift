@@ -4,9 +4,8 @@ import NIOSSL
 import NIOTLS
 
 /// The client's end of one connection: one request at a time. Lives on its channel's loop.
-final class HTTPClientConnection: ChannelDuplexHandler {
+final class HTTPClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let origin: HTTPURL.Origin
@@ -24,8 +23,6 @@ final class HTTPClientConnection: ChannelDuplexHandler {
     private var lastError: (any Error)?
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
-    /// Where what comes of this request goes to somebody who may read more slowly; `nil`: no piece of a body has come with more behind it.
-    private var hold: ReadHold?
 
     /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake.
     private var ready: EventLoopPromise<Void>?
@@ -133,11 +130,6 @@ final class HTTPClientConnection: ChannelDuplexHandler {
         }
     }
 
-    func read(context: ChannelHandlerContext) {
-        guard let hold else { return context.read() }
-        hold.whenFree { context.read() }
-    }
-
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.stop()
         if let transaction {
@@ -172,18 +164,9 @@ final class HTTPClientConnection: ChannelDuplexHandler {
             deadline?.move(to: transaction.nextDue)
             transaction.deliver(.head(head))
         case .body(let bytes):
-            let piece = HTTPClientEvent.body(Array(bytes.readableBytesView))
-            // Of what is whole nothing is left to be held back. What has no end may be for many, and none of them holds up the others.
-            guard decoder.awaitsBody, transaction.due != nil else { return transaction.deliver(piece) }
-            let hold = hold ?? ReadHold()
-            self.hold = hold
-            hold.deliver { transaction.deliver(piece) }
+            transaction.deliver(.body(Array(bytes.readableBytesView)))
         case .end:
             self.transaction = nil
-            // Whoever has the connection next does not wait for that somebody.
-            let before = hold
-            hold = nil
-            before?.end()
             deadline?.move(to: nil)
             // An answer can come before the request is wholly out; then the rest of it is still in the way of
             // the next.

@@ -4,8 +4,8 @@ import Synchronization
 /// The open connections of one listener: bounds their number and ends them.
 ///
 /// Where there are as many as are taken, those go first that have not sent one whole request yet, the oldest of them at once: whoever
-/// opens thousands and says nothing shuts nobody else out, since a client that means it is done with its first request long before
-/// its turn comes.
+/// opens thousands and says nothing shuts nobody else out. A first request that takes longer to send than as many others take to come goes
+/// with them.
 final class HTTPConnections: Sendable {
     enum Admission {
         case admitted
@@ -15,26 +15,43 @@ final class HTTPConnections: Sendable {
         case farTooMany
     }
 
+    /// One connection in the order of their coming. A channel's identity alone may be another's later.
+    private struct Arrival: Hashable {
+        let channel: ObjectIdentifier
+        let number: UInt64
+    }
+
     private struct State {
         var open: [ObjectIdentifier: any Channel] = [:]
-        /// Those of which no whole request has come yet.
-        var silent: Set<ObjectIdentifier> = []
+        var lastNumber: UInt64 = 0
+        /// Those that were taken in and of which no whole request has come yet.
+        var silent: [ObjectIdentifier: UInt64] = [:]
         /// The same in the order in which they came, among others that are so no longer.
-        var arrivals = CircularBuffer<ObjectIdentifier>()
+        var arrivals = CircularBuffer<Arrival>()
+        /// Those that were told to make room, and are not closed yet.
+        var leaving: Set<ObjectIdentifier> = []
         /// Set when draining begins; succeeds when the last connection is gone.
         var drained: EventLoopPromise<Void>?
 
+        mutating func arrive(_ channel: ObjectIdentifier) {
+            lastNumber += 1
+            silent[channel] = lastNumber
+            arrivals.append(Arrival(channel: channel, number: lastNumber))
+        }
+
+        func isSilent(_ arrival: Arrival) -> Bool { silent[arrival.channel] == arrival.number }
+
         mutating func takeOldestSilent() -> (any Channel)? {
-            while let id = arrivals.popFirst() {
-                guard silent.remove(id) != nil else { continue }
-                return open.removeValue(forKey: id)
+            while let oldest = arrivals.popFirst() {
+                guard isSilent(oldest) else { continue }
+                silent[oldest.channel] = nil
+                leaving.insert(oldest.channel)
+                return open[oldest.channel]
             }
             return nil
         }
 
-        mutating func forgetOthers() {
-            arrivals = CircularBuffer(arrivals.filter(silent.contains))
-        }
+        mutating func forgetOthers() { arrivals = CircularBuffer(arrivals.filter(isSilent)) }
     }
 
     /// Connections over the bound that are answered, at most; further ones are just closed.
@@ -55,23 +72,26 @@ final class HTTPConnections: Sendable {
     /// Takes the connection in until it closes.
     func add(_ channel: any Channel) -> Admission {
         let id = ObjectIdentifier(channel)
-        let (count, isDraining, outgoing) = state.withLock { state in
+        let (admission, outgoing): (Admission, (any Channel)?) = state.withLock { state in
             state.open[id] = channel
-            let outgoing = state.open.count > max ? state.takeOldestSilent() : nil
-            state.silent.insert(id)
-            state.arrivals.append(id)
+            guard state.drained == nil, state.open.count <= max + refusedMax else {
+                return (.farTooMany, nil)
+            }
+            let isFull = state.open.count - state.leaving.count > max
+            let outgoing = isFull ? state.takeOldestSilent() : nil
+            guard !isFull || outgoing != nil else { return (.tooMany, nil) }
+            state.arrive(id)
             if state.arrivals.count > 2 * (max + refusedMax) { state.forgetOthers() }
-            return (state.open.count, state.drained != nil, outgoing)
+            return (.admitted, outgoing)
         }
         channel.closeFuture.whenComplete { _ in self.remove(channel) }
         outgoing?.close(promise: nil)
-        if isDraining || count > max + refusedMax { return .farTooMany }
-        return count > max ? .tooMany : .admitted
+        return admission
     }
 
     /// Its first request has come whole.
     func noteRequest(of channel: any Channel) {
-        state.withLock { _ = $0.silent.remove(ObjectIdentifier(channel)) }
+        state.withLock { $0.silent[ObjectIdentifier(channel)] = nil }
     }
 
     /// Asks each connection to end after the request it is busy with, and closes those that have not in time.
@@ -95,8 +115,10 @@ final class HTTPConnections: Sendable {
 
     private func remove(_ channel: any Channel) {
         let drained = state.withLock { state in
-            state.open[ObjectIdentifier(channel)] = nil
-            state.silent.remove(ObjectIdentifier(channel))
+            let id = ObjectIdentifier(channel)
+            state.open[id] = nil
+            state.silent[id] = nil
+            state.leaving.remove(id)
             return state.open.isEmpty ? state.drained : nil
         }
         drained?.succeed()

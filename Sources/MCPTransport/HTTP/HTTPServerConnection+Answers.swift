@@ -59,7 +59,6 @@ extension HTTPServerConnection {
             if buffer.readableBytes > 0 { send(buffer) }
         case .length, .untilClose: send(ByteBuffer(bytes: bytes))
         }
-        if !context.channel.isWritable { held.takeCurrent() }
     }
 
     func end(_ serial: UInt64) {

@@ -41,8 +41,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     private var readIsHeldBack = false
     var isDraining = false
     var heads = DatedHeads()
-    /// Those whose bytes wait here for the client.
-    var held = HeldReads()
 
     /// - Parameter refusedAtOnce: what a client is told that should not have connected.
     init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
@@ -98,15 +96,17 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            held.letGo()
-            if case .head = phase { advance() }
-        }
+        if context.channel.isWritable, case .head = phase { advance() }
         context.fireChannelWritabilityChanged()
     }
 
     func read(context: ChannelHandlerContext) {
-        let isBusy = if case .exchange = phase { true } else { answersWait }
+        let isBusy =
+            switch phase {
+            case .exchange: true
+            case .head: answersWait
+            case .body, .lingering, .closed: false
+            }
         if isBusy, decoder.bufferedBytes >= limits.pipelinedBytesMax {
             readIsHeldBack = true
         } else {
@@ -328,7 +328,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     }
 
     private func lose() {
-        held.letGo()
         giveBack()
         let before = phase
         phase = .closed

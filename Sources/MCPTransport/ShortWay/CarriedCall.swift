@@ -16,4 +16,6 @@ package struct CarriedCall: Sendable {
     let connection: Backend.Connection
     /// To be called once: has all events of the request told.
     let adopt: @Sendable (@escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle
+    /// Ends the request, unless somebody has adopted it.
+    let giveUp: @Sendable () -> Void
 }

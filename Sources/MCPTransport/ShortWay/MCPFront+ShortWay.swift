@@ -8,8 +8,12 @@ extension MCPFront {
     func takesShortWay(_ exchange: HTTPExchange) -> Bool {
         guard let pass = exchange.checked.pass.withLock({ $0 }),
             let document = try? JSON(validating: exchange.body[...], limits: limits.message.json),
-            let call = PlainToolCall(document), pass.fits(call), pass.isGood
+            let call = PlainToolCall(document), pass.fits(call)
         else { return false }
+        guard pass.isGood else {
+            exchange.checked.pass.withLock { $0 = nil }
+            return false
+        }
         switch pass.tool.way {
         case .short(let tool): return ShortCall.begin(call, exchange, pass, tool, at: self)
         case .settled(let start):
@@ -25,8 +29,7 @@ extension MCPFront {
     ///
     /// - Parameter request: checked, headers and all.
     func learnShortWay(
-        of request: ModernRequest, _ exchange: HTTPExchange, _ visit: Visit,
-        _ description: EndpointDescription
+        of request: ModernRequest, _ exchange: HTTPExchange, _ visit: Visit
     ) {
         guard request.method == Method.toolsCall, request.revision == .newestModern,
             let name = request.params["name"]?.string,
@@ -37,10 +40,21 @@ extension MCPFront {
         if let known = exchange.checked.pass.withLock({ $0 }), known.isGood { return }
         let accepts = AcceptedTypes(exchange.headers)
         guard accepts.json, let admits = service.door.lasting(exchange),
-            let tool = service.toolPass(visit.endpoint, visit.principal, name)
+            let tool = service.toolPass(visit.endpoint, visit.principal, name),
+            !mirrorsArguments(name, visit),
+            // After what the pass rests on was noted: whatever changes from there on ends it.
+            let description = service.describe(visit.endpoint, visit.principal)
         else { return exchange.checked.pass.withLock { $0 = nil } }
         let pass = ShortPass(visit, description, accepts, tool, name: .string(name), admits: admits)
         exchange.checked.pass.withLock { $0 = pass }
+    }
+
+    /// Whether some of a tool's arguments stand in headers, too: with each call one has to be held against the other.
+    private func mirrorsArguments(_ tool: String, _ visit: Visit) -> Bool {
+        guard let shown = service.definition(visit.endpoint, visit.principal, .tools, tool),
+            let definition = ToolDefinition(shown)
+        else { return true }
+        return (try? definition.parameterHeaders())?.parameters.isEmpty != true
     }
 
     /// Goes on with a call by the long way.

@@ -70,8 +70,8 @@ final class ShortCall: Sendable {
     private func begin() {
         let lane = tool.lane
         tool.begun()
-        exchange.onClose { self.clientGone() }
         let isOpen = lane.link.enter(self, number)
+        exchange.onClose { self.clientGone() }
         let running = lane.link.client.http.send(
             ready: lane.bytes(
                 call.message(number: number, name: lane.name, begunBy: id), from: exchange.allocator),
@@ -97,7 +97,9 @@ final class ShortCall: Sendable {
         let step: Step = state.withLock { state in
             switch state.phase {
             case .over: return .wait
-            case .carried(_, let sink?): return .tell(sink)
+            case .carried(_, let sink?):
+                if event.isLast { state = State(phase: .over) }
+                return .tell(sink)
             case .carried(let events, nil):
                 state.phase = .carried(events + [event], nil)
                 return .wait
@@ -147,7 +149,7 @@ final class ShortCall: Sendable {
         let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         tool.ended(
             ShortTool.End(
-                id: id, answer: ((shown ?? answer.result).bytes, answer.isError), answerBytes: body.count,
+                id: id, answer: ((shown ?? answer.result).bytes, answer.isError), answerBytes: body.capacity,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         let serverInfo = pass.description.serverInfo
         exchange.respond(
@@ -201,17 +203,39 @@ final class ShortCall: Sendable {
             self,
             CarriedCall(
                 id: id, start: start, startDue: startDue, number: number,
-                connection: tool.lane.connection, adopt: { self.adopt($0) }))
+                connection: tool.lane.connection, adopt: { self.adopt($0) }, giveUp: { self.giveUp() }))
     }
 
     private func adopt(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle {
         let (past, running): ([HTTPClientEvent], HTTPClientHandle?) = state.withLock { state in
-            guard case .carried(let events, _) = state.phase else { return ([], state.running) }
-            state.phase = .carried([], sink)
-            return (events, state.running)
+            guard case .carried(let events, nil) = state.phase else { return ([], nil) }
+            let running = state.running
+            // What has come is the adopter's now.
+            state =
+                events.last?.isLast == true
+                ? State(phase: .over) : State(running: running, phase: .carried([], sink))
+            return (events, running)
         }
         for event in past { sink(event) }
         return running ?? HTTPClientHandle {}
+    }
+
+    private func giveUp() {
+        let running: HTTPClientHandle? = state.withLock { state in
+            guard case .carried(_, nil) = state.phase else { return nil }
+            defer { state = State(phase: .over) }
+            return state.running
+        }
+        running?.cancel()
+    }
+}
+
+extension HTTPClientEvent {
+    fileprivate var isLast: Bool {
+        switch self {
+        case .head, .body: false
+        case .end, .failed: true
+        }
     }
 }
 

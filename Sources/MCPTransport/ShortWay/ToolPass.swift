@@ -29,7 +29,7 @@ package struct ShortTool: Sendable {
         package var id: CallID
         /// `nil`: its caller wanted no answer any more.
         package var answer: (result: ArraySlice<UInt8>, isError: Bool)?
-        /// Of the message that the answer is of.
+        /// What the message that the answer is of takes in memory.
         package var answerBytes = 0
         package var arguments: ArraySlice<UInt8>?
         package var elapsed: Duration

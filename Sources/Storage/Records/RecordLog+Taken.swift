@@ -17,6 +17,7 @@ extension RecordLog {
         package var result: ArraySlice<UInt8>?
         /// Whether the result is at least half of the message that it is of, so that it may hold that.
         private(set) var isMostOfMessage = false
+        private var messageBytes = 0
         /// Whether the values are kept as they are; called on the log's own thread.
         package var keep: (@Sendable () -> Bool)?
 
@@ -30,7 +31,7 @@ extension RecordLog {
             self.keep = keep
         }
 
-        /// - Parameter bytes: of the message that the result is of.
+        /// - Parameter bytes: what the message that the result is of takes in memory.
         package init(
             line: @escaping @Sendable (_ arguments: [UInt8]?, _ result: [UInt8]?) -> [UInt8],
             arguments: ArraySlice<UInt8>?, result: ArraySlice<UInt8>?, ofMessage bytes: Int
@@ -38,10 +39,13 @@ extension RecordLog {
             making = .line(line)
             self.arguments = arguments
             self.result = result
+            messageBytes = bytes
             isMostOfMessage = (result?.count ?? 0) > bytes / 2
         }
 
-        var heldBytes: Int { (arguments?.count ?? 0) + (result?.count ?? 0) }
+        var heldBytes: Int {
+            (arguments?.count ?? 0) + (isMostOfMessage && result != nil ? messageBytes : result?.count ?? 0)
+        }
     }
 
     /// A call that goes out only when this is on stable storage.

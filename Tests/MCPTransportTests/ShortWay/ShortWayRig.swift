@@ -29,7 +29,21 @@ struct ShortWayRig {
     let ends: Ends
     /// What the pass says of itself.
     let isGood: Goodness
+    let alive: Alive
     let client: HTTPClient
+
+    /// The requests that the front has had and that somebody still holds.
+    final class Alive: Sendable {
+        private struct Weak: Sendable { weak let exchange: HTTPExchange? }
+        private let all = Mutex<[Weak]>([])
+
+        func add(_ exchange: HTTPExchange) -> Bool {
+            all.withLock { $0.append(Weak(exchange: exchange)) }
+            return true
+        }
+
+        var count: Int { all.withLock { $0.count { $0.exchange != nil } } }
+    }
 
     final class Goodness: Sendable {
         private let value = Mutex(true)
@@ -52,12 +66,13 @@ struct ShortWayRig {
             _ = try await rig.listing()
             let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Goodness())
             let service = service(over: rig.backend, places, ends, isGood)
-            try await FrontRig.with(service) { front in
+            let alive = Alive()
+            try await FrontRig.with(service, admits: { alive.add($0) }) { front in
                 let client = HTTPClient(group: loop)
                 try await body(
                     ShortWayRig(
                         front: front, backend: rig.backend, places: places, ends: ends, isGood: isGood,
-                        client: client))
+                        alive: alive, client: client))
                 await client.shutdown()
             }
         }
@@ -104,6 +119,13 @@ struct ShortWayRig {
             list: { _, _, _, _ in .success(ListPage(items: [])) },
             call: { call, sink in backend.call(request(.random(), call), sink) },
             watch: { _, _, _ in .none },
+            definition: { _, _, _, tool in
+                let property: JSON =
+                    tool == "mirrored" ? ["type": "string", "x-mcp-header": "A"] : ["type": "integer"]
+                return [
+                    "name": .string(tool), "inputSchema": ["type": "object", "properties": ["a": property]],
+                ]
+            },
             toolPass: { _, _, tool in
                 guard let lane = backend.lane(toTool: tool) else { return nil }
                 let short = ShortTool(
@@ -123,15 +145,19 @@ struct ShortWayRig {
     ///
     /// - Returns: the status, and the response without what differs between any two calls: the call's id, and whether its connection was
     ///   the server's first.
-    func call(_ tool: String, capabilities: JSON = [:], timeout: Duration = .seconds(20)) async throws -> (
+    func call(
+        _ tool: String, capabilities: JSON = [:], headers: [(String, String)] = [],
+        arguments: JSON = ["a": 1],
+        timeout: Duration = .seconds(20)
+    ) async throws -> (
         Int, JSON
     ) {
         let answer = try await client.collect(
             HTTPClientRequest(
                 HTTPURL(front.url("/mcp")), method: "POST",
-                headers: FrontRig.modernHeaders("tools/call", name: tool),
+                headers: FrontRig.modernHeaders("tools/call", name: tool) + headers,
                 body: FrontRig.modernBody(
-                    "tools/call", ["name": .string(tool), "arguments": ["a": 1]], capabilities: capabilities),
+                    "tools/call", ["name": .string(tool), "arguments": arguments], capabilities: capabilities),
                 timeout: timeout))
         let messages =
             answer.head.headers.isMediaType("text/event-stream")
@@ -159,11 +185,11 @@ struct ShortWayRig {
         return ((try? parser.push(body[...])) ?? []).compactMap { try? JSON(validating: $0.data) }
     }
 
-    /// Waits until nothing runs any more, and says whether every place was given back.
+    /// Waits until nothing runs any more, and says whether every place was given back and every request let go of.
     func isQuiet() async throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(10)
         while ContinuousClock.now < deadline {
-            let isIdle = backend.state.withLock { $0.callsOpen == 0 } && places.enter()
+            let isIdle = backend.state.withLock { $0.callsOpen == 0 } && alive.count == 0 && places.enter()
             if isIdle {
                 let more = (1..<places.max).map { _ in places.enter() }
                 for taken in [true] + more where taken { places.leave(after: nil) }

@@ -154,8 +154,10 @@ struct ShortWayTests {
         var limits = BackendRig.limits
         limits.silenceMax = .milliseconds(200)
         let hangs = Mutex(false)
+        let (gone, isGone) = AsyncStream.makeStream(of: Void.self)
         try await ShortWayRig.with(limits: limits) { _, id, exchange in
             guard hangs.withLock({ $0 }) else { return exchange.say(id, #""content":[]"#) }
+            exchange.onClose { isGone.yield() }
             exchange.eventLoop.scheduleTask(in: .seconds(30)) { exchange.respond(status: 500) }
         } _: { rig in
             _ = try await rig.call("text")
@@ -163,6 +165,7 @@ struct ShortWayTests {
             let silent = try await rig.call("text")
             #expect(rig.backend.state.withLock { $0.shortCalls } == 1)
             #expect(silent.1[0]?["error"]?["data"]?["reason"]?.string == "deadline_exceeded")
+            for await _ in gone { break }  // the server is told
             #expect(try await rig.isQuiet())
         }
     }
@@ -178,6 +181,21 @@ struct ShortWayTests {
             rig.isGood.set(true)
             _ = try await rig.call("text")
             #expect(rig.backend.state.withLock { $0.shortCalls } == 2)
+        }
+    }
+
+    @Test func `a tool some of whose arguments stand in headers, too, is held against them each time`()
+        async throws
+    {
+        try await ShortWayRig.with { _, id, exchange in
+            exchange.say(id, #""content":[]"#)
+        } _: { rig in
+            for (value, status) in [("eu", 200), ("eu", 200), ("us", 400), ("eu", 200)] {
+                let answer = try await rig.call(
+                    "mirrored", headers: [("Mcp-Param-A", "eu")], arguments: ["a": .string(value)])
+                #expect(answer.0 == status, "\(answer)")
+            }
+            #expect(rig.backend.state.withLock { $0.shortCalls } == 0)
         }
     }
 
