@@ -141,24 +141,34 @@ struct ShortWayRig {
             })
     }
 
+    private func request(
+        _ tool: String, capabilities: JSON = [:], headers: [(String, String)] = [], arguments: JSON = ["a": 1]
+    ) throws -> HTTPClientRequest {
+        try HTTPClientRequest(
+            HTTPURL(front.url("/mcp")), method: "POST",
+            headers: FrontRig.modernHeaders("tools/call", name: tool) + headers,
+            body: FrontRig.modernBody(
+                "tools/call", ["name": .string(tool), "arguments": arguments], capabilities: capabilities),
+            timeout: .seconds(20))
+    }
+
+    /// Calls a tool over the kept connection, and gives up when that has been reached.
+    func leave(_ tool: String, when isReached: AsyncStream<Void>) async throws {
+        let handle = client.send(try request(tool)) { _ in }
+        for await _ in isReached { break }
+        handle.cancel()
+    }
+
     /// Calls a tool over the kept connection.
     ///
     /// - Returns: the status, and the response without what differs between any two calls: the call's id, and whether its connection was
     ///   the server's first.
     func call(
         _ tool: String, capabilities: JSON = [:], headers: [(String, String)] = [],
-        arguments: JSON = ["a": 1],
-        timeout: Duration = .seconds(20)
-    ) async throws -> (
-        Int, JSON
-    ) {
+        arguments: JSON = ["a": 1]
+    ) async throws -> (Int, JSON) {
         let answer = try await client.collect(
-            HTTPClientRequest(
-                HTTPURL(front.url("/mcp")), method: "POST",
-                headers: FrontRig.modernHeaders("tools/call", name: tool) + headers,
-                body: FrontRig.modernBody(
-                    "tools/call", ["name": .string(tool), "arguments": arguments], capabilities: capabilities),
-                timeout: timeout))
+            request(tool, capabilities: capabilities, headers: headers, arguments: arguments))
         let messages =
             answer.head.headers.isMediaType("text/event-stream")
             ? Self.messages(in: answer.body) : [(try? JSON(validating: answer.body)) ?? .null]

@@ -107,45 +107,30 @@ struct ShortWayTests {
         }
     }
 
-    @Test func `a client that goes ends its call at the server, and gives its place back`() async throws {
-        let (gone, isGone) = AsyncStream.makeStream(of: Void.self)
-        try await ShortWayRig.with { tool, id, exchange in
-            if tool == "hang" {
-                exchange.onClose { isGone.yield() }
-                // Held until then: an exchange that is let go of is answered.
-                exchange.eventLoop.scheduleTask(in: .seconds(30)) { exchange.respond(status: 500) }
-            } else {
-                exchange.say(id, #""content":[]"#)
-            }
-        } _: { rig in
-            for _ in 0..<2 {
-                await #expect(throws: (any Error).self) {
-                    _ = try await rig.call("hang", timeout: .milliseconds(300))
-                }
-                for await _ in gone { break }
-            }
-            #expect(try await rig.isQuiet())
-            // Each was the first on its connection, so both went the long way; by the short way then:
-            let answer = try await rig.call("text")
-            #expect(answer.0 == 200)
-        }
-    }
-
-    @Test func `a call by the short way that is cancelled is cancelled once`() async throws {
-        let hangs = Mutex(false)
+    @Test func `a client that goes ends its call at the server, and gives its place back, by either way`()
+        async throws
+    {
+        let hangs = Mutex(true)
+        let (asked, isAsked) = AsyncStream.makeStream(of: Void.self)
         let (gone, isGone) = AsyncStream.makeStream(of: Void.self)
         try await ShortWayRig.with { _, id, exchange in
             guard hangs.withLock({ $0 }) else { return exchange.say(id, #""content":[]"#) }
             exchange.onClose { isGone.yield() }
+            isAsked.yield()
+            // Held until then: an exchange that is let go of is answered.
             exchange.eventLoop.scheduleTask(in: .seconds(30)) { exchange.respond(status: 500) }
         } _: { rig in
-            _ = try await rig.call("text")
-            hangs.withLock { $0 = true }
-            await #expect(throws: (any Error).self) {
-                _ = try await rig.call("text", timeout: .milliseconds(300))
-            }
+            try await rig.leave("text", when: asked)
             for await _ in gone { break }
             #expect(try await rig.isQuiet())
+            #expect(rig.backend.state.withLock { $0.shortCalls } == 0)
+            hangs.withLock { $0 = false }
+            _ = try await rig.call("text")
+            hangs.withLock { $0 = true }
+            try await rig.leave("text", when: asked)
+            for await _ in gone { break }
+            #expect(try await rig.isQuiet())
+            #expect(rig.backend.state.withLock { $0.shortCalls } == 1)
             #expect(rig.ends.cancelled == 1 && rig.ends.answered == 0)
         }
     }
