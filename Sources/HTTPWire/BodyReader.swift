@@ -214,7 +214,7 @@ struct BodyReader: Sendable {
         var at = range.lowerBound + 1
         while at < range.upperBound, HTTPByte.isFieldText(bytes[at]) {
             if bytes[at] == HTTPByte.quote { return at + 1 }
-            // What a backslash stands before is looked at by the loop, and is no end.
+            // What a backslash stands before is no end.
             if bytes[at] == HTTPByte.backslash {
                 at += 1
                 guard at < range.upperBound, HTTPByte.isFieldText(bytes[at]) else { return nil }

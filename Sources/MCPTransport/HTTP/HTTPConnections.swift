@@ -15,6 +15,9 @@ final class HTTPConnections: Sendable {
         case farTooMany
     }
 
+    /// Told to a connection that is closed to let another in.
+    struct MakesRoom: Sendable {}
+
     /// One connection in the order of their coming. A channel's identity alone may be another's later.
     private struct Arrival: Hashable {
         let channel: ObjectIdentifier
@@ -28,7 +31,7 @@ final class HTTPConnections: Sendable {
         var silent: [ObjectIdentifier: UInt64] = [:]
         /// The same in the order in which they came, among others that are so no longer.
         var arrivals = CircularBuffer<Arrival>()
-        /// Those that were told to make room, and are not closed yet.
+        /// Those that hold no place: they were told to make room, or that there is none, and are not closed yet.
         var leaving: Set<ObjectIdentifier> = []
         /// Set when draining begins; succeeds when the last connection is gone.
         var drained: EventLoopPromise<Void>?
@@ -79,12 +82,17 @@ final class HTTPConnections: Sendable {
             }
             let isFull = state.open.count - state.leaving.count > max
             let outgoing = isFull ? state.takeOldestSilent() : nil
-            guard !isFull || outgoing != nil else { return (.tooMany, nil) }
+            guard !isFull || outgoing != nil else {
+                state.leaving.insert(id)
+                return (.tooMany, nil)
+            }
             state.arrive(id)
             if state.arrivals.count > 2 * (max + refusedMax) { state.forgetOthers() }
             return (.admitted, outgoing)
         }
         channel.closeFuture.whenComplete { _ in self.remove(channel) }
+        // What it still sends is heard no more, however long its good-bye takes.
+        outgoing?.pipeline.fireUserInboundEventTriggered(MakesRoom())
         outgoing?.close(promise: nil)
         return admission
     }

@@ -119,6 +119,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
             let shown = try? context.channel.pipeline.syncOperations.nioSSL_peerCertificate()
             peer = (try? shown?.toDERBytes()).flatMap { PeerCertificate(der: $0) }
         }
+        if event is HTTPConnections.MakesRoom { lose() }
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
             if case .head = phase, decoder.isBetweenRequests { closeAfter(ByteBuffer()) }

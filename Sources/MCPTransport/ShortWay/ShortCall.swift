@@ -149,7 +149,8 @@ final class ShortCall: Sendable {
         let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         tool.ended(
             ShortTool.End(
-                id: id, answer: ((shown ?? answer.result).bytes, answer.isError), answerBytes: body.capacity,
+                id: id, answer: ((shown ?? answer.result).bytes, answer.isError),
+                answerBytes: shown.map(\.bytes.count) ?? body.capacity,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         let serverInfo = pass.description.serverInfo
         exchange.respond(

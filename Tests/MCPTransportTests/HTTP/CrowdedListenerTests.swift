@@ -19,13 +19,13 @@ struct CrowdedListenerTests {
     ])
     func `whoever opens all connections and asks for nothing keeps nobody out`(sent: String) async throws {
         var limits = HTTPLimits.standard
-        limits.connectionsMax = 4
+        limits.connectionsMax = 12
         try await Bench.run(limits: limits, handler: Self.echo) { bench in
             let known = try await RawPeer.connect(port: bench.port)
             try await known.send(get)
             _ = try await known.read(through: "GET /a ")
             var crowd: [RawPeer] = []
-            for _ in 0..<20 {
+            for _ in 0..<40 {
                 let peer = try await RawPeer.connect(port: bench.port)
                 if !sent.isEmpty { try? await peer.send(sent) }
                 crowd.append(peer)
