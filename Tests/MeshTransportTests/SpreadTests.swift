@@ -65,16 +65,20 @@ struct SpreadTests {
                 bomb.writeInteger(stated)
                 bomb.writeBytes(zeros)
                 let bytes = Array(bomb.readableBytesView)
-                try await loop.submit {
+                let isSent = try await loop.submit {
                     for link in hub.links.keys { hub.send(bytes, on: link) }
+                    return !hub.links.isEmpty
                 }.get()
+                #expect(isSent)
                 // Looked at again and again: the catalog need not change with a link.
                 let deadline = ContinuousClock.now + .seconds(15)
                 while !a.service.linkStatus.contains(where: { $0.since > before }) {
                     try #require(ContinuousClock.now < deadline, "a has no other link")
                     try await Task.sleep(for: .milliseconds(10))  // a poll with a deadline
                 }
+                // Each end has its own moment at which the link is up.
                 try await a.untilReaches(b)
+                try await b.untilReaches(a)
             }
         }
     }

@@ -85,7 +85,7 @@ package final class ListenerTLS: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
         // Whoever does not say good-bye in time does not hold a descriptor for it.
-        configuration.shutdownTimeout = .milliseconds(500)
+        configuration.shutdownTimeout = .seconds(2)
         if let path = files.clientCA {
             let roots: [NIOSSLCertificate] = try read(path) { try NIOSSLCertificate.fromPEMFile($0) }
             guard !roots.isEmpty else { throw Trouble(path: path, reason: "there is no certificate in it") }

@@ -195,12 +195,12 @@ final class DoorRig: Sendable {
         ]
         let head = "POST /mcp HTTP/1.1\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n"
         let channel = try await ClientBootstrap(group: EventLoops.shared).connectTimeout(.seconds(20))
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
+            .connect(host: "127.0.0.1", port: port).get()
+        // Not before there is a connection: one of these that nobody uses ends the process.
+        let wrapped = try await channel.eventLoop.submit {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }.get()
+        return try await wrapped.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(string: head + body))
             var text = ""
             for try await part in inbound { text += String(buffer: part) }
