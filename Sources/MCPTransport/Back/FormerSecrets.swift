@@ -1,6 +1,7 @@
 /// Versions of secrets that are live beside the current ones, while a backend changes over.
 ///
-/// The current one is tried first; a backend that answers it by 401 has not taken it yet, and gets the former one.
+/// The current one is tried first; a backend that answers it by 401 has not taken it yet, and gets the former one. One that answers that by
+/// 401, too, may have changed over between the two, and gets the current one once more.
 package struct FormerSecrets: Sendable {
     /// Opens the former version for one use; `nil`: there is none.
     package var open: @Sendable (String) throws -> [UInt8]?
@@ -11,16 +12,17 @@ package struct FormerSecrets: Sendable {
 
     /// The request made with former versions; `nil` where there are none.
     func resend(
-        _ current: @escaping (String) throws -> [UInt8],
-        _ make: ((String) throws -> [UInt8]) throws -> HTTPClientRequest
+        _ current: @escaping @Sendable (String) throws -> [UInt8],
+        _ make: @escaping @Sendable ((String) throws -> [UInt8]) throws -> HTTPClientRequest
     ) -> HTTPClientRequest? {
         var hasFormer = false
         // Ended, or sealed, meanwhile: the backend's refusal stands.
-        let again = try? make { name in
+        var again = try? make { name in
             guard let former = try open(name) else { return try current(name) }
             hasFormer = true
             return former
         }
+        again?.again = { try? make(current) }
         return hasFormer ? again : nil
     }
 }

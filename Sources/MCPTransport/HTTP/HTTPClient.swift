@@ -60,7 +60,7 @@ package final class HTTPClient: Sendable {
                 second.take(
                     event, again: { self == nil ? nil : again() }, giveUp: { self?.giveUp(first) }
                 ) { other, sink in
-                    self?.sendOnce(other, sink) ?? HTTPClientHandle {}
+                    self?.send(other, sink) ?? HTTPClientHandle {}
                 }
             })
         return HTTPClientHandle { if second.cancel() { first.cancel() } }

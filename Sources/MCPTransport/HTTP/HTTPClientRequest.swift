@@ -13,7 +13,7 @@ package struct HTTPClientRequest: Sendable {
     /// streams.
     package var timeout: Duration?
     /// What is sent instead where the server answers 401, which says that it did nothing: the same with another credential.
-    /// Asked once; `nil`: the 401 is the answer.
+    /// Asked once, and what it brings may have another; `nil`: the 401 is the answer.
     var again: (@Sendable () -> HTTPClientRequest?)?
 
     package init(

@@ -12,8 +12,14 @@ struct FormerSecretsTests {
     private final class Bank: Sendable {
         let token = Mutex("old")
         let refused = Mutex(0)
+        /// Whether it changes over when next it sees the old token, and does not take that any more.
+        let isChanging = Mutex(false)
 
         func admits(_ exchange: HTTPExchange) -> Bool {
+            if exchange.headers.first("authorization") == "Bearer old", isChanging.withLock({ $0 }) {
+                isChanging.withLock { $0 = false }
+                token.withLock { $0 = "new" }
+            }
             let wanted = token.withLock { $0 }
             if exchange.headers.first("authorization") == "Bearer \(wanted)" { return true }
             if exchange.query.contains(where: { $0 == ("key", wanted) }) { return true }
@@ -62,6 +68,17 @@ struct FormerSecretsTests {
                 )
             }
             #expect(bank.refused.withLock { $0 } == 0)
+        }
+    }
+
+    @Test func `a server that changes over between the two gets the new value once more`() async throws {
+        try await with(former: "old") { bank, rig async throws in
+            _ = try await rig.listing()
+            bank.refused.withLock { $0 = 0 }
+            bank.isChanging.withLock { $0 = true }
+            let answer = await rig.call("tools/call", ["name": "add", "arguments": ["a": 1, "b": 1]])
+            #expect(answer.result != nil, "\(answer)")
+            #expect(bank.refused.withLock { $0 } == 2)
         }
     }
 
