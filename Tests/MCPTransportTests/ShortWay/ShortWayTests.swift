@@ -137,12 +137,14 @@ struct ShortWayTests {
 
     @Test func `silence ends it as it ends any call`() async throws {
         var limits = BackendRig.limits
-        limits.silenceMax = .milliseconds(200)
+        limits.silenceMax = .milliseconds(300)
         let hangs = Mutex(false)
+        let asked = Mutex(0)
         let (gone, isGone) = AsyncStream.makeStream(of: Void.self)
         try await ShortWayRig.with(limits: limits) { _, id, exchange in
             guard hangs.withLock({ $0 }) else { return exchange.say(id, #""content":[]"#) }
             exchange.onClose { isGone.yield() }
+            asked.withLock { $0 += 1 }
             exchange.eventLoop.scheduleTask(in: .seconds(30)) { exchange.respond(status: 500) }
         } _: { rig in
             _ = try await rig.call("text")
@@ -150,7 +152,8 @@ struct ShortWayTests {
             let silent = try await rig.call("text")
             #expect(rig.backend.state.withLock { $0.shortCalls } == 1)
             #expect(silent.1[0]?["error"]?["data"]?["reason"]?.string == "deadline_exceeded")
-            for await _ in gone { break }  // the server is told
+            // On a busy machine the time may be over before there is a connection; a server that was asked is told.
+            if asked.withLock({ $0 }) > 0 { for await _ in gone { break } }
             #expect(try await rig.isQuiet())
         }
     }
