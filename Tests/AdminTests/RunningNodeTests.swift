@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 import JSONSlice
 import Testing
 
@@ -65,12 +66,10 @@ struct RunningNodeTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folders.data).isEmpty)
     }
 
-    @Test func `a process that has ended runs no node`() throws {
-        let child = Process()
-        child.executableURL = URL(filePath: "/bin/true")
-        try child.run()
-        child.waitUntilExit()
-        let dead = node(pid: Int(child.processIdentifier))
+    @Test func `a process that has ended runs no node`() async throws {
+        let child = try Program(["true"])
+        _ = try await child.outcome(within: .seconds(60))
+        let dead = node(pid: Int(child.pid))
         dead.announce(dataFolder: folders.data, in: folders.runtime)
         #expect(!dead.isAlive)
         #expect(RunningNode.all(in: folders.runtime).isEmpty)

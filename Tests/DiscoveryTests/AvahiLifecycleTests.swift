@@ -1,4 +1,5 @@
 import Catalog
+import MartletTestKit
 import Testing
 
 @testable import Discovery
@@ -16,11 +17,9 @@ struct AvahiLifecycleTests {
     }
 
     private static func announced(port: UInt16) -> Announcement? {
-        Label("plant-a").map {
-            Announcement(
-                name: $0, port: port, families: .ipv4,
-                advertisement: Advertisement(versions: 1...1, mesh: nil, node: nil))
-        }
+        Announcement(
+            name: "plant-a", port: port, families: .ipv4,
+            advertisement: Advertisement(versions: 1...1, mesh: nil, node: nil))
     }
 
     private mutating func handle(_ event: AvahiLifecycle.Event, at seconds: Double = 0) -> [Effect] {

@@ -121,7 +121,7 @@ struct FoundServersTests {
         let (member, stranger) = (NodeID(ofKey: [1]), NodeID(ofKey: [2]))
         let vantage = Vantage(
             network: LocalNetwork([("eth2", "10.0.0.7/24"), ("eth2", "fd00::7/64")]), ownPorts: [7330, 7332],
-            members: [member: try #require(Label("plant"))])
+            members: [member: "plant"])
         func obstacle(_ sighting: Sighting) -> String? {
             var found = FoundServers()
             found.update([sighting], from: vantage)

@@ -2,6 +2,7 @@
     import Catalog
     import Discovery
     import Foundation
+    import MartletTestKit
     import Testing
 
     /// Our wrapper on host `a` against Avahi's own tools on host `b`, with real daemons and a real segment
@@ -42,7 +43,7 @@
                         #expect(try await found.address.description == "\(rig.address(of: "b", on: 1)):7000")
                         #expect(found.advertisement.versions == 1...1)
 
-                        peer.terminate()
+                        peer.signal(SIGTERM)
                         try await node.wait { $0.sightings.isEmpty }
                     }
                 }
@@ -79,11 +80,11 @@
                 await #expect(processExitsWith: .success) { [rig = rig as Rig] in
                     try await Node.run(on: "a", of: rig, announcing: nil) { node in
                         try await node.wait { $0.sightings.count == 1 }
-                        node.discovery.announce(try Node.announcement)
+                        node.discovery.announce(Node.announcement)
                         try await node.wait { $0.publication == .published(name: "plant-a #2") }
                     }
                 }
-                holder.terminate()
+                holder.signal(SIGTERM)
             }
         }
 
@@ -103,7 +104,7 @@
                         #expect(seen.split(separator: "\n").count { $0.hasSuffix("\"v=2\"") } == 2, "\(seen)")
                     }
                 }
-                holder.terminate()
+                holder.signal(SIGTERM)
             }
         }
     }
@@ -149,16 +150,14 @@
         }
 
         static var announcement: Announcement {
-            get throws {
-                Announcement(
-                    name: try #require(Label("plant-a")), port: 7332, families: .ipv4,
-                    advertisement: Advertisement(versions: 1...2, mesh: nil, node: me))
-            }
+            Announcement(
+                name: "plant-a", port: 7332, families: .ipv4,
+                advertisement: Advertisement(versions: 1...2, mesh: nil, node: me))
         }
 
         /// Runs discovery over the bus of that host while `body` does.
         static func run(
-            on host: String, of rig: Rig, announcing: Announcement? = try? announcement,
+            on host: String, of rig: Rig, announcing: Announcement? = announcement,
             _ body: (Node) async throws -> Void
         ) async throws {
             setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.busAddress(of: host), 1)

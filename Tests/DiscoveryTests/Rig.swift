@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 
 /// Hosts and segments on this machine (`scripts/rig`): a D-Bus and an avahi-daemon for each host.
 struct Rig: Sendable, Codable {
@@ -28,19 +29,9 @@ struct Rig: Sendable, Codable {
     /// - Returns: what it printed.
     @discardableResult
     func run(_ arguments: String...) async throws -> String {
-        // Files, not pipes: nobody has to read while the command runs.
-        let printed = URL(fileURLWithPath: NSTemporaryDirectory() + "martlet-rig-\(UUID()).txt")
-        try Data().write(to: printed)
-        defer { try? FileManager.default.removeItem(at: printed) }
-        let process = process(arguments)
-        process.standardOutput = try FileHandle(forWritingTo: printed)
-        process.standardError = process.standardOutput
-        try await withCheckedThrowingContinuation { (ended: CheckedContinuation<Void, any Error>) in
-            process.terminationHandler = { _ in ended.resume() }
-            do { try process.run() } catch { ended.resume(throwing: error) }
-        }
-        let text = try String(contentsOf: printed, encoding: .utf8)
-        guard process.terminationStatus == 0 else {
+        let ended = try await Program.run([Self.script] + arguments, environment: ["RIG": folder])
+        let text = ended.output + ended.errors
+        guard ended.status == 0 else {
             throw Failure(description: text.trimmingCharacters(in: .newlines))
         }
         return text
@@ -50,21 +41,8 @@ struct Rig: Sendable, Codable {
         try await run("address", host, String(segment)).trimmingCharacters(in: .newlines)
     }
 
-    /// Starts a command on a host and leaves it running; ended by `terminate()`.
-    func start(on host: String, _ command: String...) throws -> Process {
-        let process = process(["on", host] + command)
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
-    }
-
-    private func process(_ arguments: [String]) -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.script)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(["RIG": folder]) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        return process
+    /// Starts a command on a host and leaves it running; it ends with what holds it, if not before.
+    func start(on host: String, _ command: String...) throws -> Program {
+        try Program([Self.script, "on", host] + command, environment: ["RIG": folder])
     }
 }

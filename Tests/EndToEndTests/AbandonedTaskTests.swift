@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// A server with tasks on one node, and on another callers who go before they hear of their task.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Each mistake gets one clear message with the mend, a status that says so, and harms nothing that is stored.

@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 import Testing
 
 /// A call runs at most once, whatever breaks: real processes, a backend that counts, `Benchmarks/call-history`.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Composites over tools of two real nodes. `plant` keeps a ledger and has the server that asks; `office` joined it.

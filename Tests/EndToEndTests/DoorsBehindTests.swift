@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Servers that want a credential, behind real nodes: the official server with OAuth, an authorization server of our own.

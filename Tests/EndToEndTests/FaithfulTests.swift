@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// What goes through two nodes comes out as it went in: arguments, results, definitions and notifications, to the byte.

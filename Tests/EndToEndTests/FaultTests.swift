@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// What a node does when the system does not give it what it wants: descriptors, room on the disk, time of the server behind it. What honest

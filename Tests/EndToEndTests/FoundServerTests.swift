@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// MCP servers that mDNS shows, with real avahi-daemons and a FastMCP server: found, not touched, accepted, gone, moved.

@@ -1,4 +1,5 @@
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Nodes that front each other's endpoints as servers over HTTP, without a mesh between them.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// The main job on one segment: node a fronts two servers of the world, node b has joined it.

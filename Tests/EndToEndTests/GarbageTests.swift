@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Ten thousand inputs that no honest peer sends, over real sockets: no crash, no input that takes 100 ms of processor time, health

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Tools behind glass: a real server that changes what it offers, and real nodes that hold it back.

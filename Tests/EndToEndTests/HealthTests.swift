@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// How a server fares, as two nodes tell it: `a` fronts a server on the PyPI SDK, `b` is another node of the mesh.

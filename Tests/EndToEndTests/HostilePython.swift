@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 
 /// The scripts under `Python/hostile`, which need nothing but an interpreter.
 enum HostilePython {

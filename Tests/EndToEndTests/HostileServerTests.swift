@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Servers that do what no server should, in front of a real node: each harms the one call, or its own list, and nothing

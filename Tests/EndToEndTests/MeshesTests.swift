@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Meshes over many segments, and what happens to segments, hosts and processes, with real nodes and real Avahi.

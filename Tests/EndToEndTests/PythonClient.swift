@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 
 /// The official Python client (PyPI `mcp`, in the releases of both eras), as agents use it: `Python/client.py`.
 struct PythonClient: Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// One FastMCP server on host c, fronted by two nodes, called through a third: `e` is the entry, on the segment label of `a`.

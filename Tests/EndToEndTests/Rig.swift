@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 
 /// Network segments on this machine (`scripts/rig`): each host a network namespace with a D-Bus and an avahi-daemon of
 /// its own.

@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 import Testing
 
 /// The rig itself: what the tests on segments take for granted.

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import MartletTestKit
 
 /// Looks for a secret where it must not be (or must): in texts, in files, in the memory of a running process.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import MartletTestKit
 import Testing
 
 /// That nothing is found means something only if what is there would have been.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// The main job with all of the real world in it: network segments, avahi-daemons, MCP servers and clients from PyPI.

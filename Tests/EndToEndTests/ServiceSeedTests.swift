@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Seeds by DNS SRV, with the system's resolver on a host of a rig and a DNS server on that host's loopback.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// What legacy sessions cost a node, and that they outlive the server behind them.

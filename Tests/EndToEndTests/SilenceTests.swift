@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// What silence means, with real processes on real sockets; `Benchmarks/mesh-processes` measures it.

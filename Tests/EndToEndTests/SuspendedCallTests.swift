@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// A legacy server that asks in the middle of a call, and a modern client somewhere in the mesh.

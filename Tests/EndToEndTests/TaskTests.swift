@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// A server of 2025-11-25 with tasks on one node, clients of both eras on another.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Two real nodes over loopback; what needs mDNS and segments is in `SegmentTests`.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Secrets that must show nowhere but where they are used, looked for wherever a node writes, sends or shows anything.

@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// The vault of real nodes: sealed, opened, its keys changed, backed up, put back.

@@ -1,4 +1,5 @@
 import JSONSlice
+import MartletTestKit
 import Testing
 
 extension EndToEnd.TwoNodes {

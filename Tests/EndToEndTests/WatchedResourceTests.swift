@@ -1,5 +1,6 @@
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Testing
 
 /// Official clients and servers of both eras, and a resource that one watches across two nodes.

@@ -23,7 +23,7 @@ struct IssuerTests {
     private func second(beside a: TestNode) async throws -> TestNode {
         let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
         let joined = try await TestNode.join(
-            JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+            JoinAttempt(token: token, nodeKey: .init(), label: Label("second")))
         // The ticket is no issuer's enrolment yet.
         #expect(!joined.enrolment.isIssuerByRoot)
         let new = try await NewIssuer(joined: joined, group: MultiThreadedEventLoopGroup.singleton)
@@ -79,7 +79,7 @@ struct IssuerTests {
         try await running([a]) { runner in
             let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
             let joined = try await TestNode.join(
-                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+                JoinAttempt(token: token, nodeKey: .init(), label: Label("second")))
             // All places for guests are taken just when it comes for the second time, though that of its first visit
             // may be given back yet.
             let (hub, loop) = (a.service.hub, a.service.loop)
@@ -105,7 +105,7 @@ struct IssuerTests {
         try await running([a]) { _ in
             let token = try await a.service.makeToken(roles: [.member, .entry, .issuer])
             let joined = try await TestNode.join(
-                JoinAttempt(token: token, nodeKey: .init(), label: #require(Label("second"))))
+                JoinAttempt(token: token, nodeKey: .init(), label: Label("second")))
             let whys = Mutex(0)
             await #expect(throws: JoinError.self) {
                 _ = try await NewIssuer(joined: joined, group: MultiThreadedEventLoopGroup.singleton) { _ in
@@ -135,7 +135,7 @@ struct IssuerTests {
             let joined = try await TestNode.join(
                 JoinAttempt(
                     token: try await a.service.makeToken(), nodeKey: .init(),
-                    label: #require(Label("dropped"))))
+                    label: Label("dropped")))
             let dropped = try TestNode(
                 joined.credentials, joined.enrolment, listen: true, seeds: [try await b.address()])
             try await runner.start(dropped)

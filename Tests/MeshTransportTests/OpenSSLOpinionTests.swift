@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import MartletTestKit
 import Testing
 
 @testable import MeshTransport
@@ -8,10 +9,10 @@ import Testing
 @Suite(.enabled(if: OpenSSL.path != nil, "no openssl command on this machine"))
 struct OpenSSLOpinionTests {
     @Test(arguments: ["sslserver", "sslclient"])
-    func `openssl verifies our chain for both ends of TLS`(purpose: String) throws {
+    func `openssl verifies our chain for both ends of TLS`(purpose: String) async throws {
         let folder = try CertificateFolder()
         defer { folder.remove() }
-        let verdict = try OpenSSL.run([
+        let verdict = try await OpenSSL.run([
             "verify", "-x509_strict", "-purpose", purpose, "-CAfile", folder.path("root"), "-untrusted",
             folder.path("intermediate"), folder.path("leaf"),
         ])
@@ -19,33 +20,35 @@ struct OpenSSLOpinionTests {
         #expect(verdict.output.contains("leaf.pem: OK"))
     }
 
-    @Test func `openssl does not verify the leaf under another mesh's root`() throws {
+    @Test func `openssl does not verify the leaf under another mesh's root`() async throws {
         let folder = try CertificateFolder()
         let other = try CertificateFolder()
         defer {
             folder.remove()
             other.remove()
         }
-        let verdict = try OpenSSL.run([
+        let verdict = try await OpenSSL.run([
             "verify", "-CAfile", other.path("root"), "-untrusted", folder.path("intermediate"),
             folder.path("leaf"),
         ])
         #expect(verdict.status != 0)
     }
 
-    @Test func `openssl reads the names, uses and limits that we meant`() throws {
+    @Test func `openssl reads the names, uses and limits that we meant`() async throws {
         let folder = try CertificateFolder()
         defer { folder.remove() }
-        let leaf = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("leaf")]).output
+        let leaf = try await OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("leaf")]).output
         #expect(leaf.contains("URI:spiffe://\(folder.mesh).mesh/node/\(folder.node)"))
         #expect(leaf.contains("CA:FALSE"))
         #expect(leaf.contains("TLS Web Server Authentication, TLS Web Client Authentication"))
         #expect(leaf.contains("ASN1 OID: prime256v1"))
-        let intermediate = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("intermediate")])
-            .output
+        let intermediate = try await OpenSSL.run([
+            "x509", "-noout", "-text", "-in", folder.path("intermediate"),
+        ])
+        .output
         #expect(intermediate.contains("CA:TRUE, pathlen:0"))
         #expect(intermediate.contains("URI:spiffe://\(folder.mesh).mesh\n"))
-        let root = try OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("root")]).output
+        let root = try await OpenSSL.run(["x509", "-noout", "-text", "-in", folder.path("root")]).output
         #expect(root.contains("CA:TRUE, pathlen:1"))
         #expect(root.contains("Certificate Sign"))
     }
@@ -60,20 +63,20 @@ struct OpenSSLOpinionTests {
         let node = try TestMesh().first()
         try await running([node]) { _ in
             let address = try await node.address()
-            let session = try OpenSSL.run(
+            let session = try await OpenSSL.run(
                 ["s_client", "-connect", address, "-alpn", MeshProtocol.link, "-quiet"] + options, input: "x")
             #expect(session.output.contains("alert"), "\(session.output)")
             #expect(node.service.linkStatus.isEmpty)
         }
     }
 
-    @Test func `openssl accepts the signature on our requests`() throws {
+    @Test func `openssl accepts the signature on our requests`() async throws {
         let folder = try CertificateFolder()
         defer { folder.remove() }
         let request = try CertificateRequest(key: .init())
         let file = folder.url.appendingPathComponent("request.der")
         try Data(request.bytes).write(to: file)
-        let verdict = try OpenSSL.run(["req", "-inform", "DER", "-in", file.path, "-verify", "-noout"])
+        let verdict = try await OpenSSL.run(["req", "-inform", "DER", "-in", file.path, "-verify", "-noout"])
         #expect(verdict.status == 0, "\(verdict.output)")
     }
 }
@@ -106,22 +109,12 @@ enum OpenSSL {
     static let path = ["/usr/bin/openssl", "/usr/local/bin/openssl", "/bin/openssl"]
         .first { FileManager.default.isExecutableFile(atPath: $0) }
 
-    /// Blocks its thread until the program ends; `input` is all it reads.
-    static func run(_ arguments: [String], input: String = "") throws -> (status: Int32, output: String) {
-        let process = Process()
-        let stdin = Pipe()
-        process.standardInput = stdin
-        process.executableURL = URL(fileURLWithPath: try #require(path))
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        stdin.fileHandleForWriting.write(Data(input.utf8))
-        try stdin.fileHandleForWriting.close()
-        // Less than a pipe holds, so reading to the end before waiting cannot lock up either way.
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    /// `input` is all it reads.
+    ///
+    /// - Returns: its exit status, and what it printed and complained of.
+    static func run(_ arguments: [String], input: String = "") async throws -> (status: Int32, output: String)
+    {
+        let ended = try await Program.run([try #require(path)] + arguments, input: input)
+        return (ended.status, ended.output + ended.errors)
     }
 }

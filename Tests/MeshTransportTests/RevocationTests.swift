@@ -67,7 +67,7 @@ struct RevocationTests {
         let a = try TestMesh().first()
         try await running([a]) { runner in
             let nodeKey = Curve25519.Signing.PrivateKey()
-            let label = try #require(Label("new"))
+            let label = Label("new")
             let attempt = try JoinAttempt(
                 token: try await a.service.makeToken(), nodeKey: nodeKey, label: label)
             let joined = try await TestNode.join(attempt)

@@ -55,7 +55,7 @@ final class TestMesh: Sendable {
             root: founder.root.certificate.bytes)
         let enrolment = try Enrolment(
             of: credentials.signer.key, label: #require(Label(label)), roles: roles,
-            segment: #require(Label("here")), serial: 2, grant: founder.enrolment.grant,
+            segment: Label("here"), serial: 2, grant: founder.enrolment.grant,
             by: founder.credentials.signer)
         return try TestNode(
             credentials, enrolment, listen: listen, relays: relays, seeds: seeds, advertise: advertise,
@@ -108,7 +108,7 @@ final class TestNode: Sendable {
             MeshServiceConfiguration(
                 listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, advertise: advertise,
                 seeds: seeds, relays: relays,
-                ownServers: [#require(Label("tools"))], software: "martlet test", incarnation: incarnation,
+                ownServers: [Label("tools")], software: "martlet test", incarnation: incarnation,
                 limits: limits, versions: versions, features: features),
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
@@ -161,7 +161,7 @@ final class TestNode: Sendable {
                 capabilities: .emptyObject, serverInfo: .emptyObject))
     }
 
-    func toolsKey() throws -> ServerKey { ServerKey(owner: id, name: try #require(Label("tools"))) }
+    func toolsKey() throws -> ServerKey { ServerKey(owner: id, name: Label("tools")) }
 
     /// Waits until what the node shows fits; fails the test when it never does.
     func until(

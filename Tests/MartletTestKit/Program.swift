@@ -1,24 +1,24 @@
-import Foundation
+package import Foundation
 import Synchronization
 
 /// A program that a test runs: what it prints is kept, and it never outlives the test.
 ///
 /// Made of `posix_spawn` and `waitpid`, since Foundation's `Process` learns of an end through a descriptor that the
 /// program's own children inherit: a script that leaves a daemon behind never ends for it.
-final class Program: Sendable {
+package final class Program: Sendable {
     /// What is kept of each output; a chatty program must not eat the test's memory.
-    static let outputMax = 16 * 1024 * 1024
+    package static let outputMax = 16 * 1024 * 1024
     /// How long the output of a program that ended is waited for: a child of it may hold the pipe for ever.
-    static let drainMax = Duration.seconds(1)
+    package static let drainMax = Duration.seconds(1)
 
-    struct Outcome: Sendable {
+    package struct Outcome: Sendable {
         /// The exit status; minus the signal's number if one ended it.
-        let status: Int32
-        let output: String
-        let errors: String
+        package let status: Int32
+        package let output: String
+        package let errors: String
     }
 
-    let pid: pid_t
+    package let pid: pid_t
     private let command: [String]
     private let output = Printed()
     private let errors = Printed()
@@ -26,15 +26,15 @@ final class Program: Sendable {
     /// The writing end of its standard input, while it is open.
     private let input: Mutex<Int32?>
 
-    var isRunning: Bool { ending.status == nil }
-    var outputText: String { output.text }
-    var errorText: String { errors.text }
+    package var isRunning: Bool { ending.status == nil }
+    package var outputText: String { output.text }
+    package var errorText: String { errors.text }
 
     /// - Parameters:
     ///   - environment: added to this process's own.
     ///   - input: what it reads on its standard input first.
     ///   - keepsInputOpen: whether its input goes on after that, until ``endInput()``.
-    init(
+    package init(
         _ command: [String], environment: [String: String] = [:], input: String = "",
         keepsInputOpen: Bool = false, folder: String? = nil
     ) throws {
@@ -66,12 +66,12 @@ final class Program: Sendable {
         endInput()
     }
 
-    func endInput() {
+    package func endInput() {
         if let end = input.withLock({ $0.take() }) { close(end) }
     }
 
     /// Runs to the end; a program that takes longer than `limit` is killed and fails the test.
-    static func run(
+    package static func run(
         _ command: [String], environment: [String: String] = [:], input: String = "", folder: String? = nil,
         limit: Duration = .seconds(60)
     ) async throws -> Outcome {
@@ -79,7 +79,7 @@ final class Program: Sendable {
         return try await program.outcome(within: limit)
     }
 
-    func outcome(within limit: Duration) async throws -> Outcome {
+    package func outcome(within limit: Duration) async throws -> Outcome {
         do {
             try await eventually(
                 "\(command.joined(separator: " ")) ends", within: limit, every: .milliseconds(2)
@@ -95,7 +95,7 @@ final class Program: Sendable {
     }
 
     /// Does nothing once the program has ended: its number may be another's by then.
-    func signal(_ number: Int32) { ending.whileRunning { kill(pid, number) } }
+    package func signal(_ number: Int32) { ending.whileRunning { kill(pid, number) } }
 
     // MARK: -
 
