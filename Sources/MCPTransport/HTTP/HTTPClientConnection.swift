@@ -4,7 +4,7 @@ import NIOSSL
 import NIOTLS
 
 /// The client's end of one connection: one request at a time. Lives on its channel's loop.
-final class HTTPClientConnection: ChannelInboundHandler {
+final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -15,11 +15,14 @@ final class HTTPClientConnection: ChannelInboundHandler {
     private var decoder: HTTPResponseDecoder
     private var transaction: HTTPTransaction?
     private var context: ChannelHandlerContext?
+    private var round: FlushRound?
     private var deadline: MovingDeadline?
     /// Until when it may be used again.
     private var idleUntil = NIODeadline.distantFuture
     private var hasHead = false
     private var requestsStarted = 0
+    /// Whether the request under way is more than a socket takes at once for sure.
+    private var isLong = false
     private var lastError: (any Error)?
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
@@ -62,15 +65,20 @@ final class HTTPClientConnection: ChannelInboundHandler {
         deadline?.move(to: [headDue, next.nextDue].compactMap { $0 }.min())
         next.noteWritten()
         if let ready = next.ready {
-            context.writeAndFlush(wrapOutboundOut(ready), promise: nil)
+            isLong = ready.readableBytes > Self.shortBytes
+            context.write(wrapOutboundOut(ready), promise: nil)
+            round?.add(self)
             return
         }
         let request = next.request
         var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + request.body.count)
         request.head.encode(framing: request.framing, into: &buffer)
         buffer.writeBytes(request.body)
+        isLong = buffer.readableBytes > Self.shortBytes
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
+
+    func flush() { context?.flush() }
 
     /// Lets it wait for the next request.
     func park() {
@@ -101,6 +109,7 @@ final class HTTPClientConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        round = FlushRound.on(context.eventLoop)
         deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
     }
 
@@ -155,6 +164,8 @@ final class HTTPClientConnection: ChannelInboundHandler {
 
     /// Room for a request line and the fields that most requests have.
     private static let headRoom = 512
+    /// Every socket has room for so much when it is idle.
+    private static let shortBytes = 4_096
 
     private func take(_ part: HTTPResponseDecoder.Part) {
         guard let transaction else { return }
@@ -168,16 +179,19 @@ final class HTTPClientConnection: ChannelInboundHandler {
         case .end:
             self.transaction = nil
             deadline?.move(to: nil)
-            // An answer can come before the request is wholly out; then the rest of it is still in the way of
-            // the next.
-            let waiting = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-            if decoder.isReusable, waiting == 0, isAlive, let pool {
+            if decoder.isReusable, !isStillSending, isAlive, let pool {
                 pool.takeBack(self)
             } else {
                 close()
             }
             transaction.finish(.end)
         }
+    }
+
+    /// An answer can come before a long request is wholly out; then the rest of it is still in the way of the next.
+    private var isStillSending: Bool {
+        guard isLong else { return false }
+        return ((try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) > 0
     }
 
     /// The connection is gone, and with it what the request still waited for.

@@ -43,8 +43,6 @@ extension HTTPServerConnection {
 
     func write(_ serial: UInt64, _ bytes: [UInt8]) {
         guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
-        // What was not even offered yet does not count against the client.
-        if needsFlush, !context.channel.isWritable { flush() }
         if !context.channel.isWritable, context.channel.waitingBytes > limits.outboundBytesMax {
             log.warning(
                 "client reads too slowly; exchange closed",

@@ -9,7 +9,7 @@ import NIOTLS
 /// Requests that a client sends ahead wait as bytes in the decoder, up to ``HTTPLimits/pipelinedBytesMax``;
 /// then nothing is read until the request before them is answered. So answers keep their order by
 /// construction. Lives on its channel's loop.
-final class HTTPServerConnection: ChannelDuplexHandler {
+final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -36,8 +36,9 @@ final class HTTPServerConnection: ChannelDuplexHandler {
     /// What had not been taken by the client when a deadline last passed.
     private var waitingBytesBefore = 0
     private var isAdvancing = false
-    private var isReading = false
-    var needsFlush = false
+    /// Whether something was written that ``round`` has not given to the kernel yet.
+    private var awaitsRound = false
+    private var round: FlushRound?
     private var readIsHeldBack = false
     var isDraining = false
     var heads = DatedHeads()
@@ -56,6 +57,7 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        round = FlushRound.on(context.eventLoop)
         deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
         if context.channel.isActive { begin() }
     }
@@ -79,7 +81,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
-        isReading = true
         if case .lingering(let left) = phase {
             guard left > bytes.readableBytes else { return close() }
             phase = .lingering(bytesLeft: left - bytes.readableBytes)
@@ -87,12 +88,6 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         }
         decoder.feed(bytes)
         advance()
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        isReading = false
-        if needsFlush { flush() }
-        context.fireChannelReadComplete()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -281,14 +276,19 @@ final class HTTPServerConnection: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
     }
 
+    /// Writes; what is small goes to the kernel at the end of this turn of the loop.
     func send(_ buffer: ByteBuffer) {
         guard let context else { return }
         context.write(wrapOutboundOut(buffer), promise: nil)
-        if isReading { needsFlush = true } else { context.flush() }
+        guard context.channel.isWritable else { return flush() }
+        if !awaitsRound {
+            awaitsRound = true
+            round?.add(self)
+        }
     }
 
     func flush() {
-        needsFlush = false
+        awaitsRound = false
         context?.flush()
     }
 
@@ -319,6 +319,8 @@ final class HTTPServerConnection: ChannelDuplexHandler {
 
     func close() {
         lose()
+        // What was answered before is the client's, however the connection ends.
+        if awaitsRound { flush() }
         context?.close(promise: nil)
     }
 
