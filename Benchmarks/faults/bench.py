@@ -43,7 +43,8 @@ class Bench:
         self.ending = contextlib.ExitStack()
         self.ending.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.binary = os.path.abspath(os.environ.get("MARTLET_BINARY") or os.path.join(ROOT, ".build/martlet"))
-        for tool, source in [("faulty", HERE), ("crowd", HERE), ("load", os.path.join(ROOT, "Benchmarks/path"))]:
+        path = os.path.join(ROOT, "Benchmarks/path")
+        for tool, source in [("faulty", HERE), ("crowd", HERE), ("load", path), ("backend", path)]:
             subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", self.at(tool), os.path.join(source, f"{tool}.c")], check=True)
 
     def __enter__(self):
@@ -76,10 +77,10 @@ class Bench:
         self.ending.callback(end)
         return process
 
-    def faulty(self, tools=0, **environment):
+    def faulty(self, tools=0, port=0, **environment):
         """A server that misbehaves on demand. Its process knows its port."""
         process = self.start(
-            [self.at("faulty"), "0", str(tools)], stdout=subprocess.PIPE, env=dict(os.environ, **environment))
+            [self.at("faulty"), str(port), str(tools)], stdout=subprocess.PIPE, env=dict(os.environ, **environment))
         process.port = int(process.stdout.readline().split()[1])
         return process
 
