@@ -75,11 +75,11 @@ struct BodyReader: Sendable {
         case chunkSize
         case chunk(left: Int)
         case chunkEnd
-        case trailers(HeadReader)
+        /// Seldom there are any: no room is kept for their reader.
+        indirect case trailers(HeadReader)
         case done
     }
 
-    private let limits: HTTPMessageLimits
     private var state: State
     /// Bytes of body announced so far, which is what the bound is on.
     private var announced = 0
@@ -88,8 +88,7 @@ struct BodyReader: Sendable {
     private var searched = 0
 
     /// - Throws: ``HTTPWireError/bodyTooLarge(max:)`` for a declared length over the bound.
-    init(_ length: BodyLength, limits: HTTPMessageLimits) throws(HTTPWireError) {
-        self.limits = limits
+    init(_ length: BodyLength, within limits: HTTPMessageLimits) throws(HTTPWireError) {
         switch length {
         case .none: state = .done
         case .bytes(let count):
@@ -101,16 +100,15 @@ struct BodyReader: Sendable {
     }
 
     /// Of a message without a body.
-    init(limits: HTTPMessageLimits) {
-        self.limits = limits
-        state = .done
-    }
+    init() { state = .done }
 
     var isDone: Bool { if case .done = state { true } else { false } }
     var endsWithConnection: Bool { if case .untilClose = state { true } else { false } }
 
     /// - Returns: the next piece, at least one byte; `nil` when the body is done or more bytes are needed.
-    mutating func next(_ buffer: inout ByteBuffer) throws(HTTPWireError) -> ByteBuffer? {
+    mutating func next(
+        _ buffer: inout ByteBuffer, within limits: HTTPMessageLimits
+    ) throws(HTTPWireError) -> ByteBuffer? {
         while true {
             switch state {
             case .done: return nil
@@ -128,10 +126,12 @@ struct BodyReader: Sendable {
                 announced += piece.readableBytes
                 return piece
             case .chunkSize:
-                guard let (size, taken) = try chunkSize(buffer.readableBytesUInt8Span) else { return nil }
+                guard let (size, taken) = try chunkSize(buffer.readableBytesUInt8Span, limits) else {
+                    return nil
+                }
                 buffer.moveReaderIndex(forwardBy: taken)
-                try announce(size)
-                state = size == 0 ? .trailers(HeadReader(.trailers, limits: limits)) : .chunk(left: size)
+                try announce(size, limits)
+                state = size == 0 ? .trailers(HeadReader(.trailers)) : .chunk(left: size)
             case .chunk(let left):
                 guard let piece = Self.piece(of: &buffer, atMost: left) else { return nil }
                 let rest = left - piece.readableBytes
@@ -142,14 +142,14 @@ struct BodyReader: Sendable {
                 buffer.moveReaderIndex(forwardBy: 2)
                 state = .chunkSize
             case .trailers(var reader):
-                try reader.take(&buffer)
+                try reader.take(&buffer, within: limits)
                 state = reader.isComplete ? .done : .trailers(reader)
                 if !reader.isComplete { return nil }
             }
         }
     }
 
-    private mutating func announce(_ count: Int) throws(HTTPWireError) {
+    private mutating func announce(_ count: Int, _ limits: HTTPMessageLimits) throws(HTTPWireError) {
         guard count <= limits.bodyBytesMax - announced else {
             throw .bodyTooLarge(max: limits.bodyBytesMax)
         }
@@ -159,7 +159,9 @@ struct BodyReader: Sendable {
     /// `1*HEXDIG [";" extension] CR LF` (RFC 9112 §7.1); blanks before the line end are refused.
     ///
     /// - Returns: the size, and the bytes of the line; `nil` while the line is not whole.
-    private mutating func chunkSize(_ bytes: Span<UInt8>) throws(HTTPWireError) -> (size: Int, taken: Int)? {
+    private mutating func chunkSize(
+        _ bytes: Span<UInt8>, _ limits: HTTPMessageLimits
+    ) throws(HTTPWireError) -> (size: Int, taken: Int)? {
         var end = searched
         while end < bytes.count, bytes[end] != HTTPByte.lineFeed { end += 1 }
         let found = end < bytes.count

@@ -1,17 +1,26 @@
 /// The fields of a message in the order they stand in it; names match in any case (RFC 9110 §5.1).
 ///
-/// Names and values lie end to end in one array of bytes, so that decoding a head costs two allocations and a
-/// `String` is made only for what is asked for. What can be stored can be sent: a name is a token and a value
-/// holds no line break, so no value can smuggle in a second field.
+/// Names and values lie in one array of bytes, that of a decoded head in the very bytes that came, so that decoding a
+/// head costs two allocations and a `String` is made only for what is asked for. What can be stored can be sent: a name
+/// is a token and a value holds no line break, so no value can smuggle in a second field.
 package struct HTTPHeaders: Sendable {
+    /// Places in ``bytes``; short, since every connection keeps some heads.
     private struct Field {
-        var start: Int
-        /// Where the name ends and the value starts.
-        var middle: Int
-        var end: Int
+        private let nameStart, nameEnd, valueStart, valueEnd: UInt32
+
+        init(name: Range<Int>, value: Range<Int>) {
+            nameStart = UInt32(clamping: name.lowerBound)
+            nameEnd = UInt32(clamping: name.upperBound)
+            valueStart = UInt32(clamping: value.lowerBound)
+            valueEnd = UInt32(clamping: value.upperBound)
+        }
+
+        var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
+        var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
     }
 
-    private var bytes: [UInt8] = []
+    /// Of a head that was decoded all of it, start line and line ends as well.
+    private(set) var bytes: [UInt8] = []
     private var fields: [Field] = []
 
     package init() {}
@@ -40,7 +49,7 @@ package struct HTTPHeaders: Sendable {
     package func lists(_ token: String, in name: String) -> Bool {
         fields.contains { field in
             matches(field, name)
-                && bytes[field.middle..<field.end].split(separator: HTTPByte.comma).contains { element in
+                && bytes[field.value].split(separator: HTTPByte.comma).contains { element in
                     HTTPByte.equalIgnoringCase(Self.trimmed(element), token.utf8)
                 }
         }
@@ -56,7 +65,7 @@ package struct HTTPHeaders: Sendable {
         bytes.append(contentsOf: name.utf8)
         let middle = bytes.count
         for byte in value.utf8 { bytes.append(HTTPByte.isFieldText(byte) ? byte : HTTPByte.space) }
-        fields.append(Field(start: start, middle: middle, end: bytes.count))
+        fields.append(Field(name: start..<middle, value: middle..<bytes.count))
         return true
     }
 
@@ -85,7 +94,7 @@ package struct HTTPHeaders: Sendable {
     /// Whether there is one `Content-Type`, of this media type; its parameters are not looked at.
     package func isMediaType(_ type: StaticString) -> Bool {
         guard let field = fields.first(where: { matches($0, "content-type") }) else { return false }
-        let value = bytes[field.middle..<field.end]
+        let value = bytes[field.value]
         let essence = value.prefix { $0 != HTTPByte.semicolon && $0 != HTTPByte.space }
         let type = UnsafeBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount)
         return HTTPByte.equalIgnoringCase(essence, type)
@@ -93,23 +102,28 @@ package struct HTTPHeaders: Sendable {
 
     // MARK: For the codec
 
-    /// Appends what the decoder has already found to be a token and field text.
-    mutating func append(_ source: Span<UInt8>, name: Range<Int>, value: Range<Int>) {
-        let start = bytes.count
-        source.extracting(name).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
-        let middle = bytes.count
-        source.extracting(value).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
-        fields.append(Field(start: start, middle: middle, end: bytes.count))
+    /// Notes a field that the decoder has found, a token and field text, at these places of what ``take(_:)`` gets next.
+    mutating func note(name: Range<Int>, value: Range<Int>) {
+        if fields.isEmpty { fields.reserveCapacity(Self.fieldsOfMost) }
+        fields.append(Field(name: name, value: value))
     }
+
+    /// Takes bytes of a head as they came, lines that end.
+    mutating func take(_ lines: Span<UInt8>) {
+        lines.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+    }
+
+    /// As many as most heads have.
+    private static let fieldsOfMost = 8
 
     /// Hands each field's bytes to `body`: name, value.
     func forEachField(_ body: (ArraySlice<UInt8>, ArraySlice<UInt8>) -> Void) {
-        for field in fields { body(bytes[field.start..<field.middle], bytes[field.middle..<field.end]) }
+        for field in fields { body(bytes[field.name], bytes[field.value]) }
     }
 
     /// The values of all fields of that name as they came.
     func rawValues(_ name: String) -> [ArraySlice<UInt8>] {
-        fields.filter { matches($0, name) }.map { bytes[$0.middle..<$0.end] }
+        fields.filter { matches($0, name) }.map { bytes[$0.value] }
     }
 
     static func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
@@ -120,12 +134,12 @@ package struct HTTPHeaders: Sendable {
     }
 
     private func matches(_ field: Field, _ name: String) -> Bool {
-        field.middle - field.start == name.utf8.count
-            && HTTPByte.equalIgnoringCase(bytes[field.start..<field.middle], name.utf8)
+        field.name.count == name.utf8.count
+            && HTTPByte.equalIgnoringCase(bytes[field.name], name.utf8)
     }
 
     private func value(of field: Field) -> String {
-        String(decoding: bytes[field.middle..<field.end], as: UTF8.self)
+        String(decoding: bytes[field.value], as: UTF8.self)
     }
 }
 
@@ -139,7 +153,7 @@ extension HTTPHeaders: Sequence {
             defer { index += 1 }
             let field = headers.fields[index]
             return (
-                String(decoding: headers.bytes[field.start..<field.middle], as: UTF8.self),
+                String(decoding: headers.bytes[field.name], as: UTF8.self),
                 headers.value(of: field)
             )
         }

@@ -9,6 +9,7 @@ package final class HTTPKnownHead<Head: Sendable>: Sendable {
     package let head: Head
     /// Whatever else follows from the head on its connection, as those found it who took the head.
     package let note = Mutex<(any HTTPHeadNote)?>(nil)
+    /// The head as it came; shares its memory with the head's fields.
     let bytes: [UInt8]
     let length: BodyLength
 
@@ -26,7 +27,7 @@ package protocol HTTPHeadNote: AnyObject, Sendable {}
 struct HTTPKnownHeads<Head: Sendable>: Sendable {
     /// A client that calls a few things in turn repeats a few heads.
     private static var countMax: Int { 4 }
-    /// Of all of them; what was read from them takes about as much again. Idle connections are many.
+    /// Of all of them; what was read from them takes half as much again. Idle connections are many.
     private static var bytesMax: Int { 3 * 1024 }
 
     private var heads: [HTTPKnownHead<Head>] = []

@@ -23,19 +23,15 @@ package struct HTTPRequestDecoder: ~Copyable, Sendable {
 
     private let limits: HTTPMessageLimits
     private var stage = Stage.head
-    private var headReader: HeadReader
-    private var bodyReader: BodyReader
+    private var headReader = HeadReader(.request)
+    private var bodyReader = BodyReader()
     private var buffer = DecoderBuffer()
     private var knownHeads = HTTPKnownHeads<HTTPRequestHead>()
     /// The head that came last, as it is kept: the same object whenever it is one of those that came lately. `nil` before the first, and
     /// for one that came in several pieces.
     package private(set) var knownHead: HTTPKnownHead<HTTPRequestHead>?
 
-    package init(limits: HTTPMessageLimits = .standard) {
-        self.limits = limits
-        headReader = HeadReader(.request, limits: limits)
-        bodyReader = BodyReader(limits: limits)
-    }
+    package init(limits: HTTPMessageLimits = .standard) { self.limits = limits }
 
     /// Bytes fed and not yet turned into parts.
     package var bufferedBytes: Int { buffer.bytes.readableBytes }
@@ -72,18 +68,12 @@ package struct HTTPRequestDecoder: ~Copyable, Sendable {
                 buffer.releaseIfEmpty()
                 return .head(try again(known))
             }
-            let before = buffer.bytes
-            try headReader.take(&buffer.bytes)
-            guard headReader.isComplete else {
-                buffer.releaseIfEmpty()
-                return nil
-            }
-            let length = before.readableBytes - buffer.bytes.readableBytes
-            let bytes = isUntouched ? before.getBytes(at: before.readerIndex, length: length) : nil
+            try headReader.take(&buffer.bytes, within: limits)
             buffer.releaseIfEmpty()
-            return .head(try finishHead(bytes))
+            guard headReader.isComplete else { return nil }
+            return .head(try finishHead(isInOnePiece: isUntouched))
         case .body:
-            let piece = try bodyReader.next(&buffer.bytes)
+            let piece = try bodyReader.next(&buffer.bytes, within: limits)
             buffer.releaseIfEmpty()
             if let piece { return .body(piece) }
             guard bodyReader.isDone else { return nil }
@@ -95,25 +85,24 @@ package struct HTTPRequestDecoder: ~Copyable, Sendable {
     private mutating func again(_ known: HTTPKnownHead<HTTPRequestHead>) throws(HTTPWireError)
         -> HTTPRequestHead
     {
-        bodyReader = try BodyReader(known.length, limits: limits)
+        bodyReader = try BodyReader(known.length, within: limits)
         knownHead = known
         stage = .body
         return known.head
     }
 
-    /// - Parameter bytes: all of the head; `nil` where it came in pieces.
-    private mutating func finishHead(_ bytes: [UInt8]?) throws(HTTPWireError) -> HTTPRequestHead {
+    private mutating func finishHead(isInOnePiece: Bool) throws(HTTPWireError) -> HTTPRequestHead {
         let reader = headReader
         guard case .request(let method, let target, let version) = reader.startLine else {
             throw .badRequestLine
         }
         try Self.checkHost(version, reader.headers)
         let length = try BodyLength(ofRequest: version, reader.headers)
-        bodyReader = try BodyReader(length, limits: limits)
-        headReader = HeadReader(.request, limits: limits)
+        bodyReader = try BodyReader(length, within: limits)
+        headReader = HeadReader(.request)
         stage = .body
         let head = HTTPRequestHead(method: method, target: target, version: version, headers: reader.headers)
-        knownHead = bytes.map { HTTPKnownHead(head, bytes: $0, length: length) }
+        knownHead = isInOnePiece ? HTTPKnownHead(head, bytes: reader.headers.bytes, length: length) : nil
         if let knownHead { knownHeads.keep(knownHead) }
         return head
     }

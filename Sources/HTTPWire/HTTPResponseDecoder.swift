@@ -22,8 +22,8 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
 
     private let limits: HTTPMessageLimits
     private var stage = Stage.idle
-    private var headReader: HeadReader
-    private var bodyReader: BodyReader
+    private var headReader = HeadReader(.response)
+    private var bodyReader = BodyReader()
     private var buffer = DecoderBuffer()
     /// Of the request that is being answered.
     private var method = ""
@@ -34,11 +34,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
     /// Whether the last response left the connection fit for another request.
     package private(set) var isReusable = true
 
-    package init(limits: HTTPMessageLimits = .standard) {
-        self.limits = limits
-        headReader = HeadReader(.response, limits: limits)
-        bodyReader = BodyReader(limits: limits)
-    }
+    package init(limits: HTTPMessageLimits = .standard) { self.limits = limits }
 
     /// Whether no response is under way and nothing unasked-for has arrived.
     package var isIdle: Bool {
@@ -51,7 +47,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         guard case .idle = stage else { return }
         self.method = method
         interimResponses = 0
-        headReader = HeadReader(.response, limits: limits)
+        headReader = HeadReader(.response)
         stage = .head
     }
 
@@ -95,7 +91,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         case .head:
             return try head().map(Part.head)
         case .body:
-            let piece = try bodyReader.next(&buffer.bytes)
+            let piece = try bodyReader.next(&buffer.bytes, within: limits)
             buffer.releaseIfEmpty()
             if let piece { return .body(piece) }
             guard bodyReader.isDone else { return nil }
@@ -113,13 +109,11 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
                 buffer.releaseIfEmpty()
                 return try begin(known.head, known.length)
             }
-            let before = buffer.bytes
-            try headReader.take(&buffer.bytes)
-            let count = before.readableBytes - buffer.bytes.readableBytes
+            try headReader.take(&buffer.bytes, within: limits)
             buffer.releaseIfEmpty()
             guard headReader.isComplete else { return nil }
             let reader = headReader
-            headReader = HeadReader(.response, limits: limits)
+            headReader = HeadReader(.response)
             guard case .status(let status, let version) = reader.startLine else { throw .badStatusLine }
             guard status != 101 else { throw .unexpectedUpgrade }
             if status < 200 {
@@ -131,9 +125,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
             }
             let head = HTTPResponseHead(status: status, version: version, headers: reader.headers)
             let length = try BodyLength(ofResponse: status, to: method, version, head.headers)
-            if mayBeKnown, let bytes = before.getBytes(at: before.readerIndex, length: count) {
-                knownHeads.keep(HTTPKnownHead(head, bytes: bytes, length: length))
-            }
+            if mayBeKnown { knownHeads.keep(HTTPKnownHead(head, bytes: head.headers.bytes, length: length)) }
             return try begin(head, length)
         }
     }
@@ -141,7 +133,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
     private mutating func begin(
         _ head: HTTPResponseHead, _ length: BodyLength
     ) throws(HTTPWireError) -> HTTPResponseHead {
-        bodyReader = try BodyReader(length, limits: limits)
+        bodyReader = try BodyReader(length, within: limits)
         saysKeepAlive = head.keepsAlive && !bodyReader.endsWithConnection
         stage = .body
         return head

@@ -24,8 +24,6 @@ struct HeadReader: Sendable {
     private(set) var bytesTaken = 0
 
     private let kind: Kind
-    private let limits: HTTPMessageLimits
-    private let bytesMax: Int
     private var wantsStartLine: Bool
     private var fieldsSeen = 0
     private var skippedBlankLine = false
@@ -33,10 +31,8 @@ struct HeadReader: Sendable {
     /// again.
     private var searched = 0
 
-    init(_ kind: Kind, limits: HTTPMessageLimits) {
+    init(_ kind: Kind) {
         self.kind = kind
-        self.limits = limits
-        bytesMax = kind == .trailers ? limits.trailerBytesMax : limits.headBytesMax
         wantsStartLine = kind != .trailers
     }
 
@@ -46,30 +42,34 @@ struct HeadReader: Sendable {
     /// Takes whole lines off the front of `buffer`; the rest of it must be shown again, with more behind it.
     ///
     /// - Complexity: O(*n*) over all calls together, *n* being the bytes of the head.
-    mutating func take(_ buffer: inout ByteBuffer) throws(HTTPWireError) {
-        let taken = try lines(buffer.readableBytesUInt8Span)
+    mutating func take(_ buffer: inout ByteBuffer, within limits: HTTPMessageLimits) throws(HTTPWireError) {
+        let taken = try lines(buffer.readableBytesUInt8Span, limits)
         buffer.moveReaderIndex(forwardBy: taken)
     }
 
     /// - Returns: how many bytes whole lines were.
-    private mutating func lines(_ bytes: Span<UInt8>) throws(HTTPWireError) -> Int {
+    private mutating func lines(
+        _ bytes: Span<UInt8>, _ limits: HTTPMessageLimits
+    ) throws(HTTPWireError) -> Int {
+        let before = headers.bytes.count
         var position = 0
         while !isComplete {
             if wantsStartLine, kind == .request, position < bytes.count { try checkFirst(bytes[position]) }
             var end = position + searched
             while end < bytes.count, bytes[end] != HTTPByte.lineFeed { end += 1 }
             let found = end < bytes.count
-            try checkSize(of: end - position + (found ? 1 : 0))
+            try checkSize(of: end - position + (found ? 1 : 0), limits)
             guard found else {
                 searched = end - position
                 break
             }
             guard end > position, bytes[end - 1] == HTTPByte.carriageReturn else { throw .bareLineFeed }
-            try takeLine(bytes, position..<end - 1)
+            try takeLine(bytes, position..<end - 1, limits, behind: before)
             bytesTaken += end + 1 - position
             position = end + 1
             searched = 0
         }
+        if kind != .trailers { headers.take(bytes.extracting(0..<position)) }
         return position
     }
 
@@ -80,7 +80,8 @@ struct HeadReader: Sendable {
         if !mayBegin { throw .badRequestLine }
     }
 
-    private func checkSize(of line: Int) throws(HTTPWireError) {
+    private func checkSize(of line: Int, _ limits: HTTPMessageLimits) throws(HTTPWireError) {
+        let bytesMax = kind == .trailers ? limits.trailerBytesMax : limits.headBytesMax
         let left = bytesMax - bytesTaken
         if wantsStartLine, kind == .request, limits.requestLineBytesMax <= left {
             if line > limits.requestLineBytesMax { throw .targetTooLong(max: limits.targetBytesMax) }
@@ -89,23 +90,28 @@ struct HeadReader: Sendable {
         }
     }
 
-    private mutating func takeLine(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTPWireError) {
+    /// - Parameter before: bytes of the head that came before `bytes`.
+    private mutating func takeLine(
+        _ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: HTTPMessageLimits, behind before: Int
+    ) throws(HTTPWireError) {
         if wantsStartLine {
             if line.isEmpty, kind == .request, !skippedBlankLine {
                 skippedBlankLine = true  // some clients end a body with a line end too many (RFC 9112 §2.2)
                 return
             }
-            startLine = try kind == .request ? requestLine(bytes, line) : statusLine(bytes, line)
+            startLine = try kind == .request ? requestLine(bytes, line, limits) : statusLine(bytes, line)
             wantsStartLine = false
         } else if line.isEmpty {
             isComplete = true
         } else {
-            try takeField(bytes, line)
+            try takeField(bytes, line, limits, behind: before)
         }
     }
 
     /// `METHOD SP TARGET SP HTTP/1.x`, with exactly one space each (RFC 9112 §3).
-    private func requestLine(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTPWireError) -> StartLine {
+    private func requestLine(
+        _ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: HTTPMessageLimits
+    ) throws(HTTPWireError) -> StartLine {
         var index = line.lowerBound
         while index < line.upperBound, HTTPByte.isToken(bytes[index]) { index += 1 }
         let method = line.lowerBound..<index
@@ -145,7 +151,9 @@ struct HeadReader: Sendable {
         return .status(a * 100 + b * 10 + c, known)
     }
 
-    private mutating func takeField(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTPWireError) {
+    private mutating func takeField(
+        _ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: HTTPMessageLimits, behind before: Int
+    ) throws(HTTPWireError) {
         guard !HTTPByte.isBlank(bytes[line.lowerBound]) else { throw .obsoleteFolding }
         var colon = line.lowerBound
         while colon < line.upperBound, HTTPByte.isToken(bytes[colon]) { colon += 1 }
@@ -163,7 +171,9 @@ struct HeadReader: Sendable {
         fieldsSeen += 1
         guard fieldsSeen <= limits.headerCountMax else { throw .tooManyFields(max: limits.headerCountMax) }
         guard kind == .trailers else {
-            headers.append(bytes, name: name, value: start..<end)
+            headers.note(
+                name: before + name.lowerBound..<before + name.upperBound,
+                value: before + start..<before + end)
             return
         }
         // Trailers are dropped here; to somebody who merges them with the head, it would be another length (RFC 9110 §6.5.1).
