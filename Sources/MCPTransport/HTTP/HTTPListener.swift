@@ -16,6 +16,11 @@ package final class HTTPListener: Sendable {
 
     /// How many clients the kernel lets wait for us to accept them.
     private static let backlog: Int32 = 1024
+    /// What a connection reads at once at first, and keeps from its first request on: one of a few hundred bytes fits, and where more come at
+    /// once more is read at once.
+    private static let firstReadBytes = 1024
+    /// What it reads at once at most.
+    private static let readBytesMax = 64 * 1024
 
     /// Starts to listen.
     ///
@@ -43,6 +48,11 @@ package final class HTTPListener: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 64, initial: firstReadBytes, maximum: readBytesMax)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let admission = connections.add(channel)
