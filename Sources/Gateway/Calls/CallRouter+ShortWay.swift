@@ -12,6 +12,10 @@ extension CallRouter {
     /// Everything is asked that ``call(_:id:sent:_:)`` asks, in the state of the node as it is now; ``ToolPass/isGood`` is whether that
     /// state is still the same.
     func toolPass(_ endpoint: EndpointName, _ principal: Principal, _ tool: String) -> ToolPass? {
+        passes.pass(endpoint, principal, tool) { madePass(endpoint, principal, tool) }
+    }
+
+    private func madePass(_ endpoint: EndpointName, _ principal: Principal, _ tool: String) -> ToolPass? {
         let versions = Versions(of: self)
         guard let view = access.view(endpoint, for: principal), !view.isSearched,
             let route = try? view.route(Method.toolsCall, ["name": .string(tool)]), route.composite == nil,

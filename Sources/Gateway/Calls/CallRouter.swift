@@ -39,6 +39,7 @@ final class CallRouter: Sendable {
     private let replicas: ReplicaDesk
     /// Composites that run here.
     let composites: CompositeDesk
+    let passes = ToolPassShelf()
     private let listens = Mutex(ListenCount())
     /// Calls of `subscriptions/listen` to one task that are open at once: a quarter of the streams that one link carries, since
     /// nobody needs these, and ordinary calls must find one.

@@ -70,6 +70,9 @@ package final class BackendLane: Sendable {
         backend.tell(mustTell)
     }
 
+    /// Whether the backend still has the connection that this is good for.
+    var isOpen: Bool { backend.connectionNumber == connection.number }
+
     /// How long a call may be silent.
     var patience: Duration { min(backend.limits.silenceMax, backend.limits.callMax) }
 

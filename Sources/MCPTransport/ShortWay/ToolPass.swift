@@ -2,8 +2,8 @@ package import JSONSlice
 package import MCPModel
 
 /// What was decided about one caller's calls of one tool at one endpoint, for as long as nothing that it rests on is another: where they
-/// go, and that they may.
-package struct ToolPass: Sendable {
+/// go, and that they may. One object for all of this caller's connections.
+package final class ToolPass: Sendable {
     package enum Way: Sendable {
         /// To a server whose calls can go the short way.
         case short(ShortTool)
@@ -12,12 +12,18 @@ package struct ToolPass: Sendable {
     }
 
     /// Whether all that was decided still holds.
-    package var isGood: @Sendable () -> Bool
-    package var way: Way
+    package let isGood: @Sendable () -> Bool
+    package let way: Way
 
     package init(isGood: @escaping @Sendable () -> Bool, way: Way) {
         self.isGood = isGood
         self.way = way
+    }
+
+    /// Whether another connection may take it up: it is good, and where it leads there still is a connection.
+    package var isOpen: Bool {
+        if case .short(let tool) = way, !tool.lane.isOpen { return false }
+        return isGood()
     }
 }
 

@@ -104,6 +104,31 @@ struct ToolPassTests {
         #expect(!fourth.isGood())
     }
 
+    @Test func `all connections of a caller share a pass, for as long as it is good`() throws {
+        let router = try router()
+        func pass(_ principal: Principal) throws -> ToolPass {
+            try #require(router.toolPass(.all, principal, "there--desk__pay"))
+        }
+        let first = try pass(Self.alice)
+        #expect(try pass(Self.alice) === first)
+        #expect(try pass(Self.bob) !== first)
+        board.publish(try Self.snapshot("pay", "stamp", "more"))
+        let second = try pass(Self.alice)
+        #expect(second !== first && second.isGood())
+    }
+
+    @Test func `a pass that nobody holds makes room when there is none`() throws {
+        let shelf = ToolPassShelf()
+        func made() -> ToolPass { ToolPass(isGood: { true }, way: .settled { _, _ in .finished }) }
+        let kept = try #require(shelf.pass(.all, Self.alice, "kept") { made() })
+        for number in 1..<ToolPassShelf.countMax { _ = shelf.pass(.all, Self.alice, "\(number)") { made() } }
+        #expect(shelf.count == ToolPassShelf.countMax)
+        let one = try #require(shelf.pass(.all, Self.alice, "one") { made() })
+        #expect(shelf.count == 2)
+        #expect(shelf.pass(.all, Self.alice, "kept") { nil } === kept)
+        #expect(shelf.pass(.all, Self.alice, "one") { nil } === one)
+    }
+
     @Test func `a panes' keeper counts every change`() {
         let glass = Glass(board: board)
         var seen = [glass.version]
