@@ -35,6 +35,8 @@ extension LegacyDialogue {
 
         mutating func close(_ id: RPCID) -> OpenCall? {
             guard let call = open.removeValue(forKey: id) else { return nil }
+            // Sessions are many, and most at rest.
+            if open.isEmpty { open = [:] }
             for asking in call.rounds.openIDs { asked[asking] = nil }
             return call
         }

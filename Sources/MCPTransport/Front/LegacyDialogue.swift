@@ -25,9 +25,8 @@ final class LegacyDialogue: Sendable {
     typealias Reply = @Sendable (Output) -> Void
 
     let revision: ProtocolRevision
-    let service: MCPService
     let endpoint: EndpointName
-    let limits: FrontLimits
+    private let ground: SessionGround
     /// As the client's last request proved it: a token is renewed, and its claims with it, while the session lasts.
     private let sender: Mutex<Principal>
     let tasks: Mutex<SessionTasks>
@@ -37,23 +36,25 @@ final class LegacyDialogue: Sendable {
     let state: Mutex<State>
 
     init(
-        session: LegacySession, service: MCPService, endpoint: EndpointName, principal: Principal,
-        limits: FrontLimits
+        session: LegacySession, on ground: SessionGround, endpoint: EndpointName, principal: Principal
     ) {
         self.revision = session.revision
-        self.service = service
         self.endpoint = endpoint
+        self.ground = ground
         sender = Mutex(principal)
-        self.limits = limits
+        let limits = ground.limits
         self.tasks = Mutex(SessionTasks(limits))
         taskEars = TaskEars(countMax: limits.sessionTasksHeardMax)
         self.subscriptions = SessionSubscriptions(
-            service: service, endpoint: endpoint, countMax: limits.subscriptionsMax,
-            revision: session.revision)
-        voice = SessionVoice(updatesMax: limits.subscriptionsMax) { service.watch(endpoint, principal, $0) }
+            on: ground, endpoint: endpoint, countMax: limits.subscriptionsMax, revision: session.revision)
+        voice = SessionVoice(updatesMax: limits.subscriptionsMax) {
+            ground.service.watch(endpoint, principal, $0)
+        }
         self.state = Mutex(State(session: session))
     }
 
+    var service: MCPService { ground.service }
+    var limits: FrontLimits { ground.limits }
     var principal: Principal { sender.withLock { $0 } }
 
     /// The next message is this one's; the same caller, perhaps with another credential.

@@ -13,7 +13,7 @@ extension MCPFront {
             return exchange.refuse(503, "too many streams are open; try again later")
         }
         let name = SessionName.fresh()
-        let session = EventSession(exchange, visit, service, limits)
+        let session = EventSession(exchange, visit, ground)
         let evicted = eventSessions.withLock { table in
             table.insert(
                 session, id: name, scope: visit.scope, at: .now
@@ -60,21 +60,19 @@ extension MCPFront {
 final class EventSession: Sendable {
     private let exchange: HTTPExchange
     private let visit: Visit
-    private let service: MCPService
-    private let limits: FrontLimits
+    private let ground: SessionGround
     /// Begins as one that nobody has initialized, which answers as the oldest revision.
     private let current: Mutex<LegacyDialogue>
 
-    init(_ exchange: HTTPExchange, _ visit: Visit, _ service: MCPService, _ limits: FrontLimits) {
+    init(_ exchange: HTTPExchange, _ visit: Visit, _ ground: SessionGround) {
         self.exchange = exchange
         self.visit = visit
-        self.service = service
-        self.limits = limits
+        self.ground = ground
         let oldest: JSON = ["protocolVersion": .string(ProtocolRevision.v2024_11_05.rawValue)]
         self.current = Mutex(
             LegacyDialogue(
-                session: LegacySession(initialize: oldest), service: service, endpoint: visit.endpoint,
-                principal: visit.principal, limits: limits))
+                session: LegacySession(initialize: oldest), on: ground, endpoint: visit.endpoint,
+                principal: visit.principal))
     }
 
     var dialogue: LegacyDialogue { current.withLock { $0 } }
@@ -83,8 +81,7 @@ final class EventSession: Sendable {
         if case .request(let id, Method.initialize, let params) = message {
             let session = LegacySession(initialize: params)
             let fresh = LegacyDialogue(
-                session: session, service: service, endpoint: visit.endpoint, principal: principal,
-                limits: limits)
+                session: session, on: ground, endpoint: visit.endpoint, principal: principal)
             let old = current.withLock { current in
                 defer { current = fresh }
                 return current

@@ -39,8 +39,7 @@ extension MCPFront {
     ) {
         let session = LegacySession(initialize: params)
         let dialogue = LegacyDialogue(
-            session: session, service: service, endpoint: visit.endpoint, principal: visit.principal,
-            limits: limits)
+            session: session, on: ground, endpoint: visit.endpoint, principal: visit.principal)
         let name = SessionName.fresh()
         let evicted = sessions.withLock { table in
             table.insert(

@@ -21,6 +21,8 @@ import Synchronization
 package final class MCPFront: Sendable {
     let service: MCPService
     let limits: FrontLimits
+    /// The same two, for sessions.
+    let ground: SessionGround
     let log: Logger
     let streams = StreamSet()
     let replayTotal: ReplayTotal
@@ -34,6 +36,7 @@ package final class MCPFront: Sendable {
     ) {
         self.service = service
         self.limits = limits
+        ground = SessionGround(service, limits)
         self.log = log
         self.isReady = isReady
         self.replayTotal = ReplayTotal(limits)

@@ -29,7 +29,7 @@ final class SessionSubscriptions: Sendable {
         var isClosed = false
     }
 
-    private let service: MCPService
+    private let ground: SessionGround
     private let endpoint: EndpointName
     private let countMax: Int
     private let revision: ProtocolRevision
@@ -37,10 +37,10 @@ final class SessionSubscriptions: Sendable {
 
     /// - Parameter countMax: resources at once.
     init(
-        service: MCPService, endpoint: EndpointName, countMax: Int,
+        on ground: SessionGround, endpoint: EndpointName, countMax: Int,
         revision: ProtocolRevision
     ) {
-        self.service = service
+        self.ground = ground
         self.endpoint = endpoint
         self.countMax = countMax
         self.revision = revision
@@ -61,7 +61,7 @@ final class SessionSubscriptions: Sendable {
             let legacy = EraBridge.legacyError(fromModern: error.json, method: method)
             reply(RPCMessage.errorResponse(id: id, error: legacy).json)
         }
-        guard service.describe(endpoint, principal)?.tellsOfUpdates == true else {
+        guard ground.service.describe(endpoint, principal)?.tellsOfUpdates == true else {
             return answer(.methodNotFound(method))
         }
         guard let uri = params["uri"]?.string else { return answer(.invalidParams("uri is missing")) }
@@ -106,7 +106,7 @@ final class SessionSubscriptions: Sendable {
         case .refused(let error): answer(error)
         case .ask(let number):
             let revision = revision
-            let token = service.subscribe(
+            let token = ground.service.subscribe(
                 ResourceInterest(
                     endpoint: endpoint, principal: principal, uri: uri,
                     settled: { [weak self] in self?.settled(uri, number, $0) },

@@ -135,7 +135,7 @@ final class StdioConversation: Sendable {
         guard let description = service.describe(endpoint, principal) else { return refuseEndpoint(id) }
         let session = LegacySession(initialize: params)
         let dialogue = LegacyDialogue(
-            session: session, service: service, endpoint: endpoint, principal: principal, limits: limits)
+            session: session, on: SessionGround(service, limits), endpoint: endpoint, principal: principal)
         let isFirst = state.withLock { state in
             guard state.session == nil, !state.isClosed else { return false }
             state.session = dialogue
