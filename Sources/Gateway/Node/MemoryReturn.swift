@@ -8,7 +8,7 @@ import Glibc
 /// all that is free, some ten milliseconds for a hundred megabytes, on a thread that nobody waits for; who allocates meanwhile may.
 package struct MemoryReturn {
     /// How much more than after the last return there must be for the next; what a node at rest has is less.
-    package static let worthwhile = 24 * 1024 * 1024
+    package static let worthwhile = 8 * 1024 * 1024
     /// Looks in a row with nothing more than the one before: while it still grows it is in use.
     package static let stillFor = 5
 
