@@ -22,9 +22,14 @@ package struct YAMLDocument: Sendable {
             throw YAMLProblem(
                 line: nil, "\(text.utf8.count) bytes are more than the \(Self.bytesMax) allowed")
         }
-        var reader = NodeReader()
+        // Without a `!` there is no tag, and nothing to resolve: Yams does that by regular expressions, which take more time and memory to
+        // make than everything else about a file.
+        let hasTags = text.utf8.contains(UInt8(ascii: "!"))
+        var reader = NodeReader(hasTags: hasTags)
         value =
-            try Self.root(of: text).map { node throws(YAMLProblem) in try reader.json(node) } ?? .emptyObject
+            try Self.root(of: text, hasTags ? .default : .basic).map { node throws(YAMLProblem) in
+                try reader.json(node)
+            } ?? .emptyObject
         lines = reader.lines
     }
 
@@ -38,9 +43,9 @@ package struct YAMLDocument: Sendable {
         return nil
     }
 
-    private static func root(of text: String) throws(YAMLProblem) -> Yams.Node? {
+    private static func root(of text: String, _ resolver: Resolver) throws(YAMLProblem) -> Yams.Node? {
         do {
-            return try Yams.Parser(yaml: text, encoding: .utf8).singleRoot()
+            return try Yams.Parser(yaml: text, resolver: resolver, encoding: .utf8).singleRoot()
         } catch let error as YamlError {
             throw YAMLProblem(error)
         } catch {
@@ -82,6 +87,9 @@ package struct YAMLProblem: Error, Hashable, Sendable, CustomStringConvertible {
 private struct NodeReader {
     private(set) var lines: [ConfigPath: Int] = [:]
     private var valuesLeft = YAMLDocument.valuesMax
+    private let hasTags: Bool
+
+    init(hasTags: Bool) { self.hasTags = hasTags }
 
     mutating func json(
         _ node: Yams.Node, at path: ConfigPath = .root, depth: Int = 0
@@ -97,7 +105,7 @@ private struct NodeReader {
         if lines[path] == nil { lines[path] = line }
         switch node {
         case .scalar(let scalar):
-            return Self.json(scalar)
+            return json(scalar)
         case .sequence(let sequence):
             var elements: [JSON] = []
             for (index, element) in sequence.enumerated() {
@@ -133,8 +141,9 @@ private struct NodeReader {
         return scalar.string
     }
 
-    private static func json(_ scalar: Yams.Node.Scalar) -> JSON {
-        let isPlain = scalar.style == .plain && scalar.tag.description != Tag.Name.str.rawValue
+    private func json(_ scalar: Yams.Node.Scalar) -> JSON {
+        let isPlain =
+            scalar.style == .plain && !(hasTags && scalar.tag.description == Tag.Name.str.rawValue)
         guard isPlain else { return .string(scalar.string) }
         switch scalar.string {
         case "", "~", "null", "Null", "NULL": return .null

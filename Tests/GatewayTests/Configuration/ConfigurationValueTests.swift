@@ -120,6 +120,15 @@ import Testing
         )
     }
 
+    @Test func `a tag anywhere in a document changes nothing of what has none`() throws {
+        let plain =
+            "a: off\nb: 0644\nc: 1.10\nd: ~\ne: 'true'\nf: true\ng: -3e2\nh:\ni: 2026-11-30\nj: text\nk: 0b1\n"
+        let bare = try YAMLDocument(parsing: plain).value
+        let tagged = try YAMLDocument(parsing: plain + "z: !!str 5\n").value
+        #expect(tagged.removing("z") == bare && tagged["z"] == "5")
+        #expect(try YAMLDocument(parsing: plain + "# !\n").value == bare)
+    }
+
     @Test func `a setting's line is its key's, or what is nearest around it`() throws {
         let document = try YAMLDocument(parsing: "# c\na:\n  b:\n    - x\n    - y\n")
         #expect(document.line(of: .root.key("a").key("b").index(1)) == 5)
