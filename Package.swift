@@ -28,6 +28,16 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+// The release binary: without a table of all its own symbols, which nobody looks up, and with its relocations packed (glibc 2.36), six
+// megabytes fewer are read and stay in memory with every start. Packing takes LLVM's linker, which the toolchain brings.
+let lean: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "-z", "-Xlinker",
+            "pack-relative-relocs",
+        ], .when(platforms: [.linux], configuration: .release))
+]
+
 func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -95,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: ["Admin", "Gateway", "JSONSlice", "MCPTransport", log, arguments],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: lean),
 
         // What the mesh promises, measured in the simulator: `Benchmarks/mesh-simulated`.
         .executableTarget(

@@ -2,7 +2,6 @@ import ArgumentParser
 import Gateway
 
 /// The command line. Each command is one file in `Commands/`; what they share is here.
-@main
 struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
