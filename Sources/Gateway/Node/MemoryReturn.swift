@@ -9,8 +9,10 @@ import Glibc
 package struct MemoryReturn {
     /// How much more than after the last return there must be for the next; what a node at rest has is less.
     package static let worthwhile = 8 * 1024 * 1024
-    /// Looks in a row with nothing more than the one before: while it still grows it is in use.
+    /// Looks in a row with hardly more than the one before: while it still grows it is in use.
     package static let stillFor = 5
+    /// What a node at rest may take from one look to the next: some pages are always touched for the first time.
+    package static let hardly = 128 * 1024
 
     private var floor = 0
     private var last = 0
@@ -22,7 +24,7 @@ package struct MemoryReturn {
     /// - Returns: whether it is time to give back.
     package mutating func isDue(resident: Int) -> Bool {
         floor = min(floor, resident)
-        still = resident > last ? 0 : still + 1
+        still = resident > last + Self.hardly ? 0 : still + 1
         last = resident
         return resident >= floor + Self.worthwhile && still >= Self.stillFor
     }

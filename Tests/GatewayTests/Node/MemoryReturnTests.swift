@@ -32,6 +32,15 @@ struct MemoryReturnTests {
         #expect(!inUse && !little && enough)
     }
 
+    @Test func `a page now and then is no growth`() {
+        var memory = MemoryReturn()
+        var due: [Bool] = []
+        for step in 0...MemoryReturn.stillFor {
+            due.append(memory.isDue(resident: Self.most + step * MemoryReturn.hardly))
+        }
+        #expect(due == Array(repeating: false, count: MemoryReturn.stillFor) + [true])
+    }
+
     @Test func `what shrinks by itself is measured from where it came to`() {
         var memory = MemoryReturn()
         memory.gaveBack(leaving: 10 * Self.most)
