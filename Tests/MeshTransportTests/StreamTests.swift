@@ -21,10 +21,17 @@ private final class Wire {
                 toB.append($0)
                 sent.append($0)
                 if case .data(_, _, _, let bytes) = $0 { room -= bytes.count }
+            },
+            writeData: { [unowned self] in
+                let frame = Frame.data($0, kind: $1, isLast: $2, Array($3))
+                toB.append(frame)
+                sent.append(frame)
+                room -= $3.count
             }, canWrite: { [unowned self] in room > 0 }, flush: {}, accept: { _, _, _ in })
         b = StreamMultiplexer(
-            dialled: false, write: { [unowned self] in toA.append($0) }, canWrite: { true }, flush: {},
-            accept: { [unowned self] in accepted.append(($0, $1, $2)) })
+            dialled: false, write: { [unowned self] in toA.append($0) },
+            writeData: { [unowned self] in toA.append(.data($0, kind: $1, isLast: $2, Array($3))) },
+            canWrite: { true }, flush: {}, accept: { [unowned self] in accepted.append(($0, $1, $2)) })
     }
 
     func deliver() throws {

@@ -166,6 +166,21 @@ package struct RecordAssembler: Sendable {
 
     package init(max: Int = Self.recordMax) { self.max = max }
 
+    /// Whether what comes next is the beginning of a record.
+    package var isFresh: Bool { kind == nil }
+
+    /// The same of a chunk that may be a whole record, as most are: it is not copied then.
+    ///
+    /// - Returns: the record that this chunk completes, if it completes one.
+    package mutating func take(
+        kind: UInt8, isLast: Bool, _ chunk: [UInt8]
+    ) throws(WireError) -> CallRecord? {
+        guard isLast, self.kind == nil, chunk.count <= max else {
+            return try take(kind: kind, isLast: isLast, chunk[...])
+        }
+        return try CallRecord(kind: kind, payload: chunk)
+    }
+
     /// - Returns: the record that this chunk completes, if it completes one.
     package mutating func take(
         kind: UInt8, isLast: Bool, _ chunk: some Collection<UInt8>

@@ -108,6 +108,21 @@ package struct Outflow: Sendable {
         send(stream, kind: record.kind.rawValue, isLast: true, record.payload)
     }
 
+    /// Lets bytes of a stream go out now, past the queue: where nothing waits, and credit is enough for all of them.
+    ///
+    /// - Returns: whether they may; if so they have taken their credit.
+    package mutating func pass(_ stream: StreamID, bytes count: Int) -> Bool {
+        guard isIdle, count <= Frame.chunkBytes, count <= link.credit, let window = streams[stream]?.window,
+            count <= window.credit
+        else { return false }
+        _ = streams[stream]?.window.take(upTo: count)
+        _ = link.take(upTo: count)
+        return true
+    }
+
+    /// Whether no stream has anything to send; what waits for credit alone does not count.
+    package var isIdle: Bool { turn == queue.count && waitingBytes == 0 }
+
     /// After what is queued, the stream ends.
     package mutating func end(_ stream: StreamID) {
         guard streams[stream] != nil else { return }

@@ -86,6 +86,22 @@ package struct CanonicalEncoder: Sendable {
         bytes.append(contentsOf: utf8)
     }
 
+    /// Begins with the next value, with what room there is.
+    package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    /// Room for a count in front of what is written from here on, in bytes.
+    ///
+    /// - Returns: to be given to ``closeCount(_:)``, once that is written.
+    mutating func openCount() -> Int {
+        put(UInt32(0))
+        return bytes.count
+    }
+
+    mutating func closeCount(_ start: Int) {
+        let count = UInt32(clamping: bytes.count - start)
+        for place in 0..<4 { bytes[start - 4 + place] = UInt8(truncatingIfNeeded: count >> (24 - 8 * place)) }
+    }
+
     /// The number of elements that follow.
     package mutating func put(count: Int) { put(UInt32(clamping: count)) }
 

@@ -34,12 +34,31 @@ extension Frame {
     /// The whole frame, its length in front.
     package var encoded: [UInt8] {
         var encoder = CanonicalEncoder(reserving: 64)
+        encode(to: &encoder)
+        return encoder.bytes
+    }
+
+    /// Writes ``encoded`` behind what is written there already.
+    package func encode(to encoder: inout CanonicalEncoder) {
+        let start = encoder.openCount()
         encoder.put(number.rawValue)
         encoder.put(stream)
         encodeFields(to: &encoder)
-        var framed = CanonicalEncoder(reserving: encoder.bytes.count + 4)
-        framed.put(bytes: encoder.bytes)
-        return framed.bytes
+        encoder.closeCount(start)
+    }
+
+    /// Writes a ``data(_:kind:isLast:_:)`` of bytes that are part of something greater, without a copy between.
+    package static func encodeData(
+        _ stream: StreamID, kind: UInt8, isLast: Bool, _ bytes: ArraySlice<UInt8>,
+        to encoder: inout CanonicalEncoder
+    ) {
+        let start = encoder.openCount()
+        encoder.put(Number.data.rawValue)
+        encoder.put(stream)
+        encoder.put(kind)
+        encoder.put(isLast)
+        encoder.put(fixed: bytes)
+        encoder.closeCount(start)
     }
 
     /// Reads type, stream and fields: what follows a frame's length.

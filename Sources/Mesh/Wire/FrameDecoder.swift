@@ -14,11 +14,19 @@ package struct FrameDecoder: Sendable {
     package init() {}
 
     package mutating func append(_ bytes: some Sequence<UInt8>) {
-        if position > 0, position == buffer.count || position > 64 * 1024 {
-            buffer.removeFirst(position)
-            position = 0
-        }
+        makeRoom()
         buffer.append(contentsOf: bytes)
+    }
+
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        makeRoom()
+        buffer.append(contentsOf: bytes)
+    }
+
+    private mutating func makeRoom() {
+        guard position > 0, position == buffer.count || position > 64 * 1024 else { return }
+        buffer.removeFirst(position)
+        position = 0
     }
 
     /// - Returns: the next whole frame; `nil` until more bytes arrive.

@@ -40,6 +40,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private var heldRead = false
     private var isReading = false
     private var stalledBytes = 0
+    private var outgoing = LinkPress()
     private var needsFlush = false
     private var downReason: LinkError?
     /// A better link to the same peer stands: no new calls, and goodbye when the old ones are done.
@@ -158,7 +159,7 @@ final class LinkHandler: ChannelDuplexHandler {
         silence.heard()
         let bytes = unwrapInboundIn(data)
         setup.tally.received(bytes.readableBytes)
-        decoder.append(bytes.readableBytesView)
+        bytes.withUnsafeReadableBytes { decoder.append($0) }
         do {
             while let frame = try decoder.next() {
                 if case .over = phase { return }
@@ -200,7 +201,7 @@ final class LinkHandler: ChannelDuplexHandler {
         }
         phase = .greeting
         write(.hello(setup.hello))
-        context.flush()
+        flush()
     }
 
     private func receive(_ frame: Frame, _ context: ChannelHandlerContext) throws {
@@ -247,6 +248,10 @@ final class LinkHandler: ChannelDuplexHandler {
                 self?.setup.tally.streamFrameSent()
                 self?.write($0)
             },
+            writeData: { [weak self] stream, kind, isLast, bytes in
+                self?.setup.tally.streamFrameSent()
+                self?.write { Frame.encodeData(stream, kind: kind, isLast: isLast, bytes, to: &$0) }
+            },
             canWrite: { [weak self] in self?.context?.channel.isWritable ?? false },
             flush: { [weak self] in self?.flushSoon() },
             accept: { [weak self] stream, kind, header in
@@ -284,7 +289,7 @@ final class LinkHandler: ChannelDuplexHandler {
         case .quiet: break
         case .sendHeartbeat:
             write(.heartbeat)
-            context.flush()
+            flush()
         case .down:
             return end(.silent(for: SilenceWatch.tickEvery * SilenceWatch.downAfterTicks), context)
         }
@@ -303,15 +308,32 @@ final class LinkHandler: ChannelDuplexHandler {
 
     // MARK: Writing and ending
 
-    private func write(_ frame: Frame) { write(frame.encoded) }
+    private func write(_ frame: Frame) { write { frame.encode(to: &$0) } }
 
-    private func write(_ bytes: [UInt8]) {
-        guard let context else { return }
+    private func write(_ bytes: [UInt8]) { write { $0.put(fixed: bytes) } }
+
+    private func write(_ put: (inout CanonicalEncoder) -> Void) {
+        guard let context, stalledBytes <= Self.stalledBytesMax else { return }
         silence.sent()
-        stalledBytes = context.channel.isWritable ? 0 : stalledBytes + bytes.count
-        guard stalledBytes <= Self.stalledBytesMax else { return endSoon(.overloaded) }
-        setup.tally.sent(bytes.count)
-        context.write(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+        let count = outgoing.put(put)
+        stalledBytes = context.channel.isWritable ? 0 : stalledBytes + count
+        guard stalledBytes <= Self.stalledBytesMax else {
+            outgoing.drop()
+            return endSoon(.overloaded)
+        }
+        setup.tally.sent(count)
+        if outgoing.isFull { handOn(context) }
+    }
+
+    private func handOn(_ context: ChannelHandlerContext) {
+        if let frames = outgoing.take() { context.write(wrapOutboundOut(frames), promise: nil) }
+    }
+
+    private func flush() {
+        guard let context else { return }
+        needsFlush = false
+        handOn(context)
+        context.flush()
     }
 
     /// One flush for all that is written in one turn of the loop: each costs a TLS record and a system call.
@@ -323,9 +345,7 @@ final class LinkHandler: ChannelDuplexHandler {
     }
 
     private func flushIfNeeded() {
-        guard needsFlush else { return }
-        needsFlush = false
-        context?.flush()
+        if needsFlush { flush() }
     }
 
     private func refuse(_ error: LinkError, _ context: ChannelHandlerContext) {
@@ -339,7 +359,7 @@ final class LinkHandler: ChannelDuplexHandler {
     /// Ends the link: what is queued may still leave, but from now on it is down for everybody here.
     private func end(_ why: LinkError, _ context: ChannelHandlerContext) {
         if downReason == nil { downReason = why }
-        context.flush()
+        flush()
         context.close(promise: nil)
         over(why)
     }

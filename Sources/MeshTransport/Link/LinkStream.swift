@@ -66,15 +66,30 @@ final class LinkStream {
     /// Queues a record (or, with kind 0, bytes of a circuit); it leaves in chunks, as credit and the other
     /// streams allow.
     func send(_ bytes: [UInt8], kind: UInt8, isLast: Bool) {
+        send(bytes[...], kind: kind, isLast: isLast)
+    }
+
+    func send(_ bytes: ArraySlice<UInt8>, kind: UInt8, isLast: Bool) {
         guard !isOver, !isFinished, !bytes.isEmpty || isLast, let mux else { return }
-        guard mux.queue(bytes, kind: kind, isLast: isLast, on: self) else {
+        if mux.pass(bytes, kind: kind, isLast: isLast, on: self) {
+            if !bytes.isEmpty { reader.drained(bytes.count) }
+            return
+        }
+        guard mux.queue(Array(bytes), kind: kind, isLast: isLast, on: self) else {
             return reset(.overflow, "more than \(StreamMultiplexer.waitingBytesMax) bytes wait on this link")
         }
         bytesWaiting += bytes.count
         mux.pump()
     }
 
-    func send(_ record: CallRecord) { send(record.payload, kind: record.kind.rawValue, isLast: true) }
+    func send(_ record: CallRecord) {
+        let kind = record.kind.rawValue
+        switch record {
+        case .params(let json), .result(let json), .error(let json):
+            send(json.bytes, kind: kind, isLast: true)
+        case .notification, .failure, .standing: send(record.payload, kind: kind, isLast: true)
+        }
+    }
 
     /// Nothing more will be sent; what is queued still goes.
     func finish() {

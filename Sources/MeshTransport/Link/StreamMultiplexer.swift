@@ -15,6 +15,7 @@ final class StreamMultiplexer {
     static let waitingBytesMax = 2 * RecordAssembler.recordMax
 
     private let write: (Frame) -> Void
+    private let writeData: (StreamID, _ kind: UInt8, _ isLast: Bool, ArraySlice<UInt8>) -> Void
     private let canWrite: () -> Bool
     private let flush: () -> Void
     private let accept: (LinkStream, StreamKind, _ header: [UInt8]) -> Void
@@ -31,13 +32,17 @@ final class StreamMultiplexer {
     /// - Parameters:
     ///   - dialled: whether this side opened the link; it then takes odd stream ids, the other even ones.
     ///   - write: hands a frame to the socket; `flush` makes it leave.
+    ///   - writeData: the same of a data frame, whose bytes need not be copied out of what they are part of.
     ///   - canWrite: whether the socket takes more without piling up.
     ///   - accept: called with each stream that the peer opens.
     init(
-        dialled: Bool, write: @escaping (Frame) -> Void, canWrite: @escaping () -> Bool,
+        dialled: Bool, write: @escaping (Frame) -> Void,
+        writeData: @escaping (StreamID, _ kind: UInt8, _ isLast: Bool, ArraySlice<UInt8>) -> Void,
+        canWrite: @escaping () -> Bool,
         flush: @escaping () -> Void, accept: @escaping (LinkStream, StreamKind, _ header: [UInt8]) -> Void
     ) {
         self.write = write
+        self.writeData = writeData
         self.canWrite = canWrite
         self.flush = flush
         self.accept = accept
@@ -132,7 +137,24 @@ final class StreamMultiplexer {
         return true
     }
 
+    /// Sends bytes at once where nothing waits before them.
+    ///
+    /// - Returns: `false` where they have to be queued.
+    func pass(_ bytes: ArraySlice<UInt8>, kind: UInt8, isLast: Bool, on stream: LinkStream) -> Bool {
+        guard !isOver, !isPumping, canWrite(), outflow.pass(stream.id, bytes: bytes.count) else {
+            return false
+        }
+        writeData(stream.id, kind, isLast, bytes)
+        flush()
+        return true
+    }
+
     func end(_ stream: LinkStream) {
+        if !isOver, !isPumping, outflow.isIdle, canWrite() {
+            write(.end(stream.id))
+            flush()
+            return stream.sentEnd()
+        }
         outflow.end(stream.id)
         pump()
     }
