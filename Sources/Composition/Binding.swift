@@ -23,6 +23,16 @@ package struct Binding: Hashable, Sendable {
         self.defaults = defaults
     }
 
+    /// Of an entry by its server's own name, with nothing set.
+    package init(server: ServerKey, kind: EntryKind, entry: String, hash: ContentHash) {
+        self.server = server
+        self.kind = kind
+        self.entry = entry
+        self.hash = hash
+        fixed = []
+        defaults = []
+    }
+
     /// A call's params as the backend is to get them: its own name for the entry, fixed arguments set, defaults
     /// filled in; all other bytes stay.
     ///

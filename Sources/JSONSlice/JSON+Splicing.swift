@@ -58,6 +58,28 @@ extension JSON {
         return rest.replacing(member.key.lowerBound - 1..<member.key.upperBound + 1, with: name)
     }
 
+    /// Replaces a value and leaves out a member, in one copy.
+    ///
+    /// - Parameters:
+    ///   - place: of a member's value (``MemberPlace/value``).
+    ///   - gone: a whole member with the comma that goes with it, apart from the other.
+    package func replacing(value place: Range<Int>, with new: JSON, leavingOut gone: Range<Int>) -> JSON {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count + new.bytes.count)
+        let isGoneFirst = gone.lowerBound < place.lowerBound
+        if isGoneFirst { result.append(contentsOf: bytes[..<gone.lowerBound]) }
+        result.append(
+            contentsOf: bytes[(isGoneFirst ? gone.upperBound : bytes.startIndex)..<place.lowerBound])
+        result.append(contentsOf: new.bytes)
+        guard !isGoneFirst else {
+            result.append(contentsOf: bytes[place.upperBound...])
+            return JSON(trusted: result)
+        }
+        result.append(contentsOf: bytes[place.upperBound..<gone.lowerBound])
+        result.append(contentsOf: bytes[gone.upperBound...])
+        return JSON(trusted: result)
+    }
+
     // MARK: -
 
     private var places: [JSONWalker.Member] {

@@ -33,7 +33,8 @@ package struct PlainToolAnswer: Sendable {
     }
 
     /// - Parameter result: of a call.
-    private init?(result: JSON) {
+    /// - Returns: `nil` for one that is not complete.
+    package init?(result: JSON) {
         var (isComplete, isError, hasMeta, namesNoResource, end) = (false, false, false, true, 0)
         result.forEachPlace { key, place in
             switch key {

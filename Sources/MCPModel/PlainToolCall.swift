@@ -16,11 +16,11 @@ package struct PlainToolCall: Sendable {
     package let capabilities: JSON
     package let clientInfo: JSON?
 
-    private let namePlace: Range<Int>
+    let namePlace: Range<Int>
     /// `_meta` with the comma that goes with it.
-    private let metaPlace: Range<Int>
+    let metaPlace: Range<Int>
     /// Behind the last member that stays.
-    private let end: Int
+    let end: Int
 
     /// What is read of params before all of it is known.
     private struct Reading {

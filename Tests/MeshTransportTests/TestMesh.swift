@@ -24,7 +24,7 @@ final class TestMesh: Sendable {
     func first(
         listen: Bool = true, seeds: [String] = [], withRoot: Bool = false, advertise: [String] = [],
         limits: MeshLimits = MeshLimits(),
-        serve: @escaping TestNode.Serve = TestNode.echo
+        serve: @escaping TestNode.Serve = TestNode.echo, pass: @escaping TestNode.Pass = { _ in nil }
     ) throws -> TestNode {
         let root = founder.root
         return try TestNode(
@@ -35,7 +35,7 @@ final class TestMesh: Sendable {
                     guard withRoot else { throw MeshServiceError.noRoot }
                     return root
                 }),
-            listen: listen, seeds: seeds, advertise: advertise, limits: limits, serve: serve)
+            listen: listen, seeds: seeds, advertise: advertise, limits: limits, serve: serve, pass: pass)
     }
 
     /// A further node, enrolled without the ceremony of a join.
@@ -83,6 +83,7 @@ extension TestMesh {
 /// One service and what the tests want to know of it.
 final class TestNode: Sendable {
     typealias Serve = @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    typealias Pass = @Sendable (IncomingMeshCall) -> MeshPass?
 
     let service: MeshService
     let enrolment: Enrolment
@@ -97,7 +98,7 @@ final class TestNode: Sendable {
         incarnation: UInt64 = 1, storage: MeshStorage = .none,
         redialWithin: Duration = MeshLimits().redialWithin, limits: MeshLimits = MeshLimits(),
         versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
-        serve: @escaping Serve = TestNode.echo
+        serve: @escaping Serve = TestNode.echo, pass: @escaping Pass = { _ in nil }
     ) throws {
         var limits = limits
         limits.redialWithin = redialWithin
@@ -113,7 +114,7 @@ final class TestNode: Sendable {
             credentials: credentials, enrolment: enrolment, issuer: issuer, storage: storage,
             group: MultiThreadedEventLoopGroup.singleton,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            serve: serve, changed: { changes.tell($0) })
+            serve: serve, pass: pass, changed: { changes.tell($0) })
     }
 
     /// Streams of all links, calls that wait among them.

@@ -71,6 +71,21 @@ extension AccessDesk {
             namesOthers: namesOthers)
     }
 
+    /// The same of all uses of an entry, whatever the arguments; `nil`: they matter.
+    func standingView(of call: IncomingMeshCall, _ kind: EntryKind, _ name: String) -> OwnerView? {
+        // What a virtual server leads to may depend on what it sets.
+        guard call.virtualServer == nil || !namesVirtualServers else { return nil }
+        let view = ownersView(of: call)
+        guard !rules.isEmpty else { return view }
+        let standing = standing(of: view.subject)
+        guard view.decision != .open || !standing.isFree else { return view }
+        let own = ServerKey(owner: board.me, name: call.server)
+        let ruling = rules.ruling(
+            standing, .use(of: kind), target(of: own, kind, name, through: view.virtualServer))
+        guard case .settled(view.decision) = ruling else { return nil }
+        return view
+    }
+
     /// Whether it matters through which virtual server somebody comes.
     private var namesVirtualServers: Bool {
         rules.rules.contains { !$0.scope.virtualServers.isEmpty }

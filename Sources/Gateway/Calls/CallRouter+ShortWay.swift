@@ -38,6 +38,9 @@ extension CallRouter {
         if let place, let short = shortTool(settled, route, principal, place.backend, place.places) {
             return ToolPass(isGood: versions.areNow, way: .short(short))
         }
+        if place == nil, let far = farTool(settled, route, principal) {
+            return ToolPass(isGood: versions.areNow, way: .far(far))
+        }
         // What has no connection now may be one for the short way when it has.
         let connection = place.map { ($0.backend, $0.backend.connectionNumber) }
         if let connection, connection.1 == nil { return nil }
@@ -101,7 +104,7 @@ extension CallRouter {
 }
 
 /// Calls of one tool by one caller, of which has been decided what can be.
-private struct SettledCalls: Sendable {
+struct SettledCalls: Sendable {
     let binding: Binding
     let passage: AccessDesk.Passage
     let space: ResourceSpace

@@ -2,6 +2,7 @@ import Catalog
 import Composition
 import MCPModel
 import MCPTransport
+import MeshTransport
 import Policy
 import Synchronization
 
@@ -20,6 +21,8 @@ struct ForwardedCall: Sendable {
     var isRepeat = false
     /// Who really asked, where an administrator calls as somebody else.
     var assumedBy: Caller?
+    /// Of a plain call: the headers of those like it.
+    var moulds: HeaderMoulds?
 }
 
 /// The way of a call through this node: name → binding → owner → back (docs/architecture.md).
@@ -50,7 +53,7 @@ final class CallRouter: Sendable {
     let objection: @Sendable (CallRequest, ServerKey) -> CallFailure?
     /// Grows with every change of what objections by this node's own panes rest on.
     let paneVersion: @Sendable () -> UInt64
-    private let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
+    let forward: @Sendable (ForwardedCall, @escaping CallSink) -> CallHandle
 
     /// - Parameters:
     ///   - access: who may do what; `nil`: everybody everything.

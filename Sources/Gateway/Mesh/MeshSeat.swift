@@ -24,6 +24,7 @@ final class MeshSeat: Sendable {
         var listenAddress: String?
         var catalogChanged: (@Sendable (CatalogSnapshot) -> Void)?
         var serve: (@Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle)?
+        var pass: @Sendable (IncomingMeshCall) -> MeshPass? = { _ in nil }
         /// Whether the first service has started.
         var isStarted = false
         /// The join that was tried last, until one has brought this node into a mesh: tried again with the same token it is the same
@@ -63,11 +64,13 @@ final class MeshSeat: Sendable {
     /// To be called once, before ``run()``.
     func connect(
         catalogChanged: @escaping @Sendable (CatalogSnapshot) -> Void,
-        serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+        serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle,
+        pass: @escaping @Sendable (IncomingMeshCall) -> MeshPass? = { _ in nil }
     ) {
         state.withLock { state in
             state.catalogChanged = catalogChanged
             state.serve = serve
+            state.pass = pass
         }
     }
 
@@ -169,7 +172,7 @@ final class MeshSeat: Sendable {
             credentials: credentials, enrolment: identity.membership.enrolment, issuer: issuer(of: identity),
             storage: MeshDisk(database, now: { MeshClock.now() }, log: log).storage, group: EventLoops.shared,
             log: log,
-            serve: serve, changed: changed)
+            serve: serve, pass: state.withLock { $0.pass }, changed: changed)
     }
 
     /// Who each of this node's servers is for, as it is configured now: what is told of them before they have started.
@@ -238,7 +241,7 @@ final class MeshSeat: Sendable {
         let outgoing = OutgoingMeshCall(
             server: ServerKey(owner: call.owner, name: call.server), request: call.request, entry: entry,
             virtualServer: call.virtualServer, issuer: call.caller.issuer, subject: call.caller.subject,
-            isRepeat: call.isRepeat, assumedBy: call.assumedBy)
+            isRepeat: call.isRepeat, assumedBy: call.assumedBy, moulds: call.moulds)
         return service.call(outgoing, sink)
     }
 

@@ -15,6 +15,8 @@ struct OwnerDesk: Sendable {
     var recorder: CallRecorder?
     /// Answers other nodes' questions after records.
     var traces: TraceDesk?
+    /// Another for each change of what is held back.
+    var paneVersion: @Sendable () -> UInt64 = { 0 }
 
     func serve(_ call: IncomingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
         guard !call.isForNobody else {
@@ -33,11 +35,7 @@ struct OwnerDesk: Sendable {
         -> CallHandle
     {
         let node = label()
-        let named: CallSink = { event in
-            guard case .failure(var failure) = event else { return sink(event) }
-            failure.node = failure.node ?? node
-            sink(.failure(failure))
-        }
+        let named = named(sink)
         let entry = Self.entry(of: call.request)
         let asked = PeerCall(
             server: call.server, method: call.request.method, entry: entry, seen: call.entry?.hash,
@@ -69,6 +67,16 @@ struct OwnerDesk: Sendable {
             return .finished
         }
         return counted(call, view, trail, named)
+    }
+
+    /// The sink of a call whose failures say where they were said.
+    func named(_ sink: @escaping CallSink) -> CallSink {
+        let node = label()
+        return { event in
+            guard case .failure(var failure) = event else { return sink(event) }
+            failure.node = failure.node ?? node
+            sink(.failure(failure))
+        }
     }
 
     /// Here a call is counted in every case, so here limits are exact.
@@ -124,7 +132,7 @@ struct OwnerDesk: Sendable {
     }
 
     /// The request as the backend's own books know its caller.
-    private static func qualified(_ call: IncomingMeshCall) -> CallRequest {
+    static func qualified(_ call: IncomingMeshCall) -> CallRequest {
         var request = call.request
         request.caller = request.caller.qualified(by: call.principal.entryNode.description)
         return request

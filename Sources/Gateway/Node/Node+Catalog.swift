@@ -72,7 +72,7 @@ extension Node {
         }
         guard !members.isEmpty else { throw CancellationError() }
         let elapsed = ContinuousClock.now - start
-        let path = Self.callPath(to: served.withLock { $0 }, by: seat, board.snapshot)
+        let path = Self.callPath(to: served.withLock { $0 }, by: seat, board)
         members.append(("path", .array(path.map(JSON.string))))
         members.append(("milliseconds", .string("\(elapsed.milliseconds)")))
         members.append(("callId", .string(id.description)))
@@ -108,8 +108,8 @@ extension Node {
     }
 
     /// Labels of the nodes that a call crosses, this one first.
-    static func callPath(to server: ServerKey?, by seat: MeshSeat, _ snapshot: CatalogSnapshot) -> [String] {
-        let names = NodeNames(snapshot)
+    static func callPath(to server: ServerKey?, by seat: MeshSeat, _ board: CatalogBoard) -> [String] {
+        let (snapshot, names) = (board.snapshot, board.names)
         guard let owner = server?.owner, case .reachable(let route)? = snapshot.nodes[owner]?.reachability
         else { return [names[snapshot.me]] }
         let path = seat.service?.wayOfCalls(to: owner) ?? route

@@ -125,7 +125,7 @@ package final class Node: Sendable {
         let recorder = CallRecorder(
             records, values: configuration.audit.values, access: access, board: board
         ) {
-            Self.callPath(to: $0, by: seat, board.snapshot)
+            Self.callPath(to: $0, by: seat, board)
         }
         self.recorder = recorder
         let watchers = Watchers(access: access)
@@ -235,12 +235,12 @@ package final class Node: Sendable {
             tls: mcpTLS, log: log
         ) { front.handle($0) }
         secrets.onChange { seat.vaultChanged(to: $0) }
+        let owner = OwnerDesk(
+            local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access,
+            recorder: recorder, traces: TraceDesk(records, board: board, logger: log),
+            paneVersion: { glass.version })
         seat.connect(
-            catalogChanged: { assembly.meshChanged($0) },
-            serve: OwnerDesk(
-                local: local, label: label, isShared: { assembly.isShared($0, with: $1) }, access: access,
-                recorder: recorder, traces: TraceDesk(records, board: board, logger: log)
-            ).serve)
+            catalogChanged: { assembly.meshChanged($0) }, serve: owner.serve, pass: { owner.pass($0) })
     }
 
     /// Does the node's work until cancelled; then ends what it began: children, links, listeners.

@@ -158,10 +158,12 @@ final class CallRecorder: Sendable {
     }
 
     private func mould(of standing: StandingFacts) -> RecordMould {
-        standing.mould(at: board.version) {
+        let facts = standing.facts
+        let isFar = facts.end == .entry && facts.server?.owner != board.me
+        return standing.mould(at: board.version, along: isFar ? path(facts.server) : []) {
             RecordMould(
                 record(
-                    of: standing.facts, CallEnding(outcome: .ok), (0, 0), at: WallTime(milliseconds: 0),
+                    of: facts, CallEnding(outcome: .ok), (0, 0), at: WallTime(milliseconds: 0),
                     after: .zero))
         }
     }

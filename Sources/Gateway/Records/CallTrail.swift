@@ -89,16 +89,20 @@ extension CallFacts {
 /// What is known of every call of one caller to one tool, before it is made.
 final class StandingFacts: Sendable {
     let facts: CallFacts
-    /// As of the catalog's version: names of nodes may change.
-    private let mould = Mutex<(version: UInt64, mould: RecordMould)?>(nil)
+    /// As of the catalog's version and the way to the owner: names of nodes may change, and so may ways.
+    private let mould = Mutex<(version: UInt64, path: [String], mould: RecordMould)?>(nil)
 
     init(_ facts: CallFacts) { self.facts = facts }
 
     /// Used by the log's thread alone.
-    func mould(at version: UInt64, make: () -> RecordMould) -> RecordMould {
-        if let known = mould.withLock({ $0 }), known.version == version { return known.mould }
+    ///
+    /// - Parameter path: of a call to another node; of others it is always the same.
+    func mould(at version: UInt64, along path: [String], make: () -> RecordMould) -> RecordMould {
+        if let known = mould.withLock({ $0 }), known.version == version, known.path == path {
+            return known.mould
+        }
         let made = make()
-        mould.withLock { $0 = (version, made) }
+        mould.withLock { $0 = (version, path, made) }
         return made
     }
 

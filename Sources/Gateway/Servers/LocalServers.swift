@@ -67,6 +67,7 @@ final class LocalServers: Sendable {
             manifest.entries.map { (EntryName(kind: $0.kind, name: $0.name), $0.hash) },
             uniquingKeysWith: { first, _ in first })
         slots.withLock { $0[name]?.definitions = definitions }
+        changes.add(1, ordering: .releasing)
     }
 
     /// The definition behind a request's entry as it is now; `nil` where the request names none that is listed.
@@ -104,7 +105,7 @@ final class LocalServers: Sendable {
         slots.withLock { slots in slots[name].map { ($0.backend, $0.places) } }
     }
 
-    /// Grows with every server that comes, changes or goes.
+    /// Grows with every server that comes, changes, offers something else or goes.
     var version: UInt64 { changes.load(ordering: .acquiring) }
 
     /// Calls a backend of this node, within its limits.

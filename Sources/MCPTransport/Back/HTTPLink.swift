@@ -17,7 +17,7 @@ final class HTTPLink: BackendLink {
         var sessionNumber = 0
         var open: [Int: OpenRequest] = [:]
         /// Calls that went by the short way, until they are over or come here.
-        var short: [Int: ShortCall] = [:]
+        var short: [Int: any LaneUser] = [:]
         var isClosed = false
         /// Of the session's own stream.
         var ownPlace = StreamPlace()
@@ -248,7 +248,7 @@ final class HTTPLink: BackendLink {
     }
 
     /// - Returns: `false` where the link is closed.
-    func enter(_ call: ShortCall, _ number: Int) -> Bool {
+    func enter(_ call: any LaneUser, _ number: Int) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
             state.short[number] = call

@@ -1,5 +1,5 @@
 import HTTPWire
-import JSONSlice
+package import JSONSlice
 import MCPModel
 import NIOCore
 import Synchronization
@@ -42,6 +42,9 @@ package final class BackendLane: Sendable {
         // Less the 0 and the two line ends behind it.
         head = Array(buffer.readableBytesView.dropLast(5))
     }
+
+    /// ``name``, for whoever has it from elsewhere.
+    package var toolName: JSON { name }
 
     /// Takes a place among the backend's calls.
     ///

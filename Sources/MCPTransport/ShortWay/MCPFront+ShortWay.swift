@@ -16,6 +16,9 @@ extension MCPFront {
         }
         switch pass.tool.way {
         case .short(let tool): return ShortCall.begin(call, exchange, pass, tool, at: self)
+        case .far(let tool):
+            FarCall.begin(call, exchange, pass, tool, at: self)
+            return true
         case .settled(let start):
             var service = service
             service.call = start

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Only a complete result of JSON ends here. Whatever else comes, or does not come in time, is handed to the long way, which hears all
 /// that has come so far (docs/decisions/0039-the-short-way.md).
-final class ShortCall: Sendable {
+final class ShortCall: LaneUser {
     fileprivate struct State {
         var head: HTTPResponseHead?
         var body: [UInt8] = []
@@ -232,7 +232,7 @@ final class ShortCall: Sendable {
 }
 
 extension HTTPClientEvent {
-    fileprivate var isLast: Bool {
+    var isLast: Bool {
         switch self {
         case .head, .body: false
         case .end, .failed: true

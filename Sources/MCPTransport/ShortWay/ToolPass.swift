@@ -7,6 +7,8 @@ package final class ToolPass: Sendable {
     package enum Way: Sendable {
         /// To a server whose calls can go the short way.
         case short(ShortTool)
+        /// To a server of another node, over a hop of the mesh.
+        case far(FarTool)
         /// By the long way, from where all that was decided has been decided.
         case settled(@Sendable (EndpointCall, @escaping CallSink) -> CallHandle)
     }

@@ -137,7 +137,19 @@ package struct CallHeader: Hashable, Sendable, Canonical {
             subject: try decoder.text(max: WirePrincipal.textMax, "who really asked"))
     }
 
-    package func encode(to encoder: inout CanonicalEncoder) {
+    package func encode(to encoder: inout CanonicalEncoder) { _ = write(to: &encoder) }
+
+    /// Where in a header's bytes stands what is one call's alone, besides its id, which is in front.
+    struct Places: Sendable {
+        var timeLeft = 0
+        /// Behind the length of the trace.
+        var trace: Int?
+        var ticket: Int?
+    }
+
+    /// Writes it from the encoder's beginning.
+    func write(to encoder: inout CanonicalEncoder) -> Places {
+        var places = Places()
         encoder.put(call.high)
         encoder.put(call.low)
         encoder.put(owner)
@@ -152,6 +164,7 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         encoder.put(virtualServer != nil)
         if let virtualServer { encoder.put(virtualServer) }
         encoder.put(principal)
+        places.timeLeft = encoder.bytes.count
         encoder.put(timeLeftMS)
         encoder.put(bytes: client.capabilities.bytes)
         encoder.put(client.info != nil)
@@ -160,14 +173,19 @@ package struct CallHeader: Hashable, Sendable, Canonical {
         if let logLevel = client.logLevel { encoder.put(text: logLevel) }
         encoder.put(client.wantsProgress)
         encoder.put(client.traceparent != nil)
-        if let traceparent = client.traceparent { encoder.put(text: traceparent) }
+        if let traceparent = client.traceparent {
+            places.trace = encoder.bytes.count + 4
+            encoder.put(text: traceparent)
+        }
         if let ticket {
             encoder.put(client.era == .legacy)
+            places.ticket = encoder.bytes.count
             encoder.put(ticket)
             if let assumedBy {
                 encoder.put(text: assumedBy.issuer)
                 encoder.put(text: assumedBy.subject)
             }
         }
+        return places
     }
 }

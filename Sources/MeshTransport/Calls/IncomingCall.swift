@@ -1,78 +1,7 @@
-package import Catalog
-package import MCPModel
-package import Mesh
+import JSONSlice
+import MCPModel
+import Mesh
 import NIOCore
-
-/// A call that another node's caller makes to a server of this node, checked as far as the mesh goes: whose
-/// word it is, for whom, and that it is meant for this life of this node. Rules and pins are the gateway's.
-package struct IncomingMeshCall: Sendable {
-    package var server: Label
-    package var request: CallRequest
-    package var entry: CallHeader.SeenEntry?
-    package var virtualServer: Label?
-    /// Who is calling; its entry node is the peer that the link proved.
-    package var principal: WirePrincipal
-    /// What became of it at its first time is not known: only what configuration calls repeatable may run now.
-    package var isRepeat = false
-    /// `tasks/cancel` of a task that was named only in an answer which reached nobody: the mesh's own order, for its caller. It
-    /// counts unless that caller has asked after the task all the same.
-    package var isForNobody = false
-    /// Who really asked, where an administrator of the entry node calls as somebody else: that node's word, for records.
-    package var assumedBy: Caller?
-}
-
-extension WirePrincipal {
-    /// A node calling in its own name, as every member may.
-    package static func node(_ id: NodeID) -> WirePrincipal {
-        WirePrincipal(issuer: nodeIssuer, subject: id.description, entryNode: id)
-    }
-
-    package static let nodeIssuer = "node"
-}
-
-/// What the mesh checks of a call before the gateway sees it.
-enum CallAdmission {
-    /// How long a call waits for its caller's enrolment: repair between two nodes takes less than a second.
-    static let enrolmentWaitMax = Duration.seconds(2)
-    /// How often it is looked for.
-    static let enrolmentLook = Duration.milliseconds(20)
-
-    /// - Parameters:
-    ///   - roles: what the peer's enrolment lets it do; `nil` while we do not know it.
-    static func check(
-        _ header: CallHeader, from peer: NodeID, roles: Roles?, me: NodeID, incarnation: UInt64
-    ) throws(CallFailure) {
-        guard header.owner == me else {
-            throw refusal(.ownerUnreachable, "the call is for \(header.owner), this is \(me)")
-        }
-        guard header.ownerIncarnation == incarnation else {
-            throw refusal(
-                .ownerUnreachable,
-                "the call is for life \(header.ownerIncarnation) of this node, which is now in \(incarnation)"
-            )
-        }
-        guard header.principal.entryNode == peer else {
-            throw refusal(
-                .denied, "\(peer) passes on a call that came in at \(header.principal.entryNode)")
-        }
-        guard let roles else {
-            throw refusal(
-                .notConfirmed,
-                "the enrolment of \(peer) did not arrive here within \(enrolmentWaitMax); try again")
-        }
-        guard roles.contains(.member) else { throw refusal(.denied, "\(peer) is no member") }
-        guard roles.contains(.entry) || header.principal == .node(peer) else {
-            throw refusal(
-                .denied, "\(peer) has no role entry, so it may not call for others",
-                hint: "enrol it with `martlet mesh token --role member --role entry`")
-        }
-    }
-
-    /// Nothing of the call was done: it may go to another replica.
-    private static func refusal(_ reason: Reason, _ detail: String, hint: String? = nil) -> CallFailure {
-        CallFailure(reason, detail, hint: hint, isUnsent: true)
-    }
-}
 
 /// What all calls of one link hold together of params that are not whole yet.
 ///
@@ -108,6 +37,8 @@ final class IncomingCall {
     }
 
     private let header: CallHeader
+    /// Where calls with such a header can go the short way.
+    private let pass: MeshPass?
     /// `nil`: a peer of version 1, whose calls end with their streams.
     private let caller: CallJournal.Caller?
     private let nodeName: String
@@ -124,12 +55,16 @@ final class IncomingCall {
     private var bytesHeld = 0
     private var paramsDeadline: Scheduled<Void>?
     private var keepsItself: IncomingCall?
+    /// Takes note of what a call that goes the general way has shown.
+    private let learn: (IncomingMeshCall) -> Void
 
     init(
-        _ header: CallHeader, from caller: CallJournal.Caller?, on stream: LinkStream,
-        within budget: ParamsBudget, hub: MeshHub
+        _ header: CallHeader, _ pass: MeshPass?, from caller: CallJournal.Caller?, on stream: LinkStream,
+        within budget: ParamsBudget, hub: MeshHub, learn: @escaping (IncomingMeshCall) -> Void
     ) {
+        self.learn = learn
         self.header = header
+        self.pass = pass
         self.caller = caller
         self.budget = budget
         self.stream = stream
@@ -140,11 +75,17 @@ final class IncomingCall {
 
     func start() {
         keepsItself = self  // until the call is over: nothing else holds it
+        // Most params come with their header, and are here before this turn of the loop is over.
+        loop.assumeIsolated().execute { [weak self] in self?.limitReading() }
+        if let stream { listen(on: stream) }
+    }
+
+    private func limitReading() {
+        guard case .reading = phase else { return }
         let wait = min(Self.paramsMax, .milliseconds(Int64(header.timeLeftMS)))
         paramsDeadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in
             self?.giveUp(.deadlineExceeded, "the params of the call did not arrive within \(wait)")
         }
-        if let stream { listen(on: stream) }
     }
 
     /// Answers a call that goes no further.
@@ -194,15 +135,7 @@ final class IncomingCall {
             }
             guard case .params(let params) = record else { throw WireError.invalid("the first record") }
             assembled()
-            admit(
-                IncomingMeshCall(
-                    server: header.server,
-                    request: CallRequest(
-                        id: header.call, method: header.method, params: params, client: header.client,
-                        caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
-                        timeLeft: .milliseconds(Int64(header.timeLeftMS))),
-                    entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
-                    isRepeat: header.ticket?.isRepeat ?? false, assumedBy: header.assumedBy))
+            admit(params)
         } catch {
             giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
         }
@@ -252,7 +185,7 @@ final class IncomingCall {
             CallFailure(reason, detail, node: nodeName, callID: header.call, isUnsent: isUnsent), on: stream)
     }
 
-    private func admit(_ call: IncomingMeshCall) {
+    private func admit(_ params: JSON) {
         guard let hub else { return end() }
         if let caller, let ticket = header.ticket {
             do throws(CallJournal.Refusal) {
@@ -264,13 +197,40 @@ final class IncomingCall {
                 return giveUp(.limited, "\(error); it was not run", isUnsent: error == .full)
             }
         }
+        phase = .running
+        if let pass, start(params, by: pass) { return }
+        let call = IncomingMeshCall(
+            server: header.server,
+            request: CallRequest(
+                id: header.call, method: header.method, params: params, client: header.client,
+                caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
+                timeLeft: .milliseconds(Int64(header.timeLeftMS))),
+            entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
+            isRepeat: header.ticket?.isRepeat ?? false, assumedBy: header.assumedBy)
+        if pass == nil { learn(call) }
         dispatch(call, hub.setup.serve)
+    }
+
+    /// - Returns: whether it goes the short way.
+    private func start(_ params: JSON, by pass: MeshPass) -> Bool {
+        let loop = loop
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let call = MeshPass.Call(
+            id: header.call, params: params, timeLeft: .milliseconds(Int64(header.timeLeftMS)), loop: loop)
+        let handle = pass.start(call) { answer in
+            switch answer {
+            case .plain(let result): bound.value.answer(plain: result)
+            case .event(let event): loop.executeNow { bound.value.answer(event) }
+            }
+        }
+        guard let handle else { return false }
+        if case .running = phase { self.handle = handle }
+        return true
     }
 
     private func dispatch(
         _ call: IncomingMeshCall, _ serve: @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
     ) {
-        phase = .running
         let loop = loop
         // Only ever taken out of its wrapping on the loop that it came from.
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -282,6 +242,14 @@ final class IncomingCall {
             }
         }
         if case .running = phase { self.handle = handle }
+    }
+
+    /// A complete result, on the loop, of a call that went the short way.
+    private func answer(plain result: JSON) {
+        guard case .running = phase, result.bytes.count <= RecordAssembler.recordMax else {
+            return answer(.result(result))
+        }
+        deliver(.result(result), naming: nil)
     }
 
     private func answer(_ event: CallEvent) {
@@ -306,6 +274,10 @@ final class IncomingCall {
             stream?.send(CallRecord(event))
             return
         }
+        deliver(event, naming: task)
+    }
+
+    private func deliver(_ event: CallEvent, naming task: AnsweredTask?) {
         let stream = stream
         if let key, let hub {
             hub.journal.ended(key, event, naming: task, at: hub.setup.now())

@@ -18,12 +18,15 @@ package struct OutgoingMeshCall: Sendable {
     package var isRepeat: Bool
     /// Who really asked, where an administrator calls as somebody else.
     package var assumedBy: Caller?
+    /// Of a plain call, which begins the trace that it belongs to: the headers of those like it.
+    package var moulds: HeaderMoulds?
 
     package init(
         server: ServerKey, request: CallRequest, entry: CallHeader.SeenEntry? = nil,
         virtualServer: Label? = nil, issuer: String, subject: String, isRepeat: Bool = false,
-        assumedBy: Caller? = nil
+        assumedBy: Caller? = nil, moulds: HeaderMoulds? = nil
     ) {
+        self.moulds = moulds
         self.assumedBy = assumedBy
         self.server = server
         self.request = request
@@ -135,16 +138,28 @@ final class OutgoingCall {
         guard let hub, let hello = link.hello else { return }
         let isNumbered = link.version >= ProtocolVersion.asks
         if isNumbered { number = hub.nextCallNumber(to: owner) }
-        let header = CallHeader(
-            call: id, owner: hello.node, ownerIncarnation: hello.incarnation,
-            server: call.server.name, entry: call.entry, method: call.request.method,
-            virtualServer: call.virtualServer,
-            principal: WirePrincipal(
-                issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
-            timeLeftMS: UInt32(clamping: Int(timeLeft / .milliseconds(1))), client: call.request.client,
-            ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil,
-            assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
-        guard let stream = open(.call, header.canonicalBytes, on: link) else { return }
+        let timeLeftMS = UInt32(clamping: Int(timeLeft / .milliseconds(1)))
+        let header = { [call, number] in
+            var client = call.request.client
+            if call.moulds != nil {
+                client.traceparent = TraceContext(begunBy: call.request.id).traceparent
+            }
+            return CallHeader(
+                call: id, owner: hello.node, ownerIncarnation: hello.incarnation,
+                server: call.server.name, entry: call.entry, method: call.request.method,
+                virtualServer: call.virtualServer,
+                principal: WirePrincipal(
+                    issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
+                timeLeftMS: timeLeftMS, client: client,
+                ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil,
+                assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
+        }
+        let bytes =
+            isNumbered && !isRepeat && id == call.request.id
+            ? call.moulds?.bytes(
+                of: CallHeaderMould.Cast(call: id, number: number, timeLeftMS: timeLeftMS),
+                call, for: hello, from: hub.setup.me, header: header) : nil
+        guard let stream = open(.call, bytes ?? header().canonicalBytes, on: link) else { return }
         stream.send(CallRecord.params(call.request.params))
         if !isNumbered { stream.finish() }
     }

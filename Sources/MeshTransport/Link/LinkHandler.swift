@@ -58,6 +58,8 @@ final class LinkHandler: ChannelDuplexHandler {
     private(set) var upSince: Instant?
     private(set) var streams: StreamMultiplexer?
     let paramsBudget = ParamsBudget()
+    /// Calls like those that came before.
+    var knownCalls = KnownCalls()
 
     init(_ setup: LinkSetup, owner: any LinkOwner) {
         self.setup = setup

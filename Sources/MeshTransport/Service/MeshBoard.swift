@@ -67,6 +67,9 @@ final class MeshBoard: Sendable {
         content.withLock { $0.revocations.objection(toIssuer: issuer) }.map { MeshCore.describe($0) }
     }
 
+    /// What a node may do; `nil` while it is not known.
+    func roles(of node: NodeID) -> Roles? { content.withLock { $0.snapshot.nodes[node]?.roles } }
+
     func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
 
     func write(_ body: (inout Content) -> Void) { content.withLock { body(&$0) } }

@@ -152,21 +152,26 @@ extension MeshHub {
 
     func callArrived(_ stream: LinkStream, header bytes: [UInt8], on link: LinkHandler) {
         guard let peer = link.peer else { return stream.reset(.protocolError) }
+        let deadline = setup.now() + CallAdmission.enrolmentWaitMax
+        if let (known, cast) = link.knownCalls.find(bytes) {
+            return admit(
+                stream, known.mould.header(of: cast), known.pass, from: peer, on: link, until: deadline)
+        }
         let header: CallHeader
         do {
             header = try CallHeader(canonical: bytes)
         } catch {
             return stream.reset(.protocolError, "the call's header cannot be read: \(error)")
         }
-        admit(stream, header, from: peer, on: link, until: setup.now() + CallAdmission.enrolmentWaitMax)
+        admit(stream, header, nil, from: peer, on: link, until: deadline)
     }
 
     /// A new node's first call can be here before its enrolment: that comes with the documents of this link, or of
     /// another, so the call waits for it. What its caller sends meanwhile stays within the credit of its stream, and of
     /// streams a link has ``StreamMultiplexer/streamsMax``.
     private func admit(
-        _ stream: LinkStream, _ header: CallHeader, from peer: NodeID, on link: LinkHandler,
-        until deadline: Instant
+        _ stream: LinkStream, _ header: CallHeader, _ pass: MeshPass?, from peer: NodeID,
+        on link: LinkHandler, until deadline: Instant
     ) {
         guard !stream.isOver else { return }
         guard !isStopping else {
@@ -176,13 +181,13 @@ extension MeshHub {
                     node: setup.name,
                     callID: header.call, isUnsent: true), on: stream)
         }
-        let roles = board.node(peer)?.roles
+        let roles = board.roles(of: peer)
         if roles == nil, setup.now() < deadline {
             // The loop itself keeps what waits; a link that ends breaks its streams, and the next look ends the wait.
             _ = loop.assumeIsolated().scheduleTask(in: TimeAmount(CallAdmission.enrolmentLook)) {
                 [weak self, weak link] in
                 guard let self, let link else { return }
-                self.admit(stream, header, from: peer, on: link, until: deadline)
+                self.admit(stream, header, pass, from: peer, on: link, until: deadline)
             }
             return
         }
@@ -201,6 +206,11 @@ extension MeshHub {
         guard (caller != nil) == (header.ticket != nil) else {
             return stream.reset(.protocolError, "a call is numbered from version \(ProtocolVersion.asks) on")
         }
-        IncomingCall(header, from: caller, on: stream, within: link.paramsBudget, hub: self).start()
+        IncomingCall(
+            header, pass, from: caller, on: stream, within: link.paramsBudget, hub: self
+        ) { [weak self, weak link] call in
+            guard let self, let link else { return }
+            link.knownCalls.learn(header) { self.setup.pass(call) }
+        }.start()
     }
 }

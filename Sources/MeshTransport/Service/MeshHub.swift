@@ -15,6 +15,8 @@ struct HubSetup: Sendable {
     var isIssuer: Bool
     var tls: LinkTLS
     var serve: @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle
+    /// The short way of calls like one; `nil`: there is none.
+    var pass: @Sendable (IncomingMeshCall) -> MeshPass?
     var now: @Sendable () -> Instant
     var log: Logger
 }
@@ -218,8 +220,14 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
 
     /// A direct link to a peer: of several, the newest that is not about to go.
     func directLink(to peer: NodeID) -> LinkHandler? {
-        let all = (byPeer[peer] ?? []).compactMap { links[$0] }
-        return all.last { $0.retiresBy == nil } ?? all.last
+        guard let ids = byPeer[peer] else { return nil }
+        var retiring: LinkHandler?
+        for id in ids.reversed() {
+            guard let link = links[id] else { continue }
+            if link.retiresBy == nil { return link }
+            retiring = retiring ?? link
+        }
+        return retiring
     }
 
     var directPeers: Set<NodeID> { Set(byPeer.keys) }

@@ -46,11 +46,13 @@ package actor MeshService {
     ///   - enrolment: this node's own; must be for `credentials`' node key.
     ///   - issuer: what enrols others, on nodes with the role issuer.
     ///   - serve: runs a call that came from the mesh; called on the mesh's loop, must not block.
+    ///   - pass: the short way of calls like one; on the same loop.
     ///   - changed: told of each new snapshot, from any thread.
     package init(
         _ configuration: MeshServiceConfiguration, credentials: NodeCredentials, enrolment: Enrolment,
         issuer: IssuerCredentials? = nil, storage: MeshStorage, group: any EventLoopGroup, log: Logger,
         serve: @escaping @Sendable (IncomingMeshCall, @escaping CallSink) -> CallHandle,
+        pass: @escaping @Sendable (IncomingMeshCall) -> MeshPass? = { _ in nil },
         changed: @escaping @Sendable (CatalogSnapshot) -> Void = { _ in }
     ) throws {
         guard enrolment.node == credentials.signer.key else {
@@ -89,7 +91,7 @@ package actor MeshService {
             HubSetup(
                 me: me.id, mesh: credentials.mesh, name: enrolment.label.text, relays: configuration.relays,
                 isIssuer: issuer != nil, tls: try LinkTLS(credentials: credentials, verifier: verifier),
-                serve: serve, now: now, log: log),
+                serve: serve, pass: pass, now: now, log: log),
             node: me, loop: loop, board: board, inlet: inlet)
         admission = issuer.map { AdmissionOffice($0, trust: credentials.trust, signer: credentials.signer) }
     }

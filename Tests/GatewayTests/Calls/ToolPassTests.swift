@@ -48,24 +48,37 @@ struct ToolPassTests {
         }
     }
 
-    private func settled(_ pass: ToolPass?) -> (@Sendable (EndpointCall, @escaping CallSink) -> CallHandle)? {
-        if case .settled(let start)? = pass?.way { start } else { nil }
+    private func far(_ pass: ToolPass?) -> FarTool? {
+        if case .far(let tool)? = pass?.way { tool } else { nil }
     }
 
-    @Test func `a call that is settled reaches the other node as one that is not`() throws {
+    @Test func `a plain call reaches the other node as one that is not`() throws {
         let router = try router(Self.rules)
-        let start = try #require(settled(router.toolPass(.all, Self.alice, "there--desk__pay")))
+        let tool = try #require(far(router.toolPass(.all, Self.alice, "there--desk__pay")))
+        let order = FarTool.Order(
+            id: .random(), params: ["name": "pay", "arguments": ["amount": 5]], capabilities: [:],
+            clientInfo: nil)
         let call = EndpointCall(
             endpoint: .all, principal: Self.alice, method: Method.toolsCall,
             params: ["name": "there--desk__pay", "arguments": ["amount": 5]], client: ClientFacts())
         let (one, other) = (Heard(), Heard())
-        _ = start(call, one.sink)
+        _ = tool.send(order, one.sink)
         _ = router.call(call, other.sink)
         #expect(one.result != nil && one.result == other.result)
         let sent = forwarded.values
         #expect(sent.count == 2)
         #expect(sent[0].request.params == sent[1].request.params && sent[0].hash == sent[1].hash)
         #expect(sent[0].server == "desk" && sent[0].caller == Self.alice.caller)
+        #expect(sent[0].request.id == order.id && tool.name.text == "\"pay\"")
+        // Its own trace is written where the header is.
+        #expect(sent[0].moulds != nil && sent[1].moulds == nil)
+    }
+
+    @Test func `who asks as somebody else is decided on each time, or at least made whole each time`() throws
+    {
+        var assumed = Self.alice
+        assumed.assumedBy = Caller(issuer: "local", subject: "admin")
+        #expect(far(try router(Self.rules).toolPass(.all, assumed, "there--desk__pay")) == nil)
     }
 
     @Test func `what depends on arguments, or is refused, is decided each time`() throws {

@@ -111,3 +111,54 @@ struct OwnerDeskTests {
         #expect(heard.failure?.reason == .backendUnavailable)
     }
 }
+
+/// For which calls of other nodes nothing is decided beforehand (docs/decisions/0040-the-short-way-over-a-hop.md).
+struct OwnerPassTests {
+    private let local = LocalServers()
+    private let board = CatalogBoard(me: .here, nameLengthMax: 50)
+
+    init() throws {
+        local.put("press", StillBackend.make("press"), concurrency: 1)
+        local.put(
+            Manifest(entries: try .tools("stamp"), instructions: nil, capabilities: [:], serverInfo: [:]),
+            of: "press")
+    }
+
+    private func call() throws -> IncomingMeshCall {
+        IncomingMeshCall(
+            server: "press",
+            request: CallRequest(
+                id: CallID(high: 1, low: 2), method: Method.toolsCall,
+                params: ["name": "stamp", "arguments": ["amount": 1]], client: ClientFacts(),
+                caller: Caller(issuer: "key", subject: "bob"), timeLeft: .seconds(5)),
+            entry: CallHeader.SeenEntry(kind: .tool, hash: try #require([Entry].tools("stamp").first).hash),
+            principal: WirePrincipal(issuer: "key", subject: "bob", entryNode: .there))
+    }
+
+    @Test func `a server without a connection has none to give`() throws {
+        let desk = OwnerDesk(
+            local: local, label: { "here" }, isShared: { _, _ in true }, access: AccessDesk(board: board))
+        #expect(desk.pass(try call()) == nil)
+    }
+
+    @Test func `where arguments decide, what may be done is not settled`() throws {
+        let rules = """
+            access:
+              rules:
+                - {name: bob, allow: [call], who: ["key:bob"], entries: [stamp], when: {argument: /amount, below: 100}}
+            """
+        let access = try AccessDeskTests.desk(rules, board)
+        #expect(access.standingView(of: try call(), .tool, "stamp") == nil)
+        let open = AccessDesk(board: board)
+        let view = try #require(open.standingView(of: try call(), .tool, "stamp"))
+        #expect(view.decision == .open && view.isSeen)
+    }
+
+    @Test func `another list of what a server offers is the end of every pass`() throws {
+        let before = local.version
+        local.put(
+            Manifest(entries: try .tools("press"), instructions: nil, capabilities: [:], serverInfo: [:]),
+            of: "press")
+        #expect(local.version > before)
+    }
+}

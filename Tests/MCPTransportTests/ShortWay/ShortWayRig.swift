@@ -21,7 +21,7 @@ struct ShortWayRig {
     }
 
     /// One loop, so that each request goes over the connection of the one before.
-    private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     let front: FrontRig
     let backend: Backend
@@ -52,7 +52,7 @@ struct ShortWayRig {
     }
 
     static func with(
-        limits: BackendLimits = BackendRig.limits,
+        limits: BackendLimits = BackendRig.limits, isFar: Bool = false,
         _ serve: @escaping @Sendable (_ tool: String, _ id: JSON, HTTPExchange) -> Void,
         _ body: (ShortWayRig) async throws -> Void
     ) async throws {
@@ -65,7 +65,7 @@ struct ShortWayRig {
         try await BackendRig.with(.http(url: url, headers: []), limits: limits) { rig in
             _ = try await rig.listing()
             let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Goodness())
-            let service = service(over: rig.backend, places, ends, isGood)
+            let service = service(over: rig.backend, places, ends, isGood, isFar: isFar)
             let alive = Alive()
             try await FrontRig.with(service, admits: { alive.add($0) }) { front in
                 let client = HTTPClient(group: loop)
@@ -99,7 +99,7 @@ struct ShortWayRig {
     }
 
     private static func service(
-        over backend: Backend, _ places: CallPlaces, _ ends: Ends, _ isGood: Goodness
+        over backend: Backend, _ places: CallPlaces, _ ends: Ends, _ isGood: Goodness, isFar: Bool
     ) -> MCPService {
         let timeout = Duration.seconds(20)
         let request = { @Sendable (id: CallID, call: EndpointCall) in
@@ -128,6 +128,12 @@ struct ShortWayRig {
             },
             toolPass: { _, _, tool in
                 guard let lane = backend.lane(toTool: tool) else { return nil }
+                if isFar {
+                    let far = FarWay.tool(
+                        named: tool, behind: OwnersEnd(backend, lane, places, on: loop, within: timeout), ends
+                    )
+                    return ToolPass(isGood: { isGood.now }, way: .far(far))
+                }
                 let short = ShortTool(
                     lane: lane, places: places, callMax: timeout, outward: nil,
                     ended: { ends.add($0) },

@@ -21,7 +21,7 @@ struct ShortWayTests {
         var isPlain: Bool { [.text, .failed, .link, .named, .chunked].contains(self) }
     }
 
-    private static func serve(_ tool: String, _ id: JSON, _ exchange: HTTPExchange) {
+    static func serve(_ tool: String, _ id: JSON, _ exchange: HTTPExchange) {
         let json = [("Content-Type", "application/json")]
         func raw(_ text: String, status: Int = 200, headers: [(String, String)]? = nil) {
             exchange.respond(status: status, headers: headers ?? json, body: Array(text.utf8))

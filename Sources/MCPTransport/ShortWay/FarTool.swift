@@ -1,0 +1,56 @@
+package import JSONSlice
+package import MCPModel
+
+/// A tool of another node's server whose plain calls can be given to the mesh with nothing decided or made for each
+/// (docs/decisions/0040-the-short-way-over-a-hop.md).
+package struct FarTool: Sendable {
+    /// What is one call's alone.
+    package struct Order: Sendable {
+        package var id: CallID
+        /// As the owner gets them.
+        package var params: JSON
+        package var capabilities: JSON
+        package var clientInfo: JSON?
+
+        package init(id: CallID, params: JSON, capabilities: JSON, clientInfo: JSON?) {
+            self.id = id
+            self.params = params
+            self.capabilities = capabilities
+            self.clientInfo = clientInfo
+        }
+    }
+
+    /// A call that turned out to be out of the ordinary, and goes on by the general way.
+    package struct Carried: Sendable {
+        package let id: CallID
+        package let start: ContinuousClock.Instant
+        /// To be called once: has all events told, those that have come first.
+        package let adopt: @Sendable (@escaping CallSink) -> CallHandle
+    }
+
+    /// The owner's own name of the tool, as a JSON string.
+    package var name: JSON
+    /// How the endpoint shows the URIs in a result; `nil`: as they are.
+    package var outward: (@Sendable (JSON) -> JSON)?
+    /// Called once for each call, when it goes out.
+    package var begun: @Sendable () -> Void
+    /// Called once for each call that was not carried on, when it is over: records it.
+    package var ended: @Sendable (ShortTool.End) -> Void
+    /// Gives a call to the mesh. The sink may be called before this returns, and on any thread.
+    package var send: @Sendable (Order, @escaping CallSink) -> CallHandle
+    package var carryOn: @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
+
+    package init(
+        name: JSON, outward: (@Sendable (JSON) -> JSON)?, begun: @escaping @Sendable () -> Void,
+        ended: @escaping @Sendable (ShortTool.End) -> Void,
+        send: @escaping @Sendable (Order, @escaping CallSink) -> CallHandle,
+        carryOn: @escaping @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
+    ) {
+        self.name = name
+        self.outward = outward
+        self.begun = begun
+        self.ended = ended
+        self.send = send
+        self.carryOn = carryOn
+    }
+}
