@@ -49,6 +49,12 @@ extension CallRouter {
             way: .settled { [self] in start($0, settled, $1) })
     }
 
+    /// Whether what is shown to principals at endpoints is the same as now.
+    func unchanged() -> @Sendable () -> Bool {
+        let (versions, node) = (Versions(of: self), label())
+        return { [label] in versions.areNow() && label() == node }
+    }
+
     /// What decisions rest on, by number.
     private struct Versions: Sendable {
         let areNow: @Sendable () -> Bool

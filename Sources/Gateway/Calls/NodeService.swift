@@ -50,7 +50,8 @@ enum NodeService {
                 let isOwn = view.isSearched && SearchTools.Name(rawValue: tool) != nil
                 return isOwn ? .forbidden : view.taskSupport(ofTool: tool)
             },
-            toolPass: { router.toolPass($0, $1, $2) })
+            toolPass: { router.toolPass($0, $1, $2) },
+            unchanged: { router.unchanged() })
     }
 
     private static func serverInfo(of endpoint: EndpointName, title: String?, node: String) -> JSON {

@@ -17,16 +17,21 @@ extension MCPFront {
         }
         guard let session = session(of: exchange, visit) else { return }
         let answer = SessionAnswer(exchange, session.streams)
-        guard case .request = message else {
+        guard case .request(_, let method, _) = message else {
             session.dialogue.receive(message) { _ in }
             return answer.finishEmpty()
         }
+        // Before anything is looked up: what changes from there on ends what is learnt.
+        let isUnchanged = EntryListKind(method: method) == nil ? nil : service.unchanged()
         // A client that goes away has not cancelled: the call goes on.
-        session.dialogue.receive(message, canAsk: answer.mayStream) { output in
+        session.dialogue.receive(message, canAsk: answer.mayStream) { [self] output in
             switch output {
             case .message(let message): answer.send(message)
             case .answer(let message): answer.finish(message)
-            case .list(let id, let result): answer.finish(id, result)
+            case .list(let id, let result):
+                learnList(
+                    result, exchange, visit, isUnchanged, in: exchange.headers.first(Self.sessionHeader))
+                answer.finish(id, result)
             case .none: answer.finishSilently()
             }
         }

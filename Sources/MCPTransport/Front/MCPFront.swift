@@ -81,7 +81,7 @@ package final class MCPFront: Sendable {
 
     /// Takes one request; Host and Origin were checked by the listener.
     package func handle(_ exchange: HTTPExchange) {
-        if takesShortWay(exchange) { return }
+        if answersKnownList(exchange) || takesShortWay(exchange) { return }
         guard var route = Route(path: exchange.path) else {
             return exchange.refuse(404, "nothing is here; the endpoints are /mcp and /servers/NAME/mcp")
         }
@@ -256,11 +256,15 @@ package final class MCPFront: Sendable {
         let dialogue = ModernDialogue(
             service: service, endpoint: visit.endpoint, principal: visit.principal,
             limits: limits)
-        let running = dialogue.serve(request, description: description) { output in
+        // Before anything is looked up: what changes from there on ends what is learnt.
+        let isUnchanged = EntryListKind(method: request.method) == nil ? nil : service.unchanged()
+        let running = dialogue.serve(request, description: description) { [self] output in
             switch output {
             case .notification(let message): answer.send(message)
             case .answer(let message, let status): answer.finish(message, status: status)
-            case .list(let id, let result): answer.finish(id, result)
+            case .list(let id, let result):
+                learnList(result, exchange, visit, isUnchanged)
+                answer.finish(id, result)
             }
         }
         // The one sign by which a client of this revision cancels.

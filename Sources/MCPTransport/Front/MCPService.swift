@@ -28,6 +28,9 @@ package struct MCPService: Sendable {
     /// The short way for this caller's plain calls of a tool; `nil`: they all go the long way.
     package var toolPass: @Sendable (EndpointName, Principal, _ tool: String) -> ToolPass?
 
+    /// Whether ``list`` and ``describe`` say the same as now, as a question for later that costs next to nothing; `nil`: nobody can tell.
+    package var unchanged: @Sendable () -> (@Sendable () -> Bool)?
+
     package init(
         door: FrontDoor,
         describe: @escaping @Sendable (EndpointName, Principal) -> EndpointDescription?,
@@ -52,7 +55,8 @@ package struct MCPService: Sendable {
         },
         toolPass: @escaping @Sendable (EndpointName, Principal, _ tool: String) -> ToolPass? = { _, _, _ in
             nil
-        }
+        },
+        unchanged: @escaping @Sendable () -> (@Sendable () -> Bool)? = { nil }
     ) {
         self.door = door
         self.describe = describe
@@ -63,6 +67,7 @@ package struct MCPService: Sendable {
         self.definition = definition
         self.taskSupport = taskSupport
         self.toolPass = toolPass
+        self.unchanged = unchanged
     }
 }
 

@@ -15,33 +15,48 @@ package final class WrittenPage: Sendable {
         case legacy(ProtocolRevision, tellsOfTasks: Bool)
     }
 
-    private struct Written {
-        /// It stands in the result, and is its endpoint's, which may come to be called otherwise.
-        let serverInfo: JSON?
-        let bytes: ByteBuffer
-    }
-
     private let room: WrittenRoom
-    private let written = Mutex<[Form: Written]>([:])
+    private let written = Mutex<[Form: WrittenResult]>([:])
 
     package init(_ room: WrittenRoom) { self.room = room }
 
     deinit {
-        for written in written.withLock({ $0.values }) { room.giveBack(written.bytes.readableBytes) }
+        for written in written.withLock({ $0.values }) { room.giveBack(written.count) }
     }
 
     /// - Parameter make: makes the result; called where it is not kept yet, or there is no room to.
     func result(_ form: Form, _ serverInfo: JSON? = nil, make: @escaping @Sendable () -> JSON) -> ListResult {
         let known = written.withLock { $0[form] }
-        if let known, known.serverInfo == serverInfo { return ListResult(written: known.bytes, make: make) }
+        if let known, known.serverInfo == serverInfo { return ListResult(written: known, make: make) }
         let made = make()
-        let count = made.bytes.count
-        guard room.take(count) else { return ListResult(written: nil, make: { made }) }
-        let fresh = Written(serverInfo: serverInfo, bytes: ByteBuffer(bytes: made.bytes))
+        let fresh = WrittenResult(made, serverInfo)
+        guard room.take(fresh.count) else { return ListResult(written: nil, make: { made }) }
         let former = written.withLock { $0.updateValue(fresh, forKey: form) }
-        room.giveBack(former?.bytes.readableBytes ?? 0)
-        return ListResult(written: fresh.bytes, make: { made })
+        room.giveBack(former?.count ?? 0)
+        return ListResult(written: fresh, make: { made })
     }
+}
+
+/// The result of a request for a list in one form, as all who ask get it.
+///
+/// Its page alone holds it for longer than an answer takes: what else knows of it lets it go.
+final class WrittenResult: Sendable {
+    /// It stands in the result, and is its endpoint's, which may come to be called otherwise.
+    let serverInfo: JSON?
+    /// With what ends the response.
+    let bytes: ByteBuffer
+
+    init(_ result: JSON, _ serverInfo: JSON?) {
+        self.serverInfo = serverInfo
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(result.bytes.count + 1)
+        bytes.writeBytes(result.bytes)
+        // As ``RPCMessage/aroundResult(of:)`` ends it.
+        bytes.writeInteger(UInt8(ascii: "}"))
+        self.bytes = bytes
+    }
+
+    var count: Int { bytes.readableBytes }
 }
 
 /// Bounds what all written pages of a node take together; what finds no room is written for each request.
@@ -69,10 +84,10 @@ package final class WrittenRoom: Sendable {
 /// The result of a request for a list, on its way out.
 struct ListResult: Sendable {
     /// `nil`: nobody keeps it.
-    let written: ByteBuffer?
+    let written: WrittenResult?
     private let make: @Sendable () -> JSON
 
-    init(written: ByteBuffer?, make: @escaping @Sendable () -> JSON) {
+    init(written: WrittenResult?, make: @escaping @Sendable () -> JSON) {
         self.written = written
         self.make = make
     }
@@ -83,7 +98,6 @@ struct ListResult: Sendable {
     /// The response as the body of an answer.
     func body(_ id: RPCID) -> HTTPBody {
         guard let written else { return HTTPBody(Array(message(id).bytes)) }
-        let (head, tail) = RPCMessage.aroundResult(of: id)
-        return HTTPBody(head, written, tail)
+        return HTTPBody(RPCMessage.aroundResult(of: id).head, written.bytes)
     }
 }

@@ -96,6 +96,16 @@ package final class HTTPExchange: Sendable {
         place.connection.value.respond(serial, json: pieces)
     }
 
+    /// The answer 200 with the response to a request for a list. On the exchange's own loop only.
+    ///
+    /// - Parameters:
+    ///   - result: shared with others, with what ends the response.
+    ///   - id: of the request, as it came.
+    func respond(result: ByteBuffer, to id: ArraySlice<UInt8>) {
+        guard markOver() else { return }
+        place.connection.value.respond(serial, result: result, to: id)
+    }
+
     private func markOver() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }
 
     private func onLoop(_ body: @escaping @Sendable (HTTPServerConnection) -> Void) {

@@ -83,7 +83,7 @@ extension HTTPServerConnection {
         if exchange.stream == nil { refuse(.unanswered) } else { close() }
     }
 
-    private func open(_ serial: UInt64) -> OpenExchange? {
+    func open(_ serial: UInt64) -> OpenExchange? {
         if case .exchange(let exchange) = phase, exchange.serial == serial { exchange } else { nil }
     }
 }

@@ -142,6 +142,25 @@ struct ToolPassTests {
         #expect(shelf.pass(.all, Self.alice, "one") { nil } === one)
     }
 
+    @Test func `what is shown counts as changed by another snapshot, another pane, another name of the node`()
+        throws
+    {
+        let panes = Box<UInt64>()
+        let names = Box<String>()
+        let router = CallRouter(
+            board: board, local: local, label: { names.values.last ?? "here" },
+            paneVersion: { UInt64(panes.values.count) }
+        ) { _, _ in .finished }
+        for change in [
+            { board.publish(try Self.snapshot("pay")) }, { panes.add(1) }, { names.add("there") },
+        ] as [() throws -> Void] {
+            let isUnchanged = router.unchanged()
+            #expect(isUnchanged())
+            try change()
+            #expect(!isUnchanged())
+        }
+    }
+
     @Test func `a panes' keeper counts every change`() {
         let glass = Glass(board: board)
         var seen = [glass.version]
