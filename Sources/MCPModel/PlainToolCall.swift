@@ -34,9 +34,10 @@ package struct PlainToolCall: Sendable {
         var isPlain = true
     }
 
+    /// - Parameter client: who calls in a session, and said there what else each call says of its client; such a call has no `_meta`.
     /// - Returns: `nil` for anything else.
     /// - Complexity: O(bytes)
-    package init?(_ document: JSON) {
+    package init?(_ document: JSON, inSessionOf client: ClientFacts? = nil) {
         var (id, params): (JSON?, JSON?)
         var (isVersion, isCall, isPlain) = (false, false, true)
         document.forEachMember { key, value in
@@ -68,9 +69,13 @@ package struct PlainToolCall: Sendable {
             }
             reading.lastEnd = place.whole.upperBound
         }
-        guard reading.isPlain, let namePlace = reading.name, let metaPlace = reading.meta,
-            let meta = Meta(params.value(at: metaPlace))
-        else { return nil }
+        let meta: Meta? =
+            if let place = reading.meta {
+                client == nil ? Meta(params.value(at: place)) : nil
+            } else {
+                client.map { Meta($0) }
+            }
+        guard reading.isPlain, let namePlace = reading.name, let meta else { return nil }
         let name = params.value(at: namePlace)
         guard name.kind == .string, !name.bytes.contains(UInt8(ascii: "\\")) else { return nil }
         self.id = id
@@ -82,8 +87,10 @@ package struct PlainToolCall: Sendable {
         self.namePlace = namePlace.value
         // As ``JSON/removing(where:)`` would: behind a member that stays, the comma before goes; in front of all, the comma after.
         self.metaPlace =
-            reading.endBeforeMeta.map { $0..<metaPlace.whole.upperBound }
-            ?? metaPlace.whole.lowerBound..<(reading.startBehindMeta ?? metaPlace.whole.upperBound)
+            reading.meta.map { place in
+                reading.endBeforeMeta.map { $0..<place.whole.upperBound }
+                    ?? place.whole.lowerBound..<(reading.startBehindMeta ?? place.whole.upperBound)
+            } ?? reading.lastEnd..<reading.lastEnd
         end = reading.lastEnd
     }
 
@@ -91,6 +98,11 @@ package struct PlainToolCall: Sendable {
     private struct Meta {
         var capabilities = JSON.emptyObject
         var clientInfo: JSON?
+
+        init(_ client: ClientFacts) {
+            capabilities = client.capabilities
+            clientInfo = client.info
+        }
 
         init?(_ meta: JSON) {
             var (isVersion, hasCapabilities, isPlain) = (false, false, meta.kind == .object)

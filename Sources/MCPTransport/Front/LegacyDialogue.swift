@@ -23,6 +23,8 @@ final class LegacyDialogue: Sendable {
     }
 
     typealias Reply = @Sendable (Output) -> Void
+    /// Starts a call of which more is decided than ``MCPService/call`` knows.
+    typealias Start = @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
 
     let revision: ProtocolRevision
     let endpoint: EndpointName
@@ -129,8 +131,9 @@ final class LegacyDialogue: Sendable {
         }
     }
 
-    private func start(
-        _ id: RPCID, _ method: String, _ params: JSON, _ canAsk: Bool, _ reply: @escaping Reply
+    func start(
+        _ id: RPCID, _ method: String, _ params: JSON, _ canAsk: Bool, by way: Start? = nil,
+        _ reply: @escaping Reply
     ) {
         let meta = RequestMeta(params: params)
         let stripped = RequestMeta.stripped(method == Method.toolsCall ? params.removing("task") : params)
@@ -160,10 +163,10 @@ final class LegacyDialogue: Sendable {
             return nil
         }
         if let refusal { return reply(.answer(RPCMessage.refusal(id, refusal))) }
-        issue(id, stripped)
+        issue(id, stripped, by: way)
     }
 
-    func issue(_ id: RPCID, _ params: JSON) {
+    func issue(_ id: RPCID, _ params: JSON, by way: Start? = nil) {
         let issued: (number: Int, method: String, facts: ClientFacts, wish: TaskWish)? = state.withLock {
             state in
             guard var call = state.open[id] else { return nil }
@@ -182,7 +185,7 @@ final class LegacyDialogue: Sendable {
             let call = EndpointCall(
                 endpoint: endpoint, principal: principal, method: issued.method, params: params,
                 client: issued.facts)
-            handle = service.call(call, sink)
+            handle = (way ?? service.call)(call, sink)
         }
         let isStillOpen = state.withLock { state in
             guard state.open[id]?.issue == issued.number else { return false }
@@ -193,7 +196,7 @@ final class LegacyDialogue: Sendable {
         if !isStillOpen { handle.cancel() }
     }
 
-    private func take(_ event: CallEvent, of id: RPCID, issue number: Int) {
+    func take(_ event: CallEvent, of id: RPCID, issue number: Int) {
         switch event {
         case .notification(let method, let params):
             let call = state.withLock { $0.open[id].flatMap { $0.issue == number ? $0 : nil } }

@@ -23,17 +23,15 @@ extension MCPFront {
         }
         // Before anything is looked up: what changes from there on ends what is learnt.
         let isUnchanged = EntryListKind(method: method) == nil ? nil : service.unchanged()
+        learnSessionWay(of: message, exchange, visit, session, description)
+        let reply = Self.reply(by: answer)
         // A client that goes away has not cancelled: the call goes on.
         session.dialogue.receive(message, canAsk: answer.mayStream) { [self] output in
-            switch output {
-            case .message(let message): answer.send(message)
-            case .answer(let message): answer.finish(message)
-            case .list(let id, let result):
+            if case .list(_, let result) = output {
                 learnList(
                     result, exchange, visit, isUnchanged, in: exchange.headers.first(Self.sessionHeader))
-                answer.finish(id, result)
-            case .none: answer.finishSilently()
             }
+            reply(output)
         }
         answer.openStream(after: limits.streamAfter)
     }

@@ -81,7 +81,7 @@ package final class MCPFront: Sendable {
 
     /// Takes one request; Host and Origin were checked by the listener.
     package func handle(_ exchange: HTTPExchange) {
-        if answersKnownList(exchange) || takesShortWay(exchange) { return }
+        if answersKnownList(exchange) || takesShortWay(exchange) || takesSessionWay(exchange) { return }
         guard var route = Route(path: exchange.path) else {
             return exchange.refuse(404, "nothing is here; the endpoints are /mcp and /servers/NAME/mcp")
         }

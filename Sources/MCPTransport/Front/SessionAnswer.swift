@@ -24,17 +24,21 @@ final class SessionAnswer: Sendable {
     private let streams: SessionStreams
     private let state = Mutex(State())
 
-    init(_ exchange: HTTPExchange, _ streams: SessionStreams) {
+    /// - Parameter accepts: what the request says it accepts; `nil`: that is to be read of it.
+    init(_ exchange: HTTPExchange, _ streams: SessionStreams, accepts: AcceptedTypes? = nil) {
         self.exchange = exchange
-        self.accepts = AcceptedTypes(exchange.headers)
+        self.accepts = accepts ?? AcceptedTypes(exchange.headers)
         self.streams = streams
     }
 
     var mayStream: Bool { accepts.events }
 
+    /// Whether a stream is opened where the answer takes a while.
+    var opensStream: Bool { streams.isPrimed && mayStream }
+
     /// Opens the stream if no answer has come by then: the event it begins with lets the client resume.
     func openStream(after wait: Duration) {
-        guard streams.isPrimed, mayStream else { return }
+        guard opensStream else { return }
         let isFresh = state.withLock { state in
             guard case .fresh = state.phase else { return false }
             state.timer = exchange.eventLoop.scheduleTask(in: TimeAmount(wait)) { [weak self] in
@@ -61,6 +65,11 @@ final class SessionAnswer: Sendable {
             exchange.respond(
                 status: status, headers: [("Content-Type", "application/json")], body: Array(message.bytes))
         }
+    }
+
+    /// Sends the response, of which nothing has gone before, to a client that accepts JSON, and ends. On the exchange's own loop only.
+    func finish(json pieces: [ArraySlice<UInt8>]) {
+        if case .fresh = end() { exchange.respond(json: pieces) }
     }
 
     /// Sends the response to a request for a list and ends.

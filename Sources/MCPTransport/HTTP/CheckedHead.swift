@@ -10,6 +10,8 @@ final class CheckedHead: HTTPHeadNote {
     let keepsAlive: Bool
     /// The short way for such requests, once one has gone the long way.
     let pass = Mutex<ShortPass?>(nil)
+    /// The same of calls in a session.
+    let sessionPass = Mutex<SessionPass?>(nil)
     /// The same of requests for a list.
     let listPass = Mutex<ListPass?>(nil)
 

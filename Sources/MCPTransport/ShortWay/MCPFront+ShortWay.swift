@@ -62,6 +62,7 @@ extension MCPFront {
 
     /// Goes on with a call by the long way.
     func carryOn(_ short: ShortCall, _ carried: CarriedCall) {
+        if let turn = short.turn { return turn.carryOn(short.call, carried, by: short.tool) }
         let (exchange, pass) = (short.exchange, short.pass)
         var service = service
         service.call = { [tool = short.tool] call, sink in tool.carryOn(call, carried, sink) }

@@ -30,6 +30,8 @@ final class ShortCall: LaneUser {
     let pass: ShortPass
     let tool: ShortTool
     let call: PlainToolCall
+    /// Of a call in a session.
+    let turn: SessionTurn?
     private let front: MCPFront
     private let id: CallID
     private let number: Int
@@ -43,21 +45,22 @@ final class ShortCall: LaneUser {
     static func begin(
         _ call: PlainToolCall, _ exchange: HTTPExchange, _ pass: ShortPass,
         _ tool: ShortTool,
-        at front: MCPFront
+        at front: MCPFront, in turn: SessionTurn? = nil
     ) -> Bool {
         guard tool.places.enter() else { return false }
         guard let number = tool.lane.enter() else {
             tool.places.leave(after: nil)
             return false
         }
-        ShortCall(exchange, pass, tool, call, number, at: front).begin()
+        ShortCall(exchange, pass, tool, call, number, at: front, in: turn).begin()
         return true
     }
 
     private init(
         _ exchange: HTTPExchange, _ pass: ShortPass, _ tool: ShortTool, _ call: PlainToolCall, _ number: Int,
-        at front: MCPFront
+        at front: MCPFront, in turn: SessionTurn?
     ) {
+        self.turn = turn
         self.exchange = exchange
         self.pass = pass
         self.tool = tool
@@ -71,11 +74,17 @@ final class ShortCall: LaneUser {
         let lane = tool.lane
         tool.begun()
         let isOpen = lane.link.enter(self, number)
-        exchange.onClose { self.clientGone() }
+        // A session's client that goes has not cancelled: it says so.
+        if let turn {
+            turn.hold(call) { self.takenBack() }
+        } else {
+            exchange.onClose { self.clientGone() }
+        }
         let running = lane.link.client.http.send(
             ready: lane.bytes(
                 call.message(number: number, name: lane.name, begunBy: id), from: exchange.allocator),
-            lane.request, on: exchange.eventLoop, patience: min(tool.callMax, lane.patience),
+            lane.request, on: exchange.eventLoop,
+            patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
         let isOver = state.withLock { state in
             state.running = running
@@ -152,6 +161,12 @@ final class ShortCall: LaneUser {
                 id: id, answer: ((shown ?? answer.result).bytes, answer.isError),
                 answerBytes: shown.map(\.bytes.count) ?? body.capacity,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
+        if let turn {
+            return turn.finish(call) { [call] in
+                shown.map { PlainToolAnswer.pieces(id: call.id, $0, in: turn.dialogue.revision) }
+                    ?? answer.pieces(id: call.id, in: turn.dialogue.revision)
+            }
+        }
         let serverInfo = pass.description.serverInfo
         exchange.respond(
             json: shown.map { PlainToolAnswer.pieces(id: call.id, EraBridge.withServerInfo($0, serverInfo)) }
@@ -168,6 +183,11 @@ final class ShortCall: LaneUser {
             ShortTool.End(
                 id: id, answer: nil, arguments: call.arguments?.bytes, elapsed: start.duration(to: .now)))
         state.withLock { $0.running }?.cancel()
+    }
+
+    /// Its client wants no answer any more. From any thread.
+    private func takenBack() {
+        exchange.eventLoop.execute { self.clientGone() }
     }
 
     /// The link was closed over which it went. From any thread.

@@ -52,7 +52,8 @@ struct ShortWayRig {
     }
 
     static func with(
-        limits: BackendLimits = BackendRig.limits, isFar: Bool = false,
+        limits: BackendLimits = BackendRig.limits, front frontLimits: FrontLimits = .standard,
+        isFar: Bool = false,
         _ serve: @escaping @Sendable (_ tool: String, _ id: JSON, HTTPExchange) -> Void,
         _ body: (ShortWayRig) async throws -> Void
     ) async throws {
@@ -67,8 +68,11 @@ struct ShortWayRig {
             let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Goodness())
             let service = service(over: rig.backend, places, ends, isGood, isFar: isFar)
             let alive = Alive()
-            try await FrontRig.with(service, admits: { alive.add($0) }) { front in
-                let client = HTTPClient(group: loop)
+            try await FrontRig.with(service, limits: frontLimits, admits: { alive.add($0) }) { front in
+                // Its connection is kept, however slow the machine is.
+                var kept = HTTPClientLimits.standard
+                kept.idleLife = .seconds(60)
+                let client = HTTPClient(group: loop, limits: kept)
                 try await body(
                     ShortWayRig(
                         front: front, backend: rig.backend, places: places, ends: ends, isGood: isGood,
@@ -173,8 +177,13 @@ struct ShortWayRig {
         _ tool: String, capabilities: JSON = [:], headers: [(String, String)] = [],
         arguments: JSON = ["a": 1]
     ) async throws -> (Int, JSON) {
-        let answer = try await client.collect(
-            request(tool, capabilities: capabilities, headers: headers, arguments: arguments))
+        try await answer(
+            to: request(tool, capabilities: capabilities, headers: headers, arguments: arguments))
+    }
+
+    /// - Returns: as ``call(_:capabilities:headers:arguments:)``.
+    func answer(to request: HTTPClientRequest) async throws -> (Int, JSON) {
+        let answer = try await client.collect(request)
         let messages =
             answer.head.headers.isMediaType("text/event-stream")
             ? Self.messages(in: answer.body) : [(try? JSON(validating: answer.body)) ?? .null]
