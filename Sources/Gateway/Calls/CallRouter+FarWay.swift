@@ -43,6 +43,7 @@ extension CallRouter {
                     call, carried.id, recorder, callMax, from: carried.start, isBegun: true)
                 let handle = carried.adopt(settled.outward(request, trail?.sink(sink) ?? sink))
                 return trail?.handle(handle) ?? handle
-            })
+            },
+            start: { [self] in start($0, settled, $1) })
     }
 }

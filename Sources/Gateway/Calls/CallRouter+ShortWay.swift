@@ -97,7 +97,7 @@ extension CallRouter {
     }
 
     /// Starts a call of which is decided what can be; the rest is asked as ever.
-    private func start(_ call: EndpointCall, _ settled: SettledCalls, _ sink: @escaping CallSink)
+    func start(_ call: EndpointCall, _ settled: SettledCalls, _ sink: @escaping CallSink)
         -> CallHandle
     {
         let (request, trail) = settled.begin(call, .random(), recorder, callMax, from: .now)

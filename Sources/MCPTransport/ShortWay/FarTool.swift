@@ -39,12 +39,15 @@ package struct FarTool: Sendable {
     /// Gives a call to the mesh. The sink may be called before this returns, and on any thread.
     package var send: @Sendable (Order, @escaping CallSink) -> CallHandle
     package var carryOn: @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
+    /// Starts a call of a session by the general way, from where all that was decided has been decided.
+    package var start: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
 
     package init(
         name: JSON, outward: (@Sendable (JSON) -> JSON)?, begun: @escaping @Sendable () -> Void,
         ended: @escaping @Sendable (ShortTool.End) -> Void,
         send: @escaping @Sendable (Order, @escaping CallSink) -> CallHandle,
-        carryOn: @escaping @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
+        carryOn: @escaping @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle,
+        start: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
     ) {
         self.name = name
         self.outward = outward
@@ -52,5 +55,6 @@ package struct FarTool: Sendable {
         self.ended = ended
         self.send = send
         self.carryOn = carryOn
+        self.start = start
     }
 }

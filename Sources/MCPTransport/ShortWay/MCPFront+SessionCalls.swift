@@ -21,15 +21,23 @@ extension MCPFront {
                     call, facts, canAsk: answer.mayStream, Self.reply(by: answer))
             else { return false }
             let turn = SessionTurn(dialogue: session.dialogue, answer: answer, facts: facts, issue: issue)
-            if ShortCall.begin(call, exchange, pass, tool, at: self, in: turn) { return true }
-            _ = session.dialogue.end(call.id, issue)
-            return false
-        case .settled(let start):
-            session.dialogue.start(
-                call.id, Method.toolsCall, call.params, answer.mayStream, by: start, Self.reply(by: answer))
-            answer.openStream(after: limits.streamAfter)
-            return true
+            guard ShortCall.begin(call, exchange, pass, tool, at: self, in: turn) else {
+                _ = session.dialogue.end(call.id, issue)
+                return false
+            }
+        case .far(let tool): start(call, session, answer, by: tool.start)
+        case .settled(let way): start(call, session, answer, by: way)
         }
+        return true
+    }
+
+    private func start(
+        _ call: PlainToolCall, _ session: StreamableSession, _ answer: SessionAnswer,
+        by way: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
+    ) {
+        session.dialogue.start(
+            call.id, Method.toolsCall, call.params, answer.mayStream, by: way, Self.reply(by: answer))
+        answer.openStream(after: limits.streamAfter)
     }
 
     /// Takes note of what a call in a session that goes the long way has shown, for those with the same head that come after it.

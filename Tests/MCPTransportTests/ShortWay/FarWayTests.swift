@@ -65,10 +65,14 @@ struct OwnersEnd: Sendable {
 }
 
 enum FarWay {
-    static func tool(named name: String, behind owner: OwnersEnd, _ ends: ShortWayRig.Ends) -> FarTool {
+    /// - Parameter start: how calls of sessions begin.
+    static func tool(
+        named name: String, behind owner: OwnersEnd, _ ends: ShortWayRig.Ends,
+        start: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
+    ) -> FarTool {
         FarTool(
             name: .string(name), outward: nil, begun: {}, ended: { ends.add($0) },
-            send: { owner.take($0, $1) }, carryOn: { _, carried, sink in carried.adopt(sink) })
+            send: { owner.take($0, $1) }, carryOn: { _, carried, sink in carried.adopt(sink) }, start: start)
     }
 }
 

@@ -89,6 +89,18 @@ struct SessionCallTests {
         }
     }
 
+    @Test func `calls of another node's tools start from what was decided, and end as the one before`()
+        async throws
+    {
+        try await ShortWayRig.with(front: Self.patient, isFar: true, ShortWayTests.serve) { rig in
+            let session = try await Session(rig)
+            let first = try await session.call(ShortWayTests.Manner.text.rawValue)
+            let second = try await session.call(ShortWayTests.Manner.text.rawValue)
+            #expect(first.0 == 200 && second.0 == first.0 && second.1 == first.1, "\(second) is not \(first)")
+            #expect(session.shortCalls == 0, "a session has none over a hop")
+        }
+    }
+
     @Test(arguments: ShortWayTests.Manner.allCases, revisions)
     func `a call that goes the short way ends as the one before it did`(
         manner: ShortWayTests.Manner, revision: ProtocolRevision

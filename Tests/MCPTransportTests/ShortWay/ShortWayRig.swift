@@ -135,7 +135,7 @@ struct ShortWayRig {
                 if isFar {
                     let far = FarWay.tool(
                         named: tool, behind: OwnersEnd(backend, lane, places, on: loop, within: timeout), ends
-                    )
+                    ) { backend.call(request(.random(), $0), $1) }
                     return ToolPass(isGood: { isGood.now }, way: .far(far))
                 }
                 let short = ShortTool(
