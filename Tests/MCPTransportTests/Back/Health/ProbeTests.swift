@@ -208,7 +208,7 @@ struct ProbeTests {
                             guard await rig.tool("stamp").failure?.reason == .backendUnavailable else {
                                 continue
                             }
-                            try await Task.sleep(for: .milliseconds(5))
+                            try await Task.sleep(for: .milliseconds(5))  // a load, not a wait
                         }
                     }
                 }
