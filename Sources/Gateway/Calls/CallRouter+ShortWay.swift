@@ -16,7 +16,7 @@ extension CallRouter {
     }
 
     private func madePass(_ endpoint: EndpointName, _ principal: Principal, _ tool: String) -> ToolPass? {
-        let versions = Versions(of: self)
+        let isUnchanged = standing.isUnchanged
         guard let view = access.view(endpoint, for: principal), !view.isSearched,
             let route = try? view.route(Method.toolsCall, ["name": .string(tool)]), route.composite == nil,
             let binding = route.binding
@@ -36,35 +36,26 @@ extension CallRouter {
             standing: StandingFacts(facts))
         let place = route.server.owner == board.me ? local.place(of: route.server.name) : nil
         if let place, let short = shortTool(settled, route, principal, place.backend, place.places) {
-            return ToolPass(isGood: versions.areNow, way: .short(short))
+            return ToolPass(isGood: isUnchanged, way: .short(short))
         }
         if place == nil, let far = farTool(settled, route, principal) {
-            return ToolPass(isGood: versions.areNow, way: .far(far))
+            return ToolPass(isGood: isUnchanged, way: .far(far))
         }
         // What has no connection now may be one for the short way when it has.
         let connection = place.map { ($0.backend, $0.backend.connectionNumber) }
         if let connection, connection.1 == nil { return nil }
         return ToolPass(
-            isGood: { versions.areNow() && connection.map { $0.0.connectionNumber == $0.1 } ?? true },
+            isGood: { isUnchanged() && connection.map { $0.0.connectionNumber == $0.1 } ?? true },
             way: .settled { [self] in start($0, settled, $1) })
     }
 
     /// Whether what is shown to principals at endpoints is the same as now.
     func unchanged() -> @Sendable () -> Bool {
-        let (versions, node) = (Versions(of: self), label())
-        return { [label] in versions.areNow() && label() == node }
+        let (isUnchanged, node) = (standing.isUnchanged, label())
+        return { [label] in isUnchanged() && label() == node }
     }
 
-    /// What decisions rest on, by number.
-    private struct Versions: Sendable {
-        let areNow: @Sendable () -> Bool
-
-        init(of router: CallRouter) {
-            let (board, local, paneVersion) = (router.board, router.local, router.paneVersion)
-            let (catalog, servers, panes) = (board.version, local.version, paneVersion())
-            areNow = { board.version == catalog && local.version == servers && paneVersion() == panes }
-        }
-    }
+    private var standing: StandingState { StandingState(board, local, paneVersion) }
 
     private func shortTool(
         _ settled: SettledCalls, _ route: Route, _ principal: Principal, _ backend: Backend,
@@ -106,47 +97,5 @@ extension CallRouter {
             trail,
             sent: { trail?.went(to: $0) }, settled.outward(request, trail?.sink(sink) ?? sink))
         return trail?.handle(handle) ?? handle
-    }
-}
-
-/// Calls of one tool by one caller, of which has been decided what can be.
-struct SettledCalls: Sendable {
-    let binding: Binding
-    let passage: AccessDesk.Passage
-    let space: ResourceSpace
-    let node: String
-    let standing: StandingFacts
-
-    /// A call in its server's own terms, and its trail.
-    func begin(
-        _ call: EndpointCall, _ id: CallID, _ recorder: CallRecorder?, _ callMax: Duration,
-        from start: ContinuousClock.Instant, isBegun: Bool = false
-    ) -> (CallRequest, CallTrail?) {
-        let params = binding.arguments(applyingTo: call.params)
-        var client = call.client
-        client.traceparent = TraceContext(begunBy: id).traceparent
-        let trail = recorder.map { recorder in
-            var facts = standing.facts(of: id)
-            facts.note((.tool, binding.entry), params, isListed: true)
-            return CallTrail(recorder, facts, from: start, isBegun: isBegun)
-        }
-        let request = CallRequest(
-            id: id, method: call.method, params: params, client: client, caller: call.caller,
-            timeLeft: callMax)
-        return (request, trail)
-    }
-
-    /// The sink of a call, for what its server says in its own terms.
-    func outward(_ request: CallRequest, _ sink: @escaping CallSink) -> CallSink {
-        { [space, node] event in
-            switch event {
-            case .result(let result): sink(.result(space.outward(result: result, of: request.method)))
-            case .failure(var failure):
-                failure.node = failure.node ?? node
-                failure.callID = request.id
-                sink(.failure(failure))
-            default: sink(event)
-            }
-        }
     }
 }

@@ -13,21 +13,21 @@ extension OwnerDesk {
     /// Everything is asked that ``serve(_:_:)`` asks, in the state of the node as it is now; ``MeshPass/isGood`` is whether that state
     /// is still the same.
     func pass(_ call: IncomingMeshCall) -> MeshPass? {
-        let (areNow, isShared) = (Versions(of: self).areNow, isShared)
+        let isUnchanged = StandingState(access.board, local, paneVersion).isUnchanged
+        let isShared = isShared
         let isGood = { @Sendable [server = call.server, entryNode = call.principal.entryNode] in
             // For whom a server is has no number.
-            areNow() && isShared(server, entryNode)
+            isUnchanged() && isShared(server, entryNode)
         }
         let (request, client) = (call.request, call.request.client)
         guard request.method == Method.toolsCall, !call.isRepeat, !call.isForNobody,
             let seen = call.entry, seen.kind == .tool,
             client.era == .modern, client.logLevel == nil, !client.wantsProgress,
             client.capabilities["extensions"] == nil,
-            let name = request.params["name"]?.string, let place = local.place(of: call.server)
-        else { return nil }
-        guard let view = access.standingView(of: call, .tool, name),
-            isSettled(call, view, seen.hash, name),
+            let name = request.params["name"]?.string, let place = local.place(of: call.server),
             let lane = place.backend.lane(toTool: name)
+        else { return nil }
+        guard let view = access.standingView(of: call, .tool, name), isSettled(call, view, seen.hash, name)
         else { return nil }
         let standing = StandingFacts(facts(of: call, view, name, seen.hash))
         // What is kept does not hold what the first of them brought.
@@ -108,16 +108,5 @@ extension OwnerDesk {
         let handle = place.backend.carry(
             Self.qualified(call), carried, place.places.counting(told, from: carried.start))
         return trail?.handle(handle) ?? handle
-    }
-
-    /// What decisions rest on, by number.
-    private struct Versions: Sendable {
-        let areNow: @Sendable () -> Bool
-
-        init(of desk: OwnerDesk) {
-            let (board, local, paneVersion) = (desk.access.board, desk.local, desk.paneVersion)
-            let (catalog, servers, panes) = (board.version, local.version, paneVersion())
-            areNow = { board.version == catalog && local.version == servers && paneVersion() == panes }
-        }
     }
 }

@@ -16,6 +16,8 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     private var transaction: HTTPTransaction?
     private var context: ChannelHandlerContext?
     private var round: FlushRound?
+    /// Whether a request was written that ``round`` has not given to the kernel yet.
+    private var awaitsRound = false
     private var deadline: MovingDeadline?
     /// Until when it may be used again.
     private var idleUntil = NIODeadline.distantFuture
@@ -64,21 +66,24 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         let headDue = next.request.headTimeout.map { NIODeadline.now() + TimeAmount($0) }
         deadline?.move(to: [headDue, next.nextDue].compactMap { $0 }.min())
         next.noteWritten()
-        if let ready = next.ready {
-            isLong = ready.readableBytes > Self.shortBytes
-            context.write(wrapOutboundOut(ready), promise: nil)
-            round?.add(self)
-            return
-        }
-        let request = next.request
+        let buffer = next.ready ?? encoded(next.request, in: context)
+        isLong = buffer.readableBytes > Self.shortBytes
+        awaitsRound = true
+        context.write(wrapOutboundOut(buffer), promise: nil)
+        round?.add(self)
+    }
+
+    private func encoded(_ request: HTTPClientRequest, in context: ChannelHandlerContext) -> ByteBuffer {
         var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + request.body.count)
         request.head.encode(framing: request.framing, into: &buffer)
         buffer.writeBytes(request.body)
-        isLong = buffer.readableBytes > Self.shortBytes
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        return buffer
     }
 
-    func flush() { context?.flush() }
+    func flush() {
+        awaitsRound = false
+        context?.flush()
+    }
 
     /// Lets it wait for the next request.
     func park() {
@@ -188,9 +193,9 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         }
     }
 
-    /// An answer can come before a long request is wholly out; then the rest of it is still in the way of the next.
+    /// An answer can come before the request is wholly out; then the rest of it is still in the way of the next.
     private var isStillSending: Bool {
-        guard isLong else { return false }
+        guard isLong else { return awaitsRound }
         return ((try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) > 0
     }
 

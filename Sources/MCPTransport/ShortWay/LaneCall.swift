@@ -4,33 +4,6 @@ package import MCPModel
 package import NIOCore
 import Synchronization
 
-/// A call that goes over a ``BackendLane``.
-protocol LaneUser: AnyObject, Sendable {
-    /// The link was closed over which it went. From any thread.
-    func linkClosed()
-}
-
-/// What calls of one tool over a lane have in common, where they come from another node.
-package struct LaneTool: Sendable {
-    package var lane: BackendLane
-    /// Those of the server's calls.
-    package var places: CallPlaces
-    /// Called once for each call, when it goes out.
-    package var begun: @Sendable () -> Void
-    /// Called once for each call that was not carried on, when it is over: records it.
-    package var ended: @Sendable (ShortTool.End) -> Void
-
-    package init(
-        lane: BackendLane, places: CallPlaces, begun: @escaping @Sendable () -> Void,
-        ended: @escaping @Sendable (ShortTool.End) -> Void
-    ) {
-        self.lane = lane
-        self.places = places
-        self.begun = begun
-        self.ended = ended
-    }
-}
-
 /// A call of another node's caller on the short way: ``ShortCall`` with the mesh in the client's place
 /// (docs/decisions/0040-the-short-way-over-a-hop.md).
 ///
@@ -52,20 +25,6 @@ package final class LaneCall: LaneUser {
         }
     }
 
-    private struct State {
-        var head: HTTPResponseHead?
-        var body: [UInt8] = []
-        var running: HTTPClientHandle?
-        var phase = Phase.waiting
-    }
-
-    private enum Phase {
-        case waiting
-        /// Its events are the long way's, which may not have come for them yet: those that came meanwhile.
-        case carried([HTTPClientEvent], (@Sendable (HTTPClientEvent) -> Void)?)
-        case over
-    }
-
     private let tool: LaneTool
     private let id: CallID
     private let number: Int
@@ -74,7 +33,7 @@ package final class LaneCall: LaneUser {
     private let outcomes: Outcomes
     private let start = ContinuousClock.now
     private let startDue = NIODeadline.now()
-    private let state = Mutex(State())
+    private let state = Mutex(LaneAnswer())
     /// Of the long way, once it is there.
     private let carried = Mutex<CallHandle?>(nil)
 
@@ -119,12 +78,7 @@ package final class LaneCall: LaneUser {
                 call.message(number: number, name: lane.name, begunBy: id), from: ByteBufferAllocator()),
             lane.request, on: loop, patience: min(time, lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
-        let isOver = state.withLock { state in
-            state.running = running
-            if case .over = state.phase { return true }
-            return false
-        }
-        if isOver { running?.cancel() }
+        if !state.withLock({ $0.hold(running) }) { running?.cancel() }
         if !isOpen { linkClosed() }
         if running == nil {
             take(.failed(HTTPClientError(.shutDown, origin: lane.request.request.url.origin, notSent: true)))
@@ -134,49 +88,21 @@ package final class LaneCall: LaneUser {
     // MARK: What comes
 
     private func take(_ event: HTTPClientEvent) {
-        enum Step { case wait, evaluate, carryOn, tell(@Sendable (HTTPClientEvent) -> Void) }
-        let limit = tool.lane.link.limits.message.bytesMax
-        let step: Step = state.withLock { state in
-            switch state.phase {
-            case .over: return .wait
-            case .carried(_, let sink?):
-                if event.isLast { state = State(phase: .over) }
-                return .tell(sink)
-            case .carried(let events, nil):
-                state.phase = .carried(events + [event], nil)
-                return .wait
-            case .waiting: break
-            }
-            switch event {
-            case .head(let head):
-                state.head = head
-                return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn
-            case .body(let bytes):
-                if state.body.isEmpty { state.body = bytes } else { state.body += bytes }
-                return state.body.count <= limit ? .wait : .carryOn
-            case .end: return .evaluate
-            case .failed: return .carryOn
-            }
-        }
-        switch step {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.link.limits.message.bytesMax) }) {
         case .wait: break
         case .tell(let sink): sink(event)
-        case .carryOn:
-            if case .failed = event { carryOn(with: event) } else { carryOn() }
+        case .carryOn(let last): carryOn(with: last)
         case .evaluate: evaluate()
         }
     }
 
     /// The whole answer is here.
     private func evaluate() {
-        let body = state.withLock { state in
-            defer { state.body = [] }
-            return state.body
-        }
+        let body = state.withLock { $0.takeBody() }
         guard let document = try? JSON(validating: body[...], limits: tool.lane.link.limits.message.json),
             let answer = PlainToolAnswer(document, to: number)
         else {
-            state.withLock { $0.body = body }
+            state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)
         }
         guard end() else { return }
@@ -208,13 +134,9 @@ package final class LaneCall: LaneUser {
 
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
-        let isFirst = state.withLock { state in
-            guard case .waiting = state.phase else { return false }
-            state.phase = .over
-            return true
-        }
-        if isFirst { tool.lane.link.leave(number) }
-        return isFirst
+        guard state.withLock({ $0.end() }) else { return false }
+        tool.lane.link.leave(number)
+        return true
     }
 
     // MARK: The long way
@@ -223,15 +145,7 @@ package final class LaneCall: LaneUser {
     ///
     /// - Parameter last: what has come and is not kept yet.
     private func carryOn(with last: HTTPClientEvent? = nil) {
-        let isFirst = state.withLock { state in
-            guard case .waiting = state.phase else { return false }
-            let past =
-                (state.head.map { [.head($0)] } ?? []) + (state.body.isEmpty ? [] : [.body(state.body)])
-                + (last.map { [$0] } ?? [])
-            state.phase = .carried(past, nil)
-            return true
-        }
-        guard isFirst else { return }
+        guard state.withLock({ $0.carry(with: last) }) else { return }
         tool.lane.link.leave(number)
         tool.lane.leave(.carried)
         // The long way keeps these for as long as its call lasts, and this keeps a hold on that: they do not hold this, whose time ends
@@ -245,25 +159,11 @@ package final class LaneCall: LaneUser {
         carried.withLock { $0 = handle }
     }
 
-    private func adopt(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle {
-        let (past, running): ([HTTPClientEvent], HTTPClientHandle?) = state.withLock { state in
-            guard case .carried(let events, nil) = state.phase else { return ([], nil) }
-            let running = state.running
-            state =
-                events.last?.isLast == true
-                ? State(phase: .over) : State(running: running, phase: .carried([], sink))
-            return (events, running)
-        }
+    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> HTTPClientHandle {
+        let (past, running) = state.withLock { $0.adopt(sink) }
         for event in past { sink(event) }
         return running ?? HTTPClientHandle {}
     }
 
-    private func giveUp() {
-        let running: HTTPClientHandle? = state.withLock { state in
-            guard case .carried(_, nil) = state.phase else { return nil }
-            defer { state = State(phase: .over) }
-            return state.running
-        }
-        running?.cancel()
-    }
+    private func giveUp() { state.withLock { $0.giveUp() }?.cancel() }
 }

@@ -9,23 +9,6 @@ import Synchronization
 /// Only a complete result of JSON ends here. Whatever else comes, or does not come in time, is handed to the long way, which hears all
 /// that has come so far (docs/decisions/0039-the-short-way.md).
 final class ShortCall: LaneUser {
-    fileprivate struct State {
-        var head: HTTPResponseHead?
-        var body: [UInt8] = []
-        var running: HTTPClientHandle?
-        var phase = Phase.waiting
-    }
-
-    fileprivate enum Phase {
-        case waiting
-        /// Its events are another's, who may not have come for them yet: those that came meanwhile.
-        case carried([HTTPClientEvent], (@Sendable (HTTPClientEvent) -> Void)?)
-        case over
-    }
-
-    /// A longer answer comes in several pieces.
-    private static let pieceBytes = 32 * 1024
-
     let exchange: HTTPExchange
     let pass: ShortPass
     let tool: ShortTool
@@ -37,7 +20,7 @@ final class ShortCall: LaneUser {
     private let number: Int
     private let start = ContinuousClock.now
     private let startDue = NIODeadline.now()
-    private let state = Mutex(State())
+    private let state = Mutex(LaneAnswer())
 
     /// Begins a call, if it may go this way.
     ///
@@ -86,12 +69,7 @@ final class ShortCall: LaneUser {
             lane.request, on: exchange.eventLoop,
             patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
-        let isOver = state.withLock { state in
-            state.running = running
-            if case .over = state.phase { return true }
-            return false
-        }
-        if isOver { running?.cancel() }
+        if !state.withLock({ $0.hold(running) }) { running?.cancel() }
         if !isOpen { linkClosed() }
         if running == nil {
             take(.failed(HTTPClientError(.shutDown, origin: lane.request.request.url.origin, notSent: true)))
@@ -101,54 +79,21 @@ final class ShortCall: LaneUser {
     // MARK: What comes
 
     private func take(_ event: HTTPClientEvent) {
-        enum Step { case wait, evaluate, carryOn, tell(@Sendable (HTTPClientEvent) -> Void) }
-        let limit = front.limits.message.bytesMax
-        let step: Step = state.withLock { state in
-            switch state.phase {
-            case .over: return .wait
-            case .carried(_, let sink?):
-                if event.isLast { state = State(phase: .over) }
-                return .tell(sink)
-            case .carried(let events, nil):
-                state.phase = .carried(events + [event], nil)
-                return .wait
-            case .waiting: break
-            }
-            switch event {
-            case .head(let head):
-                state.head = head
-                if let length = head.headers.first("content-length").flatMap({ Int($0) }),
-                    length > Self.pieceBytes
-                {
-                    state.body.reserveCapacity(min(length, limit))
-                }
-                return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn
-            case .body(let bytes):
-                if state.body.capacity == 0 { state.body = bytes } else { state.body += bytes }
-                return state.body.count <= limit ? .wait : .carryOn
-            case .end: return .evaluate
-            case .failed: return .carryOn
-            }
-        }
-        switch step {
+        switch state.withLock({ $0.take(event, bytesMax: front.limits.message.bytesMax) }) {
         case .wait: break
         case .tell(let sink): sink(event)
-        case .carryOn:
-            if case .failed = event { carryOn(with: event) } else { carryOn() }
+        case .carryOn(let last): carryOn(with: last)
         case .evaluate: evaluate()
         }
     }
 
     /// The whole answer is here.
     private func evaluate() {
-        let body = state.withLock { state in
-            defer { state.body = [] }
-            return state.body
-        }
+        let body = state.withLock { $0.takeBody() }
         guard let document = try? JSON(validating: body[...], limits: front.limits.message.json),
             let answer = PlainToolAnswer(document, to: number)
         else {
-            state.withLock { $0.body = body }
+            state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)
         }
         guard end() else { return }
@@ -197,13 +142,9 @@ final class ShortCall: LaneUser {
 
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
-        let isFirst = state.withLock { state in
-            guard case .waiting = state.phase else { return false }
-            state.phase = .over
-            return true
-        }
-        if isFirst { tool.lane.link.leave(number) }
-        return isFirst
+        guard state.withLock({ $0.end() }) else { return false }
+        tool.lane.link.leave(number)
+        return true
     }
 
     // MARK: The long way
@@ -212,12 +153,7 @@ final class ShortCall: LaneUser {
     ///
     /// - Parameter last: what has come and is not kept yet.
     private func carryOn(with last: HTTPClientEvent? = nil) {
-        let isFirst = state.withLock { state in
-            guard case .waiting = state.phase else { return false }
-            state.phase = .carried(state.past + (last.map { [$0] } ?? []), nil)
-            return true
-        }
-        guard isFirst else { return }
+        guard state.withLock({ $0.carry(with: last) }) else { return }
         tool.lane.link.leave(number)
         tool.lane.leave(.carried)
         front.carryOn(
@@ -227,42 +163,11 @@ final class ShortCall: LaneUser {
                 connection: tool.lane.connection, adopt: { self.adopt($0) }, giveUp: { self.giveUp() }))
     }
 
-    private func adopt(_ sink: @escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle {
-        let (past, running): ([HTTPClientEvent], HTTPClientHandle?) = state.withLock { state in
-            guard case .carried(let events, nil) = state.phase else { return ([], nil) }
-            let running = state.running
-            // What has come is the adopter's now.
-            state =
-                events.last?.isLast == true
-                ? State(phase: .over) : State(running: running, phase: .carried([], sink))
-            return (events, running)
-        }
+    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> HTTPClientHandle {
+        let (past, running) = state.withLock { $0.adopt(sink) }
         for event in past { sink(event) }
         return running ?? HTTPClientHandle {}
     }
 
-    private func giveUp() {
-        let running: HTTPClientHandle? = state.withLock { state in
-            guard case .carried(_, nil) = state.phase else { return nil }
-            defer { state = State(phase: .over) }
-            return state.running
-        }
-        running?.cancel()
-    }
-}
-
-extension HTTPClientEvent {
-    var isLast: Bool {
-        switch self {
-        case .head, .body: false
-        case .end, .failed: true
-        }
-    }
-}
-
-extension ShortCall.State {
-    /// What has come so far.
-    fileprivate var past: [HTTPClientEvent] {
-        (head.map { [.head($0)] } ?? []) + (body.isEmpty ? [] : [.body(body)])
-    }
+    private func giveUp() { state.withLock { $0.giveUp() }?.cancel() }
 }

@@ -1,0 +1,133 @@
+import HTTPWire
+
+/// What has come of the answer to a call over a ``BackendLane``, and whose it is: the call's own, until it is over or the long way has taken
+/// it up. Decides; holds no lock and calls nobody.
+struct LaneAnswer {
+    enum Step {
+        case wait
+        /// The whole answer is here: ``takeBody()``.
+        case evaluate
+        /// It is none of the kind that ends here; with the event, if that is not kept yet.
+        case carryOn(HTTPClientEvent?)
+        case tell(Sink)
+    }
+
+    typealias Sink = @Sendable (HTTPClientEvent) -> Void
+
+    private enum Phase {
+        case waiting
+        /// Its events are the long way's, which may not have come for them yet: those that came meanwhile.
+        case carried([HTTPClientEvent], Sink?)
+        case over
+    }
+
+    /// A longer answer comes in several pieces.
+    private static let pieceBytes = 32 * 1024
+
+    private var head: HTTPResponseHead?
+    private var body: [UInt8] = []
+    private var phase = Phase.waiting
+    /// The request under way; none after its end.
+    private(set) var running: HTTPClientHandle?
+
+    /// Takes the hold on the request.
+    ///
+    /// - Returns: whether the call still wants it.
+    mutating func hold(_ running: HTTPClientHandle?) -> Bool {
+        self.running = running
+        if case .over = phase { return false }
+        return true
+    }
+
+    /// - Parameter bytesMax: of a body that may end here.
+    mutating func take(_ event: HTTPClientEvent, bytesMax: Int) -> Step {
+        switch phase {
+        case .over: return .wait
+        case .carried(_, let sink?):
+            if event.isLast { leave() }
+            return .tell(sink)
+        case .carried(let events, nil):
+            phase = .carried(events + [event], nil)
+            return .wait
+        case .waiting: break
+        }
+        switch event {
+        case .head(let head):
+            self.head = head
+            if let length = head.headers.first("content-length").flatMap({ Int($0) }),
+                length > Self.pieceBytes
+            {
+                body.reserveCapacity(min(length, bytesMax))
+            }
+            return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn(nil)
+        case .body(let bytes):
+            if body.capacity == 0 { body = bytes } else { body += bytes }
+            return body.count <= bytesMax ? .wait : .carryOn(nil)
+        case .end: return .evaluate
+        case .failed: return .carryOn(event)
+        }
+    }
+
+    /// The whole body, to look at; given back by ``giveBack(_:)`` where it is not what ends here.
+    mutating func takeBody() -> [UInt8] {
+        defer { body = [] }
+        return body
+    }
+
+    mutating func giveBack(_ body: [UInt8]) { self.body = body }
+
+    /// - Returns: whether the call waited until now.
+    mutating func end() -> Bool {
+        guard case .waiting = phase else { return false }
+        phase = .over
+        return true
+    }
+
+    /// Gives what has come to the long way, which comes for it by ``adopt(_:)``.
+    ///
+    /// - Parameter last: what has come and is not kept yet.
+    /// - Returns: whether the call waited until now.
+    mutating func carry(with last: HTTPClientEvent?) -> Bool {
+        guard case .waiting = phase else { return false }
+        let past: [HTTPClientEvent] = (head.map { [.head($0)] } ?? []) + (body.isEmpty ? [] : [.body(body)])
+        phase = .carried(past + (last.map { [$0] } ?? []), nil)
+        return true
+    }
+
+    /// - Parameter sink: hears all that comes from now on.
+    /// - Returns: what has come so far, which is the adopter's now, and the hold on the request.
+    mutating func adopt(_ sink: @escaping Sink) -> (past: [HTTPClientEvent], running: HTTPClientHandle?) {
+        guard case .carried(let events, nil) = phase else { return ([], nil) }
+        let running = running
+        leave()
+        if events.last?.isLast != true {
+            phase = .carried([], sink)
+            self.running = running
+        }
+        return (events, running)
+    }
+
+    /// The long way does not come for it.
+    ///
+    /// - Returns: the request to cancel.
+    mutating func giveUp() -> HTTPClientHandle? {
+        guard case .carried(_, nil) = phase else { return nil }
+        defer { leave() }
+        return running
+    }
+
+    /// Lets go of everything.
+    private mutating func leave() {
+        self = LaneAnswer()
+        phase = .over
+    }
+}
+
+extension HTTPClientEvent {
+    fileprivate var isLast: Bool {
+        switch self {
+        case .head, .body: false
+        case .end, .failed: true
+        }
+    }
+}
