@@ -13,7 +13,9 @@ struct RestartTests {
         let mesh = try TestMesh()
         let a = try mesh.first()
         try await running([a]) { runner in
-            let first = try mesh.node("b", seeds: [await a.address()])
+            // An address of its own: on the common one its port may be somebody else's when it comes back.
+            let host = "127.0.0.77"
+            let first = try mesh.node("b", host: host, seeds: [await a.address()])
             let life = Task { try await first.service.run() }
             try await a.untilReaches(first)
             try await first.untilReaches(a)
@@ -28,7 +30,8 @@ struct RestartTests {
 
             // It has no seeds now: it is `a` that remembers where b was.
             let second = try TestNode(
-                first.service.credentials, first.enrolment, listen: true, port: port, incarnation: 2)
+                first.service.credentials, first.enrolment, listen: true, host: host, port: port,
+                incarnation: 2)
             try await runner.start(second)
             try await a.untilReaches(second)
             try await second.until("knowing a") { [id = a.id] in $0.nodes[id] != nil }

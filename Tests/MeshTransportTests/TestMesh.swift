@@ -40,8 +40,8 @@ final class TestMesh: Sendable {
 
     /// A further node, enrolled without the ceremony of a join.
     func node(
-        _ label: String, roles: Roles = .ordinary, listen: Bool = true, relays: Bool = true,
-        seeds: [String] = [], advertise: [String] = [], leafMade: Date = Date(),
+        _ label: String, roles: Roles = .ordinary, listen: Bool = true, host: String = "127.0.0.1",
+        relays: Bool = true, seeds: [String] = [], advertise: [String] = [], leafMade: Date = Date(),
         redialWithin: Duration = MeshLimits().redialWithin,
         versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
         serve: @escaping TestNode.Serve = TestNode.echo
@@ -58,8 +58,8 @@ final class TestMesh: Sendable {
             segment: Label("here"), serial: 2, grant: founder.enrolment.grant,
             by: founder.credentials.signer)
         return try TestNode(
-            credentials, enrolment, listen: listen, relays: relays, seeds: seeds, advertise: advertise,
-            redialWithin: redialWithin, versions: versions, features: features,
+            credentials, enrolment, listen: listen, host: host, relays: relays, seeds: seeds,
+            advertise: advertise, redialWithin: redialWithin, versions: versions, features: features,
             serve: serve)
     }
 }
@@ -94,7 +94,8 @@ final class TestNode: Sendable {
 
     init(
         _ credentials: NodeCredentials, _ enrolment: Enrolment, issuer: IssuerCredentials? = nil,
-        listen: Bool, port: Int = 0, relays: Bool = true, seeds: [String] = [], advertise: [String] = [],
+        listen: Bool, host: String = "127.0.0.1", port: Int = 0, relays: Bool = true, seeds: [String] = [],
+        advertise: [String] = [],
         incarnation: UInt64 = 1, storage: MeshStorage = .none,
         redialWithin: Duration = MeshLimits().redialWithin, limits: MeshLimits = MeshLimits(),
         versions: ClosedRange<UInt16> = ProtocolVersion.spoken, features: UInt64 = Hello.ownFeatures,
@@ -107,7 +108,7 @@ final class TestNode: Sendable {
         self.enrolment = enrolment
         service = try MeshService(
             MeshServiceConfiguration(
-                listen: listen ? MeshAddress(host: "127.0.0.1", port: port) : nil, advertise: advertise,
+                listen: listen ? MeshAddress(host: host, port: port) : nil, advertise: advertise,
                 seeds: seeds, relays: relays,
                 ownServers: [Label("tools")], software: "martlet test", incarnation: incarnation,
                 limits: limits, versions: versions, features: features),
