@@ -111,6 +111,8 @@ package final class Program: Sendable {
         for (number, end) in standard.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, end, Int32(number))
         }
+        // Sockets that other tests listen on, locks that they hold: a program that lives on would keep them.
+        _ = Self.closeFrom?(&actions, Int32(standard.count))
         // What this process ignores or blocks is no business of the program's.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -132,6 +134,16 @@ package final class Program: Sendable {
         }
         return pid
     }
+
+    /// `posix_spawn_file_actions_addclosefrom_np`, which Swift's module of the C library leaves out.
+    private static let closeFrom:
+        (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32)? =
+            dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+                unsafeBitCast(
+                    $0,
+                    to: (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32)
+                        .self)
+            }
 
     private static func feed(_ input: [UInt8], to end: Int32, andClose: Bool) {
         // One that ends without reading has said why on its standard error.

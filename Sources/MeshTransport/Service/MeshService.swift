@@ -32,7 +32,8 @@ package actor MeshService {
 
     var core: MeshCore
     private var hasStarted = false
-    private var hasStopped = false
+    /// Once it has ended.
+    private var whyStopped: (any Error)?
     private var waitingForStart: [CheckedContinuation<Void, any Error>] = []
     var pending: [MeshEffect] = []
     private var boundAddress: MeshAddress?
@@ -102,7 +103,16 @@ package actor MeshService {
     ///
     /// - Throws: when the port is taken, or the storage fails at start.
     package func run() async throws {
-        defer { endStartup(MeshServiceError.stopped) }
+        do {
+            try await live()
+        } catch {
+            endStartup(error)
+            throw error
+        }
+        endStartup(MeshServiceError.stopped)
+    }
+
+    private func live() async throws {
         let kept: MeshStorage.Kept
         do {
             kept = try await storage.load()
@@ -139,10 +149,10 @@ package actor MeshService {
 
     /// Waits until ``run()`` has come so far that the node takes part: documents loaded, port open.
     ///
-    /// - Throws: ``MeshServiceError/stopped`` when it ends before that.
+    /// - Throws: what kept it from that, or ``MeshServiceError/stopped``.
     package func started() async throws {
         if hasStarted { return }
-        if hasStopped { throw MeshServiceError.stopped }
+        if let whyStopped { throw whyStopped }
         try await withCheckedThrowingContinuation { waitingForStart.append($0) }
     }
 
@@ -187,7 +197,7 @@ package actor MeshService {
     }
 
     private func endStartup(_ failure: (any Error)?) {
-        if failure == nil { hasStarted = true } else { hasStopped = true }
+        if failure == nil { hasStarted = true } else { whyStopped = whyStopped ?? failure }
         for waiter in waitingForStart {
             if let failure { waiter.resume(throwing: failure) } else { waiter.resume() }
         }
