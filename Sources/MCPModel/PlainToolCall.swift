@@ -94,6 +94,22 @@ package struct PlainToolCall: Sendable {
         end = reading.lastEnd
     }
 
+    /// A call that differs from one read before in nothing but its id and its arguments, which are in the frame's gaps.
+    init(like sample: PlainToolCall, _ filled: JSONFrame.Filled) {
+        func moved(_ range: Range<Int>) -> Range<Int> {
+            filled.place(of: range.lowerBound)..<filled.place(of: range.upperBound)
+        }
+        id = RPCID(certain: filled.scalar)
+        params = filled.value(at: sample.params.bytes.indices)
+        name = sample.name
+        arguments = filled.value
+        capabilities = sample.capabilities
+        clientInfo = sample.clientInfo
+        namePlace = moved(sample.namePlace)
+        metaPlace = moved(sample.metaPlace)
+        end = filled.place(of: sample.end)
+    }
+
     /// `_meta` of what is plain: version and capabilities, perhaps who the client is.
     private struct Meta {
         var capabilities = JSON.emptyObject

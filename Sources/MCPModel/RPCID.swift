@@ -20,6 +20,9 @@ package struct RPCID: Hashable, Sendable, CustomStringConvertible {
         self.json = json.detached
     }
 
+    /// - Parameter json: certainly an id, whose document may be kept for as long as this.
+    init(certain json: JSON) { self.json = json }
+
     package init(_ number: Int) { json = .number(number) }
 
     package var description: String { json.text }

@@ -7,13 +7,9 @@ package import JSONSlice
 package struct RequestFrame: Hashable, Sendable {
     /// Of a request whose frame is kept: connections are many, and each keeps some.
     private static let bytesMax = 1024
-    /// A client that asks again bears short ids; longer ones are read as ever.
-    private static let idBytesMax = 64
-    /// Digits that any reader holds in 64 bits.
-    private static let digitsMax = 18
 
-    private let before: ArraySlice<UInt8>
-    private let after: ArraySlice<UInt8>
+    private let before: FixedBytes
+    private let after: FixedBytes
 
     /// - Parameters:
     ///   - body: all of it, as it came.
@@ -27,8 +23,8 @@ package struct RequestFrame: Hashable, Sendable {
         }
         // Where it stands in the document is where it stands in the body, of which the document is a part.
         guard let place, place.upperBound <= body.endIndex else { return nil }
-        before = body[..<place.lowerBound]
-        after = body[place.upperBound...]
+        before = FixedBytes(body[..<place.lowerBound])
+        after = FixedBytes(body[place.upperBound...])
     }
 
     /// Where the id stands in a request with this frame; `nil`: it is another, or its id is not one of the plain ones.
@@ -36,42 +32,12 @@ package struct RequestFrame: Hashable, Sendable {
     /// - Complexity: O(bytes), one comparison.
     package func id(in body: [UInt8]) -> Range<Int>? {
         let idCount = body.count - before.count - after.count
-        guard (1...Self.idBytesMax).contains(idCount) else { return nil }
+        guard idCount > 0 else { return nil }
         let place = before.count..<before.count + idCount
         let isFrame = body.withUnsafeBytes { body in
-            Self.isSame(before, body, at: 0) && Self.isSame(after, body, at: place.upperBound)
-                && Self.isPlain(UnsafeRawBufferPointer(rebasing: body[place]))
+            before.stand(in: body, at: 0) && after.stand(in: body, at: place.upperBound)
+                && PlainScalar.isOne(UnsafeRawBufferPointer(rebasing: body[place]))
         }
         return isFrame ? place : nil
-    }
-
-    private static func isSame(
-        _ part: ArraySlice<UInt8>, _ body: UnsafeRawBufferPointer, at start: Int
-    ) -> Bool {
-        part.withUnsafeBytes { part in
-            var at = 0
-            while at + 8 <= part.count {
-                let one = part.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-                if one != body.loadUnaligned(fromByteOffset: start + at, as: UInt64.self) { return false }
-                at += 8
-            }
-            while at < part.count {
-                if part[at] != body[start + at] { return false }
-                at += 1
-            }
-            return true
-        }
-    }
-
-    /// A whole number without a sign, or a string of ASCII without an escape.
-    private static func isPlain(_ id: UnsafeRawBufferPointer) -> Bool {
-        if id[0] == UInt8(ascii: "\"") {
-            guard id.count >= 2, id[id.count - 1] == UInt8(ascii: "\"") else { return false }
-            return id[1..<id.count - 1].allSatisfy {
-                (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
-            }
-        }
-        guard id.count <= digitsMax, id[0] != UInt8(ascii: "0") || id.count == 1 else { return false }
-        return id.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 }

@@ -7,14 +7,26 @@ import Crypto
 package struct RecordKey: Sendable {
     /// Bytes of one.
     package static let length = 32
+    /// Of SHA-256 (RFC 2104 §2: *B*).
+    private static let blockBytes = 64
 
-    /// With the key taken in, and nothing else: what every code begins with.
-    private let start: HMAC<SHA256>
+    /// HMAC's two hashes with the key taken in, and nothing else: what every code begins with. (`HMAC` itself takes its data
+    /// through generic collections, which costs more than hashing what most calls say.)
+    private let inner: SHA256
+    private let outer: SHA256
 
     /// `nil` unless there are ``length`` bytes.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.length else { return nil }
-        start = HMAC(key: SymmetricKey(data: bytes))
+        func hash(with pad: UInt8) -> SHA256 {
+            var block = Array(repeating: pad, count: Self.blockBytes)
+            for (place, byte) in bytes.enumerated() { block[place] ^= byte }
+            var hash = SHA256()
+            hash.update(data: block)
+            return hash
+        }
+        inner = hash(with: 0x36)
+        outer = hash(with: 0x5C)
     }
 
     /// HMAC-SHA-256 (RFC 2104) over the bytes as they are, in hex.
@@ -24,8 +36,9 @@ package struct RecordKey: Sendable {
 
     /// The same, as bytes.
     package func code(of bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var code = start
-        bytes.withUnsafeBytes { code.update(data: $0) }
-        return code.finalize().withUnsafeBytes { Array($0) }
+        var (inner, outer) = (inner, outer)
+        bytes.withUnsafeBytes { inner.update(bufferPointer: $0) }
+        inner.finalize().withUnsafeBytes { outer.update(bufferPointer: $0) }
+        return outer.finalize().withUnsafeBytes { Array($0) }
     }
 }

@@ -8,7 +8,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let origin: HTTPURL.Origin
+    let place: PooledOrigin
     private let limits: HTTPClientLimits
     /// Weak: the pool holds its connections.
     private weak var pool: HTTPClientPool?
@@ -34,14 +34,14 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     private let usesTLS: Bool
 
     init(
-        to origin: HTTPURL.Origin, limits: HTTPClientLimits, pool: HTTPClientPool,
+        to place: PooledOrigin, limits: HTTPClientLimits, pool: HTTPClientPool,
         ready: EventLoopPromise<Void>
     ) {
-        self.origin = origin
+        self.place = place
         self.limits = limits
         self.pool = pool
         self.ready = ready
-        usesTLS = origin.scheme == .https
+        usesTLS = place.origin.scheme == .https
         decoder = HTTPResponseDecoder(limits: limits.message)
     }
 

@@ -3,26 +3,30 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+/// What a pool has of one origin: its connections, and the requests that wait for one.
+final class PooledOrigin {
+    let origin: HTTPURL.Origin
+    /// The last one was used last.
+    fileprivate var idle: [HTTPClientConnection] = []
+    /// Open or opening.
+    fileprivate var connections = 0
+    fileprivate var opening = 0
+    fileprivate var waiting = CircularBuffer<HTTPTransaction>()
+
+    init(_ origin: HTTPURL.Origin) { self.origin = origin }
+
+    fileprivate var isUnused: Bool { connections == 0 && waiting.isEmpty }
+}
+
 /// The connections of one event loop, by origin. Lives on that loop.
 ///
 /// The most recently used connection is taken first, so that those that are too many grow old and close.
 final class HTTPClientPool {
-    private struct OriginState {
-        /// The last one was used last.
-        var idle: [HTTPClientConnection] = []
-        /// Open or opening.
-        var connections = 0
-        var opening = 0
-        var waiting = CircularBuffer<HTTPTransaction>()
-
-        var isUnused: Bool { connections == 0 && waiting.isEmpty }
-    }
-
     private let loop: any EventLoop
     private let limits: HTTPClientLimits
     private let tls: HTTPClientTLS
     private let watch: AddressWatch?
-    private var origins: [HTTPURL.Origin: OriginState] = [:]
+    private var origins: [HTTPURL.Origin: PooledOrigin] = [:]
     private var open: [ObjectIdentifier: HTTPClientConnection] = [:]
     private var closed: EventLoopPromise<Void>?
 
@@ -37,17 +41,24 @@ final class HTTPClientPool {
 
     func submit(_ transaction: HTTPTransaction) {
         guard closed == nil else { return transaction.fail(.shutDown) }
-        let origin = transaction.request.url.origin
-        while let connection = origins[origin]?.idle.popLast() {
+        let place = place(of: transaction.request.url.origin)
+        while let connection = place.idle.popLast() {
             if connection.isUsable { return connection.start(transaction) }
             connection.close()  // its place is given back when it is gone
         }
-        guard origins[origin, default: OriginState()].waiting.count < limits.waitingPerOriginMax else {
+        guard place.waiting.count < limits.waitingPerOriginMax else {
             return transaction.fail(.tooManyWaiting(max: limits.waitingPerOriginMax))
         }
-        origins[origin, default: OriginState()].waiting.append(transaction)
+        place.waiting.append(transaction)
         transaction.wait(in: self, atMost: limits.waitMax)
-        openIfNeeded(to: origin)
+        openIfNeeded(to: place)
+    }
+
+    private func place(of origin: HTTPURL.Origin) -> PooledOrigin {
+        if let known = origins[origin] { return known }
+        let made = PooledOrigin(origin)
+        origins[origin] = made
+        return made
     }
 
     /// The transaction no longer waits.
@@ -58,11 +69,11 @@ final class HTTPClientPool {
     /// A connection that has done its work and can do more.
     func takeBack(_ connection: HTTPClientConnection) {
         guard closed == nil else { return connection.close() }
-        if let next = origins[connection.origin]?.waiting.popFirst() {
+        if let next = connection.place.waiting.popFirst() {
             connection.start(next)
         } else {
             connection.park()
-            origins[connection.origin]?.idle.append(connection)
+            connection.place.idle.append(connection)
         }
     }
 
@@ -74,7 +85,7 @@ final class HTTPClientPool {
         let promise = loop.makePromise(of: Void.self)
         closed = promise
         for transaction in origins.values.flatMap(\.waiting) { transaction.fail(.shutDown) }
-        for origin in origins.keys { origins[origin]?.waiting.removeAll() }
+        for place in origins.values { place.waiting.removeAll() }
         for connection in open.values { connection.failAndClose(.shutDown) }
         checkClosed()
         return promise.futureResult
@@ -83,45 +94,45 @@ final class HTTPClientPool {
     // MARK: Opening
 
     /// Opens a connection for each request that waits and has none coming, as far as the bound allows.
-    private func openIfNeeded(to origin: HTTPURL.Origin) {
-        guard closed == nil, let state = origins[origin], state.opening < state.waiting.count,
-            state.connections < limits.connectionsPerOriginMax
+    private func openIfNeeded(to place: PooledOrigin) {
+        guard closed == nil, place.opening < place.waiting.count,
+            place.connections < limits.connectionsPerOriginMax
         else { return }
-        origins[origin]?.connections += 1
-        origins[origin]?.opening += 1
-        connect(to: origin).assumeIsolated().whenComplete { result in
-            self.origins[origin]?.opening -= 1
+        place.connections += 1
+        place.opening += 1
+        connect(to: place).assumeIsolated().whenComplete { result in
+            place.opening -= 1
             switch result {
             case .success(let connection): self.opened(connection.value)
-            case .failure(let error): self.openingFailed(to: origin, error)
+            case .failure(let error): self.openingFailed(to: place, error)
             }
         }
     }
 
     private func opened(_ connection: HTTPClientConnection) {
-        guard connection.isAlive else { return openingFailed(to: connection.origin, ChannelError.eof) }
+        guard connection.isAlive else { return openingFailed(to: connection.place, ChannelError.eof) }
         open[ObjectIdentifier(connection)] = connection
         connection.whenClosed { [weak self] in self?.gone(connection) }
         takeBack(connection)
     }
 
-    private func openingFailed(to origin: HTTPURL.Origin, _ error: any Error) {
-        origins[origin]?.connections -= 1
+    private func openingFailed(to place: PooledOrigin, _ error: any Error) {
+        place.connections -= 1
         // One attempt failed, so one request does: the oldest, which has waited for it.
-        origins[origin]?.waiting.popFirst()?.fail(cause(of: error))
-        after(losingOneOf: origin)
+        place.waiting.popFirst()?.fail(cause(of: error))
+        after(losingOneOf: place)
     }
 
     private func gone(_ connection: HTTPClientConnection) {
         guard open.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-        origins[connection.origin]?.connections -= 1
-        origins[connection.origin]?.idle.removeAll { $0 === connection }
-        after(losingOneOf: connection.origin)
+        connection.place.connections -= 1
+        connection.place.idle.removeAll { $0 === connection }
+        after(losingOneOf: connection.place)
     }
 
-    private func after(losingOneOf origin: HTTPURL.Origin) {
-        openIfNeeded(to: origin)
-        if origins[origin]?.isUnused == true { origins[origin] = nil }
+    private func after(losingOneOf place: PooledOrigin) {
+        openIfNeeded(to: place)
+        if place.isUnused, origins[place.origin] === place { origins[place.origin] = nil }
         checkClosed()
     }
 
@@ -130,10 +141,11 @@ final class HTTPClientPool {
     }
 
     /// Name, TCP and TLS, all within ``HTTPClientLimits/connectTimeout``.
-    private func connect(to origin: HTTPURL.Origin) -> EventLoopFuture<NIOLoopBound<HTTPClientConnection>> {
+    private func connect(to pooled: PooledOrigin) -> EventLoopFuture<NIOLoopBound<HTTPClientConnection>> {
+        let origin = pooled.origin
         let ready = loop.makePromise(of: Void.self)
         let connection = NIOLoopBound(
-            HTTPClientConnection(to: origin, limits: limits, pool: self, ready: ready), eventLoop: loop)
+            HTTPClientConnection(to: pooled, limits: limits, pool: self, ready: ready), eventLoop: loop)
         let timeout = TimeAmount(limits.connectTimeout)
         let timer = loop.assumeIsolated().scheduleTask(in: timeout) {
             ready.fail(ChannelError.connectTimeout(timeout))

@@ -3,7 +3,7 @@ package import MCPModel
 
 /// A tool of another node's server whose plain calls can be given to the mesh with nothing decided or made for each
 /// (docs/decisions/0040-the-short-way-over-a-hop.md).
-package struct FarTool: Sendable {
+package final class FarTool: Sendable {
     /// What is one call's alone.
     package struct Order: Sendable {
         package var id: CallID
@@ -29,18 +29,18 @@ package struct FarTool: Sendable {
     }
 
     /// The owner's own name of the tool, as a JSON string.
-    package var name: JSON
+    package let name: JSON
     /// How the endpoint shows the URIs in a result; `nil`: as they are.
-    package var outward: (@Sendable (JSON) -> JSON)?
+    package let outward: (@Sendable (JSON) -> JSON)?
     /// Called once for each call, when it goes out.
-    package var begun: @Sendable () -> Void
+    package let begun: @Sendable () -> Void
     /// Called once for each call that was not carried on, when it is over: records it.
-    package var ended: @Sendable (ShortTool.End) -> Void
+    package let ended: @Sendable (ShortTool.End) -> Void
     /// Gives a call to the mesh. The sink may be called before this returns, and on any thread.
-    package var send: @Sendable (Order, @escaping CallSink) -> CallHandle
-    package var carryOn: @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
+    package let send: @Sendable (Order, @escaping CallSink) -> CallHandle
+    package let carryOn: @Sendable (EndpointCall, Carried, @escaping CallSink) -> CallHandle
     /// Starts a call of a session by the general way, from where all that was decided has been decided.
-    package var start: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
+    package let start: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
 
     package init(
         name: JSON, outward: (@Sendable (JSON) -> JSON)?, begun: @escaping @Sendable () -> Void,

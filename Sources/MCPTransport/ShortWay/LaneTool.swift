@@ -5,14 +5,14 @@ protocol LaneUser: AnyObject, Sendable {
 }
 
 /// What calls of one tool over a lane have in common, where they come from another node.
-package struct LaneTool: Sendable {
-    package var lane: BackendLane
+package final class LaneTool: Sendable {
+    package let lane: BackendLane
     /// Those of the server's calls.
-    package var places: CallPlaces
+    package let places: CallPlaces
     /// Called once for each call, when it goes out.
-    package var begun: @Sendable () -> Void
+    package let begun: @Sendable () -> Void
     /// Called once for each call that was not carried on, when it is over: records it.
-    package var ended: @Sendable (ShortTool.End) -> Void
+    package let ended: @Sendable (ShortTool.End) -> Void
 
     package init(
         lane: BackendLane, places: CallPlaces, begun: @escaping @Sendable () -> Void,

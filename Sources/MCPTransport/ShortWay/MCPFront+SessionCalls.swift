@@ -7,10 +7,9 @@ extension MCPFront {
     /// - Returns: whether the exchange is taken care of.
     func takesSessionWay(_ exchange: HTTPExchange) -> Bool {
         guard let known = exchange.checked.sessionPass.withLock({ $0 }),
-            let document = try? JSON(validating: exchange.body[...], limits: limits.message.json),
             let session = sessions.withLock({ $0.use(known.name, scope: known.scope, at: .now) }),
             let facts = session.dialogue.plainFacts,
-            let call = PlainToolCall(document, inSessionOf: facts), let pass = known.pass(for: call)
+            let (call, pass) = known.call(in: exchange.body, limits: limits.message.json, of: facts)
         else { return false }
         session.dialogue.hear(from: pass.visit.principal)
         let answer = SessionAnswer(exchange, session.streams, accepts: pass.accepts)

@@ -7,8 +7,7 @@ extension MCPFront {
     /// - Returns: whether the exchange is taken care of.
     func takesShortWay(_ exchange: HTTPExchange) -> Bool {
         guard let pass = exchange.checked.pass.withLock({ $0 }),
-            let document = try? JSON(validating: exchange.body[...], limits: limits.message.json),
-            let call = PlainToolCall(document), pass.fits(call)
+            let call = pass.call(in: exchange.body, limits: limits.message.json)
         else { return false }
         guard pass.isGood else {
             exchange.checked.pass.withLock { $0 = nil }

@@ -23,12 +23,27 @@ final class SessionPass: Sendable {
         self.canBeAsked = canBeAsked
     }
 
-    /// The pass of the tool that a call names; one that is not good any more is let go of.
-    func pass(for call: PlainToolCall) -> ShortPass? {
-        guard let known = passes.withLock({ $0.first { $0.tool == call.name }?.pass }) else { return nil }
-        if known.isGood { return known }
-        passes.withLock { $0.removeAll { $0.pass === known } }
-        return nil
+    /// The call that a body is, and the pass of its tool; a pass that is not good any more is let go of.
+    ///
+    /// - Parameter client: whose session it is.
+    func call(in body: [UInt8], limits: JSONLimits, of client: ClientFacts) -> (PlainToolCall, ShortPass)? {
+        let passes = passes.withLock { $0 }
+        for (_, pass) in passes {
+            guard let call = pass.knownCall(in: body, limits: limits) else { continue }
+            return isGood(pass) ? (call, pass) : nil
+        }
+        guard let document = try? JSON(validating: body[...], limits: limits),
+            let call = PlainToolCall(document, inSessionOf: client),
+            let pass = passes.first(where: { $0.tool == call.name })?.pass, isGood(pass)
+        else { return nil }
+        pass.learnFrame(of: call, document)
+        return (call, pass)
+    }
+
+    private func isGood(_ pass: ShortPass) -> Bool {
+        if pass.isGood { return true }
+        passes.withLock { $0.removeAll { $0.pass === pass } }
+        return false
     }
 
     /// Whether a tool has no pass yet, and there is room for one.

@@ -31,7 +31,7 @@ package final class ToolPass: Sendable {
 
 /// A tool whose calls can go the short way: those on which everything can be decided without their arguments, and that nobody counts or
 /// wants recorded beforehand.
-package struct ShortTool: Sendable {
+package final class ShortTool: Sendable {
     /// The end of a call that went the short way.
     package struct End: Sendable {
         package var id: CallID
@@ -43,19 +43,19 @@ package struct ShortTool: Sendable {
         package var elapsed: Duration
     }
 
-    package var lane: BackendLane
+    package let lane: BackendLane
     /// Those of the server's calls.
-    package var places: CallPlaces
+    package let places: CallPlaces
     /// What a call is given from here.
-    package var callMax: Duration
+    package let callMax: Duration
     /// How the endpoint shows the URIs in a result; `nil`: as they are.
-    package var outward: (@Sendable (JSON) -> JSON)?
+    package let outward: (@Sendable (JSON) -> JSON)?
     /// Called once for each call, when it goes out.
-    package var begun: @Sendable () -> Void
+    package let begun: @Sendable () -> Void
     /// Called once for each call that was not carried on, when it is over: records it.
-    package var ended: @Sendable (End) -> Void
+    package let ended: @Sendable (End) -> Void
     /// Has a call carried on by the long way; it keeps its place until its end.
-    package var carryOn: @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
+    package let carryOn: @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
 
     package init(
         lane: BackendLane, places: CallPlaces, callMax: Duration, outward: (@Sendable (JSON) -> JSON)?,
