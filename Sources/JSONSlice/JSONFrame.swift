@@ -25,9 +25,16 @@ package struct JSONFrame: Sendable {
             second.upperBound <= bytes.endIndex
         else { return nil }
         (self.scalar, self.value, self.levels) = (scalar, value, levels)
-        before = FixedBytes(bytes[..<first.lowerBound])
-        between = FixedBytes(bytes[first.upperBound..<second.lowerBound])
-        behind = FixedBytes(bytes[second.upperBound...])
+        // A copy: slices would hold all of the document.
+        let around = [
+            bytes[..<first.lowerBound], bytes[first.upperBound..<second.lowerBound],
+            bytes[second.upperBound...],
+        ]
+        let fixed = Array(around.joined())
+        let (one, two) = (around[0].count, around[0].count + around[1].count)
+        before = FixedBytes(fixed[..<one])
+        between = FixedBytes(fixed[one..<two])
+        behind = FixedBytes(fixed[two...])
     }
 
     /// A document with this frame.

@@ -30,10 +30,7 @@ package struct JSONObjectWriter {
     package mutating func put(_ key: StaticString, hex text: [UInt8]) {
         begin(key)
         bytes.append(UInt8(ascii: "\""))
-        for byte in text {
-            bytes.append(Self.digit(byte >> 4))
-            bytes.append(Self.digit(byte & 15))
-        }
+        bytes.append(hexOf: text)
         bytes.append(UInt8(ascii: "\""))
     }
 
@@ -41,11 +38,8 @@ package struct JSONObjectWriter {
     package mutating func put(_ key: StaticString, hex high: UInt64, _ low: UInt64) {
         begin(key)
         bytes.append(UInt8(ascii: "\""))
-        for word in [high, low] {
-            for place in 0..<16 {
-                bytes.append(Self.digit(UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place))) & 15))
-            }
-        }
+        bytes.append(hex: high)
+        bytes.append(hex: low)
         bytes.append(UInt8(ascii: "\""))
     }
 
@@ -59,21 +53,22 @@ package struct JSONObjectWriter {
     /// The members so far, without the braces.
     package var members: [UInt8] { Array(bytes.dropFirst()) }
 
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
-
     /// The object's bytes; nothing can be put after it.
     package consuming func finished() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes
     }
 
+    /// The same as a line of a file, with its line feed.
+    package consuming func finishedLine() -> [UInt8] {
+        bytes.append("}\n")
+        return bytes
+    }
+
     private mutating func begin(_ key: StaticString) {
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
         bytes.append(UInt8(ascii: "\""))
-        bytes.append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        bytes.append(key)
+        bytes.append("\":")
     }
 }

@@ -47,7 +47,11 @@ struct KeyStack {
 
     private var keys: [Key] = []
 
-    func enter() -> Scope { Scope(first: keys.count) }
+    mutating func enter() -> Scope {
+        // Room for those of most documents, in one step.
+        if keys.capacity == 0 { keys.reserveCapacity(Self.linearMax) }
+        return Scope(first: keys.count)
+    }
 
     mutating func leave(_ scope: Scope) { keys.removeSubrange(scope.first...) }
 

@@ -5,7 +5,7 @@ package import JSONSlice
 ///
 /// ``message(number:name:begunBy:)`` gives the bytes that the general way (``RPCMessage``, ``RequestMeta``) gives; whatever would need
 /// more than that (progress, log messages, a trace of the client's, extensions, rounds of input) is none, and goes that way.
-package struct PlainToolCall: Sendable {
+package final class PlainToolCall: Sendable {
     package let id: RPCID
     /// As the client sent them.
     package let params: JSON
@@ -92,6 +92,41 @@ package struct PlainToolCall: Sendable {
                     ?? place.whole.lowerBound..<(reading.startBehindMeta ?? place.whole.upperBound)
             } ?? reading.lastEnd..<reading.lastEnd
         end = reading.lastEnd
+    }
+
+    /// Of no client: whoever answers knows the call by its own id.
+    private static let nobodys = RPCID(0)
+
+    /// A call as another node passes it on.
+    ///
+    /// - Parameters:
+    ///   - params: without `_meta`, valid JSON.
+    ///   - capabilities: the client's.
+    /// - Returns: `nil` for anything else.
+    package init?(carried params: JSON, capabilities: JSON, clientInfo: JSON?) {
+        guard params.kind == .object else { return nil }
+        var (name, arguments): (JSON.MemberPlace?, JSON.MemberPlace?)
+        var (isPlain, end) = (true, 0)
+        params.forEachPlace { key, place in
+            switch key {
+            case "name": name = place
+            case "arguments": arguments = place
+            default: isPlain = false
+            }
+            end = place.whole.upperBound
+        }
+        guard isPlain, let name else { return nil }
+        let text = params.value(at: name)
+        guard text.kind == .string, !text.bytes.contains(UInt8(ascii: "\\")) else { return nil }
+        id = Self.nobodys
+        self.params = params
+        self.name = text
+        self.arguments = arguments.map { params.value(at: $0) }
+        self.capabilities = capabilities
+        self.clientInfo = clientInfo
+        namePlace = name.value
+        metaPlace = end..<end
+        self.end = end
     }
 
     /// A call that differs from one read before in nothing but its id and its arguments, which are in the frame's gaps.
@@ -190,10 +225,6 @@ package struct PlainToolCall: Sendable {
 }
 
 extension [UInt8] {
-    mutating func append(_ text: StaticString) {
-        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
     /// As ``TraceContext/traceparent`` spells it.
     fileprivate mutating func append(traceBegunBy id: CallID) {
         guard id.low != 0 else { return append(contentsOf: TraceContext(begunBy: id).traceparent.utf8) }
@@ -203,13 +234,6 @@ extension [UInt8] {
         append(UInt8(ascii: "-"))
         append(hex: id.low)
         append("-01")
-    }
-
-    private mutating func append(hex word: UInt64) {
-        for place in 0..<16 {
-            let digit = UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place))) & 15
-            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-        }
     }
 
     mutating func append(decimal number: Int) {

@@ -60,6 +60,6 @@ package struct RecordMould: Sendable {
         if let result { writer.put("result", hex: result) }
         writer.put("microseconds", cast.microseconds)
         writer.put(members: path)
-        return writer.finished() + [UInt8(ascii: "\n")]
+        return writer.finishedLine()
     }
 }

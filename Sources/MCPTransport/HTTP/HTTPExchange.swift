@@ -46,8 +46,6 @@ package final class HTTPExchange: Sendable {
     /// The loop of the client's connection. Work that stays on it needs no change of thread.
     package var eventLoop: any EventLoop { place.eventLoop }
 
-    var allocator: ByteBufferAllocator { place.channel.allocator }
-
     /// Percent-decoded, without the query; see ``HTTPTarget/path``.
     package var path: String { checked.target.path }
     /// See ``HTTPTarget/query``.
@@ -87,6 +85,8 @@ package final class HTTPExchange: Sendable {
     /// Has `body` called, once and on the exchange's loop, if the connection is lost before the last byte of
     /// the answer was handed to it; at once if it already is. Never after an answer.
     package func onClose(_ body: @escaping @Sendable () -> Void) {
+        // Of every call: without a closure around the closure.
+        guard !place.eventLoop.inEventLoop else { return place.connection.value.onClose(serial, body) }
         onLoop { [serial] in $0.onClose(serial, body) }
     }
 

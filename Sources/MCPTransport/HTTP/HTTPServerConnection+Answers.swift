@@ -21,11 +21,11 @@ extension HTTPServerConnection {
         let count = pieces.reduce(0) { $0 + $1.count }
         let framing = exchange.framing(status: 200, length: count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
-        guard persistence == .implied, exchange.mayHaveBody(status: 200), let context else {
+        guard persistence == .implied, exchange.mayHaveBody(status: 200) else {
             return respond(
                 serial, 200, [("Content-Type", "application/json")], HTTPBody(Array(pieces.joined())))
         }
-        var buffer = context.channel.allocator.buffer(capacity: Self.headRoom + count)
+        var buffer = ByteBufferAllocator().buffer(capacity: Self.headRoom + count)
         heads.writeJSON(length: count, into: &buffer)
         for piece in pieces { buffer.writeBytes(piece) }
         finish(with: buffer, persistence)
@@ -68,7 +68,7 @@ extension HTTPServerConnection {
 
     func onClose(_ serial: UInt64, _ body: @escaping @Sendable () -> Void) {
         if var exchange = open(serial) {
-            exchange.onClose.append(body)
+            exchange.tellOnClose(body)
             phase = .exchange(exchange)
         } else if serial == lostSerial {
             body()

@@ -336,6 +336,6 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         phase = .closed
         guard case .exchange(let exchange) = before else { return }
         lostSerial = exchange.serial
-        exchange.onClose.forEach { $0() }
+        exchange.tellOfClose()
     }
 }

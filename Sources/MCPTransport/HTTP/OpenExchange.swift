@@ -9,13 +9,24 @@ struct OpenExchange {
     let keepsAlive: Bool
     /// `nil` until a stream was started.
     var stream: HTTPBodyFraming?
-    var onClose: [@Sendable () -> Void] = []
+    /// Those who want to know that the client has gone: one, mostly.
+    private var firstToTell: (@Sendable () -> Void)?
+    private var othersToTell: [@Sendable () -> Void] = []
 
     init(_ checked: CheckedHead, serial: UInt64) {
         self.serial = serial
         method = checked.head.method
         version = checked.head.version
         keepsAlive = checked.keepsAlive
+    }
+
+    mutating func tellOnClose(_ body: @escaping @Sendable () -> Void) {
+        if firstToTell == nil { firstToTell = body } else { othersToTell.append(body) }
+    }
+
+    func tellOfClose() {
+        firstToTell?()
+        othersToTell.forEach { $0() }
     }
 
     /// Whether bytes may follow the head of an answer with that status.

@@ -80,8 +80,8 @@ package final class BackendLane: Sendable {
     var patience: Duration { min(backend.limits.silenceMax, backend.limits.callMax) }
 
     /// The request as it goes over the wire.
-    func bytes(_ body: [UInt8], from allocator: ByteBufferAllocator) -> ByteBuffer {
-        var buffer = allocator.buffer(capacity: head.count + body.count + 24)
+    func bytes(_ body: [UInt8]) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: head.count + body.count + 24)
         buffer.writeBytes(head)
         buffer.writeString(String(body.count))
         buffer.writeStaticString("\r\n\r\n")

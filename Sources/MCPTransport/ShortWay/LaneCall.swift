@@ -74,8 +74,7 @@ package final class LaneCall: LaneUser {
         tool.begun()
         let isOpen = lane.link.enter(self, number)
         let running = lane.link.client.http.send(
-            ready: lane.bytes(
-                call.message(number: number, name: lane.name, begunBy: id), from: ByteBufferAllocator()),
+            ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
             lane.request, on: loop, patience: min(time, lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
         if !state.withLock({ $0.hold(running) }) { running?.cancel() }
@@ -99,8 +98,8 @@ package final class LaneCall: LaneUser {
     /// The whole answer is here.
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
-        guard let document = try? JSON(validating: body[...], limits: tool.lane.link.limits.message.json),
-            let answer = PlainToolAnswer(document, to: number)
+        guard
+            let answer = tool.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
         else {
             state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)

@@ -14,6 +14,8 @@ package final class LaneTool: Sendable {
     /// Called once for each call that was not carried on, when it is over: records it.
     package let ended: @Sendable (ShortTool.End) -> Void
 
+    let answers = KnownAnswers()
+
     package init(
         lane: BackendLane, places: CallPlaces, begun: @escaping @Sendable () -> Void,
         ended: @escaping @Sendable (ShortTool.End) -> Void

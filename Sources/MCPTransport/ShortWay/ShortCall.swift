@@ -64,8 +64,7 @@ final class ShortCall: LaneUser {
             exchange.onClose { self.clientGone() }
         }
         let running = lane.link.client.http.send(
-            ready: lane.bytes(
-                call.message(number: number, name: lane.name, begunBy: id), from: exchange.allocator),
+            ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
             lane.request, on: exchange.eventLoop,
             patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
@@ -79,7 +78,7 @@ final class ShortCall: LaneUser {
     // MARK: What comes
 
     private func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: front.limits.message.bytesMax) }) {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.link.limits.message.bytesMax) }) {
         case .wait: break
         case .tell(let sink): sink(event)
         case .carryOn(let last): carryOn(with: last)
@@ -90,8 +89,8 @@ final class ShortCall: LaneUser {
     /// The whole answer is here.
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
-        guard let document = try? JSON(validating: body[...], limits: front.limits.message.json),
-            let answer = PlainToolAnswer(document, to: number)
+        guard
+            let answer = pass.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
         else {
             state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)

@@ -15,6 +15,7 @@ final class ShortPass: Sendable {
     private let admits: @Sendable () -> Bool
     /// The tool's name, as a JSON string.
     private let name: JSON
+    let answers = KnownAnswers()
     /// Of the last call that had to be read.
     private let frame = Mutex<CallFrame?>(nil)
 

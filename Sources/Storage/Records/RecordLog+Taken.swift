@@ -46,6 +46,19 @@ extension RecordLog {
         var heldBytes: Int {
             (arguments?.count ?? 0) + (isMostOfMessage && result != nil ? messageBytes : result?.count ?? 0)
         }
+
+        /// With values of its own: a slice would hold all of the message that it is of, whatever that is. That is one copy of what was just
+        /// read through; a result that is most of its message is held with it.
+        consuming func withOwnValues() -> Ended {
+            arguments = arguments.map { Array($0)[...] }
+            if !isMostOfMessage { result = result.map { Array($0)[...] } }
+            return self
+        }
+
+        consuming func withoutValues() -> Ended {
+            (arguments, result) = (nil, nil)
+            return self
+        }
     }
 
     /// A call that goes out only when this is on stable storage.

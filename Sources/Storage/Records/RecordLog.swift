@@ -108,14 +108,18 @@ package final class RecordLog: Sendable {
 
     /// Takes a call that has ended, from any thread; never waits for anything but other callers of this.
     package func take(_ ended: Ended) {
-        let copied = copied(ended)
+        let kept = ended.withOwnValues()
         let isFirst = intake.withLock { intake in
             guard intake.ended.count < Self.pendingMax else {
                 intake.lost += 1
-                intake.heldBytes -= copied.heldBytes
                 return false
             }
-            intake.ended.append(.ended(copied))
+            if intake.heldBytes + kept.heldBytes <= Self.heldBytesMax {
+                intake.heldBytes += kept.heldBytes
+                intake.ended.append(.ended(kept))
+            } else {
+                intake.ended.append(.ended(kept.withoutValues()))
+            }
             guard !intake.isScheduled else { return false }
             intake.isScheduled = true
             return true
@@ -139,7 +143,7 @@ package final class RecordLog: Sendable {
             let why = "more than \(Self.intendedBytesMax >> 20) MiB of arguments wait for the disk already"
             return released.async { intent.done(why) }
         }
-        // A copy, for the reason of `copied`.
+        // A copy, for the reason of ``Ended/withOwnValues()``.
         var copied = intent
         copied.arguments = intent.arguments.map { Array($0)[...] }
         let taken = copied
@@ -159,25 +163,6 @@ package final class RecordLog: Sendable {
         case .none:
             released.async { intent.done("more than \(Self.pendingMax) records wait for the disk already") }
         }
-    }
-
-    /// With values of its own, where they find room: a slice would hold all of the message that it is of, whatever that is. That is one
-    /// copy of what was just read through, outside of the lock.
-    private func copied(_ ended: Ended) -> Ended {
-        let wanted = ended.heldBytes
-        let hasRoom = intake.withLock { intake in
-            guard intake.ended.count < Self.pendingMax, intake.heldBytes + wanted <= Self.heldBytesMax else {
-                return false
-            }
-            intake.heldBytes += wanted
-            return true
-        }
-        var copied = ended
-        copied.arguments = hasRoom ? ended.arguments.map { Array($0)[...] } : nil
-        if !hasRoom || !ended.isMostOfMessage {
-            copied.result = hasRoom ? ended.result.map { Array($0)[...] } : nil
-        }
-        return copied
     }
 
     /// Writes down what is there and ends the followers, when the node ends. A disk that hangs does not hold the node.

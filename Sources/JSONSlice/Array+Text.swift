@@ -1,0 +1,6 @@
+extension [UInt8] {
+    /// Text that is known when this is compiled: no string is made of it.
+    package mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+}

@@ -1,0 +1,36 @@
+/// Hexadecimal digits in lower case, eight at a time: what is written for every call has a hundred of them.
+extension [UInt8] {
+    /// Sixteen digits, the highest first.
+    package mutating func append(hex word: UInt64) {
+        append(hexHalf: UInt32(truncatingIfNeeded: word >> 32))
+        append(hexHalf: UInt32(truncatingIfNeeded: word))
+    }
+
+    /// Two digits for each byte.
+    package mutating func append(hexOf bytes: [UInt8]) {
+        let whole = bytes.count & ~3
+        bytes.withUnsafeBytes { bytes in
+            for place in stride(from: 0, to: whole, by: 4) {
+                append(hexHalf: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+            }
+        }
+        for byte in bytes[whole...] {
+            for digit in [byte >> 4, byte & 15] {
+                append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            }
+        }
+    }
+
+    private mutating func append(hexHalf word: UInt32) {
+        // Each of the eight digits into a byte of its own, the highest at the top.
+        var digits = UInt64(word)
+        digits = (digits | digits << 16) & 0x0000_FFFF_0000_FFFF
+        digits = (digits | digits << 8) & 0x00FF_00FF_00FF_00FF
+        digits = (digits | digits << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        // 1 in each byte that holds ten or more.
+        let letters = ((digits &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+        let toLetter = UInt64(UInt8(ascii: "a") - 10 - UInt8(ascii: "0"))
+        let text = digits &+ 0x3030_3030_3030_3030 &+ letters &* toLetter
+        Swift.withUnsafeBytes(of: text.bigEndian) { append(contentsOf: $0) }
+    }
+}

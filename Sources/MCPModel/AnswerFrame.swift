@@ -1,0 +1,33 @@
+package import JSONSlice
+
+/// The answer to a `tools/call` without the call's number and its result: what a server writes the same around each of them.
+package final class AnswerFrame: Sendable {
+    private let frame: JSONFrame
+
+    /// - Parameter document: a plain answer.
+    package init?(_ document: JSON) {
+        var (id, result): (Range<Int>?, Range<Int>?)
+        document.forEachPlace { key, place in
+            switch key {
+            case "id": id = place.value
+            case "result": result = place.value
+            default: break
+            }
+        }
+        guard let id, let result,
+            let frame = JSONFrame(document, scalar: id, value: result, levels: 1)
+        else { return nil }
+        self.frame = frame
+    }
+
+    /// The answer that is in these bytes; `nil`: they have another frame, or answer something else, or are no plain answer.
+    ///
+    /// - Parameter number: the id of the request.
+    /// - Complexity: O(bytes); the result is validated.
+    package func answer(in body: [UInt8], to number: Int, limits: JSONLimits) -> PlainToolAnswer? {
+        guard let filled = frame.filled(body, limits: limits), filled.value.kind == .object,
+            filled.scalar.kind == .number, filled.scalar.int == number
+        else { return nil }
+        return PlainToolAnswer(result: filled.value)
+    }
+}
