@@ -11,7 +11,8 @@ extension [UInt8] {
         let whole = bytes.count & ~3
         bytes.withUnsafeBytes { bytes in
             for place in stride(from: 0, to: whole, by: 4) {
-                append(hexHalf: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+                append(
+                    hexHalf: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
             }
         }
         for byte in bytes[whole...] {

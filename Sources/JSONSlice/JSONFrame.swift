@@ -85,10 +85,14 @@ package struct JSONFrame: Sendable {
     private func gaps(in bytes: UnsafeRawBufferPointer) -> (scalar: Range<Int>, value: Range<Int>)? {
         let start = before.count
         let end = bytes.count - behind.count
-        guard start < end, before.stand(in: bytes, at: 0), behind.stand(in: bytes, at: end) else { return nil }
+        guard start < end, before.stand(in: bytes, at: 0), behind.stand(in: bytes, at: end) else {
+            return nil
+        }
         let inner = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
         let isScalarFirst = scalar.lowerBound < value.lowerBound
-        guard let count = isScalarFirst ? PlainScalar.countAtStart(of: inner) : PlainScalar.countAtEnd(of: inner),
+        guard
+            let count = isScalarFirst
+                ? PlainScalar.countAtStart(of: inner) : PlainScalar.countAtEnd(of: inner),
             count + between.count < inner.count
         else { return nil }
         let (betweenStart, betweenEnd) =

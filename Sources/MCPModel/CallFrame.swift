@@ -33,7 +33,9 @@ package final class CallFrame: Sendable {
     ///
     /// - Complexity: O(bytes), one comparison; arguments are validated.
     package func call(in body: [UInt8], limits: JSONLimits) -> PlainToolCall? {
-        guard let filled = frame.filled(body, limits: limits), filled.value.kind == .object else { return nil }
+        guard let filled = frame.filled(body, limits: limits), filled.value.kind == .object else {
+            return nil
+        }
         return PlainToolCall(like: sample, filled)
     }
 }

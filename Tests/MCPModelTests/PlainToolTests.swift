@@ -25,6 +25,14 @@ import Testing
 
     /// A call with its members in any order and white space between them.
     private func request(_ random: inout SplitMix64, name: String) -> String {
+        let (id, arguments) = (
+            random.chance(0.5) ? "17" : #""a-7""#,
+            random.chance(0.8) ? RandomObject.value(&random, depth: 0) : nil
+        )
+        return request(&random, name: name, id: id, arguments: arguments)
+    }
+
+    private func request(_ random: inout SplitMix64, name: String, id: String, arguments: String?) -> String {
         func joined(_ members: [String]) -> String {
             let shuffled = members.shuffled(using: &random)
             let space = { (random: inout SplitMix64) in RandomObject.space(&random) }
@@ -42,11 +50,9 @@ import Testing
             meta.append(#""io.modelcontextprotocol/clientInfo":{"name":"a \"b\"", "version":"1"}"#)
         }
         var params = [#""name":"\#(name)""#, #""_meta":"# + joined(meta)]
-        if random.chance(0.8) {
-            params.append(#""arguments":"# + RandomObject.value(&random, depth: 0))
-        }
+        if let arguments { params.append(#""arguments":"# + arguments) }
         return joined([
-            #""jsonrpc":"2.0""#, #""id":"# + (random.chance(0.5) ? "17" : #""a-7""#),
+            #""jsonrpc":"2.0""#, #""id":"# + id,
             #""method":"tools/call""#,
             #""params":"# + joined(params),
         ])
@@ -98,6 +104,59 @@ import Testing
         #expect(PlainToolCall(try JSON(validating: changed)) == nil)
     }
 
+    // MARK: Calls that are known again
+
+    @Test(arguments: 0..<400)
+    func `a call that is known by its frame is the call that is read`(seed: Int) throws {
+        let sample = SplitMix64(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed) + 1_000)
+        func body(id: String, _ arguments: String) -> [UInt8] {
+            var same = sample  // the same order and white space each time
+            return Array(request(&same, name: "greet", id: id, arguments: arguments).utf8)
+        }
+        let first = try JSON(validating: body(id: "1", "{}"))
+        let frame = try #require(PlainToolCall(first).flatMap { CallFrame(first, $0) })
+        for id in ["2", "31337", #""id-of-some-length""#] {
+            let bytes = body(id: id, RandomObject(using: &random).text)
+            let known = try #require(frame.call(in: bytes, limits: .standard))
+            let read = try #require(PlainToolCall(try JSON(validating: bytes)))
+            #expect(known.id == read.id && known.name == read.name && known.params == read.params)
+            #expect(known.arguments == read.arguments)
+            #expect(known.capabilities == read.capabilities && known.clientInfo == read.clientInfo)
+            for name in ["greet", "weather.greet"] as [JSON] {
+                #expect(
+                    known.message(number: 7, name: name, begunBy: Self.call)
+                        == read.message(number: 7, name: name, begunBy: Self.call))
+                #expect(known.carriedParams(name: name) == read.carriedParams(name: name))
+            }
+        }
+    }
+
+    @Test(arguments: ["[]", "1", "null", #"{"a":1,"a":2}"#, "{}x", #"{},"task":{}"#, ""])
+    func `arguments that are no object are not known`(arguments: String) throws {
+        func body(_ arguments: String) -> [UInt8] {
+            Array(
+                (#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":"#
+                    + arguments
+                    + #","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#)
+                    .utf8)
+        }
+        let sample = try JSON(validating: body("{}"))
+        let frame = try #require(PlainToolCall(sample).flatMap { CallFrame(sample, $0) })
+        #expect(frame.call(in: body(#"{"a":1}"#), limits: .standard) != nil)
+        #expect(frame.call(in: body(arguments), limits: .standard) == nil)
+    }
+
+    @Test func `a call without arguments, and a long one, have no frame`() throws {
+        var random = SplitMix64(seed: 3)
+        for arguments in [nil, "5", #"{"a":"\#(String(repeating: "a", count: 1_024))"}"#] {
+            let document = try JSON(
+                validating: request(&random, name: "greet", id: "1", arguments: arguments))
+            let call = try #require(PlainToolCall(document))
+            #expect(CallFrame(document, call) == nil)
+        }
+    }
+
     // MARK: Answers
 
     private static let info: JSON = ["name": "martlet", "version": "1"]
@@ -132,6 +191,41 @@ import Testing
         #expect(
             try JSON(validating: Array(plain.pieces(id: id, serverInfo: Self.info).joined())) == long)
         #expect(plain.isError == (longResult["isError"]?.bool == true))
+    }
+
+    @Test(arguments: [
+        #"{"jsonrpc":"2.0","id":%,"result":$}"#, #"{ "result": $ , "id":%, "jsonrpc":"2.0" }"#,
+    ])
+    func `an answer that is known by its frame is the answer that is read`(written: String) throws {
+        func body(_ number: Int, _ result: String) -> [UInt8] {
+            Array(written.replacing("%", with: "\(number)").replacing("$", with: result).utf8)
+        }
+        let results = [
+            #"{"resultType":"complete","content":[]}"#,
+            #"{"content":[{"type":"text","text":"a"}],"isError":true,"resultType":"complete"}"#,
+            #"{"resultType":"complete","_meta":{"a":1}}"#,
+        ]
+        let frame = try #require(AnswerFrame(try JSON(validating: body(7, results[0]))))
+        let id = try #require(RPCID(JSON.string("c")))
+        for (number, result) in zip(8..., results) {
+            let bytes = body(number, result)
+            let known = try #require(frame.answer(in: bytes, to: number, limits: .standard))
+            let read = try #require(PlainToolAnswer(try JSON(validating: bytes), to: number))
+            #expect(known.result == read.result && known.isError == read.isError)
+            #expect(known.namesNoResource == read.namesNoResource)
+            #expect(
+                known.pieces(id: id, serverInfo: Self.info) == read.pieces(id: id, serverInfo: Self.info))
+            #expect(frame.answer(in: bytes, to: number + 1, limits: .standard) == nil)
+        }
+        for result in [
+            "{}", "[]", "null", #"{"resultType":"task"}"#, #"{"resultType":"complete"},"error":{}"#,
+        ] {
+            #expect(frame.answer(in: body(7, result), to: 7, limits: .standard) == nil)
+        }
+        #expect(
+            frame.answer(
+                in: Array(written.replacing("%", with: "\"7\"").replacing("$", with: results[0]).utf8), to: 7,
+                limits: .standard) == nil)
     }
 
     @Test(arguments: [
