@@ -12,7 +12,7 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all = [
-        httpRequest, httpResponse, httpText, json, mcpMessages, mcpHeaders, eventStream, meshFrames,
+        httpRequest, httpResponse, httpText, json, frames, mcpMessages, mcpHeaders, eventStream, meshFrames,
         meshValues,
         meshCore, joins, tokens, grants, translate, vault, selection, discovery,
     ]
