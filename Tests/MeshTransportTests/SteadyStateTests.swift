@@ -31,6 +31,8 @@ struct SteadyStateTests {
     ) async throws {
         _ = try await near.call(far, params: ["name": "say"])  // the way is there from now on
         let nodes = [near, far] + others
+        // A circuit is a stream that stays; without one, the last frames of that first call are on their way until there is no stream.
+        if others.isEmpty { try await untilStreamless(nodes) }
         let (links, served) = (nodes.map(\.service.linkTally.opened), owner.calls)
         let before = near.service.linkTally
         for _ in 0..<Self.calls {
@@ -49,7 +51,10 @@ struct SteadyStateTests {
         #expect(
             (Self.calls...Self.calls * (others.isEmpty ? 3 : 6)).contains(received), "\(received) frames back"
         )
-        guard others.isEmpty else { return }
+        if others.isEmpty { try await untilStreamless(nodes) }
+    }
+
+    private func untilStreamless(_ nodes: [TestNode]) async throws {
         for node in nodes {
             let deadline = ContinuousClock.now + .seconds(10)
             while try await node.streamCount() > 0 {

@@ -166,6 +166,8 @@ final class TestNode: Sendable {
     func toolsKey() throws -> ServerKey { ServerKey(owner: id, name: Label("tools")) }
 
     /// Waits until what the node shows fits; fails the test when it never does.
+    ///
+    /// It is asked with each change of the snapshot and between them too: what a test asks of links changes without one.
     func until(
         _ what: String, within limit: Duration = .seconds(15),
         sourceLocation: SourceLocation = #_sourceLocation,
@@ -178,8 +180,12 @@ final class TestNode: Sendable {
                 for await snapshot in feed where holds(snapshot) { return true }
                 return false
             }
-            group.addTask {
-                try? await Task.sleep(for: limit)  // the deadline itself
+            group.addTask { [service] in
+                let deadline = ContinuousClock.now + limit
+                while ContinuousClock.now < deadline, !Task.isCancelled {
+                    if holds(service.snapshot) { return true }
+                    try? await Task.sleep(for: .milliseconds(20))  // a poll with a deadline
+                }
                 return false
             }
             defer { group.cancelAll() }

@@ -40,13 +40,25 @@ extension Benchmark {
         let name = JSON.string("small")
         guard let id = RPCID(.number(7)) else { return [] }
         let info = JSON.object([("name", "martlet"), ("version", "1")])
+        let (callRead, resultRead) = (try JSON(validating: call), try JSON(validating: result))
+        guard let frame = PlainToolCall(callRead).flatMap({ CallFrame(callRead, $0) }),
+            let answers = AnswerFrame(resultRead)
+        else { return [] }
         return [
             Benchmark(name: "MCP: a plain call, read and written for its server") {
                 guard let plain = PlainToolCall(try JSON(validating: call)) else { return 0 }
                 return plain.message(number: 7, name: name, begunBy: CallID(high: 1, low: 2)).count
             },
+            Benchmark(name: "MCP: the same call, known by its frame") {
+                guard let plain = frame.call(in: call, limits: .standard) else { return 0 }
+                return plain.message(number: 7, name: name, begunBy: CallID(high: 1, low: 2)).count
+            },
             Benchmark(name: "MCP: a plain answer of 200 bytes, read and written for its client") {
                 guard let plain = PlainToolAnswer(try JSON(validating: result), to: 1) else { return 0 }
+                return plain.pieces(id: id, serverInfo: info).reduce(0) { $0 + $1.count }
+            },
+            Benchmark(name: "MCP: the same answer, known by its frame") {
+                guard let plain = answers.answer(in: result, to: 1, limits: .standard) else { return 0 }
                 return plain.pieces(id: id, serverInfo: info).reduce(0) { $0 + $1.count }
             },
         ]

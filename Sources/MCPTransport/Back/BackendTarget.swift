@@ -89,6 +89,9 @@ package struct BackendLimits: Hashable, Sendable {
     package var startTimeout: Duration = .seconds(60)
     /// How long a silent server may ponder `server/discover` before it counts as legacy.
     package var probeTimeout: Duration = .seconds(10)
+    /// How long calls wait for the own stream of a legacy session. What a server asks there without naming a call is lost to who does
+    /// not listen yet; some send the head of a stream only with its first event, and are not waited for.
+    package var attentionMax: Duration = .milliseconds(500)
     /// One page of a list.
     package var listTimeout: Duration = .seconds(30)
     /// All pages of all lists: what a server may take that answers each page just in time.

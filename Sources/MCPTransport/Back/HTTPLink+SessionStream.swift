@@ -9,9 +9,6 @@ import Synchronization
 extension HTTPLink {
     /// Waits of the session's own stream between two attempts; it is a convenience, not the way of calls.
     private static let streamRetry = (from: Duration.seconds(1), to: Duration.seconds(60))
-    /// How long calls wait for the session's own stream. What a server asks there without naming a call is lost to who does
-    /// not listen yet; some send the head of a stream only with its first event, and are not waited for.
-    private static let attentionWait = TimeAmount.milliseconds(500)
 
     func settle(_ revision: ProtocolRevision) {
         let nap = state.withLock { state in
@@ -28,7 +25,7 @@ extension HTTPLink {
         defer { attentive.finish(()) }
         guard state.withLock({ $0.revision?.era }) == .legacy else { return }
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let late = loop.scheduleTask(in: Self.attentionWait) { [weak self] () -> Void in
+        let late = loop.scheduleTask(in: TimeAmount(limits.attentionMax)) { [weak self] () -> Void in
             self?.attentive.finish(())
         }
         defer { late.cancel() }

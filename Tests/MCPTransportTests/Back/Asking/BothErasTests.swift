@@ -152,8 +152,10 @@ struct BothErasTests {
     @Test func `a question on the stream of the session is heard though its call is the first there`()
         async throws
     {
+        var limits = BackendRig.limits
+        limits.attentionMax = .seconds(20)  // so that only the stream ends the wait
         try await AskingServer.withHTTP(onOwnStream: true) { target in
-            try await BackendRig.with(target, seal: AskingServer.seal) { rig in
+            try await BackendRig.with(target, limits: limits, seal: AskingServer.seal) { rig in
                 _ = try await rig.listing()
                 let asked = await rig.tool("x", ["message": "Sure?"], client: Self.legacy)
                 let question = asked.result?["inputRequests"]?["elicitation-1"]
