@@ -6,7 +6,7 @@ import Synchronization
 /// Reads the HTTP answer to one request: a JSON body, a stream of events, or a refusal. Or what comes of an attempt to
 /// resume such a stream, which can only be a stream.
 ///
-/// Fed from one connection's loop, in order.
+/// Fed from one connection's loop, in order; what comes of it is told there, but for large answers (``LargeAnswers``).
 final class HTTPReply: Sendable {
     enum Output: Sendable {
         /// The head came; the session's id, if it names one, and whether the request is taken.
@@ -19,12 +19,9 @@ final class HTTPReply: Sendable {
         case broken(StreamPlace, BackendFault)
     }
 
-    /// What is set aside for a body whose length was said and whose bytes have not come: words alone must not fill the memory.
-    private static let reservedMax = 16 * 1024 * 1024
-
     private enum Body: Sendable {
         case none
-        case whole([UInt8])
+        case whole(GatheredBody)
         case events(SSEParser)
         case over
     }
@@ -63,13 +60,13 @@ final class HTTPReply: Sendable {
             let isStream =
                 head.headers.first("content-type")?.lowercased().hasPrefix("text/event-stream") == true
             let length = head.headers.first("content-length").flatMap { Int($0) } ?? 0
-            var whole: [UInt8] = []
-            // Otherwise what has come is copied again and again as more comes, and a loop stands still for that.
-            if length <= limits.bytesMax { whole.reserveCapacity(min(length, Self.reservedMax)) }
             let isEvents = isStream && head.status == 200
-            state.withLock { [whole] state in
+            state.withLock { state in
                 state.status = head.status
-                state.body = isEvents ? .events(SSEParser(limit: limits.bytesMax)) : .whole(whole)
+                state.body =
+                    isEvents
+                    ? .events(SSEParser(limit: limits.bytesMax))
+                    : .whole(GatheredBody(expecting: length <= limits.bytesMax ? length : 0))
             }
             output(
                 .head(
@@ -78,13 +75,23 @@ final class HTTPReply: Sendable {
             // It says itself that it is too large: not a byte of it needs to be read.
             if !isEvents, length > limits.bytesMax { finish(.event(.fault(.overMessage(limits)))) }
         case .body(let bytes): take(bytes)
-        case .end: finish(isResumption ? atEndOfResumption() : atEnd())
+        case .end:
+            // What is made of it, down to the answer of its client, is made where it is read.
+            if isLarge { LargeAnswers.run { self.end() } } else { end() }
         case .failed(let error):
             // A request that is resumed was sent, whatever became of the attempt.
             let kind: BackendFault.Kind = error.notSent && !isResumption ? .notReached : .lost
             finish(
                 (BackendFault(credential: error) ?? BackendFault(overLimit: error)).map { .event(.fault($0)) }
                     ?? ending(BackendFault(kind, "\(error)")))
+        }
+    }
+
+    private func end() { finish(isResumption ? atEndOfResumption() : atEnd()) }
+
+    private var isLarge: Bool {
+        state.withLock { state in
+            if case .whole(let body) = state.body { body.count > LargeAnswers.onLoopMax } else { false }
         }
     }
 
@@ -108,7 +115,7 @@ final class HTTPReply: Sendable {
             case .whole(var whole):
                 guard whole.count + bytes.count <= limits.bytesMax else { return ([], true) }
                 state.body = .none
-                whole.append(contentsOf: bytes)
+                whole.append(bytes)
                 state.body = .whole(whole)
                 return ([], false)
             case .events(var parser):
@@ -154,11 +161,15 @@ final class HTTPReply: Sendable {
     }
 
     private func atEnd() -> Output {
-        let (status, body) = state.withLock { ($0.status, $0.body) }
-        guard case .whole(let bytes) = body else {
+        let (status, whole) = state.withLock { state -> (Int, GatheredBody?) in
+            guard case .whole(let whole) = state.body else { return (state.status, nil) }
+            state.body = .none
+            return (state.status, whole)
+        }
+        guard var whole else {
             return ending(BackendFault(.lost, "its answer ended before the response came"))
         }
-        return .event(outcome(status, bytes))
+        return .event(outcome(status, whole.take()))
     }
 
     private func outcome(_ status: Int, _ bytes: [UInt8]) -> LinkEvent {

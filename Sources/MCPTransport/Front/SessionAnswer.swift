@@ -68,8 +68,8 @@ final class SessionAnswer: Sendable {
     }
 
     /// Sends the response, of which nothing has gone before, to a client that accepts JSON, and ends. On the exchange's own loop only.
-    func finish(json pieces: [ArraySlice<UInt8>]) {
-        if case .fresh = end() { exchange.respond(json: pieces) }
+    func finish(json written: WrittenAnswer) {
+        if case .fresh = end() { exchange.respond(json: written) }
     }
 
     /// Sends the response to a request for a list and ends.

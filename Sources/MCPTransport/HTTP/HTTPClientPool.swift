@@ -112,7 +112,11 @@ final class HTTPClientPool {
     private func opened(_ connection: HTTPClientConnection) {
         guard connection.isAlive else { return openingFailed(to: connection.place, ChannelError.eof) }
         open[ObjectIdentifier(connection)] = connection
-        connection.whenClosed { [weak self] in self?.gone(connection) }
+        connection.whenClosed { [weak self] in
+            // Whether the pool is still there or not: the two would hold each other.
+            connection.place.idle.removeAll { $0 === connection }
+            self?.gone(connection)
+        }
         takeBack(connection)
     }
 
@@ -126,7 +130,6 @@ final class HTTPClientPool {
     private func gone(_ connection: HTTPClientConnection) {
         guard open.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         connection.place.connections -= 1
-        connection.place.idle.removeAll { $0 === connection }
         after(losingOneOf: connection.place)
     }
 

@@ -58,7 +58,11 @@ package final class HTTPExchange: Sendable {
     /// The whole answer, in one write. Length, date and what concerns the connection are added here; such
     /// fields in `headers` are left out.
     package func respond(status: Int, headers: [(String, String)] = [], body: [UInt8] = []) {
-        respond(status: status, headers: headers, body: HTTPBody(body))
+        // What the connection would copy is copied here, where it keeps nobody waiting.
+        let isLarge = body.count > LargeAnswers.onLoopMax && !place.eventLoop.inEventLoop
+        respond(
+            status: status, headers: headers,
+            body: isLarge ? HTTPBody([], ByteBuffer(bytes: body)) : HTTPBody(body))
     }
 
     package func respond(status: Int, headers: [(String, String)], body: HTTPBody) {
@@ -90,10 +94,15 @@ package final class HTTPExchange: Sendable {
         onLoop { [serial] in $0.onClose(serial, body) }
     }
 
-    /// The answer 200 with a body of JSON, in one write. On the exchange's own loop only.
-    func respond(json pieces: [ArraySlice<UInt8>]) {
+    /// The answer 200 with a body of JSON. On the exchange's own loop only.
+    func respond(json written: WrittenAnswer) {
         guard markOver() else { return }
-        place.connection.value.respond(serial, json: pieces)
+        switch written {
+        case .pieces(let pieces): place.connection.value.respond(serial, json: pieces)
+        case .whole(let buffer):
+            place.connection.value.respond(
+                serial, 200, [("Content-Type", "application/json")], HTTPBody([], buffer))
+        }
     }
 
     /// The answer 200 with the response to a request for a list. On the exchange's own loop only.

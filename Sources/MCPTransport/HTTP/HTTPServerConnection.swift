@@ -20,7 +20,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
 
     private var decoder: HTTPRequestDecoder
     var phase = HTTPServerPhase.head
-    private var body: [UInt8] = []
+    private var body = GatheredBody()
     /// Bytes of the request in hand that the budget was asked for.
     private var bodyBytesHeld = 0
     private var serial: UInt64 = 0
@@ -173,7 +173,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         case (.body(let bytes), _):
             guard setup.budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
             bodyBytesHeld += bytes.readableBytes
-            body.append(contentsOf: bytes.readableBytesView)
+            body.append(bytes.readableBytesView)
         case (.end, .body(let head)):
             handOver(head)
         case (.end, _):
@@ -203,8 +203,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         if serial == 1 { setup.connections.noteRequest(of: context.channel) }
         wait(for: .nothing)
         phase = .exchange(OpenExchange(head, serial: serial))
-        let body = body
-        self.body = []
+        let body = body.take()
         let place = place ?? ClientPlace(self, context.channel, isSecure: setup.isSecure, peer: peer)
         self.place = place
         setup.handler(HTTPExchange(head, body: body, serial: serial, at: place))
@@ -327,7 +326,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private func giveBack() {
         setup.budget.giveBack(bodyBytesHeld)
         bodyBytesHeld = 0
-        body = []
+        body = GatheredBody()
     }
 
     private func lose() {

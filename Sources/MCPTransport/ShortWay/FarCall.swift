@@ -98,8 +98,9 @@ final class FarCall: Sendable {
                 elapsed: start.duration(to: .now)))
         let serverInfo = pass.description.serverInfo
         exchange.respond(
-            json: shown.map { PlainToolAnswer.pieces(id: call.id, EraBridge.withServerInfo($0, serverInfo)) }
-                ?? answer.pieces(id: call.id, serverInfo: serverInfo))
+            json: .pieces(
+                shown.map { PlainToolAnswer.pieces(id: call.id, EraBridge.withServerInfo($0, serverInfo)) }
+                    ?? answer.pieces(id: call.id, serverInfo: serverInfo)))
     }
 
     private func clientGone() {

@@ -16,6 +16,8 @@ struct LaneAnswer {
 
     private enum Phase {
         case waiting
+        /// The whole body is being looked at, perhaps on another thread.
+        case reading
         /// Its events are the long way's, which may not have come for them yet: those that came meanwhile.
         case carried([HTTPClientEvent], Sink?)
         case over
@@ -42,7 +44,7 @@ struct LaneAnswer {
     /// - Parameter bytesMax: of a body that may end here.
     mutating func take(_ event: HTTPClientEvent, bytesMax: Int) -> Step {
         switch phase {
-        case .over: return .wait
+        case .over, .reading: return .wait
         case .carried(_, let sink?):
             if event.isLast { leave() }
             return .tell(sink)
@@ -68,25 +70,33 @@ struct LaneAnswer {
         }
     }
 
-    /// The whole body, to look at; given back by ``giveBack(_:)`` where it is not what ends here.
+    /// The whole body, to look at; given back by ``giveBack(_:)`` where it is not what ends here. Until then the call cannot be carried on.
     mutating func takeBody() -> [UInt8] {
         defer { body = [] }
+        if case .waiting = phase { phase = .reading }
         return body
     }
 
-    mutating func giveBack(_ body: [UInt8]) { self.body = body }
+    mutating func giveBack(_ body: [UInt8]) {
+        guard case .reading = phase else { return }
+        phase = .waiting
+        self.body = body
+    }
 
     /// - Returns: whether the call waited until now.
     mutating func end() -> Bool {
-        guard case .waiting = phase else { return false }
-        phase = .over
-        return true
+        switch phase {
+        case .waiting, .reading:
+            phase = .over
+            return true
+        case .carried, .over: return false
+        }
     }
 
     /// Gives what has come to the long way, which comes for it by ``adopt(_:)``.
     ///
     /// - Parameter last: what has come and is not kept yet.
-    /// - Returns: whether the call waited until now.
+    /// - Returns: whether the call waited until now, and nobody is looking at its answer.
     mutating func carry(with last: HTTPClientEvent?) -> Bool {
         guard case .waiting = phase else { return false }
         let past: [HTTPClientEvent] = (head.map { [.head($0)] } ?? []) + (body.isEmpty ? [] : [.body(body)])

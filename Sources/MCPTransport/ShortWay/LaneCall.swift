@@ -98,9 +98,19 @@ package final class LaneCall: LaneUser {
     /// The whole answer is here.
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
-        guard
-            let answer = tool.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
-        else {
+        guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
+        LargeAnswers.run {
+            let answer = self.read(body)
+            self.loop.execute { self.finish(answer, body) }
+        }
+    }
+
+    private func read(_ body: [UInt8]) -> PlainToolAnswer? {
+        tool.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
+    }
+
+    private func finish(_ answer: PlainToolAnswer?, _ body: [UInt8]) {
+        guard let answer else {
             state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)
         }

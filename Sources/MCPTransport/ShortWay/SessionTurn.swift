@@ -18,10 +18,8 @@ struct SessionTurn: Sendable {
     }
 
     /// Answers, unless the client took the call back.
-    ///
-    /// - Parameter make: makes the answer's pieces.
-    func finish(_ call: PlainToolCall, _ make: () -> [ArraySlice<UInt8>]) {
-        if dialogue.end(call.id, issue) { answer.finish(json: make()) }
+    func finish(_ call: PlainToolCall, _ written: WrittenAnswer) {
+        if dialogue.end(call.id, issue) { answer.finish(json: written) }
     }
 
     /// Goes on with the call by the long way.

@@ -89,9 +89,49 @@ final class ShortCall: LaneUser {
     /// The whole answer is here.
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
-        guard
-            let answer = pass.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
-        else {
+        guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
+        LargeAnswers.run {
+            let reading = self.read(body)?.joined()
+            self.exchange.eventLoop.execute { self.finish(reading, body) }
+        }
+    }
+
+    /// What an answer comes to.
+    private struct Reading: Sendable {
+        var result: JSON
+        var isError: Bool
+        /// Whether it is the result that the server gave, in the body that it came in.
+        var isAsGiven: Bool
+        var written: WrittenAnswer
+
+        consuming func joined() -> Reading {
+            written = written.joined
+            return self
+        }
+    }
+
+    /// - Returns: `nil` for what does not end here.
+    private func read(_ body: [UInt8]) -> Reading? {
+        let limits = tool.lane.link.limits.message.json
+        guard let answer = pass.answers.answer(in: body, to: number, limits: limits) else { return nil }
+        let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
+        let pieces =
+            if let turn {
+                shown.map { PlainToolAnswer.pieces(id: call.id, $0, in: turn.dialogue.revision) }
+                    ?? answer.pieces(id: call.id, in: turn.dialogue.revision)
+            } else {
+                shown.map {
+                    PlainToolAnswer.pieces(
+                        id: call.id, EraBridge.withServerInfo($0, pass.description.serverInfo))
+                } ?? answer.pieces(id: call.id, serverInfo: pass.description.serverInfo)
+            }
+        return Reading(
+            result: shown ?? answer.result, isError: answer.isError, isAsGiven: shown == nil,
+            written: .pieces(pieces))
+    }
+
+    private func finish(_ reading: Reading?, _ body: [UInt8]) {
+        guard let reading else {
             state.withLock { $0.giveBack(body) }
             return carryOn(with: .end)
         }
@@ -99,22 +139,12 @@ final class ShortCall: LaneUser {
         let elapsed = start.duration(to: .now)
         tool.lane.leave(.answered)
         tool.places.leave(after: elapsed)
-        let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         tool.ended(
             ShortTool.End(
-                id: id, answer: ((shown ?? answer.result).bytes, answer.isError),
-                answerBytes: shown.map(\.bytes.count) ?? body.capacity,
+                id: id, answer: (reading.result.bytes, reading.isError),
+                answerBytes: reading.isAsGiven ? body.capacity : reading.result.bytes.count,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
-        if let turn {
-            return turn.finish(call) { [call] in
-                shown.map { PlainToolAnswer.pieces(id: call.id, $0, in: turn.dialogue.revision) }
-                    ?? answer.pieces(id: call.id, in: turn.dialogue.revision)
-            }
-        }
-        let serverInfo = pass.description.serverInfo
-        exchange.respond(
-            json: shown.map { PlainToolAnswer.pieces(id: call.id, EraBridge.withServerInfo($0, serverInfo)) }
-                ?? answer.pieces(id: call.id, serverInfo: serverInfo))
+        if let turn { turn.finish(call, reading.written) } else { exchange.respond(json: reading.written) }
     }
 
     // MARK: Other ends

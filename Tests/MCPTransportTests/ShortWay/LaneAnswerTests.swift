@@ -59,6 +59,20 @@ struct LaneAnswerTests {
         #expect(isFirst && told.all == ["head 200", "body 3", "end"])
     }
 
+    @Test func `while it is looked at a call can end, and cannot be carried on`() {
+        for ends in [true, false] {
+            var answer = LaneAnswer()
+            for event in [Self.good, .body([1, 2]), .end] { _ = take(event, into: &answer) }
+            let body = answer.takeBody()
+            let isCarried = answer.carry(with: nil)
+            #expect(!isCarried)
+            let hasEnded = ends && answer.end()
+            answer.giveBack(body)
+            let isCarriedThen = answer.carry(with: .end)
+            #expect(hasEnded == ends && isCarriedThen == !ends)
+        }
+    }
+
     @Test(arguments: [
         head(202, "application/json"), head(200, "text/event-stream"),
         .body([UInt8](repeating: 1, count: 101)),

@@ -12,14 +12,18 @@ import Testing
 struct ShortWayTests {
     /// What a server may answer.
     enum Manner: String, CaseIterable, Sendable {
-        case text, failed, link, named, chunked
+        case text, failed, link, named, chunked, large, largeChunked
+        case largeNoJSON, largeUntyped
         case untyped, error, inputRequired, stream, twoHundredAndTwo, fiveHundred, unauthorized, forbidden,
             otherID,
             noJSON, cutOff, notFound, mismatch
 
         /// Whether the short way carries it to the end.
-        var isPlain: Bool { [.text, .failed, .link, .named, .chunked].contains(self) }
+        var isPlain: Bool { [.text, .failed, .link, .named, .chunked, .large, .largeChunked].contains(self) }
     }
+
+    /// More than is read on a loop.
+    private static let long = String(repeating: "long ", count: LargeAnswers.onLoopMax / 4)
 
     static func serve(_ tool: String, _ id: JSON, _ exchange: HTTPExchange) {
         let json = [("Content-Type", "application/json")]
@@ -39,6 +43,17 @@ struct ShortWayTests {
             exchange.write(Array(#"{"jsonrpc":"2.0","id":\#(id.text),"result":{"resultType":"#.utf8))
             exchange.write(Array(#""complete","content":[]}}"#.utf8))
             exchange.end()
+        case .large: exchange.say(id, #""content":[{"type":"text","text":"\#(Self.long)"}]"#)
+        case .largeChunked:
+            exchange.startStream(status: 200, headers: json)
+            exchange.write(
+                Array(
+                    #"{"jsonrpc":"2.0","id":\#(id.text),"result":{"resultType":"complete","content":["#.utf8))
+            exchange.write(Array(#"{"type":"text","text":"\#(Self.long)"}]}}"#.utf8))
+            exchange.end()
+        case .largeNoJSON: raw(#"{"jsonrpc":"2.0","result":"\#(Self.long)"#)
+        case .largeUntyped:
+            raw(#"{"jsonrpc":"2.0","id":\#(id.text),"result":{"content":[],"a":"\#(Self.long)"}}"#)
         case .untyped: raw(#"{"jsonrpc":"2.0","id":\#(id.text),"result":{"content":[]}}"#)
         case .error:
             raw(#"{"jsonrpc":"2.0","id":\#(id.text),"error":{"code":-32000,"message":"no","data":[1]}}"#)
