@@ -409,6 +409,29 @@ def retries_elsewhere(bench, node):
         yield
 
 
+LISTEN = '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}'
+# Reads what comes, and does nothing with it.
+READER = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as server:
+    server.sendall(b"POST /mcp HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(sys.argv[2]), sys.argv[2].encode()))
+    room = bytearray(65536)
+    while server.recv_into(room):
+        pass
+"""
+
+
+@contextlib.contextmanager
+def list_changes_elsewhere(bench, node):
+    stormy = bench.faulty(100, FAULTY_STORM="1")
+    reader = subprocess.Popen([sys.executable, "-c", READER, str(stormy.port), LISTEN])
+    try:
+        yield
+    finally:
+        stormy.end()
+        reader.wait(10)
+
+
 @contextlib.contextmanager
 def list_changes(bench, node, row):
     stormy = bench.faulty(100, FAULTY_STORM="1")
@@ -440,5 +463,5 @@ ALL = [
     Fault("hang", "a server that hangs", hanging, usual),
     Fault("die", "a server that dies in the middle of calls", dying, usual),
     Fault("retries", "retry storm", retries, usual, retries_elsewhere),
-    Fault("changes", "list-change storm", list_changes, usual),
+    Fault("changes", "list-change storm", list_changes, usual, list_changes_elsewhere),
 ]

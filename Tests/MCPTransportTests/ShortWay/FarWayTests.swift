@@ -90,7 +90,8 @@ struct FarWayTests {
             #expect(rig.backend.state.withLock { $0.shortCalls } == 1, "it went the general way")
             #expect(short.0 == general.0 && short.1 == general.1, "\(short) is not \(general)")
             // What the server leaves out its owner adds, so that it is plain from there on.
-            #expect(rig.ends.answered == (manner.isPlain || [.untyped, .largeUntyped].contains(manner) ? 1 : 0))
+            #expect(
+                rig.ends.answered == (manner.isPlain || [.untyped, .largeUntyped].contains(manner) ? 1 : 0))
             #expect(try await rig.isQuiet())
         }
     }
