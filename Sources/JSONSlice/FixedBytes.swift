@@ -6,21 +6,12 @@ package struct FixedBytes: Hashable, Sendable {
 
     package var count: Int { bytes.count }
 
-    /// Whether they stand in a message at `start`; eight are compared at a time.
+    /// Whether they stand in a message at `start`.
     package func stand(in message: UnsafeRawBufferPointer, at start: Int) -> Bool {
         guard start >= 0, start <= message.count - count else { return false }
-        return bytes.withUnsafeBytes { bytes in
-            var at = 0
-            while at + 8 <= bytes.count {
-                let word = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-                if word != message.loadUnaligned(fromByteOffset: start + at, as: UInt64.self) { return false }
-                at += 8
-            }
-            while at < bytes.count {
-                if bytes[at] != message[start + at] { return false }
-                at += 1
-            }
-            return true
+        let part = UnsafeRawBufferPointer(rebasing: message[start..<start + count])
+        return bytes.withUnsafeBufferPointer {
+            ByteView.isEqual($0, part.assumingMemoryBound(to: UInt8.self))
         }
     }
 }

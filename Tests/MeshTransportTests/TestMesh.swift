@@ -167,7 +167,8 @@ final class TestNode: Sendable {
 
     /// Waits until what the node shows fits; fails the test when it never does.
     ///
-    /// It is asked with each change of the snapshot and between them too: what a test asks of links changes without one.
+    /// It is asked with each change of the snapshot, so that what is so for a moment is seen, and between them too: what a test asks of
+    /// links changes without one, and tells nobody.
     func until(
         _ what: String, within limit: Duration = .seconds(15),
         sourceLocation: SourceLocation = #_sourceLocation,

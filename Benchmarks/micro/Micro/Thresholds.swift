@@ -7,11 +7,9 @@ struct Thresholds {
         let allocations: Double
         let processor: Double
 
-        /// Above what is measured by what machines differ in; allocations are the same everywhere, but for those of tables in which a
-        /// process has seeds of its own: a few among thousands.
+        /// Above what is measured by what machines differ in; allocations are the same everywhere.
         init(above measured: Measured) {
-            let spare = (measured.allocations / 1_000).rounded(.down)
-            allocations = ((measured.allocations + spare) * 10).rounded(.up) / 10
+            allocations = (measured.allocations * 10).rounded(.up) / 10
             processor = measured.processor * Self.margin
         }
 

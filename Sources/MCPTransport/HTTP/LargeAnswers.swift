@@ -3,7 +3,7 @@ import NIOPosix
 
 /// Threads on which answers are read and written that would keep an event loop from all others whose connections it has.
 enum LargeAnswers {
-    /// Bytes of an answer that is read on its loop: some 200 µs, which the change to a thread and back would not make up for.
+    /// Bytes of an answer that is read on its loop: too few to be worth the change to a thread and back.
     static let onLoopMax = 256 * 1024
 
     /// Made with the first such answer. As many as there are processors, so that one of a hundred megabytes leaves a way for others.
