@@ -12,6 +12,8 @@ package final class RecordLog: Sendable {
     package static let pendingMax = 8_192
     /// Bytes of arguments and results that wait for their digests. What finds no room gets none.
     package static let heldBytesMax = 32 << 20
+    /// Values that cost more to copy than the lock does that says whether they are wanted.
+    private static let largeBytes = 16 << 10
     /// Bytes of arguments that wait for the digests of intents, besides. A call whose arguments find no room does not go out.
     package static let intendedBytesMax = 32 << 20
     /// From the end of a call to the write of its record; with the write itself it stays within 50 ms (mesh-wide promise).
@@ -108,7 +110,10 @@ package final class RecordLog: Sendable {
 
     /// Takes a call that has ended, from any thread; never waits for anything but other callers of this.
     package func take(_ ended: Ended) {
-        let kept = ended.withOwnValues()
+        // Large values are copied only where there is room for them now: the log that is full is the one with least time.
+        let isLarge = ended.heldBytes > Self.largeBytes
+        let hasRoom = !isLarge || intake.withLock { $0.heldBytes + ended.heldBytes <= Self.heldBytesMax }
+        let kept = hasRoom ? ended.withOwnValues() : ended.withoutValues()
         let isFirst = intake.withLock { intake in
             guard intake.ended.count < Self.pendingMax else {
                 intake.lost += 1
