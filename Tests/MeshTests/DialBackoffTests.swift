@@ -83,6 +83,58 @@ struct DialBackoffTests {
         #expect(pass(.seconds(80)).count >= 10)
     }
 
+    @Test(arguments: [CandidateSource.seed, .dns])
+    mutating func `a node without any link never waits long for an address that it was given`(
+        source: CandidateSource
+    ) {
+        near.sighted(Candidate(address: Self.address, source: source), at: now, using: &random)
+        _ = pass(.seconds(24 * 3600))
+        _ = near.down(LinkID(1), at: now, using: &random)
+        for _ in 1...50 {
+            #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
+        }
+    }
+
+    @Test mutating func `nor for one where a link stood a moment ago, however often it broke`() {
+        let facts = LinkFacts(
+            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
+            openedByMe: true,
+            address: Self.address)
+        _ = near.down(LinkID(1), at: now, using: &random)
+        for broken in 0..<20 {
+            let link = LinkID(UInt64(broken) + 2)
+            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
+            _ = near.down(link, at: now, using: &random)
+            #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
+        }
+        // A minute of that, then it is one of many.
+        _ = pass(limits.wayBackFor)
+        #expect(pass(.seconds(600)).count <= 600 / 4)
+    }
+
+    @Test mutating func `with another link it waits longer each time, as one that does not stay`() {
+        let facts = LinkFacts(
+            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
+            openedByMe: true,
+            address: Self.address)
+        for broken in 0..<20 {
+            let link = LinkID(UInt64(broken) + 2)
+            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
+            _ = near.down(link, at: now, using: &random)
+        }
+        #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
+    }
+
+    @Test mutating func `what is refused is not asked again at once`() {
+        _ = near.down(LinkID(1), at: now, using: &random)
+        near.sighted(Candidate(address: Self.address, source: .seed), at: now, using: &random)
+        for _ in 0..<10 {
+            near.dialFailed(Self.address, expecting: nil, .refused("not enrolled"), at: now, using: &random)
+        }
+        near.vanished(Self.address, .document)
+        #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
+    }
+
     @Test mutating func `so does one that moved to another network`() {
         _ = pass(.seconds(24 * 3600))
         near.hurry(at: now, using: &random)

@@ -4,6 +4,7 @@ import JSONSlice
 import MCPModel
 import Mesh
 import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -166,6 +167,32 @@ struct LinkTests {
         }
     }
 
+    /// - Parameter isLate: whether what the dialler says is read first, so that the connection ends rather than is reset.
+    @Test(arguments: [true, false])
+    func `an address whose connections break before anybody speaks is as one where nobody listens`(
+        isLate: Bool
+    ) async throws {
+        let breaker = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                guard isLate else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ClosesWhenSpokenTo())
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(breaker.localAddress?.port)
+        let a = try TestMesh().first()
+        try await running([a]) { _ in
+            a.service.sighted(Candidate(address: "127.0.0.1:\(port)", source: .seed))
+            let problem = try await a.dialProblem(at: "127.0.0.1:\(port)")
+            guard case .unreachable? = problem else {
+                Issue.record("told otherwise: \(String(describing: problem))")
+                return
+            }
+        }
+        try await breaker.close()
+    }
+
     @Test func `a taken port is told with what to do`() async throws {
         let a = try TestMesh().first()
         try await running([a]) { _ in
@@ -201,5 +228,14 @@ extension TestNode {
             try await Task.sleep(for: .milliseconds(50))  // a condition with a deadline
         }
         return nil
+    }
+}
+
+/// Takes what is said, and says nothing to it.
+private final class ClosesWhenSpokenTo: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        context.close(promise: nil)
     }
 }

@@ -71,6 +71,11 @@ package struct MeshLimits: Hashable, Sendable {
     package var linkSteadyAfter: Duration = .seconds(5)
     /// Short enough for a healed network to be found soon.
     package var dialBackoffMax: Duration = .seconds(8)
+    /// … and where this node has no link at all, for a seed, and for an address where a link stood lately: two such nodes reach each
+    /// other only while both are back, and that a link breaks often must not keep them apart. A dial in vain costs a few packets …
+    package var dialBackoffAlone: Duration = .seconds(2)
+    /// … and is worth that for so long; then others that come and go matter more.
+    package var wayBackFor: Duration = .seconds(60)
     /// An address that was dialled in vain for long waits longer: this part of the time for which it was, so that an outage lasts a
     /// hundredth longer for it …
     package var dialBackoffShare = 120

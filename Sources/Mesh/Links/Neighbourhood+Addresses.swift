@@ -141,14 +141,17 @@ extension Neighbourhood {
         }
     }
 
-    /// Something changed that lets addresses answer which did not before: none waits longer than it had to at first.
+    /// Something changed that lets addresses answer which did not before: none waits longer than it had to at first, or than a node
+    /// without any link waits.
     package mutating func hurry(at now: Instant, using random: inout some RandomNumberGenerator) {
         for key in candidates.keys.sorted(by: Self.order) {
-            guard var known = candidates[key], known.failingSince != nil,
-                known.nextDial - now > limits.dialBackoffMax, !isHeldBack(known, at: now)
-            else { continue }
-            known.failingSince = now
-            known.nextDial = now + Self.jitter(limits.dialBackoffMax, using: &random)
+            guard var known = candidates[key], known.failures > 0, !isHeldBack(known, at: now) else {
+                continue
+            }
+            let longest = longestAtFirst(known, at: now)
+            guard known.nextDial - now > longest else { continue }
+            known.failingSince = known.failingSince.map { _ in now }
+            known.nextDial = now + Self.jitter(longest, using: &random)
             candidates[key] = known
         }
     }
@@ -230,6 +233,7 @@ extension Neighbourhood {
             known.failures = wasSteady ? 0 : known.failures + 1
             // It was there: what it takes to come up and stay is another matter.
             known.failingSince = nil
+            known.lostAt = now
             known.nextDial =
                 now
                 + (known.failures <= 1
@@ -276,11 +280,24 @@ extension Neighbourhood {
         of known: KnownAddress, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> Duration {
         let doubled = limits.dialBackoffFirst * (1 << min(max(known.failures - 1, 0), 16))
-        var longest = min(doubled, limits.dialBackoffMax)
+        var longest = min(doubled, longestAtFirst(known, at: now))
         if let since = known.failingSince, !standing.isEmpty {
             longest = max(longest, min((now - since) / limits.dialBackoffShare, limits.dialBackoffLongest))
         }
         return longest / 2 + Self.jitter(longest / 2, using: &random)
+    }
+
+    /// How long an address waits at most that was not in vain for long: hardly at all where a node without any link comes from, since
+    /// it and whom it was to reach both need their way back at the same time.
+    private func longestAtFirst(_ known: KnownAddress, at now: Instant) -> Duration {
+        guard standing.isEmpty else { return limits.dialBackoffMax }
+        switch known.lastProblem {
+        case nil, .unreachable: break
+        case .otherNode, .myself, .otherMesh, .refused, .outsideItsTime: return limits.dialBackoffMax
+        }
+        let isGiven = known.sources.contains(.seed) || known.sources.contains(.dns)
+        let stoodLately = known.lostAt.map { now - $0 < limits.wayBackFor } ?? false
+        return isGiven || stoodLately ? limits.dialBackoffAlone : limits.dialBackoffMax
     }
 
     private static func jitter(_ span: Duration, using random: inout some RandomNumberGenerator) -> Duration {

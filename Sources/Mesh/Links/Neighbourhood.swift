@@ -29,6 +29,8 @@ package struct Neighbourhood: Sendable {
         /// Of these the first.
         package var failingSince: Instant?
         package var lastProblem: DialProblem?
+        /// When a link with whoever is there was lost last.
+        package var lostAt: Instant?
         package var nextDial: Instant
         package var dialledAt: Instant?
         /// Who was really there.

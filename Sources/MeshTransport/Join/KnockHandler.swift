@@ -61,7 +61,7 @@ final class KnockHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(verdict.refusal.map { LinkError.refused($0) } ?? LinkError.handshakeFailed("\(error)"))
+        fail(verdict.refusal.map { LinkError.refused($0) } ?? LinkError(ofHandshake: error))
         context.close(promise: nil)
     }
 

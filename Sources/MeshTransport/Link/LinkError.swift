@@ -1,5 +1,7 @@
 package import Catalog
 package import Mesh
+import NIOCore
+import NIOSSL
 
 /// Why a link, or one stream of it, ended or never came to be.
 package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -8,6 +10,8 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
     case violation(String)
     case refused(PeerRefusal)
     case handshakeFailed(String)
+    /// Not for what was said in it: the connection broke meanwhile.
+    case handshakeBroken(String)
     case handshakeTooSlow
     case tooManyStreams
     /// A call's or circuit's header would not fit its frame.
@@ -32,6 +36,7 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
         case .violation(let what): "the peer broke the protocol: \(what)"
         case .refused(let why): why.description
         case .handshakeFailed(let why): "the TLS handshake failed: \(why)"
+        case .handshakeBroken(let why): "the connection broke during the TLS handshake: \(why)"
         case .handshakeTooSlow: "the handshake took longer than \(LinkTimes.handshakeMax)"
         case .tooManyStreams: "the link already carries \(StreamMultiplexer.streamsMax) streams of ours"
         case .headerTooLarge(let bytes):
@@ -44,5 +49,19 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
         case .overloaded: "more came over the link than this node could take in"
         case .cannotConnect(let why): "cannot connect: \(why)"
         }
+    }
+}
+
+extension LinkError {
+    /// What a connection said that gave up while TLS was not up yet: that it broke, or that the peer, or this node, would not have it.
+    init(ofHandshake error: any Error) {
+        let isOfTheWire =
+            switch error as? NIOSSLError {
+            case .uncleanShutdown?: true
+            case .handshakeFailed(.sslError([.eofDuringHandshake]))?: true
+            case nil: error is IOError || error is ChannelError
+            default: false
+            }
+        self = isOfTheWire ? .handshakeBroken("\(error)") : .handshakeFailed("\(error)")
     }
 }

@@ -393,7 +393,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private func describe(_ error: any Error) -> LinkError {
         if let refusal = setup.verdict.refusal { return .refused(refusal) }
         if let error = error as? LinkError { return error }
-        if case .handshaking = phase { return .handshakeFailed(String(describing: error)) }
-        return .closed
+        guard case .handshaking = phase else { return .closed }
+        return LinkError(ofHandshake: error)
     }
 }

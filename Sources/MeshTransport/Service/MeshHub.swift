@@ -361,7 +361,12 @@ extension DialProblem {
             case .refused(.outsideItsTime(let offset)): .outsideItsTime(offset: offset)
             case .refused(.notOfThisMesh): .otherMesh(nil)
             case .cannotConnect(let why): .unreachable(why)
-            default: .refused(error.description)
+            // Broken off by whatever lies between as likely as by who is there.
+            case .closed, .silent, .handshakeBroken, .handshakeTooSlow, .circuitBroken:
+                .unreachable(error.description)
+            case .violation, .refused, .handshakeFailed, .tooManyStreams, .headerTooLarge, .goodbye,
+                .versionsApart, .overloaded:
+                .refused(error.description)
             }
     }
 }
