@@ -1,8 +1,8 @@
 extension JSON {
     /// The key of a member as it stands in the bytes; comparing it makes no `String`.
     package struct MemberKey {
-        fileprivate let inside: UnsafeBufferPointer<UInt8>
-        fileprivate let isEscaped: Bool
+        let inside: UnsafeBufferPointer<UInt8>
+        let isEscaped: Bool
 
         package var text: String { StringUnescaper.text(inside, isEscaped: isEscaped) }
 

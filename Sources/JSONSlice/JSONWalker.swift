@@ -12,16 +12,35 @@ struct JSONWalker {
         var whole: Range<Int> { key.lowerBound - 1..<value.upperBound }
     }
 
-    private let bytes: ByteView
-    private var at: Int
+    let bytes: ByteView
+    private(set) var at: Int
 
-    /// - Parameter bytes: exactly one valid value.
-    init(_ bytes: ByteView) {
+    /// - Parameters:
+    ///   - bytes: exactly one valid value.
+    ///   - isInside: whether to begin at its first item rather than at the value itself.
+    init(_ bytes: ByteView, isInside: Bool = true) {
         self.bytes = bytes
-        at = 1
+        at = isInside ? 1 : 0
     }
 
     mutating func nextMember() -> Member? {
+        guard let (key, isEscaped) = nextKey() else { return nil }
+        let start = at
+        skipValue()
+        return Member(key: key, isEscaped: isEscaped, value: start..<at)
+    }
+
+    mutating func nextElement() -> Range<Int>? {
+        guard skipToElement() else { return nil }
+        let start = at
+        skipValue()
+        return start..<at
+    }
+
+    // MARK: Step by step
+
+    /// Goes to the next member's value.
+    mutating func nextKey() -> (inside: Range<Int>, isEscaped: Bool)? {
         guard skipToItem(closing: UInt8(ascii: "}")) else { return nil }
         let quote = at
         let isEscaped = skipString()
@@ -29,17 +48,14 @@ struct JSONWalker {
         skipWhitespace()
         at += 1  // the colon
         skipWhitespace()
-        let start = at
-        skipValue()
-        return Member(key: key, isEscaped: isEscaped, value: start..<at)
+        return (key, isEscaped)
     }
 
-    mutating func nextElement() -> Range<Int>? {
-        guard skipToItem(closing: UInt8(ascii: "]")) else { return nil }
-        let start = at
-        skipValue()
-        return start..<at
-    }
+    /// - Returns: `false` at the end of the array.
+    mutating func skipToElement() -> Bool { skipToItem(closing: UInt8(ascii: "]")) }
+
+    /// Over a bracket, of whatever kind.
+    mutating func skipBracket() { at += 1 }
 
     func isKey(_ member: Member, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
         if member.isEscaped { return StringUnescaper.bytes(bytes[member.key]).elementsEqual(name) }
@@ -89,7 +105,7 @@ struct JSONWalker {
         return isEscaped
     }
 
-    private mutating func skipValue() {
+    mutating func skipValue() {
         switch bytes[at] {
         case UInt8(ascii: "\""): _ = skipString()
         case UInt8(ascii: "{"), UInt8(ascii: "["): skipContainer()

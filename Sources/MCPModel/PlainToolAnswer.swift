@@ -35,36 +35,38 @@ package struct PlainToolAnswer: Sendable {
     /// - Parameter result: of a call.
     /// - Returns: `nil` for one that is not complete.
     package init?(result: JSON) {
-        var (isComplete, isError, hasMeta, namesNoResource, end) = (false, false, false, true, 0)
-        result.forEachPlace { key, place in
-            switch key {
-            case "resultType": isComplete = result.value(at: place) == ("\"complete\"" as StaticString)
-            case "isError": isError = result.value(at: place) == ("true" as StaticString)
-            case "_meta": hasMeta = true
-            case "content": namesNoResource = Self.namesNoResource(result.value(at: place))
-            // Of other methods, and of no meaning here; whoever rewrites knows them.
-            case "contents", "messages": namesNoResource = false
-            default: break
+        var (isComplete, isError, hasMeta, namesNoResource) = (false, false, false, true)
+        result.read { cursor in
+            cursor.members { key, value in
+                switch key {
+                case "resultType": isComplete = value.take() == "\"complete\""
+                case "isError": isError = value.take() == "true"
+                case "_meta": hasMeta = true
+                case "content": namesNoResource = namesNoResource && Self.namesNoResource(&value)
+                // Of other methods, and of no meaning here; whoever rewrites knows them.
+                case "contents", "messages": namesNoResource = false
+                default: break
+                }
             }
-            end = place.whole.upperBound
         }
         guard isComplete else { return nil }
         self.result = result
         self.isError = isError
         self.hasMeta = hasMeta
         self.namesNoResource = namesNoResource && !hasMeta
-        self.end = end
+        // White space may stand between the last member and the bracket.
+        end =
+            result.bytes.dropLast().lastIndex { $0 > UInt8(ascii: " ") }.map { $0 + 1 }
+            ?? result.bytes.startIndex
     }
 
-    private static func namesNoResource(_ content: JSON) -> Bool {
+    private static func namesNoResource(_ content: inout JSONCursor) -> Bool {
         var isPlain = true
-        content.forEachElement { block in
-            block.forEachMember { key, value in
+        content.elements { block in
+            block.members { key, value in
                 guard key == ("type" as StaticString) else { return }
-                isPlain =
-                    isPlain
-                    && (value == ("\"text\"" as StaticString) || value == ("\"image\"" as StaticString)
-                        || value == ("\"audio\"" as StaticString))
+                let kind = value.take()
+                isPlain = isPlain && (kind == "\"text\"" || kind == "\"image\"" || kind == "\"audio\"")
             }
         }
         return isPlain

@@ -28,6 +28,34 @@ struct HostileDocumentTests {
         for (number, bytes) in Self.kept.enumerated() { read(bytes, UInt64(number)) }
     }
 
+    /// What is in a value, in order: its members' keys, `-` for an element, each before what is in it.
+    private static func outline(_ json: JSON) -> [String] {
+        json.members.flatMap { [$0.key] + outline($0.value) }
+            + json.elements.flatMap { ["-"] + outline($0) }
+    }
+
+    private static func outline(_ cursor: inout JSONCursor, into keys: inout [String]) {
+        cursor.members { key, value in
+            keys.append(key.text)
+            outline(&value, into: &keys)
+        }
+        cursor.elements { element in
+            keys.append("-")
+            outline(&element, into: &keys)
+        }
+    }
+
+    @Test func `a cursor goes by all that is in a document, and skips what is not taken`() throws {
+        for bytes in Self.kept {
+            guard let json = try? JSON(validating: bytes) else { continue }
+            var (all, top): ([String], [String]) = ([], [])
+            json.read { Self.outline(&$0, into: &all) }
+            #expect(all == Self.outline(json))
+            json.read { $0.members { key, _ in top.append(key.text) } }
+            #expect(top == json.members.map(\.key))
+        }
+    }
+
     @Test(arguments: UInt64(1)...40)
     func `a mangled document is read or refused`(seed: UInt64) throws {
         var mangler = Mangler(seed: seed)

@@ -248,7 +248,7 @@ import Testing
         (#""content":[{"type":"resource_link","uri":"a:b"}]"#, false),
         (#""content":[{"type":"text","text":""},{"type":"resource","resource":{}}]"#, false),
         (#""content":[{"type":"te\u0078t","text":""}]"#, false), (#""_meta":{}"#, false),
-        (#""contents":[]"#, false),
+        (#""contents":[]"#, false), (#""contents":[],"content":[]"#, false),
     ])
     func `an answer that may point at a resource is known`(members: String, namesNone: Bool) throws {
         let text = #"{"jsonrpc":"2.0","id":5,"result":{"resultType":"complete",\#(members)}}"#
