@@ -3,4 +3,9 @@ extension [UInt8] {
     package mutating func append(_ text: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
+
+    /// The same as `append(contentsOf:)`, with no hold on what is copied.
+    package mutating func append(copying bytes: ArraySlice<UInt8>) {
+        bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
+    }
 }

@@ -23,7 +23,7 @@ package struct JSONObjectWriter {
 
     package mutating func put(_ key: StaticString, _ value: JSON) {
         begin(key)
-        bytes.append(contentsOf: value.bytes)
+        bytes.append(copying: value.bytes)
     }
 
     /// Two hexadecimal digits for each byte, in lower case.
@@ -47,7 +47,7 @@ package struct JSONObjectWriter {
     package mutating func put(members: [UInt8]) {
         guard !members.isEmpty else { return }
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-        bytes.append(contentsOf: members)
+        members.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
 
     /// The members so far, without the braces.

@@ -83,9 +83,9 @@ package struct PlainToolAnswer: Sendable {
         var meta: [UInt8] = []
         meta.reserveCapacity(serverInfo.bytes.count + 64)
         meta.append(#","_meta":{"io.modelcontextprotocol/serverInfo":"#)
-        meta.append(contentsOf: serverInfo.bytes)
+        meta.append(copying: serverInfo.bytes)
         meta.append("}")
-        meta.append(contentsOf: result.bytes[end...])
+        meta.append(copying: result.bytes[end...])
         meta.append(UInt8(ascii: "}"))
         return [Self.head(id: id)[...], result.bytes[..<end], meta[...]]
     }
@@ -99,7 +99,7 @@ package struct PlainToolAnswer: Sendable {
         var head: [UInt8] = []
         head.reserveCapacity(id.json.bytes.count + 48)
         head.append(#"{"jsonrpc":"2.0","id":"#)
-        head.append(contentsOf: id.json.bytes)
+        head.append(copying: id.json.bytes)
         head.append(#","result":"#)
         return head
     }

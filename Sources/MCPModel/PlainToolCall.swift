@@ -190,32 +190,32 @@ package final class PlainToolCall: Sendable {
         message.append(decimal: number)
         message.append(#","method":"tools/call","params":"#)
         let isNameFirst = namePlace.lowerBound < metaPlace.lowerBound
-        if !isNameFirst { message.append(contentsOf: params.bytes[..<metaPlace.lowerBound]) }
+        if !isNameFirst { message.append(copying: params.bytes[..<metaPlace.lowerBound]) }
         message.append(
-            contentsOf: params.bytes[
+            copying: params.bytes[
                 (isNameFirst ? params.bytes.startIndex : metaPlace.upperBound)..<namePlace.lowerBound])
-        message.append(contentsOf: name.bytes)
+        message.append(copying: name.bytes)
         var at = namePlace.upperBound
         if isNameFirst {
-            message.append(contentsOf: params.bytes[at..<metaPlace.lowerBound])
+            message.append(copying: params.bytes[at..<metaPlace.lowerBound])
             at = metaPlace.upperBound
         }
         if at < end {
-            message.append(contentsOf: params.bytes[at..<end])
+            message.append(copying: params.bytes[at..<end])
             at = end
         }
         message.append(
             #","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#
         )
-        message.append(contentsOf: capabilities.bytes)
+        message.append(copying: capabilities.bytes)
         if let clientInfo {
             message.append(#","io.modelcontextprotocol/clientInfo":"#)
-            message.append(contentsOf: clientInfo.bytes)
+            message.append(copying: clientInfo.bytes)
         }
         message.append(#","traceparent":""#)
         message.append(traceBegunBy: id)
         message.append("\"}")
-        message.append(contentsOf: params.bytes[at...])
+        message.append(copying: params.bytes[at...])
         message.append(UInt8(ascii: "}"))
         return message
     }

@@ -16,8 +16,6 @@ final class HTTPLink: BackendLink {
         /// Which session that is, of those that were opened here.
         var sessionNumber = 0
         var open: [Int: OpenRequest] = [:]
-        /// Calls that went by the short way, until they are over or come here.
-        var short: [Int: any LaneUser] = [:]
         var isClosed = false
         /// Of the session's own stream.
         var ownPlace = StreamPlace()
@@ -52,6 +50,8 @@ final class HTTPLink: BackendLink {
     /// Asked on the session's own stream.
     private let questions: SharedQuestions
     let state = Mutex(State())
+    /// Calls that went by the short way.
+    let users = LaneUsers()
     let attentive = Once<Void>()
 
     init(
@@ -247,17 +247,6 @@ final class HTTPLink: BackendLink {
         return try? outgoing("POST", body: [], mirrored: mirrored, isHandshake: false, isEndless: false)
     }
 
-    /// - Returns: `false` where the link is closed.
-    func enter(_ call: any LaneUser, _ number: Int) -> Bool {
-        state.withLock { state in
-            guard !state.isClosed else { return false }
-            state.short[number] = call
-            return true
-        }
-    }
-
-    func leave(_ number: Int) { state.withLock { _ = $0.short.removeValue(forKey: number) } }
-
     /// Goes on with a request that was sent by the short way.
     private func carry(
         _ request: LinkRequest, _ carried: CarriedCall, isOpen: Bool,
@@ -349,12 +338,12 @@ final class HTTPLink: BackendLink {
     // MARK: End
 
     func close() async -> String? {
-        let (open, short, sessionID) = state.withLock { state in
+        let (open, sessionID) = state.withLock { state in
             state.isClosed = true
-            defer { (state.open, state.short) = ([:], [:]) }
-            return (Array(state.open.values), Array(state.short.values), state.sessionID)
+            defer { state.open = [:] }
+            return (Array(state.open.values), state.sessionID)
         }
-        for call in short { call.linkClosed() }
+        users.close()
         for over in open {
             // Nothing else would end a stream that may stay silent.
             over.carrier?.cancel()

@@ -16,6 +16,8 @@ final class FlushRound {
     private let loop: NIOIsolatedEventLoop
     /// At most the connections of this loop, each once.
     private var waiting: [any Member] = []
+    /// Those that are being flushed, and room for the next.
+    private var flushing: [any Member] = []
 
     private init(_ loop: any EventLoop) { self.loop = loop.assumeIsolated() }
 
@@ -35,8 +37,8 @@ final class FlushRound {
 
     private func flushAll() {
         // A flush may lead to more of them, which wait for the next round.
-        let round = waiting
-        waiting.removeAll(keepingCapacity: true)
-        for member in round { member.flush() }
+        swap(&waiting, &flushing)
+        for member in flushing { member.flush() }
+        flushing.removeAll(keepingCapacity: true)
     }
 }

@@ -79,13 +79,10 @@ package final class HTTPClient: Sendable {
             return HTTPClientHandle {}
         }
         let running = NIOLoopBoundBox.makeEmptyBox(valueType: HTTPTransaction.self, eventLoop: loop)
-        let (limits, tls, watch) = (limits, tls, watch)
         let start: @Sendable () -> Void = {
             let transaction = HTTPTransaction(SentRequest(request), on: loop, sink)
             running.value = transaction
-            let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls, watch: watch)
-            place.pool.value = pool
-            pool.submit(transaction)
+            self.pool(at: place).submit(transaction)
         }
         let cancel: @Sendable () -> Void = { running.value?.cancel() }
         if loop.inEventLoop { start() } else { loop.execute(start) }
@@ -106,13 +103,16 @@ package final class HTTPClient: Sendable {
         guard let place = pools[ObjectIdentifier(loop)], loop.inEventLoop else { return nil }
         let transaction = HTTPTransaction(request, ready: ready, on: loop, sink)
         transaction.tell(at: .now() + TimeAmount(patience), impatient)
-        let pool = place.pool.value ?? HTTPClientPool(on: loop, limits: limits, tls: tls, watch: watch)
-        place.pool.value = pool
-        pool.submit(transaction)
-        let running = NIOLoopBound(transaction, eventLoop: loop)
-        return HTTPClientHandle {
-            if loop.inEventLoop { running.value.cancel() } else { loop.execute { running.value.cancel() } }
-        }
+        pool(at: place).submit(transaction)
+        return HTTPClientHandle(NIOLoopBound(transaction, eventLoop: loop), on: loop)
+    }
+
+    /// On the loop of the place.
+    private func pool(at place: LoopPool) -> HTTPClientPool {
+        if let known = place.pool.value { return known }
+        let made = HTTPClientPool(on: place.loop, limits: limits, tls: tls, watch: watch)
+        place.pool.value = made
+        return made
     }
 
     /// Takes keys that come from the vault anew, for connections from now on.
@@ -130,15 +130,7 @@ package final class HTTPClient: Sendable {
     /// Fails what runs, closes all connections and waits for that. What is sent afterwards fails.
     package func shutdown() async {
         for place in pools.values {
-            let (limits, tls, watch) = (limits, tls, watch)
-            let closed = place.loop.flatSubmit {
-                let pool =
-                    place.pool.value
-                    ?? HTTPClientPool(
-                        on: place.loop, limits: limits, tls: tls, watch: watch)
-                place.pool.value = pool
-                return pool.shutDown()
-            }
+            let closed = place.loop.flatSubmit { self.pool(at: place).shutDown() }
             try? await closed.get()
         }
     }

@@ -10,8 +10,8 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     let place: PooledOrigin
     private let limits: HTTPClientLimits
-    /// Weak: the pool holds its connections.
-    private weak var pool: HTTPClientPool?
+    /// As long as it is open: each holds the other.
+    private var pool: HTTPClientPool?
     private var decoder: HTTPResponseDecoder
     private var transaction: HTTPTransaction?
     private var context: ChannelHandlerContext?
@@ -115,12 +115,13 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         round = FlushRound.on(context.eventLoop)
-        deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
+        deadline = MovingDeadline(on: context.eventLoop) { self.deadlinePassed() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.stop()
         self.context = nil
+        pool = nil
         becomeReady(.failure(lastError ?? ChannelError.eof))
     }
 

@@ -112,10 +112,9 @@ final class HTTPClientPool {
     private func opened(_ connection: HTTPClientConnection) {
         guard connection.isAlive else { return openingFailed(to: connection.place, ChannelError.eof) }
         open[ObjectIdentifier(connection)] = connection
-        connection.whenClosed { [weak self] in
-            // Whether the pool is still there or not: the two would hold each other.
+        connection.whenClosed {
             connection.place.idle.removeAll { $0 === connection }
-            self?.gone(connection)
+            self.gone(connection)
         }
         takeBack(connection)
     }

@@ -1,4 +1,5 @@
 package import HTTPWire
+import NIOCore
 
 /// What to ask of whom, and how long to wait.
 package struct HTTPClientRequest: Sendable {
@@ -58,14 +59,34 @@ package enum HTTPClientEvent: Sendable {
 
 /// The caller's hold on a request that runs.
 package struct HTTPClientHandle: Sendable {
-    private let body: @Sendable () -> Void
+    private enum Hold: Sendable {
+        case any(@Sendable () -> Void)
+        /// Of every call on the short way: no closure is made for it.
+        case transaction(NIOLoopBound<HTTPTransaction>, any EventLoop)
+    }
 
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    private let hold: Hold
+
+    init(_ body: @escaping @Sendable () -> Void) { hold = .any(body) }
+
+    init(_ transaction: NIOLoopBound<HTTPTransaction>, on loop: any EventLoop) {
+        hold = .transaction(transaction, loop)
+    }
 
     /// Gives up: closes the connection, which is the only way to tell a server so. The sink gets
     /// ``HTTPClientError/Cause/cancelled``, never from within this call. Any time, any thread, more than
     /// once.
-    package func cancel() { body() }
+    package func cancel() {
+        switch hold {
+        case .any(let body): body()
+        case .transaction(let transaction, let loop):
+            if loop.inEventLoop {
+                transaction.value.cancel()
+            } else {
+                loop.execute { transaction.value.cancel() }
+            }
+        }
+    }
 }
 
 /// Bounds of an ``HTTPClient``.

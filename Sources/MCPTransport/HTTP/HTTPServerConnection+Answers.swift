@@ -4,7 +4,7 @@ import NIOCore
 /// Answers, as ``HTTPExchange`` gives them.
 extension HTTPServerConnection {
     func respond(_ serial: UInt64, _ status: Int, _ headers: [(String, String)], _ body: HTTPBody) {
-        guard let exchange = open(serial) else { return }
+        guard exchange.isOpen(serial) else { return }
         guard exchange.stream == nil else { return abandon(serial) }
         let framing = exchange.framing(status: status, length: body.count)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
@@ -16,7 +16,7 @@ extension HTTPServerConnection {
 
     /// The answer of most calls.
     func respond(_ serial: UInt64, json pieces: [ArraySlice<UInt8>]) {
-        guard let exchange = open(serial) else { return }
+        guard exchange.isOpen(serial) else { return }
         guard exchange.stream == nil else { return abandon(serial) }
         let count = pieces.reduce(0) { $0 + $1.count }
         let framing = exchange.framing(status: 200, length: count)
@@ -32,17 +32,16 @@ extension HTTPServerConnection {
     }
 
     func startStream(_ serial: UInt64, _ status: Int, _ headers: [(String, String)]) {
-        guard var exchange = open(serial), exchange.stream == nil else { return }
+        guard exchange.isOpen(serial), exchange.stream == nil else { return }
         let framing = exchange.framing(status: status, length: nil)
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
         let buffer = head(status, headers, framing, persistence, roomFor: 0)
         exchange.stream = framing
-        phase = .exchange(exchange)
         send(buffer)
     }
 
     func write(_ serial: UInt64, _ bytes: [UInt8]) {
-        guard let exchange = open(serial), let context, let framing = exchange.stream else { return }
+        guard exchange.isOpen(serial), let context, let framing = exchange.stream else { return }
         if !context.channel.isWritable, context.channel.waitingBytes > limits.outboundBytesMax {
             log.warning(
                 "client reads too slowly; exchange closed",
@@ -60,16 +59,15 @@ extension HTTPServerConnection {
     }
 
     func end(_ serial: UInt64) {
-        guard let exchange = open(serial), let framing = exchange.stream else { return abandon(serial) }
+        guard exchange.isOpen(serial), let framing = exchange.stream else { return abandon(serial) }
         var buffer = ByteBuffer()
         if framing == .chunked { HTTPChunk.encodeEnd(into: &buffer) }
         finish(with: buffer, exchange.persistence(after: framing, isDraining: isDraining))
     }
 
     func onClose(_ serial: UInt64, _ body: @escaping @Sendable () -> Void) {
-        if var exchange = open(serial) {
+        if exchange.isOpen(serial) {
             exchange.tellOnClose(body)
-            phase = .exchange(exchange)
         } else if serial == lostSerial {
             body()
         }
@@ -77,13 +75,9 @@ extension HTTPServerConnection {
 
     /// Nobody is left to answer.
     func abandon(_ serial: UInt64) {
-        guard let exchange = open(serial) else { return }
+        guard exchange.isOpen(serial) else { return }
         log.error("exchange let go of unanswered", metadata: ["http.request.method": "\(exchange.method)"])
         // A stream that just ended would look complete: only a lost connection tells the client otherwise.
         if exchange.stream == nil { refuse(.unanswered) } else { close() }
-    }
-
-    func open(_ serial: UInt64) -> OpenExchange? {
-        if case .exchange(let exchange) = phase, exchange.serial == serial { exchange } else { nil }
     }
 }

@@ -12,7 +12,7 @@ extension HTTPServerConnection {
     ///   - result: with what ends the response.
     ///   - id: of the request.
     func respond(_ serial: UInt64, result: ByteBuffer, to id: ArraySlice<UInt8>) {
-        guard let exchange = open(serial) else { return }
+        guard exchange.isOpen(serial) else { return }
         guard exchange.stream == nil else { return abandon(serial) }
         let count = Self.beforeID.utf8CodeUnitCount + id.count + Self.behindID.utf8CodeUnitCount
         let framing = exchange.framing(status: 200, length: count + result.readableBytes)

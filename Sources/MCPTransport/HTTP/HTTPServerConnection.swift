@@ -19,7 +19,8 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private var peer: PeerCertificate?
 
     private var decoder: HTTPRequestDecoder
-    var phase = HTTPServerPhase.head
+    private var phase = HTTPServerPhase.head
+    let exchange = OpenExchange()
     private var body = GatheredBody()
     /// Bytes of the request in hand that the budget was asked for.
     private var bodyBytesHeld = 0
@@ -58,7 +59,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         round = FlushRound.on(context.eventLoop)
-        deadline = MovingDeadline(on: context.eventLoop) { [weak self] in self?.deadlinePassed() }
+        deadline = MovingDeadline(on: context.eventLoop) { self.deadlinePassed() }
         if context.channel.isActive { begin() }
     }
 
@@ -162,22 +163,21 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     /// would make us hold the answers to all of them.
     private var answersWait: Bool { context?.channel.isWritable == false }
 
-    private func take(_ part: HTTPRequestDecoder.Part) throws(HTTPWireError) {
-        switch (part, phase) {
-        case (.head(let head), _):
+    private func take(_ part: consuming HTTPRequestDecoder.Part) throws(HTTPWireError) {
+        switch consume part {
+        case .head(let head):
             if let known = decoder.knownHead?.note.withLock({ $0 as? CheckedHead }) {
                 phase = .body(known)
             } else {
                 try check(head)
             }
-        case (.body(let bytes), _):
+        case .body(let bytes):
             guard setup.budget.take(bytes.readableBytes) else { return refuse(.tooManyBytes) }
             bodyBytesHeld += bytes.readableBytes
             body.append(bytes.readableBytesView)
-        case (.end, .body(let head)):
-            handOver(head)
-        case (.end, _):
-            break  // of a request that was refused by its head
+        case .end:
+            // Otherwise of a request that was refused by its head.
+            if case .body(let head) = phase { handOver(head) }
         }
     }
 
@@ -202,11 +202,17 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         serial += 1
         if serial == 1 { setup.connections.noteRequest(of: context.channel) }
         wait(for: .nothing)
-        phase = .exchange(OpenExchange(head, serial: serial))
+        phase = .exchange
+        exchange.begin(head, serial: serial)
         let body = body.take()
-        let place = place ?? ClientPlace(self, context.channel, isSecure: setup.isSecure, peer: peer)
-        self.place = place
+        let place = place ?? firstPlace(context.channel)
         setup.handler(HTTPExchange(head, body: body, serial: serial, at: place))
+    }
+
+    private func firstPlace(_ channel: any Channel) -> ClientPlace {
+        let found = ClientPlace(self, channel, isSecure: setup.isSecure, peer: peer)
+        place = found
+        return found
     }
 
     /// Deadline and reading as the phase now wants them.
@@ -244,7 +250,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     /// Writes the last bytes of an answer, and goes on to the next request or closes.
     func finish(with buffer: ByteBuffer, _ persistence: HTTPPersistence) {
         guard persistence != .close else { return closeAfter(buffer) }
-        giveBack()
+        letGo()
         phase = .head
         if buffer.readableBytes > 0 { send(buffer) }
         advance()
@@ -262,7 +268,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     /// Writes, closes our side, and reads on for a while: a socket closed with bytes unread resets the
     /// connection, and the client would lose what we just told it.
     private func closeAfter(_ buffer: ByteBuffer) {
-        giveBack()
+        letGo()
         guard let context else { return }
         phase = .lingering(bytesLeft: limits.lingerBytesMax)
         wait(for: .lastWrite)
@@ -323,6 +329,12 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         context?.close(promise: nil)
     }
 
+    /// Of the request in hand.
+    private func letGo() {
+        exchange.end()
+        giveBack()
+    }
+
     private func giveBack() {
         setup.budget.giveBack(bodyBytesHeld)
         bodyBytesHeld = 0
@@ -333,8 +345,8 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         giveBack()
         let before = phase
         phase = .closed
-        guard case .exchange(let exchange) = before else { return }
+        guard case .exchange = before else { return }
         lostSerial = exchange.serial
-        exchange.tellOfClose()
+        exchange.close()
     }
 }

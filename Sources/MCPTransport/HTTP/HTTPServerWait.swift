@@ -6,7 +6,8 @@ enum HTTPServerPhase {
     /// Between two requests, or within a head.
     case head
     case body(CheckedHead)
-    case exchange(OpenExchange)
+    /// A request is being answered.
+    case exchange
     /// Our side is closed, or is being closed; what still comes is thrown away.
     case lingering(bytesLeft: Int)
     case closed

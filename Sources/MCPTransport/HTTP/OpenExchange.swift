@@ -1,32 +1,45 @@
 import HTTPWire
 
-/// A request that was handed over and is not answered to the end, and what its answer must look like.
-struct OpenExchange {
-    let serial: UInt64
-    let method: String
-    let version: HTTPVersion
-    /// Whether the client means to send more.
-    let keepsAlive: Bool
+/// The request of a connection that was handed over and is not answered to the end, and what its answer must look like. One for all
+/// that come after each other on a connection; lives on its loop.
+final class OpenExchange {
+    /// Of the request; `nil` while there is none.
+    private var head: CheckedHead?
+    private(set) var serial: UInt64 = 0
     /// `nil` until a stream was started.
     var stream: HTTPBodyFraming?
     /// Those who want to know that the client has gone: one, mostly.
     private var firstToTell: (@Sendable () -> Void)?
     private var othersToTell: [@Sendable () -> Void] = []
 
-    init(_ checked: CheckedHead, serial: UInt64) {
+    func begin(_ head: CheckedHead, serial: UInt64) {
+        self.head = head
         self.serial = serial
-        method = checked.head.method
-        version = checked.head.version
-        keepsAlive = checked.keepsAlive
     }
 
-    mutating func tellOnClose(_ body: @escaping @Sendable () -> Void) {
+    /// Nobody is told of anything any more.
+    func end() {
+        head = nil
+        stream = nil
+        firstToTell = nil
+        if !othersToTell.isEmpty { othersToTell = [] }
+    }
+
+    func isOpen(_ serial: UInt64) -> Bool { head != nil && self.serial == serial }
+
+    var method: String { head?.head.method ?? "" }
+    private var version: HTTPVersion { head?.head.version ?? .v1_1 }
+
+    func tellOnClose(_ body: @escaping @Sendable () -> Void) {
         if firstToTell == nil { firstToTell = body } else { othersToTell.append(body) }
     }
 
-    func tellOfClose() {
-        firstToTell?()
-        othersToTell.forEach { $0() }
+    /// Ends it, and tells those who want to know.
+    func close() {
+        let (first, others) = (firstToTell, othersToTell)
+        end()
+        first?()
+        others.forEach { $0() }
     }
 
     /// Whether bytes may follow the head of an answer with that status.
@@ -45,7 +58,7 @@ struct OpenExchange {
     }
 
     func persistence(after framing: HTTPBodyFraming, isDraining: Bool) -> HTTPPersistence {
-        guard keepsAlive, !isDraining, framing != .untilClose else { return .close }
+        guard head?.keepsAlive == true, !isDraining, framing != .untilClose else { return .close }
         return version == .v1_0 ? .keepAlive : .implied
     }
 }

@@ -20,7 +20,10 @@ package final class BackendLane: Sendable {
 
     let backend: Backend
     let connection: Backend.Connection
-    let link: HTTPLink
+    let users: LaneUsers
+    let http: HTTPClient
+    /// Of an answer.
+    let limits: MessageLimits
     /// The backend's own name of the tool, as a JSON string.
     let name: JSON
     /// The request without its body.
@@ -34,7 +37,9 @@ package final class BackendLane: Sendable {
     ) {
         self.backend = backend
         self.connection = connection
-        self.link = link
+        users = link.users
+        http = link.client.http
+        limits = link.limits.message
         self.name = name
         self.request = SentRequest(request)
         var buffer = ByteBuffer()
@@ -63,10 +68,10 @@ package final class BackendLane: Sendable {
         }
     }
 
-    func leave(_ exit: Exit) {
+    func leave(_ exit: Exit, at now: ContinuousClock.Instant = .now) {
         let mustTell = backend.state.withLock { state in
-            let isNews = exit == .answered ? state.health.heard(.answered, at: .now) : false
-            _ = state.health.heard(.ended, at: .now)
+            let isNews = exit == .answered ? state.health.heard(.answered, at: now) : false
+            _ = state.health.heard(.ended, at: now)
             if exit != .carried { state.callsOpen -= 1 }
             return isNews
         }

@@ -72,8 +72,8 @@ package final class LaneCall: LaneUser {
     private func begin(_ call: PlainToolCall, within time: Duration) {
         let lane = tool.lane
         tool.begun()
-        let isOpen = lane.link.enter(self, number)
-        let running = lane.link.client.http.send(
+        let isOpen = lane.users.enter(self, number)
+        let running = lane.http.send(
             ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
             lane.request, on: loop, patience: min(time, lane.patience),
             impatient: { self.carryOn() }, { self.take($0) })
@@ -87,7 +87,7 @@ package final class LaneCall: LaneUser {
     // MARK: What comes
 
     private func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.link.limits.message.bytesMax) }) {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.limits.bytesMax) }) {
         case .wait: break
         case .tell(let sink): sink(event)
         case .carryOn(let last): carryOn(with: last)
@@ -106,7 +106,7 @@ package final class LaneCall: LaneUser {
     }
 
     private func read(_ body: [UInt8]) -> PlainToolAnswer? {
-        tool.answers.answer(in: body, to: number, limits: tool.lane.link.limits.message.json)
+        tool.answers.answer(in: body, to: number, limits: tool.lane.limits.json)
     }
 
     private func finish(_ answer: PlainToolAnswer?, _ body: [UInt8]) {
@@ -115,8 +115,9 @@ package final class LaneCall: LaneUser {
             return carryOn(with: .end)
         }
         guard end() else { return }
-        let elapsed = start.duration(to: .now)
-        tool.lane.leave(.answered)
+        let now = ContinuousClock.now
+        let elapsed = start.duration(to: now)
+        tool.lane.leave(.answered, at: now)
         tool.places.leave(after: elapsed)
         tool.ended(
             ShortTool.End(
@@ -144,7 +145,7 @@ package final class LaneCall: LaneUser {
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
-        tool.lane.link.leave(number)
+        tool.lane.users.leave(number)
         return true
     }
 
@@ -155,7 +156,7 @@ package final class LaneCall: LaneUser {
     /// - Parameter last: what has come and is not kept yet.
     private func carryOn(with last: HTTPClientEvent? = nil) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
-        tool.lane.link.leave(number)
+        tool.lane.users.leave(number)
         tool.lane.leave(.carried)
         // The long way keeps these for as long as its call lasts, and this keeps a hold on that: they do not hold this, whose time ends
         // with the request that they are about.

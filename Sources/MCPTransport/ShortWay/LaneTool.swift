@@ -1,9 +1,3 @@
-/// A call that goes over a ``BackendLane``.
-protocol LaneUser: AnyObject, Sendable {
-    /// The link was closed over which it went. From any thread.
-    func linkClosed()
-}
-
 /// What calls of one tool over a lane have in common, where they come from another node.
 package final class LaneTool: Sendable {
     package let lane: BackendLane

@@ -56,14 +56,14 @@ final class ShortCall: LaneUser {
     private func begin() {
         let lane = tool.lane
         tool.begun()
-        let isOpen = lane.link.enter(self, number)
+        let isOpen = lane.users.enter(self, number)
         // A session's client that goes has not cancelled: it says so.
         if let turn {
             turn.hold(call) { self.takenBack() }
         } else {
             exchange.onClose { self.clientGone() }
         }
-        let running = lane.link.client.http.send(
+        let running = lane.http.send(
             ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
             lane.request, on: exchange.eventLoop,
             patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience),
@@ -78,7 +78,7 @@ final class ShortCall: LaneUser {
     // MARK: What comes
 
     private func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.link.limits.message.bytesMax) }) {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.limits.bytesMax) }) {
         case .wait: break
         case .tell(let sink): sink(event)
         case .carryOn(let last): carryOn(with: last)
@@ -112,7 +112,7 @@ final class ShortCall: LaneUser {
 
     /// - Returns: `nil` for what does not end here.
     private func read(_ body: [UInt8]) -> Reading? {
-        let limits = tool.lane.link.limits.message.json
+        let limits = tool.lane.limits.json
         guard let answer = pass.answers.answer(in: body, to: number, limits: limits) else { return nil }
         let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         let pieces =
@@ -136,8 +136,9 @@ final class ShortCall: LaneUser {
             return carryOn(with: .end)
         }
         guard end() else { return }
-        let elapsed = start.duration(to: .now)
-        tool.lane.leave(.answered)
+        let now = ContinuousClock.now
+        let elapsed = start.duration(to: now)
+        tool.lane.leave(.answered, at: now)
         tool.places.leave(after: elapsed)
         tool.ended(
             ShortTool.End(
@@ -172,7 +173,7 @@ final class ShortCall: LaneUser {
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
-        tool.lane.link.leave(number)
+        tool.lane.users.leave(number)
         return true
     }
 
@@ -183,7 +184,7 @@ final class ShortCall: LaneUser {
     /// - Parameter last: what has come and is not kept yet.
     private func carryOn(with last: HTTPClientEvent? = nil) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
-        tool.lane.link.leave(number)
+        tool.lane.users.leave(number)
         tool.lane.leave(.carried)
         front.carryOn(
             self,

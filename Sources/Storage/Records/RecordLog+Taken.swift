@@ -46,18 +46,29 @@ extension RecordLog {
         var heldBytes: Int {
             (arguments?.count ?? 0) + (isMostOfMessage && result != nil ? messageBytes : result?.count ?? 0)
         }
+    }
 
-        /// With values of its own: a slice would hold all of the message that it is of, whatever that is. That is one copy of what was just
-        /// read through; a result that is most of its message is held with it.
-        consuming func withOwnValues() -> Ended {
-            arguments = arguments.map { Array($0)[...] }
-            if !isMostOfMessage { result = result.map { Array($0)[...] } }
-            return self
-        }
+    /// An ended call as it waits for its record: one object, which goes from hand to hand as such.
+    final class Waiting: Sendable {
+        let making: Ended.Making
+        let keep: (@Sendable () -> Bool)?
+        /// Of the message that they came in as much as ``heldBytes`` says.
+        let arguments: ArraySlice<UInt8>?
+        let result: ArraySlice<UInt8>?
+        let heldBytes: Int
 
-        consuming func withoutValues() -> Ended {
-            (arguments, result) = (nil, nil)
-            return self
+        /// - Parameter hasRoom: whether its values are kept, with memory of their own: a slice would hold all of the message that it is of, whatever
+        ///   that is. That is one copy of what was just read through; a result that is most of its message is held with it.
+        init(_ ended: borrowing Ended, hasRoom: Bool) {
+            making = ended.making
+            keep = ended.keep
+            guard hasRoom else {
+                (arguments, result, heldBytes) = (nil, nil, 0)
+                return
+            }
+            arguments = ended.arguments.map { Array($0)[...] }
+            result = ended.isMostOfMessage ? ended.result : ended.result.map { Array($0)[...] }
+            heldBytes = ended.heldBytes
         }
     }
 

@@ -26,7 +26,7 @@ package final class RecordLog: Sendable {
     private static let closeMax = DispatchTimeInterval.seconds(2)
 
     private enum Taken: Sendable {
-        case ended(Ended)
+        case ended(Waiting)
         case intent(Intent)
     }
 
@@ -113,17 +113,17 @@ package final class RecordLog: Sendable {
         // Large values are copied only where there is room for them now: the log that is full is the one with least time.
         let isLarge = ended.heldBytes > Self.largeBytes
         let hasRoom = !isLarge || intake.withLock { $0.heldBytes + ended.heldBytes <= Self.heldBytesMax }
-        let kept = hasRoom ? ended.withOwnValues() : ended.withoutValues()
+        let waiting = Waiting(ended, hasRoom: hasRoom)
         let isFirst = intake.withLock { intake in
             guard intake.ended.count < Self.pendingMax else {
                 intake.lost += 1
                 return false
             }
-            if intake.heldBytes + kept.heldBytes <= Self.heldBytesMax {
-                intake.heldBytes += kept.heldBytes
-                intake.ended.append(.ended(kept))
+            if intake.heldBytes + waiting.heldBytes <= Self.heldBytesMax {
+                intake.heldBytes += waiting.heldBytes
+                intake.ended.append(.ended(waiting))
             } else {
-                intake.ended.append(.ended(kept.withoutValues()))
+                intake.ended.append(.ended(Waiting(ended, hasRoom: false)))
             }
             guard !intake.isScheduled else { return false }
             intake.isScheduled = true
@@ -148,7 +148,7 @@ package final class RecordLog: Sendable {
             let why = "more than \(Self.intendedBytesMax >> 20) MiB of arguments wait for the disk already"
             return released.async { intent.done(why) }
         }
-        // A copy, for the reason of ``Ended/withOwnValues()``.
+        // A copy, for the reason of ``Waiting``.
         var copied = intent
         copied.arguments = intent.arguments.map { Array($0)[...] }
         let taken = copied
@@ -263,7 +263,7 @@ package final class RecordLog: Sendable {
         }
     }
 
-    private func line(_ ended: Ended, _ made: AuditRecord) -> RecordLine {
+    private func line(_ ended: Waiting, _ made: AuditRecord) -> RecordLine {
         var record = made
         record.argumentsDigest = ended.arguments.map(key.digest)
         record.resultDigest = ended.result.map(key.digest)
