@@ -103,6 +103,12 @@ struct BodyReader: Sendable {
     init() { state = .done }
 
     var isDone: Bool { if case .done = state { true } else { false } }
+    var hasOpenEnd: Bool {
+        switch state {
+        case .bytes, .done: false
+        case .untilClose, .chunkSize, .chunk, .chunkEnd, .trailers: true
+        }
+    }
     var endsWithConnection: Bool { if case .untilClose = state { true } else { false } }
 
     /// - Returns: the next piece, at least one byte; `nil` when the body is done or more bytes are needed.

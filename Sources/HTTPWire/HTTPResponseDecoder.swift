@@ -41,6 +41,9 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         if case .idle = stage { buffer.bytes.readableBytes == 0 } else { false }
     }
 
+    /// Whether the body under way ends where it ends, and not after a length that was said.
+    package var hasOpenEnd: Bool { bodyReader.hasOpenEnd }
+
     /// Announces the request that the next response answers. One at a time: a second one is not answered by
     /// the first's response, so this must follow ``Part/end``.
     package mutating func expectResponse(to method: String) {

@@ -25,6 +25,10 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     private var requestsStarted = 0
     /// Whether the request under way is more than a socket takes at once for sure.
     private var isLong = false
+    /// Of an answer that is a stream of events.
+    private var pace: EventPace?
+    /// Ends the rest in which nothing is read.
+    private var waking: Scheduled<Void>?
     private var lastError: (any Error)?
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
@@ -120,6 +124,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.stop()
+        waking?.cancel()
         self.context = nil
         pool = nil
         becomeReady(.failure(lastError ?? ChannelError.eof))
@@ -141,8 +146,9 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         do throws(HTTPWireError) {
             while let part = try decoder.next() { take(part) }
         } catch {
-            failAndClose(.badResponse(error))
+            return failAndClose(.badResponse(error))
         }
+        if pace != nil { keepPace() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -179,12 +185,15 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         case .head(let head):
             hasHead = true
             deadline?.move(to: transaction.nextDue)
+            if decoder.hasOpenEnd, head.headers.isMediaType("text/event-stream") { pace = EventPace() }
             transaction.deliver(.head(head))
         case .body(let bytes):
+            pace?.hear(bytes.readableBytesView)
             transaction.deliver(.body(Array(bytes.readableBytesView)))
         case .end:
             self.transaction = nil
             deadline?.move(to: nil)
+            if pace != nil { forgetPace() }
             if decoder.isReusable, !isStillSending, isAlive, let pool {
                 pool.takeBack(self)
             } else {
@@ -192,6 +201,41 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
             }
             transaction.finish(.end)
         }
+    }
+
+    // MARK: Streams of events
+
+    private func keepPace() {
+        if let change = pace?.endRead() {
+            readBytes(atMost: change == .begins ? EventPace.stormReadBytes : nil)
+        }
+        if pace?.isStorm == true { rest() }
+    }
+
+    /// - Parameter count: in one read; `nil`: as many as come, which is the channel's to find out.
+    private func readBytes(atMost count: Int?) {
+        let usual = AdaptiveRecvByteBufferAllocator()
+        try? context?.channel.syncOptions?.setOption(
+            .recvAllocator, value: count.map { FixedSizeRecvByteBufferAllocator(capacity: $0) } ?? usual)
+    }
+
+    private func rest() {
+        guard let context, waking == nil else { return }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        waking = context.eventLoop.assumeIsolated().scheduleTask(in: EventPace.rest) { self.wake() }
+    }
+
+    private func wake() {
+        waking?.cancel()
+        waking = nil
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: true)
+    }
+
+    /// The next answer begins as any does.
+    private func forgetPace() {
+        if waking != nil { wake() }
+        if pace?.isStorm == true { readBytes(atMost: nil) }
+        pace = nil
     }
 
     /// An answer can come before the request is wholly out; then the rest of it is still in the way of the next.
