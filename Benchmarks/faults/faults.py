@@ -90,11 +90,17 @@ def half_open_elsewhere(bench, node):
 # Clients that never read
 
 @contextlib.contextmanager
-def deaf(bench, node, row):
-    request = node.request("good__mib1")
-    with crowd(bench, node.port, "deaf", 100, request, 200):
+def deaf(bench, node, row, of="good"):
+    with crowd(bench, node.port, "deaf", 100, node.request(f"{of}__mib1"), 200):
         yield
     row["seen"] = "100 clients that ask for 200 results of 1 MiB each"
+
+
+@contextlib.contextmanager
+def deaf_at_another(bench, node, row):
+    with deaf(bench, node, row, of="bad"):
+        yield
+    row["seen"] = "the same of a server that honest callers do not call"
 
 
 @contextlib.contextmanager
@@ -449,6 +455,7 @@ def no_root():
 ALL = [
     Fault("half-open", "5,000 half-open and slow-header connections", half_open, usual, half_open_elsewhere),
     Fault("deaf", "clients that never read", deaf, usual, deaf_elsewhere),
+    Fault("deaf-other", "clients that never read, at another server", deaf_at_another, usual, deaf_elsewhere),
     Fault("stream", "a stream of 1 GiB", stream, usual, stream_elsewhere),
     Fault("request", "a request of 1 GiB", large_request, usual, large_request_elsewhere),
     Fault("result", "a result of 100 MiB over the limit", large_result, usual, large_elsewhere),

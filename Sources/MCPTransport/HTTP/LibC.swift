@@ -18,6 +18,12 @@ enum LibC {
     /// What the system calls an error, in lower case: it stands within a sentence.
     static func text(of code: Int32) -> String { String(cString: strerror(code)).lowercased() }
 
+    /// PRIO_PROCESS, which each of these libraries gives another type; to Linux it means a thread.
+    private static let ofThread: Int32 = 0
+
+    /// From now on this thread works as long as others leave it time, and hardly else (sched(7), nice values). It cannot take that back.
+    static func giveWay() { _ = setpriority(ofThread, 0, 10) }
+
     static var secondsSince1970: Int64 { Int64(time(nil)) }
 
     /// Random numbers that nobody can guess, as many as one question brings (getentropy(3): 256 bytes); none where the system has

@@ -99,9 +99,9 @@ package final class LaneCall: LaneUser {
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
         guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
-        LargeAnswers.run {
+        LargeAnswers.run(on: loop) {
             let answer = self.read(body)
-            self.loop.execute { self.finish(answer, body) }
+            return { self.finish(answer, body) }
         }
     }
 

@@ -90,9 +90,9 @@ final class ShortCall: LaneUser {
     private func evaluate() {
         let body = state.withLock { $0.takeBody() }
         guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
-        LargeAnswers.run {
+        LargeAnswers.run(on: exchange.eventLoop) {
             let reading = self.read(body)?.joined()
-            self.exchange.eventLoop.execute { self.finish(reading, body) }
+            return { self.finish(reading, body) }
         }
     }
 
