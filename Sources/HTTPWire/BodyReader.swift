@@ -103,9 +103,11 @@ struct BodyReader: Sendable {
     init() { state = .done }
 
     var isDone: Bool { if case .done = state { true } else { false } }
-    var hasOpenEnd: Bool {
+    /// Whether there may be more than so many bytes to come.
+    func mayBring(_ count: Int) -> Bool {
         switch state {
-        case .bytes, .done: false
+        case .bytes(let left): left > count
+        case .done: false
         case .untilClose, .chunkSize, .chunk, .chunkEnd, .trailers: true
         }
     }

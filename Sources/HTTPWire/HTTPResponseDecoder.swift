@@ -41,8 +41,8 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         if case .idle = stage { buffer.bytes.readableBytes == 0 } else { false }
     }
 
-    /// Whether the body under way ends where it ends, and not after a length that was said.
-    package var hasOpenEnd: Bool { bodyReader.hasOpenEnd }
+    /// Whether the body under way may have more than so many bytes to come, by what was said of its length.
+    package func mayBring(_ count: Int) -> Bool { bodyReader.mayBring(count) }
 
     /// Announces the request that the next response answers. One at a time: a second one is not answered by
     /// the first's response, so this must follow ``Part/end``.

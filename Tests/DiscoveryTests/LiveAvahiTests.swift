@@ -155,11 +155,12 @@
                 advertisement: Advertisement(versions: 1...2, mesh: nil, node: me))
         }
 
-        /// Runs discovery over the bus of that host while `body` does.
+        /// Runs discovery over the bus of that host while `body` does, in a process of its own.
         static func run(
             on host: String, of rig: Rig, announcing: Announcement? = announcement,
             _ body: (Node) async throws -> Void
         ) async throws {
+            InheritedSockets.close()
             setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.busAddress(of: host), 1)
             let start = ContinuousClock.now
             let discovery = AvahiDiscovery(me: me, announcing: announcing) {

@@ -101,7 +101,7 @@ struct DialBackoffTests {
             openedByMe: true,
             address: Self.address)
         _ = near.down(LinkID(1), at: now, using: &random)
-        for broken in 0..<20 {
+        for broken in 1..<limits.wayBackBreaks {
             let link = LinkID(UInt64(broken) + 2)
             _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
             _ = near.down(link, at: now, using: &random)
@@ -110,6 +110,25 @@ struct DialBackoffTests {
         // A minute of that, then it is one of many.
         _ = pass(limits.wayBackFor)
         #expect(pass(.seconds(600)).count <= 600 / 4)
+    }
+
+    @Test mutating func `whoever ends each link that comes up is no way back any more`() {
+        let facts = LinkFacts(
+            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
+            openedByMe: true,
+            address: Self.address)
+        _ = near.down(LinkID(1), at: now, using: &random)
+        for ended in 0..<limits.wayBackBreaks {
+            let link = LinkID(UInt64(ended) + 2)
+            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
+            _ = near.down(link, at: now, using: &random)
+        }
+        #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
+        // One that stands makes it one again.
+        _ = near.up(LinkID(1_000), facts, isOtherwiseAlone: true, at: now)
+        now = now + limits.linkSteadyAfter
+        _ = near.down(LinkID(1_000), at: now, using: &random)
+        #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
     }
 
     @Test mutating func `with another link it waits longer each time, as one that does not stay`() {

@@ -49,6 +49,24 @@ struct RevocationTests {
         }
     }
 
+    @Test func `who is not let in is refused, and is not dialled again as one that does not answer`()
+        async throws
+    {
+        let mesh = try TestMesh()
+        let a = try mesh.first()
+        let b = try mesh.node("b")
+        try await running([a, b]) { _ in
+            try await a.service.revoke(b.id, reason: "stolen")
+            let address = try await a.address()
+            b.service.sighted(Candidate(address: address, source: .seed))
+            let problem = try await b.dialProblem(at: address)
+            guard case .refused? = problem else {
+                Issue.record("told otherwise: \(String(describing: problem))")
+                return
+            }
+        }
+    }
+
     @Test func `a link cut by a revoked relay leaves the rest as it can be reached`() async throws {
         try await chain(try TestMesh()) { nodes in
             try await nodes[0].service.revoke(nodes[2].id, reason: "")

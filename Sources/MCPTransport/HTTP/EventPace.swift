@@ -4,10 +4,14 @@ import NIOCore
 ///
 /// A server that speaks without pause would have its loop read nothing else: each read brings hundreds of events, and each of them is
 /// read and thought about. Nobody wants to hear that many; so it is read a little at a time then, and its connection rests in between.
-/// TCP keeps the server from saying more. Long events are none of that: what counts is how many there are.
+/// TCP keeps the server from saying more. Long events are none of that, unless they are spelled on many lines.
 struct EventPace {
-    /// Lines that come at once from which on that is a storm. An event has two at least, and no message within one has any.
-    static let linesMax = 100
+    /// Line ends in one read from which on that is a storm: an event has two at least.
+    static let stormLines = 100
+    /// … and below which it is over; reads are small by then.
+    static let calmLines = 12
+    /// A shorter stream is not worth the look.
+    static let unpacedBytes = 64 * 1024
     /// What one read may bring while it lasts.
     static let stormReadBytes = 8 * 1024
     /// How long nothing is read after a read in a storm: some times as long as what it brought takes.
@@ -23,7 +27,8 @@ struct EventPace {
     /// A piece of what a read has brought.
     mutating func hear(_ bytes: ByteBufferView) {
         bytes.withUnsafeBytes { bytes in
-            for byte in bytes where byte == UInt8(ascii: "\n") { lines &+= 1 }
+            // A carriage return may end a line by itself, as SSE has it; where both do, a line counts twice.
+            for byte in bytes where byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { lines &+= 1 }
         }
     }
 
@@ -32,8 +37,20 @@ struct EventPace {
     /// - Returns: whether something is otherwise now.
     mutating func endRead() -> Change? {
         let was = isStorm
-        isStorm = lines >= Self.linesMax
+        isStorm = lines >= (was ? Self.calmLines : Self.stormLines)
         lines = 0
         return was == isStorm ? nil : isStorm ? .begins : .ends
     }
+}
+
+/// Reads of one size. NIO keeps no buffer of such between two reads: one that it kept would be as large as the largest read before.
+struct SmallReads: RecvByteBufferAllocator {
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        allocator.buffer(capacity: EventPace.stormReadBytes)
+    }
+
+    func nextBufferSize() -> Int? { nil }
+
+    /// - Returns: `true`, by which NIO asks for a buffer each time.
+    mutating func record(actualReadBytes: Int) -> Bool { true }
 }

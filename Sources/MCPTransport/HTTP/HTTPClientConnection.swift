@@ -33,18 +33,14 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     /// Closing may take a while (TLS says good-bye); from its start nothing may be sent any more.
     private var isClosing = false
 
-    /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake.
+    /// Kept when requests can be sent: with the connection or, where there is TLS, with its handshake. Made and broken with its channel.
     private var ready: EventLoopPromise<Void>?
     private let usesTLS: Bool
 
-    init(
-        to place: PooledOrigin, limits: HTTPClientLimits, pool: HTTPClientPool,
-        ready: EventLoopPromise<Void>
-    ) {
+    init(to place: PooledOrigin, limits: HTTPClientLimits, pool: HTTPClientPool) {
         self.place = place
         self.limits = limits
         self.pool = pool
-        self.ready = ready
         usesTLS = place.origin.scheme == .https
         decoder = HTTPResponseDecoder(limits: limits.message)
     }
@@ -52,6 +48,14 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     // MARK: For the pool
 
     var isAlive: Bool { !isClosing && context?.channel.isActive == true }
+
+    /// When requests can be sent; fails where they never can. Only once it has a channel.
+    var whenReady: EventLoopFuture<Void> {
+        get throws {
+            guard let ready else { throw ChannelError.eof }
+            return ready.futureResult
+        }
+    }
 
     /// Whether a request may be sent on it now.
     var isUsable: Bool { isAlive && transaction == nil && decoder.isIdle && idleUntil > .now() }
@@ -119,6 +123,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         round = FlushRound.on(context.eventLoop)
+        ready = context.eventLoop.makePromise()
         deadline = MovingDeadline(on: context.eventLoop) { self.deadlinePassed() }
     }
 
@@ -166,11 +171,8 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         close()
     }
 
-    private func becomeReady(_ result: Result<Void, any Error>) {
-        let promise = ready
-        ready = nil
-        promise?.completeWith(result)
-    }
+    /// Only the first one counts.
+    private func becomeReady(_ result: Result<Void, any Error>) { ready?.completeWith(result) }
 
     // MARK: Responses
 
@@ -185,7 +187,9 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         case .head(let head):
             hasHead = true
             deadline?.move(to: transaction.nextDue)
-            if decoder.hasOpenEnd, head.headers.isMediaType("text/event-stream") { pace = EventPace() }
+            if decoder.mayBring(EventPace.unpacedBytes), head.headers.isMediaType("text/event-stream") {
+                pace = EventPace()
+            }
             transaction.deliver(.head(head))
         case .body(let bytes):
             pace?.hear(bytes.readableBytesView)
@@ -206,17 +210,14 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     // MARK: Streams of events
 
     private func keepPace() {
-        if let change = pace?.endRead() {
-            readBytes(atMost: change == .begins ? EventPace.stormReadBytes : nil)
-        }
+        if pace?.endRead() != nil { readAsPaced() }
         if pace?.isStorm == true { rest() }
     }
 
-    /// - Parameter count: in one read; `nil`: as many as come, which is the channel's to find out.
-    private func readBytes(atMost count: Int?) {
-        let usual = AdaptiveRecvByteBufferAllocator()
-        try? context?.channel.syncOptions?.setOption(
-            .recvAllocator, value: count.map { FixedSizeRecvByteBufferAllocator(capacity: $0) } ?? usual)
+    private func readAsPaced() {
+        let reads: any RecvByteBufferAllocator =
+            pace?.isStorm == true ? SmallReads() : AdaptiveRecvByteBufferAllocator()
+        try? context?.channel.syncOptions?.setOption(.recvAllocator, value: reads)
     }
 
     private func rest() {
@@ -234,8 +235,9 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     /// The next answer begins as any does.
     private func forgetPace() {
         if waking != nil { wake() }
-        if pace?.isStorm == true { readBytes(atMost: nil) }
+        let wasStorm = pace?.isStorm == true
         pace = nil
+        if wasStorm { readAsPaced() }
     }
 
     /// An answer can come before the request is wholly out; then the rest of it is still in the way of the next.

@@ -144,19 +144,46 @@ final class HTTPClientPool {
 
     /// Name, TCP and TLS, all within ``HTTPClientLimits/connectTimeout``.
     private func connect(to pooled: PooledOrigin) -> EventLoopFuture<NIOLoopBound<HTTPClientConnection>> {
-        let origin = pooled.origin
-        let ready = loop.makePromise(of: Void.self)
-        let connection = NIOLoopBound(
-            HTTPClientConnection(to: pooled, limits: limits, pool: self, ready: ready), eventLoop: loop)
         let timeout = TimeAmount(limits.connectTimeout)
+        let isLate = NIOLoopBoundBox(false, eventLoop: loop)
+        let connected = NIOLoopBoundBox<HTTPClientConnection?>(nil, eventLoop: loop)
+        let opened = loop.makePromise(of: NIOLoopBound<HTTPClientConnection>.self)
         let timer = loop.assumeIsolated().scheduleTask(in: timeout) {
-            ready.fail(ChannelError.connectTimeout(timeout))
-            connection.value.close()
+            isLate.value = true
+            connected.value?.close()
+            opened.fail(ChannelError.connectTimeout(timeout))
         }
+        channel(to: pooled, within: timeout).flatMap { [loop] channel -> EventLoopFuture<Void> in
+            do {
+                // That of the channel which won: each address that was tried has had one of its own.
+                let connection = try channel.pipeline.syncOperations.handler(type: HTTPClientConnection.self)
+                connected.value = connection
+                if isLate.value { connection.close() }
+                return try connection.whenReady
+            } catch {
+                return loop.makeFailedFuture(error)
+            }
+        }.assumeIsolated().whenComplete { [loop] result in
+            timer.cancel()
+            switch (result, connected.value) {
+            case (.failure(let error), _): opened.fail(error)
+            case (.success, let connection?): opened.succeed(NIOLoopBound(connection, eventLoop: loop))
+            case (.success, nil): opened.fail(ChannelError.eof)
+            }
+        }
+        return opened.futureResult
+    }
+
+    /// A channel to the first of the origin's addresses that takes one.
+    private func channel(to pooled: PooledOrigin, within timeout: TimeAmount) -> EventLoopFuture<any Channel>
+    {
+        let origin = pooled.origin
+        let makeConnection = NIOLoopBound(
+            { HTTPClientConnection(to: pooled, limits: self.limits, pool: self) }, eventLoop: loop)
         let context: EventLoopFuture<NIOSSLContext?> =
             origin.scheme == .https
             ? tls.context(on: loop).map { $0 } : loop.makeSucceededFuture(nil)
-        context.flatMap { [loop, tls, watch] context -> EventLoopFuture<any Channel> in
+        return context.flatMap { [loop, tls, watch] context -> EventLoopFuture<any Channel> in
             let place: SocketAddress?
             do {
                 let literal = origin.authority.address(defaultPort: origin.port)
@@ -176,13 +203,12 @@ final class HTTPClientPool {
                             try channel.pipeline.syncOperations.addHandler(
                                 tls.handler(context, for: origin))
                         }
-                        try channel.pipeline.syncOperations.addHandler(connection.value)
+                        try channel.pipeline.syncOperations.addHandler(makeConnection.value())
                     }
                 }
             if let place { return bootstrap.connect(to: place) }
             return bootstrap.connect(host: origin.host, port: origin.port)
-        }.whenFailure { ready.fail($0) }
-        return ready.futureResult.map { connection }.always { _ in timer.cancel() }
+        }
     }
 
     private func cause(of error: any Error) -> HTTPClientError.Cause {

@@ -71,11 +71,13 @@ package struct MeshLimits: Hashable, Sendable {
     package var linkSteadyAfter: Duration = .seconds(5)
     /// Short enough for a healed network to be found soon.
     package var dialBackoffMax: Duration = .seconds(8)
-    /// … and where this node has no link at all, for a seed, and for an address where a link stood lately: two such nodes reach each
-    /// other only while both are back, and that a link breaks often must not keep them apart. A dial in vain costs a few packets …
+    /// The longest wait of a node without any link, for a seed and for an address where a link stood lately: two such nodes reach each
+    /// other only while both are back, and that a link breaks often must not keep them apart. A dial in vain costs a few packets.
     package var dialBackoffAlone: Duration = .seconds(2)
-    /// … and is worth that for so long; then others that come and go matter more.
+    /// How long an address where a link stood is dialled as a way back.
     package var wayBackFor: Duration = .seconds(60)
+    /// Breaks of links that did not stand, one after the other, after which an address is no way back: whoever is there ends them.
+    package var wayBackBreaks = 20
     /// An address that was dialled in vain for long waits longer: this part of the time for which it was, so that an outage lasts a
     /// hundredth longer for it …
     package var dialBackoffShare = 120

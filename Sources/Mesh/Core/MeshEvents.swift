@@ -28,7 +28,7 @@ package struct LinkFacts: Hashable, Sendable {
 
 /// Why dialling an address gave no link.
 package enum DialProblem: Hashable, Sendable, CustomStringConvertible {
-    /// No connection: refused, no route, timed out, or broken off before both had said who they are.
+    /// No connection: refused, no route, timed out, or broken off before TLS stood.
     case unreachable(String)
     /// TLS or hello failed; the text says how.
     case refused(String)

@@ -234,6 +234,7 @@ extension Neighbourhood {
             // It was there: what it takes to come up and stay is another matter.
             known.failingSince = nil
             known.lostAt = now
+            known.breaks = wasSteady ? 0 : known.breaks + 1
             known.nextDial =
                 now
                 + (known.failures <= 1
@@ -290,7 +291,7 @@ extension Neighbourhood {
     /// How long an address waits at most that was not in vain for long: hardly at all where a node without any link comes from, since
     /// it and whom it was to reach both need their way back at the same time.
     private func longestAtFirst(_ known: KnownAddress, at now: Instant) -> Duration {
-        guard standing.isEmpty else { return limits.dialBackoffMax }
+        guard standing.isEmpty, known.breaks < limits.wayBackBreaks else { return limits.dialBackoffMax }
         switch known.lastProblem {
         case nil, .unreachable: break
         case .otherNode, .myself, .otherMesh, .refused, .outsideItsTime: return limits.dialBackoffMax

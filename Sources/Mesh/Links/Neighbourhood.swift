@@ -31,6 +31,8 @@ package struct Neighbourhood: Sendable {
         package var lastProblem: DialProblem?
         /// When a link with whoever is there was lost last.
         package var lostAt: Instant?
+        /// Links lost there, one after the other, that did not stand.
+        package var breaks = 0
         package var nextDial: Instant
         package var dialledAt: Instant?
         /// Who was really there.

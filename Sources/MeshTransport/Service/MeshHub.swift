@@ -362,9 +362,10 @@ extension DialProblem {
             case .refused(.notOfThisMesh): .otherMesh(nil)
             case .cannotConnect(let why): .unreachable(why)
             // Broken off by whatever lies between as likely as by who is there.
-            case .closed, .silent, .handshakeBroken, .handshakeTooSlow, .circuitBroken:
+            case .silent, .handshakeBroken, .handshakeTooSlow, .circuitBroken:
                 .unreachable(error.description)
-            case .violation, .refused, .handshakeFailed, .tooManyStreams, .headerTooLarge, .goodbye,
+            // Closed when TLS stood on this side: so ends who is not let in, since the other side looks at a certificate last (RFC 8446 §4.4).
+            case .closed, .violation, .refused, .handshakeFailed, .tooManyStreams, .headerTooLarge, .goodbye,
                 .versionsApart, .overloaded:
                 .refused(error.description)
             }

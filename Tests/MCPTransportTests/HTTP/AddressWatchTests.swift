@@ -133,6 +133,24 @@ struct AddressWatchTests {
         }
     }
 
+    @Test func `of a name's addresses the first that answers is taken, whatever became of those before it`()
+        async throws
+    {
+        let resolve: AddressWatch.Resolve = { _, port in
+            try ["127.0.0.66", "127.0.0.67", "127.0.0.1"].map {
+                try SocketAddress(ipAddress: $0, port: port)
+            }
+        }
+        try await Self.withServer(resolve: resolve, refuse: { _, _ in nil }) { client, port, _, hits in
+            let request = HTTPClientRequest(
+                try HTTPURL("http://both.example:\(port)/"), timeout: .seconds(20))
+            for turn in 1...3 {
+                #expect(try await client.collect(request).head.status == 200)
+                #expect(hits() == turn)
+            }
+        }
+    }
+
     @Test func `a name that does not resolve is told as such`() async throws {
         try await Self.withServer(refuse: { _, _ in nil }) { client, _, _, _ in
             let error = await #expect(throws: HTTPClientError.self) {

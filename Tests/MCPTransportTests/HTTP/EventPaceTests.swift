@@ -21,6 +21,8 @@ struct EventPaceTests {
         #expect(Self.heard(String(repeating: Self.event, count: 10), by: &pace) == nil)
         #expect(Self.heard(String(repeating: Self.event, count: 50), by: &pace) == .begins)
         #expect(Self.heard(String(repeating: Self.event, count: 50), by: &pace) == nil)
+        // Reads are small now, and events may be long.
+        #expect(Self.heard(String(repeating: Self.event, count: 10), by: &pace) == nil)
         #expect(pace.isStorm)
         #expect(Self.heard(Self.event, by: &pace) == .ends)
     }
@@ -29,6 +31,11 @@ struct EventPaceTests {
         var pace = EventPace()
         #expect(Self.heard("data: \(String(repeating: "x", count: 1 << 20))\n\n", by: &pace) == nil)
         for _ in 0..<200 { #expect(Self.heard(Self.event, by: &pace) == nil) }
+    }
+
+    @Test func `a carriage return ends a line, too`() {
+        var pace = EventPace()
+        #expect(Self.heard(String(repeating: "data: {}\r\r", count: 50), by: &pace) == .begins)
     }
 
     @Test func `events count that came in pieces of one read`() {
@@ -63,20 +70,44 @@ struct EventPaceTests {
         return all
     }
 
-    @Test func `in a storm everything is heard, in small pieces, and the connection can be used again`()
-        async throws
-    {
-        let storm = String(repeating: Self.event, count: 20_000)
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    private static let chunkedEvents =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    /// A stream of events of so many bytes each, 200 kB in all.
+    private static func storm(ofBytes count: Int) -> String {
+        let event = "data: {\(String(repeating: "x", count: count - 10))}\n\n"
+        return String(repeating: event, count: 200_000 / count)
+    }
+
+    @Test(arguments: [10, 300])
+    func `in a storm everything is heard, in small pieces, whatever was read before and is after it`(
+        eventBytes: Int
+    ) async throws {
+        let storm = Self.storm(ofBytes: eventBytes)
         let chunk = String(storm.utf8.count, radix: 16) + "\r\n" + storm + "\r\n0\r\n\r\n"
-        let plain = String(repeating: "line\n", count: 50_000)
+        let plain = String(repeating: "line\n", count: 400_000)
         let length = "HTTP/1.1 200 OK\r\nContent-Length: \(plain.utf8.count)\r\n\r\n"
-        let server = try await RawServer.start([[.send(head + chunk), .send(length + plain)]])
-        let answers = try await Self.answers(of: server, count: 2)
-        #expect(answers.map(\.bytes) == [storm.utf8.count, plain.utf8.count])
-        // What came before it was a storm was read as usual.
-        let late = answers[0].pieces.dropFirst(2)
-        #expect(!late.isEmpty && late.allSatisfy { $0 <= EventPace.stormReadBytes })
+        let server = try await RawServer.start([
+            [.send(length + plain), .send(Self.chunkedEvents + chunk), .send(length + plain)]
+        ])
+        let answers = try await Self.answers(of: server, count: 3)
+        #expect(answers.map(\.bytes) == [plain.utf8.count, storm.utf8.count, plain.utf8.count])
+        // The read that showed that it is a storm, and the one that NIO had prepared by then, were as large as those before.
+        let late = answers[1].pieces.dropFirst(2)
+        #expect(late.count > 5 && late.allSatisfy { $0 <= EventPace.stormReadBytes })
+        #expect(answers[2].pieces.contains { $0 > EventPace.stormReadBytes })
+        await server.stop()
+    }
+
+    @Test func `a stream whose length was said is none the less read with rests`() async throws {
+        let storm = Self.storm(ofBytes: 10)
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        let server = try await RawServer.start([
+            [.send("\(head)Content-Length: \(storm.utf8.count)\r\n\r\n\(storm)")]
+        ])
+        let answer = try #require(try await Self.answers(of: server, count: 1).first)
+        #expect(answer.bytes == storm.utf8.count)
+        #expect(answer.pieces.dropFirst(2).allSatisfy { $0 <= EventPace.stormReadBytes })
         await server.stop()
     }
 }

@@ -15,22 +15,20 @@ struct LargeAnswersTests {
         var openMax = 0
     }
 
-    @Test func `a loop that is busy finds no more answers to write than there are threads that read`() async {
-        let count = 10 * System.coreCount
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
+    /// How long a reading that must not begin is waited for.
+    private static let patience = DispatchTimeInterval.milliseconds(50)
+
+    @Test func `while a loop is busy no more answers are read for it than there are threads`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (loop, count, threads) = (group.next(), 5 * System.coreCount, System.coreCount)
         let course = Mutex(Course())
-        let (isBusy, isFull) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let begun = DispatchSemaphore(value: 0)
         let over = Signal<Void>()
+        let isOneTooMany = Signal<Bool>()
         loop.execute {
-            isBusy.signal()
-            // As long as it takes until the first were read.
-            _ = isFull.wait(timeout: .now() + .seconds(30))
-        }
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                isBusy.wait()
-                continuation.resume()
-            }
+            // The loop is busy until each thread has read one, and a little longer.
+            for _ in 0..<threads { begun.wait() }
+            isOneTooMany.send(begun.wait(timeout: .now() + Self.patience) == .success)
         }
         for _ in 0..<count {
             LargeAnswers.run(on: loop) {
@@ -38,7 +36,7 @@ struct LargeAnswersTests {
                     course.begun += 1
                     course.openMax = max(course.openMax, course.begun - course.finished)
                 }
-                isFull.signal()
+                begun.signal()
                 return {
                     let isLast = course.withLock { course in
                         course.finished += 1
@@ -48,7 +46,9 @@ struct LargeAnswersTests {
                 }
             }
         }
+        #expect(await isOneTooMany.next() == false)
         _ = await over.next()
-        #expect(course.withLock { $0.openMax } <= System.coreCount)
+        #expect(course.withLock { $0.openMax } <= threads)
+        try await group.shutdownGracefully()
     }
 }

@@ -1,5 +1,6 @@
 import Catalog
 import Synchronization
+import MartletTestKit
 import Testing
 
 @testable import Storage
@@ -268,6 +269,7 @@ struct ReadOnlyQueryTests {
     func `a text of which SQLite would make gigabytes is refused`(text: String) async {
         // In a process of its own: SQLite's bound is one for the whole process, and other tests write meanwhile.
         await #expect(processExitsWith: .success) { [text = text as String] in
+            InheritedSockets.close()
             let start = ContinuousClock.now
             #expect(throws: QueryError.tooComplex) { try ReadOnlyQueryTests().run(text) }
             #expect(ContinuousClock.now - start < .seconds(10))
