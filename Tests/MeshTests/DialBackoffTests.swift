@@ -101,7 +101,7 @@ struct DialBackoffTests {
             openedByMe: true,
             address: Self.address)
         _ = near.down(LinkID(1), at: now, using: &random)
-        for broken in 1..<limits.wayBackBreaks {
+        for broken in 0..<50 {
             let link = LinkID(UInt64(broken) + 2)
             _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
             _ = near.down(link, at: now, using: &random)
@@ -112,21 +112,20 @@ struct DialBackoffTests {
         #expect(pass(.seconds(600)).count <= 600 / 4)
     }
 
-    @Test mutating func `whoever ends each link that comes up is no way back any more`() {
+    @Test mutating func `where a link was ended for what one end said it is no way back`() {
         let facts = LinkFacts(
             hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
             openedByMe: true,
             address: Self.address)
         _ = near.down(LinkID(1), at: now, using: &random)
-        for ended in 0..<limits.wayBackBreaks {
+        for ended in 0..<6 {
             let link = LinkID(UInt64(ended) + 2)
             _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
-            _ = near.down(link, at: now, using: &random)
+            _ = near.down(link, isRejection: true, at: now, using: &random)
         }
         #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
-        // One that stands makes it one again.
+        // One that breaks makes it one again.
         _ = near.up(LinkID(1_000), facts, isOtherwiseAlone: true, at: now)
-        now = now + limits.linkSteadyAfter
         _ = near.down(LinkID(1_000), at: now, using: &random)
         #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
     }

@@ -2,6 +2,7 @@ import Catalog
 import Crypto
 import Foundation
 import JSONSlice
+import MartletTestKit
 import Mesh
 import NIOCore
 import Testing
@@ -57,6 +58,7 @@ struct RevocationTests {
         let b = try mesh.node("b")
         try await running([a, b]) { _ in
             try await a.service.revoke(b.id, reason: "stolen")
+            try await eventually("a minds b") { a.service.board.objection(to: b.id) != nil }
             let address = try await a.address()
             b.service.sighted(Candidate(address: address, source: .seed))
             let problem = try await b.dialProblem(at: address)

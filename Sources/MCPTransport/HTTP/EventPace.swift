@@ -23,12 +23,20 @@ struct EventPace {
 
     private(set) var isStorm = false
     private var lines = 0
+    private var lastByte: UInt8 = 0
 
     /// A piece of what a read has brought.
     mutating func hear(_ bytes: ByteBufferView) {
         bytes.withUnsafeBytes { bytes in
-            // A carriage return may end a line by itself, as SSE has it; where both do, a line counts twice.
-            for byte in bytes where byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { lines &+= 1 }
+            // As SSE has it, a line ends with a carriage return, a line feed, or both.
+            var before = lastByte
+            for byte in bytes {
+                let isEnd =
+                    byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") && before != UInt8(ascii: "\r")
+                lines &+= isEnd ? 1 : 0
+                before = byte
+            }
+            lastByte = before
         }
     }
 

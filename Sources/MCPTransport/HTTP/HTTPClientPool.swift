@@ -150,8 +150,8 @@ final class HTTPClientPool {
         let opened = loop.makePromise(of: NIOLoopBound<HTTPClientConnection>.self)
         let timer = loop.assumeIsolated().scheduleTask(in: timeout) {
             isLate.value = true
-            connected.value?.close()
             opened.fail(ChannelError.connectTimeout(timeout))
+            connected.value?.close()
         }
         channel(to: pooled, within: timeout).flatMap { [loop] channel -> EventLoopFuture<Void> in
             do {

@@ -7,7 +7,7 @@ enum LargeAnswers {
     /// Bytes of an answer that is read on its loop: too few to be worth the change to a thread and back.
     static let onLoopMax = 256 * 1024
     /// How long a loop is waited for; no turn of one lasts so long.
-    private static let loopWaitMax = DispatchTimeInterval.seconds(1)
+    static let loopWaitMax = DispatchTimeInterval.seconds(1)
 
     /// Made with the first such answer. As many as there are processors, so that one of a hundred megabytes leaves a way for others.
     private static let pool: NIOThreadPool = {
@@ -30,7 +30,10 @@ enum LargeAnswers {
     /// write than there are threads, however many have come.
     ///
     /// - Parameter reading: returns what is to be done on the loop.
-    static func run(on loop: any EventLoop, _ reading: @escaping @Sendable () -> @Sendable () -> Void) {
+    static func run(
+        on loop: any EventLoop, waitingAtMost wait: DispatchTimeInterval = loopWaitMax,
+        _ reading: @escaping @Sendable () -> @Sendable () -> Void
+    ) {
         run {
             let finish = reading()
             let isDone = DispatchSemaphore(value: 0)
@@ -38,7 +41,7 @@ enum LargeAnswers {
                 finish()
                 isDone.signal()
             }
-            _ = isDone.wait(timeout: .now() + loopWaitMax)
+            _ = isDone.wait(timeout: .now() + wait)
         }
     }
 }

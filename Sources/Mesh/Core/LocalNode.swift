@@ -76,8 +76,6 @@ package struct MeshLimits: Hashable, Sendable {
     package var dialBackoffAlone: Duration = .seconds(2)
     /// How long an address where a link stood is dialled as a way back.
     package var wayBackFor: Duration = .seconds(60)
-    /// Breaks of links that did not stand, one after the other, after which an address is no way back: whoever is there ends them.
-    package var wayBackBreaks = 20
     /// An address that was dialled in vain for long waits longer: this part of the time for which it was, so that an outage lasts a
     /// hundredth longer for it …
     package var dialBackoffShare = 120

@@ -129,7 +129,7 @@ package struct MeshCore: Sendable {
                 outbox.tell(.notice(.versionsApart(text)))
             }
         case .turnedAway(let link, let referral): turnedAway(link, referral, using: &random)
-        case .linkDown(let link): linkDown(link, using: &random)
+        case .linkDown(let link, let isRejection): linkDown(link, isRejection, using: &random)
         case .circuitUp(let link, let facts): circuitUp(link, shared(facts))
         case .circuitDown(let link): circuitDown(link)
         case .received(let frame, let link): receive(frame, from: link, using: &random)
@@ -339,7 +339,9 @@ package struct MeshCore: Sendable {
         }
     }
 
-    private mutating func linkDown(_ link: LinkID, using random: inout some RandomNumberGenerator) {
+    private mutating func linkDown(
+        _ link: LinkID, _ isRejection: Bool, using random: inout some RandomNumberGenerator
+    ) {
         outbox.drop(link)
         forgetScoped(link: link)
         repairs[link] = nil
@@ -348,7 +350,9 @@ package struct MeshCore: Sendable {
         greetings[link] = nil
         surplusSince[link] = nil
         let life = neighbourhood.links[link]?.facts.hello.life ?? 0
-        guard let peer = neighbourhood.down(link, at: now, using: &random) else { return }
+        guard let peer = neighbourhood.down(link, isRejection: isRejection, at: now, using: &random) else {
+            return
+        }
         damping.down(peer, life: life, at: now)
         if spreading.isEmpty { company.lostLast(at: now) }
         graphDirty = true

@@ -103,7 +103,9 @@ package enum MeshEvent: Sendable {
     /// A link did not come about, whoever dialled: the two speak no version of the protocol in common.
     case versionsApart(NodeID, text: String)
     /// Closed, reset, or silent for too long; also the answer to ``MeshEffect/close(_:_:text:)``.
-    case linkDown(LinkID)
+    ///
+    /// `isRejection`: one of the two ends will not have the other; not that something between them broke.
+    case linkDown(LinkID, isRejection: Bool = false)
     /// A link through a circuit; only what is for its two ends alone is said over it (``Frame/isForCircuits``).
     case circuitUp(LinkID, LinkFacts)
     case circuitDown(LinkID)

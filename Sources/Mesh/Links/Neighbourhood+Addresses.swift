@@ -225,7 +225,8 @@ extension Neighbourhood {
     ///
     /// - Parameter stood: how long the link lasted.
     mutating func retry(
-        _ peer: NodeID, after stood: Duration, at now: Instant, using random: inout some RandomNumberGenerator
+        _ peer: NodeID, after stood: Duration, isRejection: Bool, at now: Instant,
+        using random: inout some RandomNumberGenerator
     ) {
         let wasSteady = stood >= limits.linkSteadyAfter
         for key in candidates.keys.sorted(by: Self.order) {
@@ -234,7 +235,7 @@ extension Neighbourhood {
             // It was there: what it takes to come up and stay is another matter.
             known.failingSince = nil
             known.lostAt = now
-            known.breaks = wasSteady ? 0 : known.breaks + 1
+            if isRejection { known.lastProblem = .refused("the link was ended for what one of us said") }
             known.nextDial =
                 now
                 + (known.failures <= 1
@@ -291,7 +292,7 @@ extension Neighbourhood {
     /// How long an address waits at most that was not in vain for long: hardly at all where a node without any link comes from, since
     /// it and whom it was to reach both need their way back at the same time.
     private func longestAtFirst(_ known: KnownAddress, at now: Instant) -> Duration {
-        guard standing.isEmpty, known.breaks < limits.wayBackBreaks else { return limits.dialBackoffMax }
+        guard standing.isEmpty else { return limits.dialBackoffMax }
         switch known.lastProblem {
         case nil, .unreachable: break
         case .otherNode, .myself, .otherMesh, .refused, .outsideItsTime: return limits.dialBackoffMax

@@ -31,8 +31,6 @@ package struct Neighbourhood: Sendable {
         package var lastProblem: DialProblem?
         /// When a link with whoever is there was lost last.
         package var lostAt: Instant?
-        /// Links lost there, one after the other, that did not stand.
-        package var breaks = 0
         package var nextDial: Instant
         package var dialledAt: Instant?
         /// Who was really there.
@@ -112,10 +110,12 @@ package struct Neighbourhood: Sendable {
         return .keep
     }
 
+    /// - Parameter isRejection: whether one of the two ends would not have the other.
     /// - Returns: the peer that has no link any more.
-    package mutating func down(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator)
-        -> NodeID?
-    {
+    package mutating func down(
+        _ id: LinkID, isRejection: Bool = false, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> NodeID? {
         guard let link = links.removeValue(forKey: id) else { return nil }
         let peer = link.facts.peer
         guard standing[peer] == id else { return nil }
@@ -126,7 +126,7 @@ package struct Neighbourhood: Sendable {
             standing[peer] = other
             return nil
         }
-        retry(peer, after: now - link.since, at: now, using: &random)
+        retry(peer, after: now - link.since, isRejection: isRejection, at: now, using: &random)
         if standing.isEmpty { hurry(at: now, using: &random) }
         return peer
     }

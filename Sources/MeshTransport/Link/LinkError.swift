@@ -53,6 +53,21 @@ package enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension LinkError {
+    /// Whether one of the two ends would not have the other, so that the next link will end as this one did.
+    var isRejection: Bool {
+        switch self {
+        case .violation, .refused, .versionsApart: true
+        case .goodbye(let reason, _):
+            switch reason {
+            case .protocolError, .noCommonVersion, .notEnrolled, .sameNode: true
+            case .shuttingDown, .duplicate, .full, .leaving, .surplus: false
+            }
+        case .closed, .silent, .handshakeFailed, .handshakeBroken, .handshakeTooSlow, .tooManyStreams,
+            .headerTooLarge, .circuitBroken, .overloaded, .cannotConnect:
+            false
+        }
+    }
+
     /// What a connection said that gave up while TLS was not up yet: that it broke, or that the peer, or this node, would not have it.
     init(ofHandshake error: any Error) {
         let isOfTheWire =

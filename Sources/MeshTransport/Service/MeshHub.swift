@@ -286,7 +286,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
             if case .goodbye(.full, let text) = why {
                 offer(.event(.turnedAway(link.setup.id, Referral(text: text))))
             }
-            offer(.event(.linkDown(link.setup.id)))
+            offer(.event(.linkDown(link.setup.id, isRejection: why.isRejection)))
         } else if link.setup.openedByMe, link.wasActive, let address = link.setup.address {
             offer(.event(.dialFailed(address: address, expecting: link.setup.expecting, DialProblem(why))))
         }

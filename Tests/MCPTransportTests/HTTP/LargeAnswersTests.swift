@@ -31,7 +31,7 @@ struct LargeAnswersTests {
             isOneTooMany.send(begun.wait(timeout: .now() + Self.patience) == .success)
         }
         for _ in 0..<count {
-            LargeAnswers.run(on: loop) {
+            LargeAnswers.run(on: loop, waitingAtMost: .seconds(30)) {
                 course.withLock { course in
                     course.begun += 1
                     course.openMax = max(course.openMax, course.begun - course.finished)
