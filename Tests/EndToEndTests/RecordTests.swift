@@ -39,6 +39,11 @@ extension EndToEnd.TwoNodes {
                 try await node.entryState("a--sample__add") == "available"
             }
         }
+        // Whom it asks it has to reach.
+        try await eventually("ops reaches b") {
+            let peers = try await ops.ask("/v1/status")["peers"]?.elements ?? []
+            return peers.contains { $0["label"]?.string == "b" && $0["state"]?.string == "reachable" }
+        }
         let answer = try await b.json("call", "a--sample__add", "a=1", "b=2", "--as", "key:alice")
         #expect(answer["ok"]?.bool == true, "\(answer.text)")
         let id = try #require(answer["callId"]?.string)
