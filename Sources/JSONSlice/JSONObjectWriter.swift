@@ -47,7 +47,7 @@ package struct JSONObjectWriter {
     package mutating func put(members: [UInt8]) {
         guard !members.isEmpty else { return }
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-        members.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+        bytes.append(copying: members[...])
     }
 
     /// The members so far, without the braces.

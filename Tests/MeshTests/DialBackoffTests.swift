@@ -41,6 +41,16 @@ struct DialBackoffTests {
         return dialled
     }
 
+    /// A link to the address comes up, and is gone at once.
+    private mutating func comeAndGo(_ number: Int, isRejection: Bool = false) {
+        let facts = LinkFacts(
+            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
+            openedByMe: true, address: Self.address)
+        let link = LinkID(UInt64(number))
+        _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
+        _ = near.down(link, isRejection: isRejection, at: now, using: &random)
+    }
+
     private mutating func untilDialled(within limit: Duration) -> Bool { !pass(limit).isEmpty }
 
     @Test mutating func `an address that never answers is dialled less and less, and never given up`() {
@@ -96,15 +106,9 @@ struct DialBackoffTests {
     }
 
     @Test mutating func `nor for one where a link stood a moment ago, however often it broke`() {
-        let facts = LinkFacts(
-            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
-            openedByMe: true,
-            address: Self.address)
         _ = near.down(LinkID(1), at: now, using: &random)
         for broken in 0..<50 {
-            let link = LinkID(UInt64(broken) + 2)
-            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
-            _ = near.down(link, at: now, using: &random)
+            comeAndGo(broken + 2)
             #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
         }
         // A minute of that, then it is one of many.
@@ -113,32 +117,19 @@ struct DialBackoffTests {
     }
 
     @Test mutating func `where a link was ended for what one end said it is no way back`() {
-        let facts = LinkFacts(
-            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
-            openedByMe: true,
-            address: Self.address)
         _ = near.down(LinkID(1), at: now, using: &random)
         for ended in 0..<6 {
-            let link = LinkID(UInt64(ended) + 2)
-            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
-            _ = near.down(link, isRejection: true, at: now, using: &random)
+            comeAndGo(ended + 2, isRejection: true)
         }
         #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
         // One that breaks makes it one again.
-        _ = near.up(LinkID(1_000), facts, isOtherwiseAlone: true, at: now)
-        _ = near.down(LinkID(1_000), at: now, using: &random)
+        comeAndGo(1_000)
         #expect(untilDialled(within: limits.dialBackoffAlone + MeshLimits.tickEvery))
     }
 
     @Test mutating func `with another link it waits longer each time, as one that does not stay`() {
-        let facts = LinkFacts(
-            hello: Hello(versions: 1...1, node: dead, incarnation: 1, life: 1, software: ""),
-            openedByMe: true,
-            address: Self.address)
         for broken in 0..<20 {
-            let link = LinkID(UInt64(broken) + 2)
-            _ = near.up(link, facts, isOtherwiseAlone: true, at: now)
-            _ = near.down(link, at: now, using: &random)
+            comeAndGo(broken + 2)
         }
         #expect(!untilDialled(within: limits.dialBackoffMax / 2 - MeshLimits.tickEvery))
     }

@@ -30,7 +30,7 @@ package struct LinkFacts: Hashable, Sendable {
 package enum DialProblem: Hashable, Sendable, CustomStringConvertible {
     /// No connection: refused, no route, timed out, or broken off before TLS stood.
     case unreachable(String)
-    /// TLS or hello failed; the text says how.
+    /// TLS or hello failed, or the other side closed once TLS stood; the text says how.
     case refused(String)
     /// All is well but for the clock, here or there, by so much.
     case outsideItsTime(offset: Duration)
