@@ -43,14 +43,18 @@ extension Node {
         let principal = try principal(of: visitor, as: other)
         let endpoint = server.map(EndpointName.server) ?? .all
         let id = CallID.random()
-        let served = Mutex<ServerKey?>(nil)
+        let served = Mutex<(server: ServerKey?, path: [String])>((nil, []))
         let call = EndpointCall(
             endpoint: endpoint, principal: principal, method: Method.toolsCall,
             params: .object([("name", .string(name)), ("arguments", arguments)]),
             client: ClientFacts(wantsProgress: true))
         let start = ContinuousClock.now
         let (events, continuation) = AsyncStream<CallEvent>.makeStream()
-        let handle = router.call(call, id: id, sent: { server in served.withLock { $0 = server } }) { event in
+        let sent: @Sendable (ServerKey) -> Void = { [seat, board] server in
+            let path = Self.callPath(to: server, by: seat, board)
+            served.withLock { $0 = (server, path) }
+        }
+        let handle = router.call(call, id: id, sent: sent) { event in
             continuation.yield(event)
             if event.isFinal { continuation.finish() }
         }
@@ -72,7 +76,10 @@ extension Node {
         }
         guard !members.isEmpty else { throw CancellationError() }
         let elapsed = ContinuousClock.now - start
-        let path = Self.callPath(to: served.withLock { $0 }, by: seat, board)
+        let (server, pathThen) = served.withLock { $0 }
+        let pathNow = Self.callPath(to: server, by: seat, board)
+        // The way that was found for it; where that is gone since it was answered, the one that was known when it went out.
+        let path = pathNow.count > 1 ? pathNow : pathThen.isEmpty ? pathNow : pathThen
         members.append(("path", .array(path.map(JSON.string))))
         members.append(("milliseconds", .string("\(elapsed.milliseconds)")))
         members.append(("callId", .string(id.description)))
