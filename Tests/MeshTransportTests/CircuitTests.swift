@@ -166,7 +166,7 @@ extension TestNode {
         let hub = service.hub
         try await service.loop.submit {
             let stream = try hub.openCircuitStream(.link, path: path, as: source)
-            stream.reader = StreamReader()
+            stream.reader = Listener()
         }.get()
     }
 
@@ -178,7 +178,7 @@ extension TestNode {
         let (ends, continuation) = AsyncStream<StreamBreak>.makeStream()
         try await service.loop.submit {
             let stream = try hub.openCircuitStream(.link, path: path, as: source)
-            stream.reader = StreamReader(broken: { continuation.yield($0) })
+            stream.reader = Listener(broken: { continuation.yield($0) })
         }.get()
         for await end in ends { return end }
         return nil

@@ -154,7 +154,7 @@ extension TestNode {
         let (ends, continuation) = AsyncStream<StreamBreak>.makeStream()
         try await service.loop.submit {
             let stream = try hub.openCircuitStream(.link, path: path)
-            stream.reader = StreamReader(broken: { continuation.yield($0) })
+            stream.reader = Listener(broken: { continuation.yield($0) })
             stream.send([UInt8](repeating: 7, count: count), kind: 0, isLast: false)
         }.get()
         for await end in ends { return end }

@@ -5,39 +5,48 @@ import Testing
 
 /// Two multiplexers joined by two queues that are delivered by hand.
 private final class Wire {
-    private(set) var a: StreamMultiplexer!
-    private(set) var b: StreamMultiplexer!
-    private var toA: [Frame] = []
-    private var toB: [Frame] = []
-    var sent: [Frame] = []
-    var accepted: [(stream: LinkStream, kind: StreamKind, header: [UInt8])] = []
-    /// What the sockets take before they are full.
-    var room = Int.max
+    /// What one of them writes, and what it is told of.
+    final class End: StreamCarrier {
+        var toOther: [Frame] = []
+        var sent: [Frame] = []
+        var accepted: [(stream: LinkStream, kind: StreamKind, header: [UInt8])] = []
+        /// What the socket takes before it is full.
+        var room = Int.max
+
+        var takesMore: Bool { room > 0 }
+
+        func carry(_ frame: Frame) {
+            toOther.append(frame)
+            sent.append(frame)
+            if case .data(_, _, _, let bytes) = frame { room -= bytes.count }
+        }
+
+        func carryData(_ stream: StreamID, kind: UInt8, isLast: Bool, _ bytes: ArraySlice<UInt8>) {
+            carry(.data(stream, kind: kind, isLast: isLast, Array(bytes)))
+        }
+
+        func flushSoon() {}
+
+        func opened(_ stream: LinkStream, _ kind: StreamKind, header: [UInt8]) {
+            accepted.append((stream, kind, header))
+        }
+    }
+
+    let (endA, endB) = (End(), End())
+    let a: StreamMultiplexer
+    let b: StreamMultiplexer
+    var sent: [Frame] { endA.sent }
+    var accepted: [(stream: LinkStream, kind: StreamKind, header: [UInt8])] { endB.accepted }
 
     init() {
-        a = StreamMultiplexer(
-            dialled: true,
-            write: { [unowned self] in
-                toB.append($0)
-                sent.append($0)
-                if case .data(_, _, _, let bytes) = $0 { room -= bytes.count }
-            },
-            writeData: { [unowned self] in
-                let frame = Frame.data($0, kind: $1, isLast: $2, Array($3))
-                toB.append(frame)
-                sent.append(frame)
-                room -= $3.count
-            }, canWrite: { [unowned self] in room > 0 }, flush: {}, accept: { _, _, _ in })
-        b = StreamMultiplexer(
-            dialled: false, write: { [unowned self] in toA.append($0) },
-            writeData: { [unowned self] in toA.append(.data($0, kind: $1, isLast: $2, Array($3))) },
-            canWrite: { true }, flush: {}, accept: { [unowned self] in accepted.append(($0, $1, $2)) })
+        a = StreamMultiplexer(on: endA, dialled: true)
+        b = StreamMultiplexer(on: endB, dialled: false)
     }
 
     func deliver() throws {
-        while !toA.isEmpty || !toB.isEmpty {
-            let (forA, forB) = (toA, toB)
-            (toA, toB) = ([], [])
+        while !endA.toOther.isEmpty || !endB.toOther.isEmpty {
+            let (forA, forB) = (endB.toOther, endA.toOther)
+            (endA.toOther, endB.toOther) = ([], [])
             for frame in forB { try b.receive(frame) }
             for frame in forA { try a.receive(frame) }
         }
@@ -56,10 +65,10 @@ private final class Wire {
         var got: [UInt8] = []
         var ended = false
         // Set late: what came before anybody read is kept.
-        other.stream.reader = StreamReader(data: { got += $0.bytes }, end: { ended = true })
+        other.stream.reader = Listener(data: { got += $0.bytes }, end: { ended = true })
         #expect(got == [9, 9] && ended)
         var answer: [UInt8] = []
-        stream.reader = StreamReader(data: { answer += $0.bytes })
+        stream.reader = Listener(data: { answer += $0.bytes })
         other.stream.send([7], kind: 3, isLast: true)
         other.stream.finish()
         try wire.deliver()
@@ -76,7 +85,7 @@ private final class Wire {
         var waiting: [StreamChunk] = []
         var got = 0
         let other = try #require(wire.accepted.first?.stream)
-        other.reader = StreamReader(data: {
+        other.reader = Listener(data: {
             waiting.append($0)
             got += $0.bytes.count
         })
@@ -116,12 +125,12 @@ private final class Wire {
 
     @Test func `a small record passes a large one on its way`() throws {
         let wire = Wire()
-        wire.room = 0
+        wire.endA.room = 0
         let large = try wire.a.open(.call, header: [])
         let small = try wire.a.open(.call, header: [])
         large.send([UInt8](repeating: 1, count: 10 * Frame.chunkBytes), kind: 1, isLast: true)
         small.send([2], kind: 1, isLast: true)
-        wire.room = .max
+        wire.endA.room = .max
         wire.a.pump()
         let order = wire.sent.compactMap { frame in
             if case .data(let id, _, _, _) = frame { id } else { nil }
@@ -136,7 +145,7 @@ private final class Wire {
         let other = try wire.a.open(.call, header: [])
         try wire.deliver()
         var why: StreamBreak?
-        wire.accepted[0].stream.reader = StreamReader(broken: { why = $0 })
+        wire.accepted[0].stream.reader = Listener(broken: { why = $0 })
         doomed.reset(.cancelled, "enough")
         try wire.deliver()
         #expect(why == .reset(.cancelled, text: "enough"))
@@ -151,7 +160,7 @@ private final class Wire {
         let stream = try wire.a.open(.call, header: [])
         try wire.deliver()
         var why: StreamBreak?
-        wire.accepted[0].stream.reader = StreamReader(broken: { why = $0 })
+        wire.accepted[0].stream.reader = Listener(broken: { why = $0 })
         let most = [UInt8](repeating: 0, count: StreamMultiplexer.waitingBytesMax + 1)
         stream.send(most, kind: 3, isLast: true)
         try wire.deliver()
@@ -166,7 +175,7 @@ private final class Wire {
         let wire = Wire()
         var broken = 0
         for _ in 0..<5 {
-            try wire.a.open(.call, header: []).reader = StreamReader(broken: { _ in broken += 1 })
+            try wire.a.open(.call, header: []).reader = Listener(broken: { _ in broken += 1 })
         }
         wire.a.fail()
         #expect(broken == 5 && wire.a.count == 0)

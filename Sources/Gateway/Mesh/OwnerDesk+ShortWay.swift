@@ -30,14 +30,12 @@ extension OwnerDesk {
         guard let view = access.standingView(of: call, .tool, name), isSettled(call, view, seen.hash, name)
         else { return nil }
         let standing = StandingFacts(facts(of: call, view, name, seen.hash))
-        // What is kept does not hold what the first of them brought.
-        var sample = call
-        sample.request.params = .emptyObject
+        let general = GeneralWay(call, standing, place)
         let tool = LaneTool(
             lane: lane, places: place.places,
             begun: { [recorder] in recorder?.metrics.begun(.owner) },
             ended: { [recorder] in recorder?.ended(standing, $0) })
-        return MeshPass(isGood: isGood) { [sample] plain, sink in
+        return MeshPass(isGood: isGood) { plain, sink in
             guard
                 let told = PlainToolCall(
                     carried: plain.params, capabilities: client.capabilities, clientInfo: client.info),
@@ -47,7 +45,7 @@ extension OwnerDesk {
                 told, plain.id, over: tool, within: plain.timeLeft, on: plain.loop,
                 LaneCall.Outcomes(
                     answered: { sink(.plain($0)) },
-                    carryOn: { carryOn(sample, plain, $0, standing, place) { sink(.event($0)) } }))
+                    carryOn: { carryOn(plain, $0, general) { sink(.event($0)) } }))
         }
     }
 
@@ -91,22 +89,39 @@ extension OwnerDesk {
 
     /// Goes on with a call by the general way, from where it is.
     private func carryOn(
-        _ sample: IncomingMeshCall, _ plain: MeshPass.Call, _ carried: CarriedCall, _ standing: StandingFacts,
-        _ place: (backend: Backend, places: CallPlaces), _ sink: @escaping CallSink
+        _ plain: MeshPass.Call, _ carried: CarriedCall, _ way: GeneralWay, _ sink: @escaping CallSink
     ) -> CallHandle {
-        var call = sample
+        var call = way.sample
         call.request.id = plain.id
         call.request.params = plain.params
         call.request.timeLeft = plain.timeLeft
         call.request.client.traceparent = TraceContext(begunBy: plain.id).traceparent
         let trail = recorder.map { recorder in
-            var facts = standing.facts(of: plain.id)
+            var facts = way.standing.facts(of: plain.id)
             facts.arguments = plain.params["arguments"]?.bytes
             return CallTrail(recorder, facts, from: carried.start, isBegun: true)
         }
         let told = named(trail?.sink(sink) ?? sink)
-        let handle = place.backend.carry(
-            Self.qualified(call), carried, place.places.counting(told, from: carried.start))
+        let handle = way.backend.carry(
+            Self.qualified(call), carried, way.places.counting(told, from: carried.start))
         return trail?.handle(handle) ?? handle
+    }
+}
+
+/// What those calls of a ``MeshPass`` need that go on by the general way; one for all of them, since it is held by each.
+private final class GeneralWay: Sendable {
+    let sample: IncomingMeshCall
+    let standing: StandingFacts
+    let backend: Backend
+    let places: CallPlaces
+
+    init(_ call: IncomingMeshCall, _ standing: StandingFacts, _ place: (backend: Backend, places: CallPlaces))
+    {
+        var sample = call
+        // What is kept does not hold what the first of them brought.
+        sample.request.params = .emptyObject
+        self.sample = sample
+        self.standing = standing
+        (backend, places) = place
     }
 }

@@ -50,8 +50,8 @@ extension Node {
             client: ClientFacts(wantsProgress: true))
         let start = ContinuousClock.now
         let (events, continuation) = AsyncStream<CallEvent>.makeStream()
-        let sent: @Sendable (ServerKey) -> Void = { [seat, board] server in
-            let path = Self.callPath(to: server, by: seat, board)
+        let sent: @Sendable (ServerKey) -> Void = { [paths] server in
+            let path = paths.labels(to: server)
             served.withLock { $0 = (server, path) }
         }
         let handle = router.call(call, id: id, sent: sent) { event in
@@ -77,7 +77,7 @@ extension Node {
         guard !members.isEmpty else { throw CancellationError() }
         let elapsed = ContinuousClock.now - start
         let (server, pathThen) = served.withLock { $0 }
-        let pathNow = Self.callPath(to: server, by: seat, board)
+        let pathNow = paths.labels(to: server)
         // The way that was found for it; where that is gone since it was answered, the one that was known when it went out.
         let path = pathNow.count > 1 ? pathNow : pathThen.isEmpty ? pathNow : pathThen
         members.append(("path", .array(path.map(JSON.string))))
@@ -112,14 +112,5 @@ extension Node {
 
     func catalogReport() -> CatalogReport? {
         board.view(.all).map { CatalogReport(snapshot: board.snapshot, view: $0) }
-    }
-
-    /// Labels of the nodes that a call crosses, this one first.
-    static func callPath(to server: ServerKey?, by seat: MeshSeat, _ board: CatalogBoard) -> [String] {
-        let (snapshot, names) = (board.snapshot, board.names)
-        guard let owner = server?.owner, case .reachable(let route)? = snapshot.nodes[owner]?.reachability
-        else { return [names[snapshot.me]] }
-        let path = seat.service?.wayOfCalls(to: owner) ?? route
-        return [names[snapshot.me]] + path.map { names[$0] }
     }
 }

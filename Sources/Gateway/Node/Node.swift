@@ -26,6 +26,7 @@ package final class Node: Sendable {
     /// `nil`: `audit.records` is off.
     let records: RecordLog?
     let recorder: CallRecorder
+    let paths: CallPaths
     let router: CallRouter
     let door: CallerDoor
     /// `nil`: no issuer of tokens is configured.
@@ -122,11 +123,11 @@ package final class Node: Sendable {
         adminKeys = try await AdminKeyBook(database)
         let records = try Self.records(as: configuration.audit, in: folder)
         self.records = records
+        let paths = CallPaths(of: seat, board)
+        self.paths = paths
         let recorder = CallRecorder(
             records, values: configuration.audit.values, access: access, board: board
-        ) {
-            Self.callPath(to: $0, by: seat, board)
-        }
+        ) { paths.labels(to: $0) }
         self.recorder = recorder
         let watchers = Watchers(access: access)
         let virtualChronicle = VirtualChronicle(shelf: VirtualVersionShelf(database))

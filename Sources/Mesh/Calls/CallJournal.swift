@@ -4,7 +4,7 @@ package import MCPModel
 /// The owner's memory of the calls of other nodes, by which it runs none twice and can tell what became of each.
 ///
 /// Per entry node, calls carry numbers that grow (``CallTicket``). What has to make room is remembered as one number,
-/// the ``Source/horizon``: a call at or below it that is not in the journal may have been here, so it is neither run
+/// the ``JournalSource/horizon``: a call at or below it that is not in the journal may have been here, so it is neither run
 /// nor called unseen. No clock of another node and no delay of a frame can make this wrong.
 ///
 /// Bounds are per source before they are over all, and over all the greatest holder gives way first: one member cannot
@@ -87,34 +87,8 @@ package struct CallJournal: Sendable {
         package var isEmpty: Bool { running.isEmpty && tasks.isEmpty }
     }
 
-    private enum State: Sendable {
-        case running
-        case done(CallEvent, bytes: Int, task: AnsweredTask?)
-        case fenced
-    }
-
-    private struct Entry: Sendable {
-        var call: CallID
-        var state: State
-        /// When it ended or was fenced, or lost its stream.
-        var since: Instant
-    }
-
-    private struct Source: Sendable {
-        var caller: Caller
-        var entries: [UInt64: Entry] = [:]
-        /// Numbers of what ended or was fenced, oldest first; also of some that were dropped since.
-        var settled: [UInt64] = []
-        var settledGone = 0
-        var settledLive = 0
-        var orphans: Set<UInt64> = []
-        var bytes = 0
-        /// The greatest number of a call that had to make room.
-        var horizon: UInt64 = 0
-    }
-
     private let limits: Limits
-    private var sources: [NodeID: Source] = [:]
+    private var sources: [NodeID: JournalSource] = [:]
     /// Calls in the journal: those that run, and what is remembered of others.
     package private(set) var count = 0
     package private(set) var resultBytes = 0
@@ -129,45 +103,34 @@ package struct CallJournal: Sendable {
     ///
     /// - Returns: what its former life has left, now forgotten.
     package mutating func greeted(_ caller: Caller) -> Remains {
-        guard var source = sources[caller.node] else {
-            if sources.count < limits.sources { sources[caller.node] = Source(caller: caller) }
+        guard let place = sources.index(forKey: caller.node) else {
+            if sources.count < limits.sources { sources[caller.node] = JournalSource(caller) }
             return Remains()
         }
-        if source.caller.life == caller.life {
-            source.caller.incarnation = max(source.caller.incarnation, caller.incarnation)
-            sources[caller.node] = source
+        let former = sources.values[place].caller
+        if former.life == caller.life {
+            sources.values[place].caller.incarnation = max(former.incarnation, caller.incarnation)
             return Remains()
         }
-        guard caller.incarnation > source.caller.incarnation else { return Remains() }
-        count -= source.entries.count
-        resultBytes -= source.bytes
-        sources[caller.node] = Source(caller: caller)
-        var remains = Remains()
-        for (number, entry) in source.entries.sorted(by: { $0.key < $1.key }) {
-            switch entry.state {
-            case .running: remains.running.append(Key(of: source.caller, number: number))
-            case .done(_, _, let task?): remains.tasks.append(task)
-            case .done, .fenced: break
-            }
-        }
+        guard caller.incarnation > former.incarnation else { return Remains() }
+        count -= sources.values[place].entries.count
+        resultBytes -= sources.values[place].bytes
+        let remains = sources.values[place].remains
+        sources.values[place] = JournalSource(caller)
         return remains
     }
 
     /// A call has come whole and is about to be run.
     ///
     /// - Throws: why it must not be; it was not run under this id, and never will be.
+    /// - Complexity: O(1) but for making room.
     package mutating func arrived(
         _ call: CallID, number: UInt64, from caller: Caller, at now: Instant
     ) throws(Refusal) -> Key {
-        guard let life = sources[caller.node]?.caller.life else { throw .full }
-        guard life == caller.life else { throw .formerLife }
-        if let state = sources[caller.node]?.entries[number]?.state {
-            if case .fenced = state { throw .fenced }
-            throw .seenBefore
-        }
-        guard number > horizon(of: caller.node) else { throw .beyondMemory }
-        guard makeRoom(for: caller.node), number > horizon(of: caller.node) else { throw .full }
-        sources[caller.node]?.entries[number] = Entry(call: call, state: .running, since: now)
+        guard let place = sources.index(forKey: caller.node) else { throw .full }
+        if let refusal = sources.values[place].objection(to: number, from: caller) { throw refusal }
+        guard makeRoom(at: place), sources.values[place].remembers(number) else { throw .full }
+        sources.values[place].run(call, number, at: now)
         count += 1
         return Key(of: caller, number: number)
     }
@@ -176,40 +139,32 @@ package struct CallJournal: Sendable {
     package mutating func asked(
         _ call: CallID, number: UInt64, by caller: Caller, at now: Instant
     ) -> Answer {
-        guard sources[caller.node]?.caller.life == caller.life else { return .standing(.forgotten) }
-        if let entry = sources[caller.node]?.entries[number] {
-            guard entry.call == call else { return .standing(.forgotten) }
-            switch entry.state {
-            case .fenced: return .standing(.notSeen)
-            case .done(let event, _, _): return .done(event)
-            case .running:
-                sources[caller.node]?.orphans.remove(number)
-                return .standing(.running)
-            }
-        }
-        // Without a place for the fence nothing can be promised.
-        guard number > horizon(of: caller.node), makeRoom(for: caller.node),
-            number > horizon(of: caller.node)
+        guard let place = sources.index(forKey: caller.node), sources.values[place].caller.life == caller.life
         else { return .standing(.forgotten) }
-        sources[caller.node]?.entries[number] = Entry(call: call, state: .fenced, since: now)
+        if let answer = sources.values[place].answer(to: call, number) { return answer }
+        // Without a place for the fence nothing can be promised.
+        guard sources.values[place].remembers(number), makeRoom(at: place),
+            sources.values[place].remembers(number)
+        else { return .standing(.forgotten) }
+        sources.values[place].fence(call, number, at: now)
         count += 1
-        settle(number, of: caller.node)
         return .standing(.notSeen)
     }
 
     /// The entry node has the end of the call, or wants to hear no more of it: it never asks for it again.
     package mutating func acknowledged(_ key: Key) {
-        guard let state = state(of: key) else { return }
-        if case .fenced = state { return }
-        remove(key.number, of: key.source)
+        guard let place = place(of: key) else { return }
+        note(sources.values[place].acknowledged(key.number))
     }
 
     /// The entry node turned down the answer that was sent to it: its caller had gone by then, and it never asks again.
     ///
     /// - Returns: the task that the answer names, of which nobody knows now.
     package mutating func declined(_ key: Key) -> AnsweredTask? {
-        guard case .done(_, _, let task)? = state(of: key) else { return nil }
-        remove(key.number, of: key.source)
+        guard let place = place(of: key),
+            case .done(_, _, let task)? = sources.values[place].state(of: key.number)
+        else { return nil }
+        note(sources.values[place].remove(key.number))
         return task
     }
 
@@ -217,9 +172,7 @@ package struct CallJournal: Sendable {
 
     /// The call's stream broke.
     package mutating func lost(_ key: Key, at now: Instant) {
-        guard case .running? = state(of: key) else { return }
-        sources[key.source]?.entries[key.number]?.since = now
-        sources[key.source]?.orphans.insert(key.number)
+        if let place = place(of: key) { sources.values[place].lost(key.number, at: now) }
     }
 
     /// The call has ended with its final event.
@@ -228,18 +181,11 @@ package struct CallJournal: Sendable {
     package mutating func ended(
         _ key: Key, _ event: CallEvent, naming task: AnsweredTask? = nil, at now: Instant
     ) {
-        guard case .running? = state(of: key) else { return }
-        let bytes = event.weight
-        sources[key.source]?.entries[key.number]?.state = .done(event, bytes: bytes, task: task)
-        sources[key.source]?.entries[key.number]?.since = now
-        sources[key.source]?.orphans.remove(key.number)
-        sources[key.source]?.bytes += bytes
-        resultBytes += bytes
-        settle(key.number, of: key.source)
+        guard let place = place(of: key) else { return }
+        resultBytes += sources.values[place].ended(key.number, event, naming: task, at: now)
         while resultBytes > limits.resultBytes {
-            guard
-                let greatest = sources.max(by: { ($0.value.bytes, $1.key) < ($1.value.bytes, $0.key) })?.key,
-                dropOldest(of: greatest)
+            guard let greatest = sources.indices.max(by: { holds(less: $0, than: $1, \.bytes) }),
+                dropOldest(at: greatest)
             else { break }
         }
     }
@@ -249,15 +195,10 @@ package struct CallJournal: Sendable {
     /// - Returns: calls that run and that nobody has asked for in ``Limits/orphanMax``: they are to be stopped.
     package mutating func sweep(at now: Instant) -> [Key] {
         var orphans: [Key] = []
-        for (node, source) in sources {
-            for number in source.orphans {
-                guard let since = source.entries[number]?.since, now - since >= limits.orphanMax else {
-                    continue
-                }
-                orphans.append(Key(of: source.caller, number: number))
-            }
-            while let oldest = oldestSettled(of: node), let since = sources[node]?.entries[oldest]?.since,
-                now - since >= limits.keep, dropOldest(of: node)
+        for place in sources.indices {
+            orphans += sources.values[place].orphaned(for: limits.orphanMax, at: now)
+            while let since = sources.values[place].oldestSettled?.since, now - since >= limits.keep,
+                dropOldest(at: place)
             {}
         }
         return orphans.sorted()
@@ -265,76 +206,46 @@ package struct CallJournal: Sendable {
 
     // MARK: Making room
 
-    private mutating func makeRoom(for node: NodeID) -> Bool {
-        while count(of: node) >= limits.idsPerSource {
-            guard dropOldest(of: node) else { return false }
+    private typealias Place = Dictionary<NodeID, JournalSource>.Index
+
+    private mutating func makeRoom(at place: Place) -> Bool {
+        while sources.values[place].entries.count >= limits.idsPerSource {
+            guard dropOldest(at: place) else { return false }
         }
         while count >= limits.ids {
-            let holders = sources.filter { $0.value.settledLive > 0 }
-            guard
-                let greatest = holders.max(by: {
-                    ($0.value.settledLive, $1.key) < ($1.value.settledLive, $0.key)
-                })?.key,
-                dropOldest(of: greatest)
+            let holders = sources.indices.filter { sources.values[$0].settledLive > 0 }
+            guard let greatest = holders.max(by: { holds(less: $0, than: $1, \.settledLive) }),
+                dropOldest(at: greatest)
             else { return false }
         }
         return true
     }
 
-    private mutating func settle(_ number: UInt64, of node: NodeID) {
-        sources[node]?.settled.append(number)
-        sources[node]?.settledLive += 1
-    }
-
-    /// The one that settled first of those that are still there; steps over the others for good.
-    private mutating func oldestSettled(of node: NodeID) -> UInt64? {
-        while let source = sources[node], source.settledGone < source.settled.count {
-            let number = source.settled[source.settledGone]
-            if let entry = source.entries[number] {
-                if case .running = entry.state {} else { return number }
-            }
-            sources[node]?.settledGone += 1
-        }
-        return nil
-    }
-
-    private mutating func dropOldest(of node: NodeID) -> Bool {
-        guard let number = oldestSettled(of: node) else { return false }
-        let horizon = max(horizon(of: node), number)
-        sources[node]?.horizon = horizon
-        remove(number, of: node)
+    /// - Returns: whether there was one.
+    private mutating func dropOldest(at place: Place) -> Bool {
+        guard let freed = sources.values[place].dropOldest() else { return false }
+        note(freed)
         return true
     }
 
-    private mutating func remove(_ number: UInt64, of node: NodeID) {
-        guard let entry = sources[node]?.entries.removeValue(forKey: number) else { return }
+    /// One call less is kept, with so many bytes; `nil`: none was.
+    private mutating func note(_ freed: Int?) {
+        guard let freed else { return }
         count -= 1
-        sources[node]?.orphans.remove(number)
-        switch entry.state {
-        case .running: return
-        case .fenced: break
-        case .done(_, let bytes, _):
-            sources[node]?.bytes -= bytes
-            resultBytes -= bytes
-        }
-        sources[node]?.settledLive -= 1
-        compact(node)
+        resultBytes -= freed
     }
 
-    /// Most calls are acknowledged as soon as they end: their numbers must not pile up in the queue.
-    private mutating func compact(_ node: NodeID) {
-        guard let source = sources[node], source.settled.count > 2 * source.settledLive + 64 else { return }
-        let left = source.settled[source.settledGone...].filter { source.entries[$0] != nil }
-        sources[node]?.settled = Array(left)
-        sources[node]?.settledGone = 0
+    /// Orders sources by what they hold; of two that hold as much the one with the smaller id is the greater.
+    private func holds(less one: Place, than other: Place, _ held: KeyPath<JournalSource, Int>) -> Bool {
+        (sources.values[one][keyPath: held], sources.keys[other])
+            < (sources.values[other][keyPath: held], sources.keys[one])
     }
 
-    private func state(of key: Key) -> State? {
-        guard sources[key.source]?.caller.life == key.life else { return nil }
-        return sources[key.source]?.entries[key.number]?.state
+    private func place(of key: Key) -> Place? {
+        guard let place = sources.index(forKey: key.source), sources.values[place].caller.life == key.life
+        else { return nil }
+        return place
     }
-
-    private func horizon(of node: NodeID) -> UInt64 { sources[node]?.horizon ?? 0 }
 }
 
 extension CallEvent {

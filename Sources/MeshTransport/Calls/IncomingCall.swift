@@ -36,15 +36,13 @@ final class IncomingCall {
         case over
     }
 
-    private let header: CallHeader
-    /// Where calls with such a header can go the short way.
-    private let pass: MeshPass?
+    private let header: ArrivedHeader
     /// `nil`: a peer of version 1, whose calls end with their streams.
     private let caller: CallJournal.Caller?
-    private let nodeName: String
-    private let loop: any EventLoop
     private let budget: ParamsBudget
-    private weak var hub: MeshHub?
+    private let hub: MeshHub
+    /// Which is to learn how such calls can go the short way, where it does not know.
+    private weak var learner: LinkHandler?
     /// None while the caller's node is to come back.
     private var stream: LinkStream?
     private var assembler = RecordAssembler()
@@ -54,35 +52,31 @@ final class IncomingCall {
     /// Of the budget.
     private var bytesHeld = 0
     private var paramsDeadline: Scheduled<Void>?
-    private var keepsItself: IncomingCall?
-    /// Takes note of what a call that goes the general way has shown.
-    private let learn: (IncomingMeshCall) -> Void
 
     init(
-        _ header: CallHeader, _ pass: MeshPass?, from caller: CallJournal.Caller?, on stream: LinkStream,
-        within budget: ParamsBudget, hub: MeshHub, learn: @escaping (IncomingMeshCall) -> Void
+        _ header: ArrivedHeader, from caller: CallJournal.Caller?, on stream: LinkStream,
+        of link: LinkHandler,
+        hub: MeshHub
     ) {
-        self.learn = learn
         self.header = header
-        self.pass = pass
         self.caller = caller
-        self.budget = budget
+        budget = link.paramsBudget
         self.stream = stream
         self.hub = hub
-        nodeName = hub.setup.name
-        loop = hub.loop
+        if case .read = header { learner = link }
     }
 
+    private var loop: any EventLoop { hub.loop }
+
+    /// From here on the stream holds it, and the hub while it runs.
     func start() {
-        keepsItself = self  // until the call is over: nothing else holds it
-        // Most params come with their header, and are here before this turn of the loop is over.
-        loop.assumeIsolated().execute { [weak self] in self?.limitReading() }
-        if let stream { listen(on: stream) }
+        hub.limitReading(of: self)
+        stream?.reader = self
     }
 
-    private func limitReading() {
+    func limitReading() {
         guard case .reading = phase else { return }
-        let wait = min(Self.paramsMax, .milliseconds(Int64(header.timeLeftMS)))
+        let wait = min(Self.paramsMax, header.timeLeft)
         paramsDeadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in
             self?.giveUp(.deadlineExceeded, "the params of the call did not arrive within \(wait)")
         }
@@ -96,13 +90,6 @@ final class IncomingCall {
 
     // MARK: Streams
 
-    private func listen(on stream: LinkStream) {
-        stream.reader = StreamReader(
-            data: { [weak self, weak stream] in if let stream { self?.received($0, on: stream) } },
-            end: { [weak self] in self?.callerDone() },
-            broken: { [weak self, weak stream] in self?.broke($0, stream) })
-    }
-
     /// Whether it has gone on on the stream of a question.
     private(set) var isAttached = false
 
@@ -115,51 +102,7 @@ final class IncomingCall {
         // Its end may not be noticed here yet.
         old?.reset(.goingAway, "the call is asked for on another link")
         new.send(CallRecord.standing(.running))
-        listen(on: new)
-    }
-
-    private func received(_ chunk: StreamChunk, on stream: LinkStream) {
-        stream.consumed(chunk.bytes.count)
-        guard case .reading = phase else {
-            return stream.reset(.protocolError, "more than one record of params")
-        }
-        guard budget.take(chunk.bytes.count) else {
-            return giveUp(
-                .limited,
-                "calls of this link hold \(ParamsBudget.bytesMax) bytes of incomplete params already")
-        }
-        bytesHeld += chunk.bytes.count
-        do {
-            guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
-                return
-            }
-            guard case .params(let params) = record else { throw WireError.invalid("the first record") }
-            assembled()
-            admit(params)
-        } catch {
-            giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
-        }
-    }
-
-    /// The end of the caller's direction: with version 1 it comes right after the params, later it says that the answer
-    /// has arrived. Before the params it means that there are none.
-    private func callerDone() {
-        guard case .reading = phase, let stream else { return }
-        end()
-        stream.reset(.protocolError, "a call without params")
-    }
-
-    private func broke(_ why: StreamBreak, _ broken: LinkStream?) {
-        guard let broken, broken === stream else { return }
-        switch (phase, why) {
-        case (.over, _): break
-        case (.reading, _): end()
-        case (.running, .linkDown), (.running, .resetByUs(.overflow, _)):
-            guard let key, let hub else { return stop() }
-            stream = nil
-            hub.journal.lost(key, at: hub.setup.now())
-        case (.running, _): stop()  // the caller wants no answer any more, or broke the rules
-        }
+        new.reader = self
     }
 
     // MARK: Running
@@ -182,11 +125,11 @@ final class IncomingCall {
         end()
         guard let stream else { return }
         Self.refuse(
-            CallFailure(reason, detail, node: nodeName, callID: header.call, isUnsent: isUnsent), on: stream)
+            CallFailure(reason, detail, node: hub.setup.name, callID: header.call, isUnsent: isUnsent),
+            on: stream)
     }
 
     private func admit(_ params: JSON) {
-        guard let hub else { return end() }
         if let caller, let ticket = header.ticket {
             do throws(CallJournal.Refusal) {
                 let key = try hub.journal.arrived(
@@ -198,7 +141,8 @@ final class IncomingCall {
             }
         }
         phase = .running
-        if let pass, start(params, by: pass) { return }
+        if let pass = header.pass, start(params, by: pass) { return }
+        let header = header.whole
         let call = IncomingMeshCall(
             server: header.server,
             request: CallRequest(
@@ -207,7 +151,7 @@ final class IncomingCall {
                 timeLeft: .milliseconds(Int64(header.timeLeftMS))),
             entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
             isRepeat: header.ticket?.isRepeat ?? false, assumedBy: header.assumedBy)
-        if pass == nil { learn(call) }
+        learner?.knownCalls.learn(header) { hub.setup.pass(call) }
         dispatch(call, hub.setup.serve)
     }
 
@@ -216,7 +160,7 @@ final class IncomingCall {
         let loop = loop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let call = MeshPass.Call(
-            id: header.call, params: params, timeLeft: .milliseconds(Int64(header.timeLeftMS)), loop: loop)
+            id: header.call, params: params, timeLeft: header.timeLeft, loop: loop)
         let handle = pass.start(call) { answer in
             switch answer {
             case .plain(let result): bound.value.answer(plain: result)
@@ -253,10 +197,11 @@ final class IncomingCall {
     }
 
     private func answer(_ event: CallEvent) {
-        let task = AnsweredTask(in: event, from: header.server, for: header.principal)
+        let whole = header.whole
+        let task = AnsweredTask(in: event, from: whole.server, for: whole.principal)
         guard case .running = phase else {
             // Stopped while this was on its way from the backend, which therefore was told nothing of that.
-            if let task { hub?.abandon(task) }
+            if let task { hub.abandon(task) }
             return
         }
         var event = event
@@ -267,7 +212,7 @@ final class IncomingCall {
                 CallFailure(
                     .tooLarge,
                     "the answer has more than the \(RecordAssembler.recordMax) bytes that go from node to node",
-                    node: nodeName, callID: header.call))
+                    node: hub.setup.name, callID: header.call))
         }
         // While the caller's node is away, progress and logs have nowhere to go.
         guard event.isFinal else {
@@ -279,7 +224,7 @@ final class IncomingCall {
 
     private func deliver(_ event: CallEvent, naming task: AnsweredTask?) {
         let stream = stream
-        if let key, let hub {
+        if let key {
             hub.journal.ended(key, event, naming: task, at: hub.setup.now())
             end()
             if let stream { hub.answer(event, of: key, on: stream) }
@@ -296,14 +241,14 @@ final class IncomingCall {
     func stop() {
         guard case .running = phase else { return end() }
         let handle = handle
-        if let key { hub?.journal.acknowledged(key) }
+        if let key { hub.journal.acknowledged(key) }
         end()
         handle?.cancel()
     }
 
     /// Nobody has asked for it: the backend is told to stop, and whoever still asks hears that.
     func giveUpOnCaller() {
-        guard case .running = phase, let key, let hub else { return }
+        guard case .running = phase, let key else { return }
         let handle = handle
         hub.journal.ended(
             key,
@@ -311,7 +256,7 @@ final class IncomingCall {
                 CallFailure(
                     .outcomeUnknown,
                     "its caller's node was away for more than \(CallJournal.Limits().orphanMax), so the call was stopped half way",
-                    node: nodeName, callID: header.call)), at: hub.setup.now())
+                    node: hub.setup.name, callID: header.call)), at: hub.setup.now())
         end()
         handle?.cancel()
     }
@@ -322,8 +267,56 @@ final class IncomingCall {
         assembled()
         stream = nil
         handle = nil
-        if let key { hub?.incoming[key] = nil }
-        keepsItself = nil
+        if let key { hub.incoming[key] = nil }
+    }
+}
+
+// MARK: What comes
+
+extension IncomingCall: StreamReader {
+    func received(_ chunk: StreamChunk, on stream: LinkStream) {
+        stream.consumed(chunk.bytes.count)
+        if case .over = phase { return }
+        guard case .reading = phase else {
+            return stream.reset(.protocolError, "more than one record of params")
+        }
+        guard budget.take(chunk.bytes.count) else {
+            return giveUp(
+                .limited,
+                "calls of this link hold \(ParamsBudget.bytesMax) bytes of incomplete params already")
+        }
+        bytesHeld += chunk.bytes.count
+        do {
+            guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
+                return
+            }
+            guard case .params(let params) = record else { throw WireError.invalid("the first record") }
+            assembled()
+            admit(params)
+        } catch {
+            giveUp(.invalidArguments, "the params of the call cannot be read: \(error)")
+        }
+    }
+
+    /// The end of the caller's direction: with version 1 it comes right after the params, later it says that the answer
+    /// has arrived. Before the params it means that there are none.
+    func receivedEnd(of stream: LinkStream) {
+        guard case .reading = phase else { return }
+        end()
+        stream.reset(.protocolError, "a call without params")
+    }
+
+    func broke(_ why: StreamBreak, _ broken: LinkStream) {
+        guard broken === stream else { return }
+        switch (phase, why) {
+        case (.over, _): break
+        case (.reading, _): end()
+        case (.running, .linkDown), (.running, .resetByUs(.overflow, _)):
+            guard let key else { return stop() }
+            stream = nil
+            hub.journal.lost(key, at: hub.setup.now())
+        case (.running, _): stop()  // the caller wants no answer any more, or broke the rules
+        }
     }
 }
 

@@ -2,9 +2,14 @@ import Mesh
 
 /// The headers of calls that came on one link, as far as calls like them can go the short way. Lives on the link's loop.
 struct KnownCalls {
-    struct Known {
+    final class Known: Sendable {
         let mould: CallHeaderMould
         let pass: MeshPass
+
+        init(_ mould: CallHeaderMould, _ pass: MeshPass) {
+            self.mould = mould
+            self.pass = pass
+        }
     }
 
     /// Callers times tools of one entry node; each holds up to ``CallHeaderMould/bytesMax``. At one more all are learnt anew.
@@ -37,7 +42,7 @@ struct KnownCalls {
             alike.removeFirst()
             count -= 1
         }
-        known[mould.key] = alike + [Known(mould: mould, pass: pass)]
+        known[mould.key] = alike + [Known(mould, pass)]
         count += 1
     }
 }

@@ -1,4 +1,5 @@
 package import Catalog
+import JSONSlice
 package import MCPModel
 package import Mesh
 import NIOCore
@@ -39,38 +40,38 @@ package struct OutgoingMeshCall: Sendable {
 }
 
 /// The life of one ``OutgoingMeshCall``, on the mesh's loop: carries out what its `CallCourse` decides.
-final class OutgoingCall {
+///
+/// `@unchecked Sendable`: made and held anywhere, but touched on the loop only.
+final class OutgoingCall: @unchecked Sendable {
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
-    private(set) var call: OutgoingMeshCall
+    /// Without its params.
+    private var call: OutgoingMeshCall
+    private(set) var params: JSON
     var owner: NodeID { call.server.owner }
-    private let loop: any EventLoop
-    private let ownerName: String
-    private let started: NIODeadline
+    private let hub: MeshHub
+    private let started = NIODeadline.now()
     private var sink: CallSink
-    private weak var hub: MeshHub?
     private var course: CallCourse
     private var stream: LinkStream?
     private var assembler = RecordAssembler()
-    private var deadline: Scheduled<Void>?
+    /// Its place among the calls that have a deadline; `nil` before it starts and after its end.
+    private var place: CallDeadlines.Place?
     /// What the call is counted as under its present id.
     private var number: UInt64 = 0
 
-    init(
-        _ call: OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink
-    ) {
-        self.call = call
-        self.ownerName = ownerName
+    init(_ call: consuming OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink) {
+        params = call.request.params
+        call.request.params = .emptyObject
         self.hub = hub
         self.sink = sink
-        loop = hub.loop
-        started = .now()
         course = CallCourse(
             call.request.id, call.request.method, owner: ownerName, server: call.server.name,
             isRepeat: call.isRepeat,
             mayMakeTask: call.request.method == Method.toolsCall
                 && TasksExtension.isDeclared(in: call.request.client.capabilities))
+        self.call = call
     }
 
     /// Whether a link to the owner is wanted now.
@@ -79,16 +80,18 @@ final class OutgoingCall {
     var isAbandoned: Bool { course.isAbandoned }
 
     func start() {
-        let wait = TimeAmount(call.request.timeLeft) + Self.deadlineGrace
-        deadline = loop.assumeIsolated().scheduleTask(in: wait) { [weak self] in
-            guard let self else { return }
-            perform(course.deadlinePassed(call.request.timeLeft))
-        }
+        place = hub.deadlines.enter(
+            self, due: started + TimeAmount(call.request.timeLeft) + Self.deadlineGrace)
+    }
+
+    func deadlinePassed() {
+        place = nil
+        perform(course.deadlinePassed(call.request.timeLeft))
     }
 
     /// Goes on over a link to the owner.
     func go(on link: LinkHandler) {
-        guard course.wantsWay, let hub else { return }
+        guard course.wantsWay else { return }
         guard link.streams != nil, let hello = link.hello else {
             return noWay(.noPath("the link closed"))
         }
@@ -100,7 +103,6 @@ final class OutgoingCall {
     }
 
     func noWay(_ obstacle: CallCourse.Obstacle) {
-        guard let hub else { return }
         perform(course.noWay(obstacle, at: hub.setup.now()))
     }
 
@@ -112,7 +114,7 @@ final class OutgoingCall {
         var isDone = false
         for effect in effects {
             switch effect {
-            case .reach(let pause): hub?.reach(self, after: pause)
+            case .reach(let pause): hub.reach(self, after: pause)
             case .send(let id, let isRepeat): if let link { send(id, isRepeat: isRepeat, on: link) }
             case .ask(let id): if let link { ask(id, on: link) }
             case .stop:
@@ -125,43 +127,48 @@ final class OutgoingCall {
         }
         guard isDone else { return }
         // Its owner may have to be told for minutes yet that nobody waits, for which neither is needed: they may be large, and many.
-        call.request.params = .emptyObject
+        params = .emptyObject
+        if course.isAbandoned { call.request.client = call.request.client.detached }
         sink = { _ in }
-        deadline?.cancel()
-        deadline = nil
+        if let place { hub.deadlines.leave(place) }
+        place = nil
         // From version 2 on, the end of this direction says that the answer is here.
         stream?.close()
         stream = nil
     }
 
     private func send(_ id: CallID, isRepeat: Bool, on link: LinkHandler) {
-        guard let hub, let hello = link.hello else { return }
+        guard let hello = link.hello else { return }
         let isNumbered = link.version >= ProtocolVersion.asks
         if isNumbered { number = hub.nextCallNumber(to: owner) }
-        let timeLeftMS = UInt32(clamping: Int(timeLeft / .milliseconds(1)))
-        let header = { [call, number] in
-            var client = call.request.client
-            if call.moulds != nil {
-                client.traceparent = TraceContext(begunBy: call.request.id).traceparent
-            }
-            return CallHeader(
-                call: id, owner: hello.node, ownerIncarnation: hello.incarnation,
-                server: call.server.name, entry: call.entry, method: call.request.method,
-                virtualServer: call.virtualServer,
-                principal: WirePrincipal(
-                    issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
-                timeLeftMS: timeLeftMS, client: client,
-                ticket: isNumbered ? CallTicket(number: number, isRepeat: isRepeat) : nil,
-                assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
+        let cast = CallHeaderMould.Cast(
+            call: id, number: number, timeLeftMS: UInt32(clamping: Int(timeLeft / .milliseconds(1))))
+        func header() -> CallHeader {
+            self.header(
+                cast, isRepeat: isRepeat, ticketed: isNumbered, for: hello)
         }
         let bytes =
             isNumbered && !isRepeat && id == call.request.id
-            ? call.moulds?.bytes(
-                of: CallHeaderMould.Cast(call: id, number: number, timeLeftMS: timeLeftMS),
-                call, for: hello, from: hub.setup.me, header: header) : nil
+            ? call.moulds?.bytes(of: cast, call, for: hello, from: hub.setup.me, header: header) : nil
         guard let stream = open(.call, bytes ?? header().canonicalBytes, on: link) else { return }
-        stream.send(CallRecord.params(call.request.params))
+        stream.send(CallRecord.params(params))
         if !isNumbered { stream.finish() }
+    }
+
+    private func header(
+        _ cast: CallHeaderMould.Cast, isRepeat: Bool, ticketed: Bool, for hello: Hello
+    ) -> CallHeader {
+        var client = call.request.client
+        if call.moulds != nil { client.traceparent = TraceContext(begunBy: call.request.id).traceparent }
+        return CallHeader(
+            call: cast.call, owner: hello.node, ownerIncarnation: hello.incarnation,
+            server: call.server.name, entry: call.entry, method: call.request.method,
+            virtualServer: call.virtualServer,
+            principal: WirePrincipal(
+                issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
+            timeLeftMS: cast.timeLeftMS, client: client,
+            ticket: ticketed ? CallTicket(number: cast.number, isRepeat: isRepeat) : nil,
+            assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
     }
 
     private func ask(_ id: CallID, on link: LinkHandler) {
@@ -180,10 +187,7 @@ final class OutgoingCall {
             let stream = try streams.open(kind, header: header)
             self.stream = stream
             assembler = RecordAssembler()
-            // The stream keeps this call alive until it is over.
-            stream.reader = StreamReader(
-                data: { self.received($0, on: stream) }, end: { self.ended(stream) },
-                broken: { self.broke($0, stream) })
+            stream.reader = self
             return stream
         } catch {
             couldNotOpen(error)
@@ -193,7 +197,6 @@ final class OutgoingCall {
 
     /// Nothing has left, so the course may go on as if there had been no way.
     private func couldNotOpen(_ error: LinkError) {
-        guard let hub else { return }
         let now = hub.setup.now()
         course.notOpened()
         let obstacle: CallCourse.Obstacle =
@@ -205,11 +208,19 @@ final class OutgoingCall {
         perform(course.noWay(obstacle, at: now))
     }
 
-    // MARK: What comes
+    /// Has no more to do with a stream that answered.
+    private func leave(_ stream: LinkStream) {
+        stream.close()
+        self.stream = nil
+    }
+}
 
-    private func received(_ chunk: StreamChunk, on stream: LinkStream) {
+// MARK: What comes
+
+extension OutgoingCall: StreamReader {
+    func received(_ chunk: StreamChunk, on stream: LinkStream) {
         stream.consumed(chunk.bytes.count)
-        guard stream === self.stream, let hub else { return }
+        guard stream === self.stream else { return }
         do {
             guard let record = try assembler.take(kind: chunk.kind, isLast: chunk.isLast, chunk.bytes) else {
                 return
@@ -231,20 +242,14 @@ final class OutgoingCall {
         }
     }
 
-    /// Has no more to do with a stream that answered.
-    private func leave(_ stream: LinkStream) {
-        stream.close()
-        self.stream = nil
-    }
-
-    private func ended(_ stream: LinkStream) {
+    func receivedEnd(of stream: LinkStream) {
         guard stream === self.stream else { return }
         leave(stream)
         perform(course.garbled("ended the call without an answer; it may have run"))
     }
 
-    private func broke(_ why: StreamBreak, _ stream: LinkStream) {
-        guard stream === self.stream, let hub else { return }
+    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+        guard stream === self.stream else { return }
         self.stream = nil
         let kind: CallCourse.Break =
             switch why {

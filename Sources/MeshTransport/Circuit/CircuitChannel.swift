@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only (each entry point of `ChannelCore`
 /// is called there by contract), except the two flags that NIO reads from anywhere, which are atomics.
-final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
+final class CircuitChannel: Channel, ChannelCore, StreamReader, @unchecked Sendable {
     /// Bytes that may wait for credit before the channel calls itself unwritable.
     static let writeBufferMax = 128 * 1024
 
@@ -45,11 +45,7 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
     /// Starts the flow of events; handlers must be in place.
     func activate() {
         eventLoop.preconditionInEventLoop()
-        stream.reader = StreamReader(
-            data: { [weak self] in self?.received(ByteBuffer(bytes: $0.bytes)) },
-            end: { [weak self] in self?.receivedEnd() },
-            broken: { [weak self] in self?.broke($0) },
-            drained: { [weak self] _ in self?.updateWritability() })
+        stream.reader = self
         register0(promise: nil)
         active.store(true, ordering: .relaxed)
         pipeline.fireChannelActive()
@@ -57,25 +53,6 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
     }
 
     // MARK: What arrives
-
-    private func received(_ bytes: ByteBuffer) {
-        guard bytes.readableBytes > 0 else { return }
-        arrived.append(bytes)
-        deliver()
-    }
-
-    private func receivedEnd() {
-        inputEnded = true
-        deliver()
-    }
-
-    private func broke(_ why: StreamBreak) {
-        guard isOpen else { return }
-        let error = LinkError.circuitBroken(why.description)
-        pipeline.fireErrorCaught(error)
-        guard isOpen else { return }
-        close0(error: error, mode: .all, promise: nil)
-    }
 
     private func deliver() {
         guard isOpen, active.load(ordering: .relaxed) else { return }
@@ -197,6 +174,29 @@ final class CircuitChannel: Channel, ChannelCore, @unchecked Sendable {
         guard writable.exchange(now, ordering: .relaxed) != now else { return }
         pipeline.fireChannelWritabilityChanged()
     }
+
+    // MARK: StreamReader
+
+    func received(_ chunk: StreamChunk, on stream: LinkStream) {
+        guard !chunk.bytes.isEmpty else { return }
+        arrived.append(ByteBuffer(bytes: chunk.bytes))
+        deliver()
+    }
+
+    func receivedEnd(of stream: LinkStream) {
+        inputEnded = true
+        deliver()
+    }
+
+    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+        guard isOpen else { return }
+        let error = LinkError.circuitBroken(why.description)
+        pipeline.fireErrorCaught(error)
+        guard isOpen else { return }
+        close0(error: error, mode: .all, promise: nil)
+    }
+
+    func drained(_ count: Int, of stream: LinkStream) { updateWritability() }
 
     // MARK: Channel
 

@@ -57,9 +57,8 @@ final class RelayedCircuit {
     }
 
     func start() {
-        downstream.reader = reader(from: downstream, to: upstream) { [weak self] in self?.downstreamBroke($0)
-        }
-        upstream.reader = reader(from: upstream, to: downstream) { [weak self] in self?.upstreamBroke($0) }
+        downstream.reader = self
+        upstream.reader = self
     }
 
     func end(_ code: ResetCode, _ text: String) {
@@ -68,23 +67,6 @@ final class RelayedCircuit {
         upstream.reset(code, text)
         downstream.reset(code, text)
         ended(self)
-    }
-
-    private func reader(
-        from: LinkStream, to: LinkStream, broken: @escaping (StreamBreak) -> Void
-    ) -> StreamReader {
-        StreamReader(
-            data: { [weak self] in self?.carry($0, to) },
-            end: { [weak self] in
-                to.finish()
-                self?.oneSideEnded()
-            },
-            broken: broken,
-            // What left on this stream came in on the other, which may now send as much again.
-            drained: { [weak self] in
-                self?.bytesHeld -= $0
-                to.consumed($0)
-            })
     }
 
     private func carry(_ chunk: StreamChunk, _ to: LinkStream) {
@@ -103,24 +85,37 @@ final class RelayedCircuit {
         end(.limited, "more waits here of this source's circuits than a relay holds")
     }
 
-    private func downstreamBroke(_ why: StreamBreak) {
-        switch why {
-        case .reset(let code, let text): end(code, text)
-        // The source masks the link that is named and opens another circuit.
-        case .linkDown: end(.nextUnreachable, next.description)
-        case .resetByUs: end(.cancelled, "")
-        }
-    }
-
-    private func upstreamBroke(_ why: StreamBreak) {
-        if case .reset(let code, let text) = why { end(code, text) } else { end(.cancelled, "") }
-    }
-
     /// With both directions at their end, what is queued drains by itself.
     private func oneSideEnded() {
         sidesEnded += 1
         guard sidesEnded == 2, !isOver else { return }
         isOver = true
         ended(self)
+    }
+
+    private func other(than stream: LinkStream) -> LinkStream { stream === upstream ? downstream : upstream }
+}
+
+extension RelayedCircuit: StreamReader {
+    func received(_ chunk: StreamChunk, on stream: LinkStream) { carry(chunk, other(than: stream)) }
+
+    func receivedEnd(of stream: LinkStream) {
+        other(than: stream).finish()
+        oneSideEnded()
+    }
+
+    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+        switch why {
+        case .reset(let code, let text): end(code, text)
+        // The source masks the link that is named and opens another circuit.
+        case .linkDown where stream === downstream: end(.nextUnreachable, next.description)
+        case .linkDown, .resetByUs: end(.cancelled, "")
+        }
+    }
+
+    /// What left on one stream came in on the other, which may now send as much again.
+    func drained(_ count: Int, of stream: LinkStream) {
+        bytesHeld -= count
+        other(than: stream).consumed(count)
     }
 }

@@ -104,13 +104,7 @@ final class GuestHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func join(_ stream: LinkStream, _ context: ChannelHandlerContext) {
         circuit = stream
-        stream.reader = StreamReader(
-            data: { chunk in
-                stream.consumed(chunk.bytes.count)
-                context.writeAndFlush(NIOAny(ByteBuffer(bytes: chunk.bytes)), promise: nil)
-            },
-            end: { context.close(promise: nil) },
-            broken: { _ in context.close(promise: nil) })
+        stream.reader = GuestCircuit(context)
         let rest = decoder.takeRest()
         if !rest.isEmpty { stream.send(rest, kind: 0, isLast: false) }
     }
@@ -129,6 +123,21 @@ final class GuestHandler: ChannelInboundHandler, RemovableChannelHandler {
         try? send(.refusal(refusal, text: text), context)
         context.close(promise: nil)
     }
+}
+
+/// What comes back to a guest through its circuit.
+private final class GuestCircuit: StreamReader {
+    private let context: ChannelHandlerContext
+
+    init(_ context: ChannelHandlerContext) { self.context = context }
+
+    func received(_ chunk: StreamChunk, on stream: LinkStream) {
+        stream.consumed(chunk.bytes.count)
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: chunk.bytes)), promise: nil)
+    }
+
+    func receivedEnd(of stream: LinkStream) { context.close(promise: nil) }
+    func broke(_ why: StreamBreak, _ stream: LinkStream) { context.close(promise: nil) }
 }
 
 /// The issuer's end of one join, behind the TLS that reaches from joiner to issuer. What is said goes to the

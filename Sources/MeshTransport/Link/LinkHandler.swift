@@ -29,7 +29,7 @@ final class LinkHandler: ChannelDuplexHandler {
 
     let setup: LinkSetup
     private(set) var backlog: Backlog?
-    private weak var owner: (any LinkOwner)?
+    private(set) weak var owner: (any LinkOwner)?
     private var phase = Phase.handshaking
     private var context: ChannelHandlerContext?
     private var decoder = FrameDecoder()
@@ -244,22 +244,7 @@ final class LinkHandler: ChannelDuplexHandler {
         upSince = setup.now()
         setup.tally.linkOpened()
         silence = SilenceWatch(at: setup.now())
-        streams = StreamMultiplexer(
-            dialled: setup.openedByMe,
-            write: { [weak self] in
-                self?.setup.tally.streamFrameSent()
-                self?.write($0)
-            },
-            writeData: { [weak self] stream, kind, isLast, bytes in
-                self?.setup.tally.streamFrameSent()
-                self?.write { Frame.encodeData(stream, kind: kind, isLast: isLast, bytes, to: &$0) }
-            },
-            canWrite: { [weak self] in self?.context?.channel.isWritable ?? false },
-            flush: { [weak self] in self?.flushSoon() },
-            accept: { [weak self] stream, kind, header in
-                guard let self else { return }
-                owner?.opened(stream, kind, header: header, on: self)
-            })
+        streams = StreamMultiplexer(on: self, dialled: setup.openedByMe)
         let every = TimeAmount(SilenceWatch.tickEvery)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: every, delay: every) { _ in
@@ -310,11 +295,11 @@ final class LinkHandler: ChannelDuplexHandler {
 
     // MARK: Writing and ending
 
-    private func write(_ frame: Frame) { write { frame.encode(to: &$0) } }
+    func write(_ frame: Frame) { write { frame.encode(to: &$0) } }
 
     private func write(_ bytes: [UInt8]) { write { $0.put(fixed: bytes) } }
 
-    private func write(_ put: (inout CanonicalEncoder) -> Void) {
+    func write(_ put: (inout CanonicalEncoder) -> Void) {
         guard let context, stalledBytes <= Self.stalledBytesMax else { return }
         silence.sent()
         let count = outgoing.put(put)
@@ -339,7 +324,7 @@ final class LinkHandler: ChannelDuplexHandler {
     }
 
     /// One flush for all that is written in one turn of the loop: each costs a TLS record and a system call.
-    private func flushSoon() {
+    func flushSoon() {
         guard !needsFlush else { return }
         needsFlush = true
         guard !isReading else { return }  // `channelReadComplete` will

@@ -18,37 +18,19 @@ enum StreamBreak: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What one data frame carries: a record, or a piece of one.
-struct StreamChunk {
-    var kind: UInt8
-    var isLast: Bool
-    var bytes: [UInt8]
-}
-
-/// What the owner of a stream wants to be told, on the link's loop.
-struct StreamReader {
-    /// A chunk came in; to be given back with ``LinkStream/consumed(_:)`` once it is dealt with.
-    var data: (StreamChunk) -> Void = { _ in }
-    /// The other side has said all it had to say.
-    var end: () -> Void = {}
-    /// Nothing more will come, nothing more can be sent.
-    var broken: (StreamBreak) -> Void = { _ in }
-    /// So many of the bytes handed to ``LinkStream/send(_:kind:isLast:)`` have gone out.
-    var drained: (Int) -> Void = { _ in }
-}
-
 /// One stream of a link, seen from one end. Lives on the link's loop and nowhere else.
 final class LinkStream {
     let id: StreamID
     let kind: StreamKind
-    /// Setting it hands over what came before anybody read.
-    var reader = StreamReader() {
+    /// Held until the stream is over. Setting it hands over what came before anybody read.
+    var reader: (any StreamReader)? {
         didSet { replay() }
     }
     /// Bytes that wait for credit, turn or socket.
     private(set) var bytesWaiting = 0
 
-    private weak var mux: StreamMultiplexer?
+    /// Until the stream is over: each holds the other.
+    private var mux: StreamMultiplexer?
     private var window = ReceiveWindow()
     private var isFinished = false
     private var endReceived = false
@@ -72,7 +54,7 @@ final class LinkStream {
     func send(_ bytes: ArraySlice<UInt8>, kind: UInt8, isLast: Bool) {
         guard !isOver, !isFinished, !bytes.isEmpty || isLast, let mux else { return }
         if mux.pass(bytes, kind: kind, isLast: isLast, on: self) {
-            if !bytes.isEmpty { reader.drained(bytes.count) }
+            if !bytes.isEmpty { reader?.drained(bytes.count, of: self) }
             return
         }
         guard mux.queue(Array(bytes), kind: kind, isLast: isLast, on: self) else {
@@ -100,7 +82,7 @@ final class LinkStream {
 
     /// Ends our direction after what is queued, and lets the rest of theirs run into the sand.
     func close() {
-        reader = StreamReader(data: { [weak self] in self?.consumed($0.bytes.count) })
+        reader = Sand()
         finish()
     }
 
@@ -121,7 +103,7 @@ final class LinkStream {
 
     func sent(_ count: Int) {
         bytesWaiting -= count
-        if count > 0 { reader.drained(count) }
+        if count > 0 { reader?.drained(count, of: self) }
     }
 
     func sentEnd() { settle(ourEnd: true) }
@@ -132,14 +114,14 @@ final class LinkStream {
         if early != nil {
             early?.append(chunk)
         } else {
-            reader.data(chunk)
+            reader?.received(chunk, on: self)
         }
     }
 
     func receivedEnd() {
         guard !endReceived else { return }
         endReceived = true
-        if early != nil { earlyEnd = true } else { reader.end() }
+        if early != nil { earlyEnd = true } else { reader?.receivedEnd(of: self) }
         settle(ourEnd: false)
     }
 
@@ -149,9 +131,15 @@ final class LinkStream {
         bytesWaiting = 0
         early = nil
         let last = reader
-        reader = StreamReader()  // its closures hold whoever reads, who holds us
+        leave()
+        last?.broke(why, self)
+    }
+
+    /// Lets go of who holds it.
+    private func leave() {
+        reader = nil
         mux?.forget(self)
-        last.broken(why)
+        mux = nil
     }
 
     private var endSent = false
@@ -161,17 +149,23 @@ final class LinkStream {
         if ourEnd { endSent = true }
         guard endSent, endReceived, !isOver, early == nil else { return }
         isOver = true
-        reader = StreamReader()
-        mux?.forget(self)
+        leave()
     }
 
     private func replay() {
-        guard let waiting = early else { return }
+        guard reader != nil, let waiting = early else { return }
         early = nil
-        for chunk in waiting { reader.data(chunk) }
+        for chunk in waiting { reader?.received(chunk, on: self) }
         if earlyEnd {
-            reader.end()
+            reader?.receivedEnd(of: self)
             settle(ourEnd: false)
         }
     }
+}
+
+/// What the rest of a stream runs into that nobody reads any more.
+private final class Sand: StreamReader {
+    func received(_ chunk: StreamChunk, on stream: LinkStream) { stream.consumed(chunk.bytes.count) }
+    func receivedEnd(of stream: LinkStream) {}
+    func broke(_ why: StreamBreak, _ stream: LinkStream) {}
 }

@@ -1,5 +1,18 @@
 import Mesh
 
+/// What a multiplexer asks of the link that it belongs to.
+protocol StreamCarrier: AnyObject {
+    /// Whether the socket takes more without piling up.
+    var takesMore: Bool { get }
+    /// Hands a frame of a stream to the socket; ``flushSoon()`` makes it leave.
+    func carry(_ frame: Frame)
+    /// The same of a data frame, whose bytes need not be copied out of what they are part of.
+    func carryData(_ stream: StreamID, kind: UInt8, isLast: Bool, _ bytes: ArraySlice<UInt8>)
+    func flushSoon()
+    /// The peer has opened a stream.
+    func opened(_ stream: LinkStream, _ kind: StreamKind, header: [UInt8])
+}
+
 /// The streams of one link: `Mesh.Outflow` says whose turn it is and how much may go; this gives it to the
 /// socket while that takes any, and what arrives to the stream it belongs to. Lives on the link's loop.
 ///
@@ -14,11 +27,8 @@ final class StreamMultiplexer {
     /// Room for one record of the greatest size and a good many of the usual.
     static let waitingBytesMax = 2 * RecordAssembler.recordMax
 
-    private let write: (Frame) -> Void
-    private let writeData: (StreamID, _ kind: UInt8, _ isLast: Bool, ArraySlice<UInt8>) -> Void
-    private let canWrite: () -> Bool
-    private let flush: () -> Void
-    private let accept: (LinkStream, StreamKind, _ header: [UInt8]) -> Void
+    /// Until the link is gone: each holds the other.
+    private var carrier: (any StreamCarrier)?
     private var streams: [StreamID: LinkStream] = [:]
     private var outflow = Outflow()
     private var linkWindow = ReceiveWindow(SendWindow.linkInitial)
@@ -26,26 +36,11 @@ final class StreamMultiplexer {
     private let theirParity: StreamID
     private var lastTheirs: StreamID = 0
     private var ours = 0
-    private var isOver = false
     private var isPumping = false
 
-    /// - Parameters:
-    ///   - dialled: whether this side opened the link; it then takes odd stream ids, the other even ones.
-    ///   - write: hands a frame to the socket; `flush` makes it leave.
-    ///   - writeData: the same of a data frame, whose bytes need not be copied out of what they are part of.
-    ///   - canWrite: whether the socket takes more without piling up.
-    ///   - accept: called with each stream that the peer opens.
-    init(
-        dialled: Bool, write: @escaping (Frame) -> Void,
-        writeData: @escaping (StreamID, _ kind: UInt8, _ isLast: Bool, ArraySlice<UInt8>) -> Void,
-        canWrite: @escaping () -> Bool,
-        flush: @escaping () -> Void, accept: @escaping (LinkStream, StreamKind, _ header: [UInt8]) -> Void
-    ) {
-        self.write = write
-        self.writeData = writeData
-        self.canWrite = canWrite
-        self.flush = flush
-        self.accept = accept
+    /// - Parameter dialled: whether this side opened the link; it then takes odd stream ids, the other even ones.
+    init(on carrier: any StreamCarrier, dialled: Bool) {
+        self.carrier = carrier
         nextID = dialled ? 1 : 2
         theirParity = dialled ? 0 : 1
     }
@@ -57,7 +52,7 @@ final class StreamMultiplexer {
 
     /// Opens a stream towards the peer.
     func open(_ kind: StreamKind, header: [UInt8]) throws(LinkError) -> LinkStream {
-        guard !isOver else { throw .closed }
+        guard carrier != nil else { throw .closed }
         guard ours < Self.streamsMax else { throw .tooManyStreams }
         guard header.count <= Frame.streamHeaderMax else { throw .headerTooLarge(bytes: header.count) }
         let stream = LinkStream(id: nextID, kind, mux: self)
@@ -98,12 +93,12 @@ final class StreamMultiplexer {
 
     /// Sends what may be sent; called when the socket takes more, and after anything that made work.
     func pump() {
-        guard !isOver, !isPumping else { return }
+        guard let carrier, !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
         var wrote = false
-        while canWrite(), let frame = outflow.next() {
-            write(frame)
+        while carrier.takesMore, let frame = outflow.next() {
+            carrier.carry(frame)
             wrote = true
             switch frame {
             case .data(let id, _, _, let bytes): streams[id]?.sent(bytes.count)
@@ -111,13 +106,13 @@ final class StreamMultiplexer {
             default: break
             }
         }
-        if wrote { flush() }
+        if wrote { carrier.flushSoon() }
     }
 
     /// The link is gone: so is every stream.
     func fail() {
-        guard !isOver else { return }
-        isOver = true
+        guard carrier != nil else { return }
+        carrier = nil
         for stream in streams.values.sorted(by: { $0.id < $1.id }) { stream.tearDown(.linkDown) }
         streams = [:]
         outflow = Outflow()
@@ -126,13 +121,13 @@ final class StreamMultiplexer {
     // MARK: For LinkStream
 
     func emit(_ frame: Frame) {
-        guard !isOver else { return }
-        write(frame)
-        flush()
+        guard let carrier else { return }
+        carrier.carry(frame)
+        carrier.flushSoon()
     }
 
     func queue(_ bytes: [UInt8], kind: UInt8, isLast: Bool, on stream: LinkStream) -> Bool {
-        guard !isOver, outflow.waitingBytes + bytes.count <= Self.waitingBytesMax else { return false }
+        guard carrier != nil, outflow.waitingBytes + bytes.count <= Self.waitingBytesMax else { return false }
         outflow.send(stream.id, kind: kind, isLast: isLast, bytes)
         return true
     }
@@ -141,18 +136,18 @@ final class StreamMultiplexer {
     ///
     /// - Returns: `false` where they have to be queued.
     func pass(_ bytes: ArraySlice<UInt8>, kind: UInt8, isLast: Bool, on stream: LinkStream) -> Bool {
-        guard !isOver, !isPumping, canWrite(), outflow.pass(stream.id, bytes: bytes.count) else {
+        guard let carrier, !isPumping, carrier.takesMore, outflow.pass(stream.id, bytes: bytes.count) else {
             return false
         }
-        writeData(stream.id, kind, isLast, bytes)
-        flush()
+        carrier.carryData(stream.id, kind: kind, isLast: isLast, bytes)
+        carrier.flushSoon()
         return true
     }
 
     func end(_ stream: LinkStream) {
-        if !isOver, !isPumping, outflow.isIdle, canWrite() {
-            write(.end(stream.id))
-            flush()
+        if let carrier, !isPumping, outflow.isIdle, carrier.takesMore {
+            carrier.carry(.end(stream.id))
+            carrier.flushSoon()
             return stream.sentEnd()
         }
         outflow.end(stream.id)
@@ -178,7 +173,7 @@ final class StreamMultiplexer {
         let stream = LinkStream(id: id, kind, mux: self)
         streams[id] = stream
         outflow.open(id)
-        accept(stream, kind, header)
+        carrier?.opened(stream, kind, header: header)
     }
 
     private func checkKnown(_ id: StreamID) throws(LinkError) {

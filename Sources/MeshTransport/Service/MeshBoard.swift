@@ -24,6 +24,8 @@ final class MeshBoard: Sendable {
     struct Content: Sendable {
         var snapshot: CatalogSnapshot
         var links: [LinkStatus] = []
+        /// Grows whenever they may be others.
+        var linksVersion: UInt64 = 0
         var candidates: [Neighbourhood.KnownAddress] = []
         /// The latest, oldest first.
         var notices: [MeshNotice] = []
@@ -47,6 +49,7 @@ final class MeshBoard: Sendable {
     var snapshot: CatalogSnapshot { content.withLock { $0.snapshot } }
     var isConfirmed: Bool { content.withLock { $0.snapshot.isConfirmed } }
     var links: [LinkStatus] { content.withLock { $0.links } }
+    var linksVersion: UInt64 { content.withLock { $0.linksVersion } }
     var candidates: [Neighbourhood.KnownAddress] { content.withLock { $0.candidates } }
     var notices: [MeshNotice] { content.withLock { $0.notices } }
     var floods: [Flood] { content.withLock { $0.floods } }
@@ -71,6 +74,20 @@ final class MeshBoard: Sendable {
     func roles(of node: NodeID) -> Roles? { content.withLock { $0.snapshot.nodes[node]?.roles } }
 
     func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
+
+    /// What a call to a node has to know of it.
+    struct Whereabouts {
+        var label: Label
+        var reachability: NodeRecord.Reachability
+    }
+
+    func whereabouts(of node: NodeID) -> Whereabouts? {
+        content.withLock { content in
+            content.snapshot.nodes[node].map {
+                Whereabouts(label: $0.label, reachability: $0.reachability)
+            }
+        }
+    }
 
     func write(_ body: (inout Content) -> Void) { content.withLock { body(&$0) } }
 }

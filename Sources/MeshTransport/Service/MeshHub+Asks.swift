@@ -122,14 +122,7 @@ extension MeshHub {
 
     /// Sends a call's final event, and waits for the end of the other direction, which says that it has arrived.
     func answer(_ event: CallEvent, of key: CallJournal.Key, on stream: LinkStream) {
-        stream.reader = StreamReader(
-            data: { [weak stream] in stream?.consumed($0.bytes.count) },
-            end: { [weak self] in self?.journal.acknowledged(key) },
-            broken: { [weak self] why in
-                // Its caller had gone before this was there. A link that breaks says nothing of the kind.
-                guard case .reset(.cancelled, _) = why, let task = self?.journal.declined(key) else { return }
-                self?.abandon(task)
-            })
+        stream.reader = AnswerReceipt(of: key, at: self)
         stream.send(CallRecord(event))
         stream.finish()
     }

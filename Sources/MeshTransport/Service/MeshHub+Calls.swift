@@ -37,7 +37,7 @@ extension MeshHub {
     func place(_ call: OutgoingCall) {
         loop.preconditionInEventLoop()
         guard !isStopping else { return call.noWay(.shuttingDown) }
-        guard call.call.request.params.bytes.count <= RecordAssembler.recordMax else {
+        guard call.params.bytes.count <= RecordAssembler.recordMax else {
             return call.noWay(
                 .tooLarge(
                     "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
@@ -154,8 +154,7 @@ extension MeshHub {
         guard let peer = link.peer else { return stream.reset(.protocolError) }
         let deadline = setup.now() + CallAdmission.enrolmentWaitMax
         if let (known, cast) = link.knownCalls.find(bytes) {
-            return admit(
-                stream, known.mould.header(of: cast), known.pass, from: peer, on: link, until: deadline)
+            return admit(stream, .known(known, cast), from: peer, on: link, until: deadline)
         }
         let header: CallHeader
         do {
@@ -163,15 +162,15 @@ extension MeshHub {
         } catch {
             return stream.reset(.protocolError, "the call's header cannot be read: \(error)")
         }
-        admit(stream, header, nil, from: peer, on: link, until: deadline)
+        admit(stream, .read(header), from: peer, on: link, until: deadline)
     }
 
     /// A new node's first call can be here before its enrolment: that comes with the documents of this link, or of
     /// another, so the call waits for it. What its caller sends meanwhile stays within the credit of its stream, and of
     /// streams a link has ``StreamMultiplexer/streamsMax``.
     private func admit(
-        _ stream: LinkStream, _ header: CallHeader, _ pass: MeshPass?, from peer: NodeID,
-        on link: LinkHandler, until deadline: Instant
+        _ stream: LinkStream, _ header: ArrivedHeader, from peer: NodeID, on link: LinkHandler,
+        until deadline: Instant
     ) {
         guard !stream.isOver else { return }
         guard !isStopping else {
@@ -187,15 +186,14 @@ extension MeshHub {
             _ = loop.assumeIsolated().scheduleTask(in: TimeAmount(CallAdmission.enrolmentLook)) {
                 [weak self, weak link] in
                 guard let self, let link else { return }
-                self.admit(stream, header, pass, from: peer, on: link, until: deadline)
+                self.admit(stream, header, from: peer, on: link, until: deadline)
             }
             return
         }
         do throws(CallFailure) {
             // The life that this very link was greeted with: a peer that met an earlier life has another link.
-            try CallAdmission.check(
-                header, from: peer, roles: roles, me: setup.me,
-                incarnation: link.setup.hello.incarnation)
+            try header.check(
+                from: peer, roles: roles, me: setup.me, incarnation: link.setup.hello.incarnation)
         } catch {
             var failure = error
             failure.node = setup.name
@@ -206,11 +204,17 @@ extension MeshHub {
         guard (caller != nil) == (header.ticket != nil) else {
             return stream.reset(.protocolError, "a call is numbered from version \(ProtocolVersion.asks) on")
         }
-        IncomingCall(
-            header, pass, from: caller, on: stream, within: link.paramsBudget, hub: self
-        ) { [weak self, weak link] call in
-            guard let self, let link else { return }
-            link.knownCalls.learn(header) { self.setup.pass(call) }
-        }.start()
+        IncomingCall(header, from: caller, on: stream, of: link, hub: self).start()
+    }
+
+    /// Most params come with their header, and are here before this turn of the loop is over; the others have a time by which they must be.
+    func limitReading(of call: IncomingCall) {
+        begun.append(call)
+        guard begun.count == 1 else { return }
+        loop.assumeIsolated().execute {
+            let begun = self.begun
+            self.begun = []
+            for call in begun { call.limitReading() }
+        }
     }
 }

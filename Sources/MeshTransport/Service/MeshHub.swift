@@ -66,11 +66,14 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     }
     /// Calls of ours whose owner is to be reached again, by owner.
     var pursued: [NodeID: Pursuit] = [:]
+    let deadlines: CallDeadlines
     /// How many calls were sent to each owner so far.
     var callNumbers: [NodeID: UInt64] = [:]
     /// What other nodes called here, and those of their calls that run.
     var journal = CallJournal()
     var incoming: [CallJournal.Key: IncomingCall] = [:]
+    /// Calls that began in this turn of the loop, whose params may be here at its end.
+    var begun: [IncomingCall] = []
     var relayed: [ObjectIdentifier: RelayedCircuit] = [:]
     var guests: [GuestID: DeskHandler] = [:]
     var nextGuest: UInt64 = 1
@@ -93,6 +96,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     ) {
         self.setup = setup
         self.loop = loop
+        deadlines = CallDeadlines(on: loop)
         self.board = board
         self.inlet = inlet
         incarnation = node.incarnation
@@ -332,7 +336,10 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
                 software: hello.software, streams: link.streams?.count ?? 0)
         }
         let ordered = list.sorted { ($0.peer, $0.since) < ($1.peer, $1.since) }
-        board.write { $0.links = ordered }
+        board.write {
+            $0.links = ordered
+            $0.linksVersion += 1
+        }
     }
 
     private func sweep() {

@@ -11,25 +11,21 @@ extension MeshService {
     /// only if nobody can know does it end as `outcome_unknown`. May be called from any thread and never waits; the
     /// sink is called on the mesh's loop, or here when the call ends at once.
     package nonisolated func call(_ call: OutgoingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
-        let node = board.node(call.server.owner)
-        if let failure = Self.atOnce(call, node, isConfirmed: board.isConfirmed, at: now()) {
+        let owner = board.whereabouts(of: call.server.owner)
+        if let failure = Self.atOnce(call, owner, isConfirmed: board.isConfirmed, at: now()) {
             sink(.failure(failure))
             return .finished
         }
         let (hub, loop) = (hub, loop)
-        let name = node?.label.text ?? call.server.owner.description
-        let place = NIOLoopBoundBox<OutgoingCall?>.makeEmptyBox(valueType: OutgoingCall.self, eventLoop: loop)
-        loop.executeNow {
-            let outgoing = OutgoingCall(call, ownerName: name, hub: hub, sink: sink)
-            place.value = outgoing
-            hub.place(outgoing)
-        }
-        return CallHandle { loop.executeNow { place.value?.cancel() } }
+        let outgoing = OutgoingCall(
+            call, ownerName: owner?.label.text ?? call.server.owner.description, hub: hub, sink: sink)
+        loop.executeNow { hub.place(outgoing) }
+        return CallHandle { loop.executeNow { outgoing.cancel() } }
     }
 
     /// What is known without asking anybody.
     private static func atOnce(
-        _ call: OutgoingMeshCall, _ node: NodeRecord?, isConfirmed: Bool, at now: Instant
+        _ call: OutgoingMeshCall, _ node: MeshBoard.Whereabouts?, isConfirmed: Bool, at now: Instant
     ) -> CallFailure? {
         let id = call.request.id
         guard let node else {

@@ -263,6 +263,8 @@ package actor MeshService {
     package nonisolated var snapshot: CatalogSnapshot { board.snapshot }
     /// Links that are up, circuits included, by peer.
     package nonisolated var linkStatus: [LinkStatus] { board.links }
+    /// Grows whenever ``linkStatus`` may be another.
+    package nonisolated var linksVersion: UInt64 { board.linksVersion }
     /// The ids that a call to a node crosses now, the node itself last; `nil`: no link or circuit to it is up.
     ///
     /// Not ``ways(to:)``, which are those over standing links: a link for calls is none of these.
