@@ -45,36 +45,45 @@ struct KeyStack {
         fileprivate var table: [UInt32] = []
     }
 
-    private var keys: [Key] = []
+    private var count = 0
+    /// The first of them, which of most messages are all: no memory is asked for.
+    private var near = InlineArray<16, Key>(repeating: Key(inside: 0..<0, isEscaped: false))
+    private var far: [Key] = []
 
-    mutating func enter() -> Scope {
-        // Room for those of most documents, in one step.
-        if keys.capacity == 0 { keys.reserveCapacity(Self.linearMax) }
-        return Scope(first: keys.count)
+    func enter() -> Scope { Scope(first: count) }
+
+    mutating func leave(_ scope: Scope) {
+        if count > near.count { far.removeSubrange(max(0, scope.first - near.count)...) }
+        count = scope.first
     }
-
-    mutating func leave(_ scope: Scope) { keys.removeSubrange(scope.first...) }
 
     /// - Returns: `false` if the object already has the key.
     mutating func insert(_ key: Key, into scope: inout Scope, of bytes: ByteView) -> Bool {
-        let count = keys.count - scope.first
-        if count < Self.linearMax {
-            for index in scope.first..<keys.count where keys[index].isEqual(key, of: bytes) { return false }
-            keys.append(key)
+        let inside = count - scope.first
+        if inside < Self.linearMax {
+            for index in scope.first..<count where self[index].isEqual(key, of: bytes) { return false }
+            append(key)
             return true
         }
-        if 2 * (count + 1) > scope.table.count { rebuildTable(of: &scope, bytes) }
+        if 2 * (inside + 1) > scope.table.count { rebuildTable(of: &scope, bytes) }
         let slot = freeSlot(for: key, in: scope, of: bytes)
         guard let slot else { return false }
-        keys.append(key)
-        scope.table[slot] = UInt32(truncatingIfNeeded: keys.count)
+        append(key)
+        scope.table[slot] = UInt32(truncatingIfNeeded: count)
         return true
+    }
+
+    private subscript(index: Int) -> Key { index < near.count ? near[index] : far[index - near.count] }
+
+    private mutating func append(_ key: Key) {
+        if count < near.count { near[count] = key } else { far.append(key) }
+        count += 1
     }
 
     private func rebuildTable(of scope: inout Scope, _ bytes: ByteView) {
         scope.table = Array(repeating: 0, count: max(8 * Self.linearMax, 2 * scope.table.count))
-        for index in scope.first..<keys.count {
-            if let slot = freeSlot(for: keys[index], in: scope, of: bytes) {
+        for index in scope.first..<count {
+            if let slot = freeSlot(for: self[index], in: scope, of: bytes) {
                 scope.table[slot] = UInt32(truncatingIfNeeded: index + 1)
             }
         }
@@ -85,7 +94,7 @@ struct KeyStack {
         let mask = scope.table.count - 1
         var slot = key.hash(of: bytes) & mask
         while scope.table[slot] != 0 {
-            if keys[Int(scope.table[slot]) - 1].isEqual(key, of: bytes) { return nil }
+            if self[Int(scope.table[slot]) - 1].isEqual(key, of: bytes) { return nil }
             slot = (slot + 1) & mask
         }
         return slot

@@ -2,7 +2,7 @@ package import MCPModel
 
 /// What the headers of one caller's plain calls of one tool have in common: all but the call's id, the trace that it begins, its number and
 /// the time that is left. Written once, and cast for each call; and known again without being read.
-package struct CallHeaderMould: Sendable {
+package final class CallHeaderMould: Sendable {
     /// What is one call's alone.
     package struct Cast: Hashable, Sendable {
         package var call: CallID

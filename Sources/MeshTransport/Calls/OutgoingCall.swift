@@ -1,43 +1,7 @@
-package import Catalog
-import JSONSlice
-package import MCPModel
-package import Mesh
+import Catalog
+import MCPModel
+import Mesh
 import NIOCore
-
-/// A call to a server that another node owns.
-package struct OutgoingMeshCall: Sendable {
-    /// Owner and server; the owner is another node.
-    package var server: ServerKey
-    package var request: CallRequest
-    /// The entry that the caller saw; the owner refuses when it has changed.
-    package var entry: CallHeader.SeenEntry?
-    package var virtualServer: Label?
-    /// Who is calling, as this node knows the caller: who vouches, and for whom.
-    package var issuer: String
-    package var subject: String
-    /// Whether it may have run elsewhere: only what the owner's configuration calls repeatable runs there now.
-    package var isRepeat: Bool
-    /// Who really asked, where an administrator calls as somebody else.
-    package var assumedBy: Caller?
-    /// Of a plain call, which begins the trace that it belongs to: the headers of those like it.
-    package var moulds: HeaderMoulds?
-
-    package init(
-        server: ServerKey, request: CallRequest, entry: CallHeader.SeenEntry? = nil,
-        virtualServer: Label? = nil, issuer: String, subject: String, isRepeat: Bool = false,
-        assumedBy: Caller? = nil, moulds: HeaderMoulds? = nil
-    ) {
-        self.moulds = moulds
-        self.assumedBy = assumedBy
-        self.server = server
-        self.request = request
-        self.entry = entry
-        self.virtualServer = virtualServer
-        self.issuer = issuer
-        self.subject = subject
-        self.isRepeat = isRepeat
-    }
-}
 
 /// The life of one ``OutgoingMeshCall``, on the mesh's loop: carries out what its `CallCourse` decides.
 ///
@@ -46,9 +10,7 @@ final class OutgoingCall: @unchecked Sendable {
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
-    /// Without its params.
-    private var call: OutgoingMeshCall
-    private(set) var params: JSON
+    private(set) var call: OutgoingMeshCall
     var owner: NodeID { call.server.owner }
     private let hub: MeshHub
     private let started = NIODeadline.now()
@@ -61,9 +23,8 @@ final class OutgoingCall: @unchecked Sendable {
     /// What the call is counted as under its present id.
     private var number: UInt64 = 0
 
-    init(_ call: consuming OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink) {
-        params = call.request.params
-        call.request.params = .emptyObject
+    init(_ call: OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink) {
+        self.call = call
         self.hub = hub
         self.sink = sink
         course = CallCourse(
@@ -71,7 +32,6 @@ final class OutgoingCall: @unchecked Sendable {
             isRepeat: call.isRepeat,
             mayMakeTask: call.request.method == Method.toolsCall
                 && TasksExtension.isDeclared(in: call.request.client.capabilities))
-        self.call = call
     }
 
     /// Whether a link to the owner is wanted now.
@@ -126,9 +86,8 @@ final class OutgoingCall: @unchecked Sendable {
             }
         }
         guard isDone else { return }
-        // Its owner may have to be told for minutes yet that nobody waits, for which neither is needed: they may be large, and many.
-        params = .emptyObject
-        if course.isAbandoned { call.request.client = call.request.client.detached }
+        // Its owner may have to be told for minutes yet that nobody waits, for which none of this is needed: it may be large, and there may be many.
+        if course.isAbandoned { call = call.withoutMessage }
         sink = { _ in }
         if let place { hub.deadlines.leave(place) }
         place = nil
@@ -151,7 +110,7 @@ final class OutgoingCall: @unchecked Sendable {
             isNumbered && !isRepeat && id == call.request.id
             ? call.moulds?.bytes(of: cast, call, for: hello, from: hub.setup.me, header: header) : nil
         guard let stream = open(.call, bytes ?? header().canonicalBytes, on: link) else { return }
-        stream.send(CallRecord.params(params))
+        stream.send(CallRecord.params(call.request.params))
         if !isNumbered { stream.finish() }
     }
 

@@ -16,7 +16,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private enum Phase {
         case handshaking
         case greeting
-        case up(Hello)
+        case up
         case over
     }
 
@@ -67,14 +67,13 @@ final class LinkHandler: ChannelDuplexHandler {
         silence = SilenceWatch(at: setup.now())
     }
 
-    var hello: Hello? { if case .up(let hello) = phase { hello } else { nil } }
+    /// The peer's, while the link is up.
+    private(set) var hello: Hello?
     var peer: NodeID? { hello?.node }
     /// Whether it is listed and documents spread over it. The others carry calls, and what each end tells the other alone.
     var isStanding: Bool { setup.circuit == nil && (setup.openedByMe || hello?.isForCalls != true) }
     /// Of the protocol that both ends speak.
-    var version: UInt16 {
-        hello.flatMap { setup.hello.version(with: $0) } ?? ProtocolVersion.spoken.lowerBound
-    }
+    private(set) var version = ProtocolVersion.spoken.lowerBound
     var channel: (any Channel)? { context?.channel }
 
     // MARK: What the owner orders
@@ -234,13 +233,15 @@ final class LinkHandler: ChannelDuplexHandler {
         guard case .success(.member(let proved, _))? = setup.verdict.outcome, proved == theirs.node else {
             throw LinkError.violation("the hello names another node than the certificate")
         }
-        guard setup.hello.version(with: theirs) != nil else {
+        guard let version = setup.hello.version(with: theirs) else {
             throw LinkError.versionsApart(
                 ours: setup.hello.versions, peer: theirs.node, theirs: theirs.versions,
                 software: theirs.software)
         }
         greetingOver()
-        phase = .up(theirs)
+        phase = .up
+        hello = theirs
+        self.version = version
         upSince = setup.now()
         setup.tally.linkOpened()
         silence = SilenceWatch(at: setup.now())
@@ -369,6 +370,7 @@ final class LinkHandler: ChannelDuplexHandler {
         // First out of the owner's lists: whoever hears of a broken call and tries again must not come back here.
         owner?.linkDown(self, reason)
         phase = .over
+        hello = nil
         let unanswered = pings.values
         pings = [:]
         for ended in unanswered { ended(false) }

@@ -37,7 +37,7 @@ extension MeshHub {
     func place(_ call: OutgoingCall) {
         loop.preconditionInEventLoop()
         guard !isStopping else { return call.noWay(.shuttingDown) }
-        guard call.params.bytes.count <= RecordAssembler.recordMax else {
+        guard call.call.request.params.bytes.count <= RecordAssembler.recordMax else {
             return call.noWay(
                 .tooLarge(
                     "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
