@@ -42,8 +42,9 @@ package struct Neighbourhood: Sendable {
         var node: NodeID?
     }
 
-    /// Two links to one peer live side by side for so long, so that neither end is ever without one.
-    private static let drain: Duration = .seconds(1)
+    /// Two links to one peer live side by side for so long, so that neither end is ever without one: longer than silence lasts. The one that
+    /// stands may be dead, which both ends find out by then, as when a node has moved; the other then takes its place.
+    package static let drain = SilenceWatch.tickEvery * (SilenceWatch.downAfterTicks + 5)
     /// Assumed until measured.
     private static let firstClass = RoundTripClass(level: 2)
 
