@@ -216,10 +216,11 @@ package final class Backend: Sendable {
         call.limit(
             CallPatience(
                 silence: limits.silenceMax, overall: min(request.timeLeft, limits.callMax), from: start),
-            on: group.any(),
-            silent: BackendFault(.timedOut, limits.silenceText).failure(of: request, backend: name),
-            overall: BackendFault(.timedOut, limits.overallText(of: request)).failure(
-                of: request, backend: name))
+            on: group.any()
+        ) { [limits, name] isOverall in
+            BackendFault(.timedOut, isOverall ? limits.overallText(of: request) : limits.silenceText)
+                .failure(of: request, backend: name)
+        }
     }
 
     private func handle(of call: BackendCall) -> CallHandle {

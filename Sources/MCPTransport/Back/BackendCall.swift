@@ -40,25 +40,26 @@ final class BackendCall: Sendable {
 
     /// Ends the call when the patience with it does; the backend is told.
     ///
-    /// - Parameters:
-    ///   - silent: what the caller hears when neither answer nor progress came in time.
-    ///   - overall: what it hears when all its time is over.
+    /// - Parameter failure: what the caller hears when neither answer nor progress came in time, or all its time is over.
     func limit(
-        _ patience: CallPatience, on loop: any EventLoop, silent: CallFailure, overall: CallFailure
+        _ patience: CallPatience, on loop: any EventLoop,
+        _ failure: @escaping @Sendable (_ isOverall: Bool) -> CallFailure
     ) {
         state.withLock { $0.patience = patience }
-        watch(on: loop, silent, overall)
+        watch(on: loop, failure)
     }
 
     /// One timer, which finds out when it fires whether progress has moved the deadline.
-    private func watch(on loop: any EventLoop, _ silent: CallFailure, _ overall: CallFailure) {
+    private func watch(
+        on loop: any EventLoop, _ failure: @escaping @Sendable (_ isOverall: Bool) -> CallFailure
+    ) {
         guard let patience = state.withLock({ $0.patience }) else { return }
         switch patience.verdict(at: .now()) {
-        case .silent: abort(.failure(silent))
-        case .overall: abort(.failure(overall))
+        case .silent: abort(.failure(failure(false)))
+        case .overall: abort(.failure(failure(true)))
         case .wait(let due):
             let timer = loop.scheduleTask(deadline: due) { [weak self] () -> Void in
-                self?.watch(on: loop, silent, overall)
+                self?.watch(on: loop, failure)
             }
             let isLate = state.withLock { state in
                 state.timer = timer

@@ -108,9 +108,7 @@ extension Backend {
         let call = BackendCall(order, { _ in }, onEnd: { _ in })
         let time = limits.listTimeout
         let late = BackendFault(.timedOut, "no answer within \(time)").failure(of: order, backend: name)
-        call.limit(
-            CallPatience(silence: time, overall: time, from: .now()), on: group.any(), silent: late,
-            overall: late)
+        call.limit(CallPatience(silence: time, overall: time, from: .now()), on: group.any()) { _ in late }
         attempt(call)
     }
 }
