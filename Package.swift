@@ -148,7 +148,12 @@ let package = Package(
             "MCPTransportTests",
             ["MCPTransport", "MCPModel", "JSONSlice", "HTTPWire", "MartletTestKit", tls, log, x509, crypto]
                 + nio),
-        tests("MeshTransportTests", ["MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls] + nio),
+        tests(
+            "MeshTransportTests",
+            [
+                "MeshTransport", "Mesh", "Catalog", "MartletTestKit", tls,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio),
         tests("DiscoveryTests", ["Discovery", "MartletTestKit"]),
         tests("StorageTests", ["Storage", "Audit", "Catalog", "Mesh", "Vault", "MartletTestKit", grdb]),
         tests(

@@ -377,22 +377,32 @@ def hanging(bench, node, row):
 
 
 @contextlib.contextmanager
-def dying(bench, node, row):
-    request = node.request("bad__die")
+def few_calls(bench, port, request):
+    """Forty calls a second, by clients of which each is another every two seconds."""
     over = threading.Event()
 
     def calls():
         while not over.is_set():
-            subprocess.run([bench.at("load"), str(node.port), "8", "2", "40", request], capture_output=True, check=False)
+            subprocess.run([bench.at("load"), str(port), "8", "2", "40", request], capture_output=True, check=False)
 
     thread = threading.Thread(target=calls)
     thread.start()
     try:
-        reason = node.call("bad__die")
         yield
     finally:
         over.set()
         thread.join()
+
+
+def dying_elsewhere(bench, node):
+    return few_calls(bench, bench.bare.port, node.request("small"))
+
+
+@contextlib.contextmanager
+def dying(bench, node, row):
+    with few_calls(bench, node.port, node.request("bad__die")):
+        reason = node.call("bad__die")
+        yield
     start = time.monotonic()
     b.until("the server is called again", lambda: node.call("bad__small") == "ok", 60)
     row["seen"] = f"40 such calls a second: {reason}; others answered again after {time.monotonic() - start:.1f} s"
@@ -468,7 +478,7 @@ ALL = [
     Fault("stopped-node", "SIGSTOP of another node", stopped_node, two_nodes, own=True),
     Fault("stopped", "SIGSTOP of the node itself", stopped_itself, usual, asks=False),
     Fault("hang", "a server that hangs", hanging, usual),
-    Fault("die", "a server that dies in the middle of calls", dying, usual),
+    Fault("die", "a server that dies in the middle of calls", dying, usual, dying_elsewhere),
     Fault("retries", "retry storm", retries, usual, retries_elsewhere),
     Fault("changes", "list-change storm", list_changes, usual, list_changes_elsewhere),
 ]

@@ -38,9 +38,6 @@ package struct Fingerprint<Subject>: Hashable, Comparable, Sendable, CustomStrin
 
     package static func < (a: Self, b: Self) -> Bool { (a.high, a.low) < (b.high, b.low) }
 
-    /// Half of it is the half of a SHA-256, which is random enough: nobody makes two nodes of the same one.
-    package func hash(into hasher: inout Hasher) { hasher.combine(high) }
-
     private static func integer(_ bytes: some Sequence<UInt8>) -> UInt64 {
         bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }

@@ -46,7 +46,7 @@ struct KeyStack {
     }
 
     private var count = 0
-    /// The first of them, which of most messages are all: no memory is asked for.
+    /// The first of them, which of most messages are all: no memory is asked for. How many is nothing but a matter of room.
     private var near = InlineArray<16, Key>(repeating: Key(inside: 0..<0, isEscaped: false))
     private var far: [Key] = []
 

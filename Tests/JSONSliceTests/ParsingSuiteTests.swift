@@ -149,6 +149,20 @@ struct ParsingCase: CustomTestStringConvertible, Sendable {
         _ = try JSON(validating: #"{"a":{"a":[{"a":1},{"a":2}]},"b":{"a":1}}"#)
     }
 
+    /// The keys of those around are kept while one is read that has more than there is room for nearby.
+    @Test(arguments: [0, 1, 15, 16, 17, 40], [0, 1, 15, 16, 17, 40])
+    func `a key that comes twice is found behind an object of any size`(before: Int, inside: Int) throws {
+        let inner = (0..<inside).map { "\"inner\($0)\":\($0)" }.joined(separator: ",")
+        let outer = ["\"twin\":0"] + (0..<before).map { "\"outer\($0)\":\($0)" } + ["\"nested\":{\(inner)}"]
+        let json = try JSON(validating: "{\((outer + ["\"other\":0"]).joined(separator: ","))}")
+        #expect(json["nested"]?.members.count == inside)
+        for twin in ["twin", "nested"] + (before > 0 ? ["outer\(before - 1)"] : []) {
+            #expect(throws: JSONError.self) {
+                try JSON(validating: "{\((outer + ["\"\(twin)\":0"]).joined(separator: ","))}")
+            }
+        }
+    }
+
     @Test func `keys that only look alike are two`() throws {
         // U+00E9, and e with U+0301: equal to String, not to JSON.
         let json = try JSON(validating: #"{"\u00e9":1,"e\u0301":2}"#)

@@ -17,5 +17,5 @@ final class Listener: StreamReader {
 
     func received(_ chunk: StreamChunk, on stream: LinkStream) { data(chunk) }
     func receivedEnd(of stream: LinkStream) { end() }
-    func broke(_ why: StreamBreak, _ stream: LinkStream) { broken(why) }
+    func broke(_ why: StreamBreak, of stream: LinkStream) { broken(why) }
 }

@@ -43,6 +43,11 @@ private final class Wire {
         b = StreamMultiplexer(on: endB, dialled: false)
     }
 
+    deinit {
+        a.fail()
+        b.fail()
+    }
+
     func deliver() throws {
         while !endA.toOther.isEmpty || !endB.toOther.isEmpty {
             let (forA, forB) = (endB.toOther, endA.toOther)
@@ -169,6 +174,26 @@ private final class Wire {
             return
         }
         #expect(wire.a.count == 0 && wire.b.count == 0)
+    }
+
+    @Test func `who reads a stream is let go of when it is over, and when it is over already`() throws {
+        let wire = Wire()
+        let stream = try wire.a.open(.call, header: [])
+        weak var reader: Listener?
+        do {
+            let listener = Listener()
+            reader = listener
+            stream.reader = listener
+        }
+        #expect(reader != nil)
+        stream.reset(.cancelled)
+        #expect(reader == nil)
+        do {
+            let listener = Listener()
+            reader = listener
+            stream.reader = listener
+        }
+        #expect(reader == nil)
     }
 
     @Test func `a link that goes down takes all its streams with it`() throws {

@@ -86,7 +86,7 @@ struct UnclaimedTaskTests {
             try await b.untilPursuing { call.handle.cancel() }
             #expect(await call.events().failure?.reason == .cancelled)
             let bytes = try await b.service.loop.submit { [hub = b.service.hub] in
-                hub.pursued.values.flatMap(\.calls).reduce(0) { $0 + $1.call.call.request.params.bytes.count }
+                hub.pursued.values.flatMap(\.calls).reduce(0) { $0 + $1.call.paramsBytes }
             }.get()
             #expect(bytes < 16)
             // And its owner is told all the same.

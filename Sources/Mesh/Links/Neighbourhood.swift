@@ -42,9 +42,10 @@ package struct Neighbourhood: Sendable {
         var node: NodeID?
     }
 
-    /// Two links to one peer live side by side for so long, so that neither end is ever without one: longer than silence lasts. The one that
-    /// stands may be dead, which both ends find out by then, as when a node has moved; the other then takes its place.
-    package static let drain = SilenceWatch.tickEvery * (SilenceWatch.downAfterTicks + 5)
+    /// Two links to one peer live side by side for so long, so that neither end is ever without one. The one that stands may be dead, as when
+    /// a node has moved; then the other takes its place, so it has to live until that is noticed: twice as long as that takes, since silence is
+    /// counted in ticks, which come late on a busy node.
+    package static let drain = SilenceWatch.tickEvery * SilenceWatch.downAfterTicks * 2
     /// Assumed until measured.
     private static let firstClass = RoundTripClass(level: 2)
 

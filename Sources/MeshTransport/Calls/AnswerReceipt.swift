@@ -14,7 +14,7 @@ final class AnswerReceipt: StreamReader {
 
     func receivedEnd(of stream: LinkStream) { hub.journal.acknowledged(key) }
 
-    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+    func broke(_ why: StreamBreak, of stream: LinkStream) {
         // Its caller had gone before this was there. A link that breaks says nothing of the kind.
         guard case .reset(.cancelled, _) = why, let task = hub.journal.declined(key) else { return }
         hub.abandon(task)

@@ -28,6 +28,20 @@ enum ArrivedHeader {
         }
     }
 
+    var server: Label {
+        switch self {
+        case .read(let header): header.server
+        case .known(let known, _): known.mould.header.server
+        }
+    }
+
+    var principal: WirePrincipal {
+        switch self {
+        case .read(let header): header.principal
+        case .known(let known, _): known.mould.header.principal
+        }
+    }
+
     /// Where calls with such a header can go the short way.
     var pass: MeshPass? {
         switch self {

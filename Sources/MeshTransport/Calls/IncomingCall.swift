@@ -3,24 +3,6 @@ import MCPModel
 import Mesh
 import NIOCore
 
-/// What all calls of one link hold together of params that are not whole yet.
-///
-/// Credit bounds what is under way, not what has arrived: a peer could begin thousands of calls and end none.
-final class ParamsBudget {
-    /// Two records of the greatest size.
-    static let bytesMax = 2 * RecordAssembler.recordMax
-
-    private var bytes = 0
-
-    func take(_ count: Int) -> Bool {
-        guard bytes + count <= Self.bytesMax else { return false }
-        bytes += count
-        return true
-    }
-
-    func giveBack(_ count: Int) { bytes -= count }
-}
-
 /// The owner's side of one call from the mesh, on the mesh's loop.
 ///
 /// A call that runs does not end with its stream: it goes on for as long as the hub's `CallJournal` allows, and whoever
@@ -68,9 +50,9 @@ final class IncomingCall {
 
     private var loop: any EventLoop { hub.loop }
 
-    /// From here on the stream holds it, and the hub while it runs.
+    /// From here on the stream holds it; and the hub, by its key, while it runs.
     func start() {
-        hub.limitReading(of: self)
+        hub.noteBegun(self)
         stream?.reader = self
     }
 
@@ -101,8 +83,8 @@ final class IncomingCall {
         stream = new
         // Its end may not be noticed here yet.
         old?.reset(.goingAway, "the call is asked for on another link")
-        new.send(CallRecord.standing(.running))
         new.reader = self
+        new.send(CallRecord.standing(.running))
     }
 
     // MARK: Running
@@ -197,8 +179,7 @@ final class IncomingCall {
     }
 
     private func answer(_ event: CallEvent) {
-        let whole = header.whole
-        let task = AnsweredTask(in: event, from: whole.server, for: whole.principal)
+        let task = AnsweredTask(in: event, from: header.server, for: header.principal)
         guard case .running = phase else {
             // Stopped while this was on its way from the backend, which therefore was told nothing of that.
             if let task { hub.abandon(task) }
@@ -306,7 +287,7 @@ extension IncomingCall: StreamReader {
         stream.reset(.protocolError, "a call without params")
     }
 
-    func broke(_ why: StreamBreak, _ broken: LinkStream) {
+    func broke(_ why: StreamBreak, of broken: LinkStream) {
         guard broken === stream else { return }
         switch (phase, why) {
         case (.over, _): break

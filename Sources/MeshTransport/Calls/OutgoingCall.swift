@@ -10,21 +10,26 @@ final class OutgoingCall: @unchecked Sendable {
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
-    private(set) var call: OutgoingMeshCall
-    var owner: NodeID { call.server.owner }
+    /// `nil` once its caller has the end of it: whoever still holds this does not hold the message, which may be large. While its owner is still
+    /// to be told, without the message.
+    private var call: OutgoingMeshCall?
+    let owner: NodeID
+    private let patience: Duration
     private let hub: MeshHub
     private let started = NIODeadline.now()
     private var sink: CallSink
     private var course: CallCourse
     private var stream: LinkStream?
     private var assembler = RecordAssembler()
-    /// Its place among the calls that have a deadline; `nil` before it starts and after its end.
-    private var place: CallDeadlines.Place?
+    /// Among those of all calls; `nil` before it starts and after its end.
+    private var deadline: SharedDeadlines<OutgoingCall>.Number?
     /// What the call is counted as under its present id.
     private var number: UInt64 = 0
 
     init(_ call: OutgoingMeshCall, ownerName: String, hub: MeshHub, sink: @escaping CallSink) {
         self.call = call
+        owner = call.server.owner
+        patience = call.request.timeLeft
         self.hub = hub
         self.sink = sink
         course = CallCourse(
@@ -34,19 +39,19 @@ final class OutgoingCall: @unchecked Sendable {
                 && TasksExtension.isDeclared(in: call.request.client.capabilities))
     }
 
+    var paramsBytes: Int { call?.request.params.bytes.count ?? 0 }
     /// Whether a link to the owner is wanted now.
     var wantsWay: Bool { course.wantsWay }
     /// Whether nobody waits for it any more, which its owner does not know yet.
     var isAbandoned: Bool { course.isAbandoned }
 
     func start() {
-        place = hub.deadlines.enter(
-            self, due: started + TimeAmount(call.request.timeLeft) + Self.deadlineGrace)
+        deadline = hub.deadlines.enter(self, due: started + TimeAmount(patience) + Self.deadlineGrace)
     }
 
     func deadlinePassed() {
-        place = nil
-        perform(course.deadlinePassed(call.request.timeLeft))
+        deadline = nil
+        perform(course.deadlinePassed(patience))
     }
 
     /// Goes on over a link to the owner.
@@ -87,24 +92,23 @@ final class OutgoingCall: @unchecked Sendable {
         }
         guard isDone else { return }
         // Its owner may have to be told for minutes yet that nobody waits, for which none of this is needed: it may be large, and there may be many.
-        if course.isAbandoned { call = call.withoutMessage }
+        call = course.isAbandoned ? call?.withoutMessage : nil
         sink = { _ in }
-        if let place { hub.deadlines.leave(place) }
-        place = nil
+        if let deadline { hub.deadlines.leave(deadline) }
+        deadline = nil
         // From version 2 on, the end of this direction says that the answer is here.
         stream?.close()
         stream = nil
     }
 
     private func send(_ id: CallID, isRepeat: Bool, on link: LinkHandler) {
-        guard let hello = link.hello else { return }
+        guard let call, let hello = link.hello else { return }
         let isNumbered = link.version >= ProtocolVersion.asks
         if isNumbered { number = hub.nextCallNumber(to: owner) }
         let cast = CallHeaderMould.Cast(
             call: id, number: number, timeLeftMS: UInt32(clamping: Int(timeLeft / .milliseconds(1))))
         func header() -> CallHeader {
-            self.header(
-                cast, isRepeat: isRepeat, ticketed: isNumbered, for: hello)
+            self.header(of: call, cast, isRepeat: isRepeat, isNumbered: isNumbered, for: hello)
         }
         let bytes =
             isNumbered && !isRepeat && id == call.request.id
@@ -115,7 +119,8 @@ final class OutgoingCall: @unchecked Sendable {
     }
 
     private func header(
-        _ cast: CallHeaderMould.Cast, isRepeat: Bool, ticketed: Bool, for hello: Hello
+        of call: OutgoingMeshCall, _ cast: CallHeaderMould.Cast, isRepeat: Bool, isNumbered: Bool,
+        for hello: Hello
     ) -> CallHeader {
         var client = call.request.client
         if call.moulds != nil { client.traceparent = TraceContext(begunBy: call.request.id).traceparent }
@@ -126,7 +131,7 @@ final class OutgoingCall: @unchecked Sendable {
             principal: WirePrincipal(
                 issuer: call.issuer, subject: call.subject, entryNode: hub.setup.me),
             timeLeftMS: cast.timeLeftMS, client: client,
-            ticket: ticketed ? CallTicket(number: cast.number, isRepeat: isRepeat) : nil,
+            ticket: isNumbered ? CallTicket(number: cast.number, isRepeat: isRepeat) : nil,
             assumedBy: hello.features & Hello.readsAssumed != 0 ? call.assumedBy : nil)
     }
 
@@ -137,7 +142,7 @@ final class OutgoingCall: @unchecked Sendable {
     }
 
     private var timeLeft: Duration {
-        max(.zero, call.request.timeLeft - .nanoseconds((NIODeadline.now() - started).nanoseconds))
+        max(.zero, patience - .nanoseconds((NIODeadline.now() - started).nanoseconds))
     }
 
     private func open(_ kind: StreamKind, _ header: [UInt8], on link: LinkHandler) -> LinkStream? {
@@ -207,7 +212,7 @@ extension OutgoingCall: StreamReader {
         perform(course.garbled("ended the call without an answer; it may have run"))
     }
 
-    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+    func broke(_ why: StreamBreak, of stream: LinkStream) {
         guard stream === self.stream else { return }
         self.stream = nil
         let kind: CallCourse.Break =

@@ -188,7 +188,7 @@ final class CircuitChannel: Channel, ChannelCore, StreamReader, @unchecked Senda
         deliver()
     }
 
-    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+    func broke(_ why: StreamBreak, of stream: LinkStream) {
         guard isOpen else { return }
         let error = LinkError.circuitBroken(why.description)
         pipeline.fireErrorCaught(error)

@@ -104,7 +104,7 @@ extension RelayedCircuit: StreamReader {
         oneSideEnded()
     }
 
-    func broke(_ why: StreamBreak, _ stream: LinkStream) {
+    func broke(_ why: StreamBreak, of stream: LinkStream) {
         switch why {
         case .reset(let code, let text): end(code, text)
         // The source masks the link that is named and opens another circuit.

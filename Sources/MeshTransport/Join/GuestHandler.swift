@@ -137,7 +137,7 @@ private final class GuestCircuit: StreamReader {
     }
 
     func receivedEnd(of stream: LinkStream) { context.close(promise: nil) }
-    func broke(_ why: StreamBreak, _ stream: LinkStream) { context.close(promise: nil) }
+    func broke(_ why: StreamBreak, of stream: LinkStream) { context.close(promise: nil) }
 }
 
 /// The issuer's end of one join, behind the TLS that reaches from joiner to issuer. What is said goes to the

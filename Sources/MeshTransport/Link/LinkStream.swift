@@ -24,7 +24,7 @@ final class LinkStream {
     let kind: StreamKind
     /// Held until the stream is over. Setting it hands over what came before anybody read.
     var reader: (any StreamReader)? {
-        didSet { replay() }
+        didSet { if isOver { reader = nil } else { replay() } }
     }
     /// Bytes that wait for credit, turn or socket.
     private(set) var bytesWaiting = 0
@@ -132,7 +132,7 @@ final class LinkStream {
         early = nil
         let last = reader
         leave()
-        last?.broke(why, self)
+        last?.broke(why, of: self)
     }
 
     /// Lets go of who holds it.
@@ -167,5 +167,5 @@ final class LinkStream {
 private final class Sand: StreamReader {
     func received(_ chunk: StreamChunk, on stream: LinkStream) { stream.consumed(chunk.bytes.count) }
     func receivedEnd(of stream: LinkStream) {}
-    func broke(_ why: StreamBreak, _ stream: LinkStream) {}
+    func broke(_ why: StreamBreak, of stream: LinkStream) {}
 }

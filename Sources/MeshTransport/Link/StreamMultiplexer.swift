@@ -1,6 +1,7 @@
 import Mesh
 
-/// What a multiplexer asks of the link that it belongs to.
+/// What a multiplexer asks of the link that it belongs to: ``LinkHandler``, and a hand-driven wire in tests. One reference instead of a closure for
+/// each question, since most frames of a call ask several.
 protocol StreamCarrier: AnyObject {
     /// Whether the socket takes more without piling up.
     var takesMore: Bool { get }

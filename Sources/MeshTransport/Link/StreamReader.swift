@@ -12,7 +12,7 @@ protocol StreamReader: AnyObject {
     /// The other side has said all it had to say.
     func receivedEnd(of stream: LinkStream)
     /// Nothing more will come, nothing more can be sent.
-    func broke(_ why: StreamBreak, _ stream: LinkStream)
+    func broke(_ why: StreamBreak, of stream: LinkStream)
     /// So many of the bytes handed to ``LinkStream/send(_:kind:isLast:)`` have gone out.
     func drained(_ count: Int, of stream: LinkStream)
 }

@@ -36,8 +36,9 @@ extension MeshHub {
 
     func place(_ call: OutgoingCall) {
         loop.preconditionInEventLoop()
+        guard call.wantsWay else { return }  // cancelled before it came here
         guard !isStopping else { return call.noWay(.shuttingDown) }
-        guard call.call.request.params.bytes.count <= RecordAssembler.recordMax else {
+        guard call.paramsBytes <= RecordAssembler.recordMax else {
             return call.noWay(
                 .tooLarge(
                     "the call has more than the \(RecordAssembler.recordMax) bytes that go from node to node")
@@ -184,9 +185,8 @@ extension MeshHub {
         if roles == nil, setup.now() < deadline {
             // The loop itself keeps what waits; a link that ends breaks its streams, and the next look ends the wait.
             _ = loop.assumeIsolated().scheduleTask(in: TimeAmount(CallAdmission.enrolmentLook)) {
-                [weak self, weak link] in
-                guard let self, let link else { return }
-                self.admit(stream, header, from: peer, on: link, until: deadline)
+                [weak self] in
+                self?.admit(stream, header, from: peer, on: link, until: deadline)
             }
             return
         }
@@ -207,8 +207,9 @@ extension MeshHub {
         IncomingCall(header, from: caller, on: stream, of: link, hub: self).start()
     }
 
-    /// Most params come with their header, and are here before this turn of the loop is over; the others have a time by which they must be.
-    func limitReading(of call: IncomingCall) {
+    /// Most params come with their header, and are here before this turn of the loop is over; from then on the others have a time by which they
+    /// must be.
+    func noteBegun(_ call: IncomingCall) {
         begun.append(call)
         guard begun.count == 1 else { return }
         loop.assumeIsolated().execute {

@@ -66,7 +66,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     }
     /// Calls of ours whose owner is to be reached again, by owner.
     var pursued: [NodeID: Pursuit] = [:]
-    let deadlines: CallDeadlines
+    let deadlines: SharedDeadlines<OutgoingCall>
     /// How many calls were sent to each owner so far.
     var callNumbers: [NodeID: UInt64] = [:]
     /// What other nodes called here, and those of their calls that run.
@@ -96,7 +96,7 @@ final class MeshHub: LinkOwner, @unchecked Sendable {
     ) {
         self.setup = setup
         self.loop = loop
-        deadlines = CallDeadlines(on: loop)
+        deadlines = SharedDeadlines(on: loop) { $0.deadlinePassed() }
         self.board = board
         self.inlet = inlet
         incarnation = node.incarnation
