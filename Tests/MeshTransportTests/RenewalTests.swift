@@ -110,7 +110,8 @@ struct RenewalTests {
                 try await until("a second link") {
                     b.service.linkStatus.contains { $0.peer == a.id && $0.since > before }
                 }
-                try await Task.sleep(for: Neighbourhood.drain + .seconds(1))  // beyond the drain of links without calls
+                // Beyond the drain of links without calls.
+                try await Task.sleep(for: Neighbourhood.drain + .seconds(1))
                 gate.open()
                 #expect(await call.events().result != nil)
             }
