@@ -155,7 +155,8 @@ struct ReachabilityTests {
             mesh.start(b)
             mesh.sight(a, mesh.address(b))
             mesh.sight(b, mesh.address(a))
-            mesh.run(for: .seconds(5))
+            // Until the other one has drained.
+            mesh.run(for: Neighbourhood.drain + .seconds(1))
             let (mine, theirs) = (try mesh.core(a).links, try mesh.core(b).links)
             #expect(mine.count == 1)
             #expect(Set(mine.keys) == Set(theirs.keys))
