@@ -10,8 +10,8 @@ final class OutgoingCall: @unchecked Sendable {
     /// The owner counts the same time from a little later; its own word on the deadline should win.
     private static let deadlineGrace = TimeAmount.milliseconds(250)
 
-    /// `nil` once its caller has the end of it: whoever still holds this does not hold the message, which may be large. While its owner is still
-    /// to be told, without the message.
+    /// `nil` once its caller has the end of it: whoever still holds this, as those do who tell its owner that nobody waits, does not hold the
+    /// message, which may be large.
     private var call: OutgoingMeshCall?
     let owner: NodeID
     private let patience: Duration
@@ -91,8 +91,7 @@ final class OutgoingCall: @unchecked Sendable {
             }
         }
         guard isDone else { return }
-        // Its owner may have to be told for minutes yet that nobody waits, for which none of this is needed: it may be large, and there may be many.
-        call = course.isAbandoned ? call?.withoutMessage : nil
+        call = nil
         sink = { _ in }
         if let deadline { hub.deadlines.leave(deadline) }
         deadline = nil

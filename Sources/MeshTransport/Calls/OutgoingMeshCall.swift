@@ -35,14 +35,4 @@ package final class OutgoingMeshCall: Sendable {
         self.assumedBy = assumedBy
         self.moulds = moulds
     }
-
-    /// The same without params, and without a hold on the message that it came in.
-    var withoutMessage: OutgoingMeshCall {
-        var request = request
-        request.params = .emptyObject
-        request.client = request.client.detached
-        return OutgoingMeshCall(
-            server: server, request: request, entry: entry, virtualServer: virtualServer, issuer: issuer,
-            subject: subject, isRepeat: isRepeat, assumedBy: assumedBy, moulds: moulds)
-    }
 }
