@@ -1,6 +1,6 @@
 /// Checks one document in one pass: RFC 8259, UTF-8, no duplicate keys, bounded depth.
 ///
-/// Recursive with a bounded depth (``JSONLimits/depthMax``); allocates only for keys.
+/// Recursive with a bounded depth (``JSONLimits/depthMax``); allocates only for keys, where many are open at once.
 /// - Complexity: O(*n*) in the number of bytes.
 struct JSONValidator {
     private let bytes: ByteView

@@ -52,14 +52,6 @@ package struct ClientFacts: Hashable, Sendable {
         self.traceparent = traceparent
         self.era = era
     }
-
-    /// The same without a hold on the message that it was read from.
-    package var detached: ClientFacts {
-        var facts = self
-        facts.capabilities = capabilities.detached
-        facts.info = info?.detached
-        return facts
-    }
 }
 
 /// One request on its way to a backend, free of any era and any connection.

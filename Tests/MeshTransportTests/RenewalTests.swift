@@ -110,8 +110,12 @@ struct RenewalTests {
                 try await until("a second link") {
                     b.service.linkStatus.contains { $0.peer == a.id && $0.since > before }
                 }
-                // Beyond the drain of links without calls.
-                try await Task.sleep(for: Neighbourhood.drain + .seconds(1))
+                // A link without calls would be gone from here on.
+                for node in [a, b] {
+                    try await node.untilSo("the old link only waits for its call") { hub in
+                        hub.links.values.contains { $0.retiresBy != nil }
+                    }
+                }
                 gate.open()
                 #expect(await call.events().result != nil)
             }

@@ -25,7 +25,8 @@ package final class HeaderMoulds: Sendable {
         }
         var first = header()
         // What is kept does not hold the message that it stood in.
-        first.client = first.client.detached
+        first.client.capabilities = first.client.capabilities.detached
+        first.client.info = first.client.info?.detached
         guard let mould = CallHeaderMould(first) else { return nil }
         kept.withLock { $0 = mould }
         return mould.bytes(of: cast)

@@ -130,7 +130,7 @@ final class IncomingCall {
             request: CallRequest(
                 id: header.call, method: header.method, params: params, client: header.client,
                 caller: Caller(issuer: header.principal.issuer, subject: header.principal.subject),
-                timeLeft: .milliseconds(Int64(header.timeLeftMS))),
+                timeLeft: self.header.timeLeft),
             entry: header.entry, virtualServer: header.virtualServer, principal: header.principal,
             isRepeat: header.ticket?.isRepeat ?? false, assumedBy: header.assumedBy)
         learner?.knownCalls.learn(header) { hub.setup.pass(call) }

@@ -54,6 +54,27 @@ final class CircuitChannel: Channel, ChannelCore, StreamReader, @unchecked Senda
 
     // MARK: What arrives
 
+    func received(_ chunk: StreamChunk, on stream: LinkStream) {
+        guard !chunk.bytes.isEmpty else { return }
+        arrived.append(ByteBuffer(bytes: chunk.bytes))
+        deliver()
+    }
+
+    func receivedEnd(of stream: LinkStream) {
+        inputEnded = true
+        deliver()
+    }
+
+    func broke(_ why: StreamBreak, of stream: LinkStream) {
+        guard isOpen else { return }
+        let error = LinkError.circuitBroken(why.description)
+        pipeline.fireErrorCaught(error)
+        guard isOpen else { return }
+        close0(error: error, mode: .all, promise: nil)
+    }
+
+    func drained(_ count: Int, of stream: LinkStream) { updateWritability() }
+
     private func deliver() {
         guard isOpen, active.load(ordering: .relaxed) else { return }
         while readPending, !arrived.isEmpty {
@@ -174,29 +195,6 @@ final class CircuitChannel: Channel, ChannelCore, StreamReader, @unchecked Senda
         guard writable.exchange(now, ordering: .relaxed) != now else { return }
         pipeline.fireChannelWritabilityChanged()
     }
-
-    // MARK: StreamReader
-
-    func received(_ chunk: StreamChunk, on stream: LinkStream) {
-        guard !chunk.bytes.isEmpty else { return }
-        arrived.append(ByteBuffer(bytes: chunk.bytes))
-        deliver()
-    }
-
-    func receivedEnd(of stream: LinkStream) {
-        inputEnded = true
-        deliver()
-    }
-
-    func broke(_ why: StreamBreak, of stream: LinkStream) {
-        guard isOpen else { return }
-        let error = LinkError.circuitBroken(why.description)
-        pipeline.fireErrorCaught(error)
-        guard isOpen else { return }
-        close0(error: error, mode: .all, promise: nil)
-    }
-
-    func drained(_ count: Int, of stream: LinkStream) { updateWritability() }
 
     // MARK: Channel
 

@@ -82,7 +82,7 @@ final class LinkStream {
 
     /// Ends our direction after what is queued, and lets the rest of theirs run into the sand.
     func close() {
-        reader = Sand()
+        reader = Sand.anywhere
         finish()
     }
 
@@ -164,7 +164,10 @@ final class LinkStream {
 }
 
 /// What the rest of a stream runs into that nobody reads any more.
-private final class Sand: StreamReader {
+private final class Sand: StreamReader, Sendable {
+    /// It holds nothing, so that one does for all streams.
+    static let anywhere = Sand()
+
     func received(_ chunk: StreamChunk, on stream: LinkStream) { stream.consumed(chunk.bytes.count) }
     func receivedEnd(of stream: LinkStream) {}
     func broke(_ why: StreamBreak, of stream: LinkStream) {}

@@ -75,16 +75,19 @@ final class MeshBoard: Sendable {
 
     func node(_ id: NodeID) -> NodeRecord? { content.withLock { $0.snapshot.nodes[id] } }
 
-    /// What a call to a node has to know of it.
-    struct Whereabouts {
+    /// What a call has to know of the node that owns its server.
+    struct Owner {
         var label: Label
         var reachability: NodeRecord.Reachability
+        /// Whether a peer has confirmed what this node knows.
+        var isConfirmed: Bool
     }
 
-    func whereabouts(of node: NodeID) -> Whereabouts? {
+    func owner(_ node: NodeID) -> Owner? {
         content.withLock { content in
             content.snapshot.nodes[node].map {
-                Whereabouts(label: $0.label, reachability: $0.reachability)
+                Owner(
+                    label: $0.label, reachability: $0.reachability, isConfirmed: content.snapshot.isConfirmed)
             }
         }
     }

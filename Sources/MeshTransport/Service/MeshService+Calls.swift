@@ -11,8 +11,8 @@ extension MeshService {
     /// only if nobody can know does it end as `outcome_unknown`. May be called from any thread and never waits; the
     /// sink is called on the mesh's loop, or here when the call ends at once.
     package nonisolated func call(_ call: OutgoingMeshCall, _ sink: @escaping CallSink) -> CallHandle {
-        let owner = board.whereabouts(of: call.server.owner)
-        if let failure = Self.atOnce(call, owner, isConfirmed: board.isConfirmed, at: now()) {
+        let owner = board.owner(call.server.owner)
+        if let failure = Self.atOnce(call, owner, at: now()) {
             sink(.failure(failure))
             return .finished
         }
@@ -25,7 +25,7 @@ extension MeshService {
 
     /// What is known without asking anybody.
     private static func atOnce(
-        _ call: OutgoingMeshCall, _ node: MeshBoard.Whereabouts?, isConfirmed: Bool, at now: Instant
+        _ call: OutgoingMeshCall, _ node: MeshBoard.Owner?, at now: Instant
     ) -> CallFailure? {
         let id = call.request.id
         guard let node else {
@@ -41,7 +41,7 @@ extension MeshService {
                 callID: id, isUnsent: true)
         }
         // Whoever was revoked while this node was down must not be called.
-        guard isConfirmed || node.reachability == .me else {
+        guard node.isConfirmed || node.reachability == .me else {
             return CallFailure(
                 .notConfirmed,
                 "what \(node.label) offers is known from before this node's start, and no peer has confirmed it yet",
