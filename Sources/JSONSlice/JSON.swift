@@ -65,8 +65,17 @@ package struct JSON: Sendable {
     ///
     /// A raw line break can only be whitespace between tokens, since strings must escape it.
     package var onOneLine: JSON {
-        let isBreak = { (byte: UInt8) in byte == 0x0A || byte == 0x0D }
-        return bytes.contains(where: isBreak) ? JSON(trusted: bytes.filter { !isBreak($0) }) : self
+        bytes.contains(where: Self.isLineBreak)
+            ? JSON(trusted: bytes.filter { !Self.isLineBreak($0) }) : self
+    }
+
+    fileprivate static func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+}
+
+extension [UInt8] {
+    /// As ``JSON/onOneLine``, of bytes that are a JSON document.
+    package var onOneLine: [UInt8] {
+        contains(where: JSON.isLineBreak) ? filter { !JSON.isLineBreak($0) } : self
     }
 }
 

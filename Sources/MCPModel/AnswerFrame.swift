@@ -25,9 +25,17 @@ package final class AnswerFrame: Sendable {
     /// - Parameter number: the id of the request.
     /// - Complexity: O(bytes); the result is validated.
     package func answer(in body: [UInt8], to number: Int, limits: JSONLimits) -> PlainToolAnswer? {
-        guard let filled = frame.filled(body, limits: limits), filled.value.kind == .object,
-            filled.scalar.kind == .number, filled.scalar.int == number
+        guard let found = answer(in: body, limits: limits), found.number == number else { return nil }
+        return PlainToolAnswer(result: found.result)
+    }
+
+    /// The number and the result of the answer that is in these bytes; `nil`: they have another frame.
+    ///
+    /// - Complexity: O(bytes); the result is validated.
+    package func answer(in bytes: [UInt8], limits: JSONLimits) -> (number: Int, result: JSON)? {
+        guard let filled = frame.filled(bytes, limits: limits), filled.value.kind == .object,
+            filled.scalar.kind == .number, let number = filled.scalar.int
         else { return nil }
-        return PlainToolAnswer(result: filled.value)
+        return (number, filled.value)
     }
 }

@@ -182,8 +182,9 @@ package final class PlainToolCall: Sendable {
     ///   - number: its id there.
     ///   - name: the server's own name of the tool, as a JSON string.
     ///   - id: of the call, which begins the trace that the server is told of (``TraceContext/init(begunBy:)``).
+    ///   - era: the server's. A session was told who calls when it began.
     /// - Complexity: O(bytes), one copy.
-    package func message(number: Int, name: JSON, begunBy id: CallID) -> [UInt8] {
+    package func message(number: Int, name: JSON, begunBy id: CallID, in era: Era = .modern) -> [UInt8] {
         var message: [UInt8] = []
         message.reserveCapacity(params.bytes.count + name.bytes.count + Self.room)
         message.append(#"{"jsonrpc":"2.0","id":"#)
@@ -204,15 +205,19 @@ package final class PlainToolCall: Sendable {
             message.append(copying: params.bytes[at..<end])
             at = end
         }
-        message.append(
-            #","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#
-        )
-        message.append(copying: capabilities.bytes)
-        if let clientInfo {
-            message.append(#","io.modelcontextprotocol/clientInfo":"#)
-            message.append(copying: clientInfo.bytes)
+        message.append(#","_meta":{"#)
+        if era == .modern {
+            message.append(
+                #""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#
+            )
+            message.append(copying: capabilities.bytes)
+            if let clientInfo {
+                message.append(#","io.modelcontextprotocol/clientInfo":"#)
+                message.append(copying: clientInfo.bytes)
+            }
+            message.append(UInt8(ascii: ","))
         }
-        message.append(#","traceparent":""#)
+        message.append(#""traceparent":""#)
         message.append(traceBegunBy: id)
         message.append("\"}")
         message.append(copying: params.bytes[at...])

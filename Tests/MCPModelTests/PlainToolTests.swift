@@ -71,6 +71,22 @@ import Testing
         #expect(plain.arguments?.text == document["params"]?["arguments"]?.text)
     }
 
+    @Test(arguments: 0..<100)
+    func `a server of an older revision gets the same bytes by either way`(seed: Int) throws {
+        var random = SplitMix64(seed: UInt64(seed))
+        let document = try JSON(validating: request(&random, name: "greet"))
+        let plain = try #require(PlainToolCall(document))
+        let short = plain.message(number: 4_711, name: "weather.greet", begunBy: Self.call, in: .legacy)
+        let params = RequestMeta.stripped(try #require(document["params"])).setting("name", to: "weather.greet")
+        let meta = RequestMeta(
+            legacyProgressToken: nil, traceparent: TraceContext(begunBy: Self.call).traceparent)
+        let long = RPCMessage.request(
+            id: RPCID(4_711), method: Method.toolsCall,
+            params: meta.written(into: EraBridge.legacyParams(fromModern: params))
+        ).json
+        #expect(try JSON(validating: short) == long)
+    }
+
     @Test(arguments: [CallID(high: 0, low: 0), CallID(high: 1, low: 0), CallID(high: 0, low: 1)])
     func `a server is told of the same trace by either way`(id: CallID) throws {
         var random = SplitMix64(seed: 1)

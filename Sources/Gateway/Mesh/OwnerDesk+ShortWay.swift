@@ -32,7 +32,7 @@ extension OwnerDesk {
         let standing = StandingFacts(facts(of: call, view, name, seen.hash))
         let general = GeneralWay(call, standing, place)
         let tool = LaneTool(
-            lane: lane, places: place.places,
+            lane: lane, caller: request.caller, places: place.places,
             begun: { [recorder] in recorder?.metrics.begun(.owner) },
             ended: { [recorder] in recorder?.ended(standing, $0) })
         return MeshPass(isGood: isGood) { plain, sink in

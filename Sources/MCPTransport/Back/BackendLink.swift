@@ -162,11 +162,11 @@ protocol BackendLink: Sendable {
     /// Which session this is, of those that were opened here: what is heard of an earlier one is no news.
     var sessionNumber: Int { get }
     /// The link beneath, where calls can go by the short way (``BackendLane``).
-    var httpLink: HTTPLink? { get }
+    var laneLink: LaneLink? { get }
 }
 
 extension BackendLink {
     /// One channel carries everything, and it is open.
     func whenAttentive() async {}
-    var httpLink: HTTPLink? { nil }
+    var laneLink: LaneLink? { nil }
 }

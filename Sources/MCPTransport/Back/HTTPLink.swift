@@ -66,7 +66,7 @@ final class HTTPLink: BackendLink {
     }
 
     var sessionNumber: Int { state.withLock { $0.sessionNumber } }
-    var httpLink: HTTPLink? { self }
+    var laneLink: LaneLink? { .http(self) }
 
     // MARK: Out
 
@@ -261,7 +261,8 @@ final class HTTPLink: BackendLink {
         let reply = HTTPReply(number: request.number, session: nil, limits: limits.message) {
             [weak self] output in self?.take(output, of: request)
         }
-        carry(request, carried.adopt { reply.take($0) })
+        let hold = carried.adopt { if case .http(let event) = $0 { reply.take(event) } }
+        carry(request, HTTPClientHandle { hold.cancel() })
         return handle(of: request)
     }
 

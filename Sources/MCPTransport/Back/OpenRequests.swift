@@ -18,13 +18,27 @@ final class OpenRequests: Sendable {
 
     private struct State: Sendable {
         var open: [Int: Open] = [:]
+        var short = LineCalls()
         /// Why nothing can be sent any more.
         var ended: BackendFault?
+
+        /// What runs, whichever way it went.
+        var requests: [LinkRequest] {
+            open.values.map(\.request)
+                + short.calls.map { LinkRequest(short: $0.key, caller: $0.value.user.caller) }
+        }
+
+        /// Whose a message is that names no request and belongs to a call; `nil`: nobody's.
+        var only: Sink? {
+            let calls = requests.filter { $0.method != Method.subscriptionsListen }
+            return calls.count == 1 ? calls.first.flatMap { open[$0.number]?.sink } : nil
+        }
     }
 
     /// Bytes of what is no message that are shown to a person.
     private static let shownBytesMax = 1_024
 
+    private let loop: any EventLoop
     private let limits: MessageLimits
     private let news: @Sendable (LinkNews) -> Void
     private let write: @Sendable (RPCMessage) -> Void
@@ -36,6 +50,7 @@ final class OpenRequests: Sendable {
         on loop: any EventLoop, _ limits: BackendLimits, news: @escaping @Sendable (LinkNews) -> Void,
         write: @escaping @Sendable (RPCMessage) -> Void
     ) {
+        self.loop = loop
         self.limits = limits.message
         self.news = news
         self.write = write
@@ -64,32 +79,84 @@ final class OpenRequests: Sendable {
 
     /// Tells the backend that nobody waits for an answer any more.
     func cancel(_ number: Int) {
-        let isFirst = state.withLock { state in
+        let (isFirst, short): (Bool, LineCalls.Call?) = state.withLock { state in
+            if let call = state.short.leave(number) {
+                state.open[number] = Open(
+                    request: LinkRequest(short: number, caller: call.user.caller), sink: nil)
+                return (true, call)
+            }
             defer { state.open[number]?.sink = nil }
-            return state.open[number]?.sink != nil
+            return (state.open[number]?.sink != nil, nil)
         }
         guard isFirst else { return }
+        if let short {
+            if !short.isSuspect { questions.began(LinkRequest(short: number)) }
+            // It waits for a last event, and nothing else will come.
+            short.user.hear(.fault(BackendFault(.cancelled, "the caller cancelled")))
+        }
         write(.notification(method: Method.cancelled, params: ["requestId": .number(number)]))
         questions.cancelled(number) { [weak self] in self?.finish(number, nil) }
     }
 
     /// Ends all requests: what had been sent may have been done.
     func end(_ fault: BackendFault, isNews: Bool) {
-        let open: [Open]? = state.withLock { state in
+        let all: ([Open], [LineCalls.Call])? = state.withLock { state in
             guard state.ended == nil else { return nil }
             state.ended = fault
             defer { state.open = [:] }
-            return Array(state.open.values)
+            return (Array(state.open.values), state.short.leaveAll())
         }
-        guard let open else { return }
+        guard let (open, short) = all else { return }
         for over in open { over.sink?(.fault(BackendFault(.lost, fault.detail))) }
+        for over in short { over.user.hear(.fault(BackendFault(.lost, fault.detail))) }
         if isNews { news(.lost(fault)) }
         for over in open { over.request.whenDone?() }
+    }
+
+    // MARK: The short way
+
+    /// Takes a call in, to be sent next; its user hears what is said of it.
+    ///
+    /// - Parameter due: when the user is told that it has waited for as long as it may.
+    /// - Returns: `false` when the channel has ended.
+    func admit(_ number: Int, due: NIODeadline, for user: any LaneUser) -> Bool {
+        let (isOpen, look) = state.withLock { state in
+            state.ended == nil ? (true, state.short.enter(number, user, due: due)) : (false, nil)
+        }
+        if let look { self.look(at: look) }
+        return isOpen
+    }
+
+    /// Why nothing can be sent any more.
+    var ended: BackendFault {
+        BackendFault(.notReached, state.withLock { $0.ended }?.detail ?? "the connection was closed")
+    }
+
+    private func look(at due: NIODeadline) {
+        // Nobody has to stop this: what has ended by then is not found.
+        loop.scheduleTask(deadline: due) { [weak self] () -> Void in
+            guard let self else { return }
+            let (users, again) = state.withLock { $0.short.overdue(at: .now()) }
+            for user in users { user.impatient() }
+            if let again { look(at: again) }
+        }
+    }
+
+    /// Takes an answer whose frame is known.
+    ///
+    /// - Returns: `false` for anything else.
+    private func takesKnown(_ bytes: [UInt8]) -> Bool {
+        guard let frame = state.withLock({ $0.short.isEmpty ? nil : $0.short.frame }),
+            let (number, result) = frame.answer(in: bytes, limits: limits.json)
+        else { return false }
+        finish(number, .result(result))
+        return true
     }
 
     // MARK: What the backend says
 
     func take(_ bytes: [UInt8]) {
+        if takesKnown(bytes) { return }
         let document: JSON
         do throws(JSONError) {
             document = try JSON(validating: bytes[...], limits: limits.json)
@@ -101,12 +168,21 @@ final class OpenRequests: Sendable {
         }
         guard document.kind == .object else { return noise(bytes) }
         do throws(RPCError) {
-            take(try RPCMessage(document))
+            let message = try RPCMessage(document)
+            learnFrame(of: message, document)
+            take(message)
         } catch {
             let fault = BackendFault(.broken, "its answer is no valid message: \(error.message)")
             guard let number = RPCMessage.readableID(in: document)?.json.int, document["method"] == nil,
                 finish(number, .fault(fault))
             else { return news(.noise(error.message)) }
+        }
+    }
+
+    private func learnFrame(of message: RPCMessage, _ document: JSON) {
+        guard case .response(let id, _) = message, let number = id.json.int else { return }
+        state.withLock { state in
+            if state.short.calls[number] != nil { state.short.frame = AnswerFrame(document) }
         }
     }
 
@@ -135,6 +211,9 @@ final class OpenRequests: Sendable {
     }
 
     private func asked(_ question: BackendQuestion) {
+        if question.method != Method.ping {
+            for number in state.withLock({ $0.short.suspect() }) { questions.began(LinkRequest(short: number)) }
+        }
         questions.asked(question, outlet)
     }
 
@@ -168,17 +247,16 @@ final class OpenRequests: Sendable {
             // One channel is one session (``BackendLink/sessionNumber``).
             return news(.taskStatus(params, session: 0))
         } else if Method.isForeignNotification(method) {
-            let open = state.withLock { $0.open }
-            guard let number = ForeignNotification.addressee(params, among: open.values.map(\.request)) else {
+            let requests = state.withLock { $0.requests }
+            guard let number = ForeignNotification.addressee(params, among: requests) else {
                 return news(.stray(method: method))
             }
-            sink = open[number]?.sink
+            let (open, user) = state.withLock { ($0.open[number]?.sink, $0.short.calls[number]?.user) }
+            sink = open ?? user.map { user in { @Sendable in user.hear($0) } }
         } else if method == Method.message {
             // It names no request; only if one alone is running can it be meant. What waits for a task runs, too.
-            sink = state.withLock { state in
-                let calls = state.open.values.filter { $0.request.method != Method.subscriptionsListen }
-                return calls.count == 1 ? calls.first?.sink : nil
-            }
+            // A call of the short way wants none.
+            sink = state.withLock { $0.only }
         } else {
             sink = nil
         }
@@ -190,9 +268,16 @@ final class OpenRequests: Sendable {
     /// - Returns: whether it was open.
     @discardableResult
     private func finish(_ number: Int?, _ event: LinkEvent?) -> Bool {
-        guard let number, let over = state.withLock({ $0.open.removeValue(forKey: number) }) else {
-            return false
+        guard let number else { return false }
+        let (found, short) = state.withLock { state in
+            (state.open.removeValue(forKey: number), state.short.leave(number))
         }
+        if let short {
+            if let event { short.user.hear(event) }
+            if short.isSuspect { settle(number, event) }
+            return true
+        }
+        guard let over = found else { return false }
         if let event, let sink = over.sink {
             sink(event)
         } else if case .result(let result) = event {
@@ -200,7 +285,19 @@ final class OpenRequests: Sendable {
             over.request.naming?.late(result)
         }
         over.request.whenDone?()
-        if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
+        settle(number, event)
         return true
+    }
+
+    /// Has questions that waited for the end of a request go where they belong.
+    private func settle(_ number: Int, _ event: LinkEvent?) {
+        if case .fault = event { questions.failed(number, outlet) } else { questions.ended(number, outlet) }
+    }
+}
+
+extension LinkRequest {
+    /// What a call of the short way is among other requests.
+    fileprivate init(short number: Int, caller: Caller? = nil) {
+        self.init(number: number, method: Method.toolsCall, caller: caller)
     }
 }

@@ -120,10 +120,35 @@ final class StdioLink: BackendLink {
     // MARK: Out
 
     func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
+        if let carried = request.carried {
+            let hold = carried.adopt { event in
+                guard case .line(let event) = event else { return }
+                if case .fault(let fault) = event, fault.kind == .cancelled { return }
+                sink(event)
+            }
+            return CallHandle { hold.cancel() }
+        }
         guard requests.admit(request, sink) else { return .finished }
         write(.request(id: RPCID(request.number), method: request.method, params: request.params))
         return CallHandle { [weak self] in self?.requests.cancel(request.number) }
     }
+
+    /// Sends a call by the short way.
+    ///
+    /// - Parameters:
+    ///   - line: its message.
+    ///   - due: see ``OpenRequests/admit(_:due:for:)``.
+    /// - Returns: `nil` where nothing was sent; ``closed`` says why.
+    func send(
+        line: [UInt8], _ number: Int, due: NIODeadline, for user: any LaneUser
+    ) -> LaneHold? {
+        guard requests.admit(number, due: due, for: user) else { return nil }
+        output.pipe?.write(line)
+        return .line(requests, number: number)
+    }
+
+    var closed: BackendFault { requests.ended }
+    var laneLink: LaneLink? { .child(self) }
 
     func notify(_ method: String, _ params: JSON?) { write(.notification(method: method, params: params)) }
 

@@ -137,6 +137,8 @@ final class TalkativeLink: BackendLink {
 
     func whenAttentive() async { await link.whenAttentive() }
     var sessionNumber: Int { link.sessionNumber }
+    /// Calls by the short way want no log messages.
+    var laneLink: LaneLink? { link.laneLink }
 
     func close() async -> String? {
         onClose()

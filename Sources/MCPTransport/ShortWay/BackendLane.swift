@@ -1,10 +1,8 @@
-import HTTPWire
 package import JSONSlice
 import MCPModel
-import NIOCore
 import Synchronization
 
-/// The short way to one tool of a modern backend over HTTP: what is the same for every call of it, made ready once.
+/// The short way to one tool of a backend: what is the same for every call of it, made ready once.
 ///
 /// Good for one connection of the backend's, and as long as the backend has it: ``enter()`` says so.
 package final class BackendLane: Sendable {
@@ -20,36 +18,16 @@ package final class BackendLane: Sendable {
 
     let backend: Backend
     let connection: Backend.Connection
-    let users: LaneUsers
-    let http: HTTPClient
-    /// Of an answer.
-    let limits: MessageLimits
+    let carrier: any LaneCarrier
     /// The backend's own name of the tool, as a JSON string.
-    let name: JSON
-    /// The request without its body.
-    let request: SentRequest
-    /// Up to the digits of the body's length.
-    private let head: [UInt8]
+    package let toolName: JSON
 
-    init(
-        _ backend: Backend, _ connection: Backend.Connection, _ link: HTTPLink, name: JSON,
-        _ request: HTTPClientRequest
-    ) {
+    init(_ backend: Backend, _ connection: Backend.Connection, _ carrier: any LaneCarrier, name: JSON) {
         self.backend = backend
         self.connection = connection
-        users = link.users
-        http = link.client.http
-        limits = link.limits.message
-        self.name = name
-        self.request = SentRequest(request)
-        var buffer = ByteBuffer()
-        request.head.encode(framing: .length(0), into: &buffer)
-        // Less the 0 and the two line ends behind it.
-        head = Array(buffer.readableBytesView.dropLast(5))
+        self.carrier = carrier
+        toolName = name
     }
-
-    /// ``name``, for whoever has it from elsewhere.
-    package var toolName: JSON { name }
 
     /// Takes a place among the backend's calls.
     ///
@@ -81,33 +59,43 @@ package final class BackendLane: Sendable {
     /// Whether the backend still has the connection that this is good for.
     var isOpen: Bool { backend.connectionNumber == connection.number }
 
+    /// - Parameter answers: those to the asker's calls before.
+    /// - Returns: `nil` for what does not end on the short way.
+    func answer(
+        _ whole: LaneAnswer.Whole, to number: Int, knowing answers: borrowing KnownAnswers
+    ) -> PlainToolAnswer? {
+        switch whole {
+        case .body(let bytes): answers.answer(in: bytes, to: number, limits: carrier.limits.json)
+        case .result(let result): carrier.answer(result)
+        }
+    }
+
     /// How long a call may be silent.
     var patience: Duration { min(backend.limits.silenceMax, backend.limits.callMax) }
-
-    /// The request as it goes over the wire.
-    func bytes(_ body: [UInt8]) -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: head.count + body.count + 24)
-        buffer.writeBytes(head)
-        buffer.writeString(String(body.count))
-        buffer.writeStaticString("\r\n\r\n")
-        buffer.writeBytes(body)
-        return buffer
-    }
 }
 
 extension Backend {
-    /// The short way to a tool; `nil` where there is none: another transport or era, a tool whose arguments are mirrored in headers, a
-    /// credential that is opened for each request.
+    /// The short way to a tool; `nil` where there is none: another transport, an older revision over HTTP, a tool whose arguments are
+    /// mirrored in headers, one that runs as a task only, a credential that is opened for each request.
     package func lane(toTool tool: String) -> BackendLane? {
-        guard let connection = state.withLock({ $0.connection }),
-            connection.greeting.revision == .newestModern,
-            connection.parameters[tool] == nil, connection.refusedTools[tool] == nil,
-            let link = connection.link.httpLink, client.tokens == nil
+        guard let connection = state.withLock({ $0.connection }), connection.refusedTools[tool] == nil,
+            connection.taskSupport[tool] != .required, let link = connection.link.laneLink
         else { return nil }
         let name = JSON.string(tool)
-        let mirrored = MirroredHeaders(
-            version: connection.greeting.revision.rawValue, method: Method.toolsCall, params: ["name": name])
-        guard let request = link.plainRequest(mirrored) else { return nil }
-        return BackendLane(self, connection, link, name: name, request)
+        switch link {
+        case .http(let link):
+            guard connection.greeting.revision == .newestModern, connection.parameters[tool] == nil,
+                client.tokens == nil
+            else { return nil }
+            let mirrored = MirroredHeaders(
+                version: connection.greeting.revision.rawValue, method: Method.toolsCall,
+                params: ["name": name])
+            guard let request = link.plainRequest(mirrored) else { return nil }
+            return BackendLane(self, connection, HTTPLane(self, link, name: name, request), name: name)
+        case .child(let link):
+            let revision = connection.greeting.revision
+            guard revision.era == .legacy || revision == .newestModern else { return nil }
+            return BackendLane(self, connection, ChildLane(self, link, revision, name: name), name: name)
+        }
     }
 }

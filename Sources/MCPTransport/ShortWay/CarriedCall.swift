@@ -15,7 +15,7 @@ package struct CarriedCall: Sendable {
     /// Over which it went out.
     let connection: Backend.Connection
     /// To be called once: has all events of the request told.
-    let adopt: @Sendable (@escaping @Sendable (HTTPClientEvent) -> Void) -> HTTPClientHandle
+    let adopt: @Sendable (@escaping LaneAnswer.Sink) -> LaneHold
     /// Ends the request, unless somebody has adopted it.
     let giveUp: @Sendable () -> Void
 }

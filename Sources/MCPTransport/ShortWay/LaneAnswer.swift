@@ -1,25 +1,49 @@
 import HTTPWire
+import JSONSlice
 
 /// What has come of the answer to a call over a ``BackendLane``, and whose it is: the call's own, until it is over or the long way has taken
 /// it up. Decides; holds no lock and calls nobody.
 struct LaneAnswer {
     enum Step {
         case wait
-        /// The whole answer is here: ``takeBody()``.
+        /// The whole answer is here: ``takeWhole()``.
         case evaluate
         /// It is none of the kind that ends here; with the event, if that is not kept yet.
-        case carryOn(HTTPClientEvent?)
+        case carryOn(LaneEvent?)
         case tell(Sink)
     }
 
-    typealias Sink = @Sendable (HTTPClientEvent) -> Void
+    typealias Sink = @Sendable (LaneEvent) -> Void
+
+    /// An answer that may end the call.
+    enum Whole: Sendable {
+        /// Over HTTP: bytes that nobody has read.
+        case body([UInt8])
+        /// From a channel that all requests share, where it was read to see whose it is.
+        case result(JSON)
+
+        var count: Int {
+            switch self {
+            case .body(let bytes): bytes.count
+            case .result(let result): result.bytes.count
+            }
+        }
+
+        /// What it takes in memory.
+        var capacity: Int {
+            switch self {
+            case .body(let bytes): bytes.capacity
+            case .result(let result): result.bytes.count
+            }
+        }
+    }
 
     private enum Phase {
         case waiting
         /// The whole body is being looked at, perhaps on another thread.
         case reading
         /// Its events are the long way's, which may not have come for them yet: those that came meanwhile.
-        case carried([HTTPClientEvent], Sink?)
+        case carried([LaneEvent], Sink?)
         case over
     }
 
@@ -28,14 +52,15 @@ struct LaneAnswer {
 
     private var head: HTTPResponseHead?
     private var body: [UInt8] = []
+    private var result: JSON?
     private var phase = Phase.waiting
     /// The request under way; none after its end.
-    private(set) var running: HTTPClientHandle?
+    private(set) var running: LaneHold?
 
     /// Takes the hold on the request.
     ///
     /// - Returns: whether the call still wants it.
-    mutating func hold(_ running: HTTPClientHandle?) -> Bool {
+    mutating func hold(_ running: LaneHold?) -> Bool {
         self.running = running
         if case .over = phase { return false }
         return true
@@ -43,16 +68,7 @@ struct LaneAnswer {
 
     /// - Parameter bytesMax: of a body that may end here.
     mutating func take(_ event: HTTPClientEvent, bytesMax: Int) -> Step {
-        switch phase {
-        case .over, .reading: return .wait
-        case .carried(_, let sink?):
-            if event.isLast { leave() }
-            return .tell(sink)
-        case .carried(let events, nil):
-            phase = .carried(events + [event], nil)
-            return .wait
-        case .waiting: break
-        }
+        if let step = carried(.http(event)) { return step }
         switch event {
         case .head(let head):
             self.head = head
@@ -66,21 +82,47 @@ struct LaneAnswer {
             if body.capacity == 0 { body = bytes } else { body += bytes }
             return body.count <= bytesMax ? .wait : .carryOn(nil)
         case .end: return .evaluate
-        case .failed: return .carryOn(event)
+        case .failed: return .carryOn(.http(event))
         }
     }
 
-    /// The whole body, to look at; given back by ``giveBack(_:)`` where it is not what ends here. Until then the call cannot be carried on.
-    mutating func takeBody() -> [UInt8] {
-        defer { body = [] }
-        if case .waiting = phase { phase = .reading }
-        return body
+    mutating func hear(_ event: LinkEvent) -> Step {
+        if let step = carried(.line(event)) { return step }
+        guard case .result(let result) = event else { return .carryOn(.line(event)) }
+        self.result = result
+        return .evaluate
     }
 
-    mutating func giveBack(_ body: [UInt8]) {
-        guard case .reading = phase else { return }
-        phase = .waiting
-        self.body = body
+    /// - Returns: `nil` where the call waits for it.
+    private mutating func carried(_ event: @autoclosure () -> LaneEvent) -> Step? {
+        switch phase {
+        case .waiting: return nil
+        case .over, .reading: return .wait
+        case .carried(_, let sink?):
+            if event().isLast { leave() }
+            return .tell(sink)
+        case .carried(let events, nil):
+            phase = .carried(events + [event()], nil)
+            return .wait
+        }
+    }
+
+    /// The whole answer, to look at; given back by ``giveBack(_:)`` where it is not what ends here. Until then the call cannot be carried on.
+    mutating func takeWhole() -> Whole {
+        defer { (body, result) = ([], nil) }
+        if case .waiting = phase { phase = .reading }
+        return result.map { .result($0) } ?? .body(body)
+    }
+
+    /// - Returns: what the call is to be carried on with.
+    mutating func giveBack(_ whole: Whole) -> LaneEvent {
+        if case .reading = phase { phase = .waiting }
+        switch whole {
+        case .body(let bytes):
+            if case .waiting = phase { body = bytes }
+            return .http(.end)
+        case .result(let result): return .line(.result(result))
+        }
     }
 
     /// - Returns: whether the call waited until now.
@@ -97,16 +139,17 @@ struct LaneAnswer {
     ///
     /// - Parameter last: what has come and is not kept yet.
     /// - Returns: whether the call waited until now, and nobody is looking at its answer.
-    mutating func carry(with last: HTTPClientEvent?) -> Bool {
+    mutating func carry(with last: LaneEvent?) -> Bool {
         guard case .waiting = phase else { return false }
-        let past: [HTTPClientEvent] = (head.map { [.head($0)] } ?? []) + (body.isEmpty ? [] : [.body(body)])
+        let past: [LaneEvent] =
+            (head.map { [.http(.head($0))] } ?? []) + (body.isEmpty ? [] : [.http(.body(body))])
         phase = .carried(past + (last.map { [$0] } ?? []), nil)
         return true
     }
 
     /// - Parameter sink: hears all that comes from now on.
     /// - Returns: what has come so far, which is the adopter's now, and the hold on the request.
-    mutating func adopt(_ sink: @escaping Sink) -> (past: [HTTPClientEvent], running: HTTPClientHandle?) {
+    mutating func adopt(_ sink: @escaping Sink) -> (past: [LaneEvent], running: LaneHold?) {
         guard case .carried(let events, nil) = phase else { return ([], nil) }
         let running = running
         leave()
@@ -120,7 +163,7 @@ struct LaneAnswer {
     /// The long way does not come for it.
     ///
     /// - Returns: the request to cancel.
-    mutating func giveUp() -> HTTPClientHandle? {
+    mutating func giveUp() -> LaneHold? {
         guard case .carried(_, nil) = phase else { return nil }
         defer { leave() }
         return running
@@ -130,14 +173,5 @@ struct LaneAnswer {
     private mutating func leave() {
         self = LaneAnswer()
         phase = .over
-    }
-}
-
-extension HTTPClientEvent {
-    fileprivate var isLast: Bool {
-        switch self {
-        case .head, .body: false
-        case .end, .failed: true
-        }
     }
 }

@@ -25,6 +25,8 @@ package final class LaneCall: LaneUser {
         }
     }
 
+    var caller: Caller { tool.caller }
+
     private let tool: LaneTool
     private let id: CallID
     private let number: Int
@@ -44,7 +46,7 @@ package final class LaneCall: LaneUser {
         _ call: PlainToolCall, _ id: CallID, over tool: LaneTool, within time: Duration,
         on loop: any EventLoop, _ outcomes: Outcomes
     ) -> CallHandle? {
-        guard tool.places.enter() else { return nil }
+        guard tool.lane.carrier.takes(call), tool.places.enter() else { return nil }
         guard let number = tool.lane.enter() else {
             tool.places.leave(after: nil)
             return nil
@@ -72,47 +74,56 @@ package final class LaneCall: LaneUser {
     private func begin(_ call: PlainToolCall, within time: Duration) {
         let lane = tool.lane
         tool.begun()
-        let isOpen = lane.users.enter(self, number)
-        let running = lane.http.send(
-            ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
-            lane.request, on: loop, patience: min(time, lane.patience),
-            impatient: { self.carryOn() }, { self.take($0) })
+        let running = lane.carrier.send(
+            call, number, begunBy: id, on: loop, patience: min(time, lane.patience), for: self)
         if !state.withLock({ $0.hold(running) }) { running?.cancel() }
-        if !isOpen { linkClosed() }
-        if running == nil {
-            take(.failed(HTTPClientError(.shutDown, origin: lane.request.request.url.origin, notSent: true)))
-        }
+        if running == nil { carryOn(with: lane.carrier.unsent) }
     }
 
     // MARK: What comes
 
-    private func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.limits.bytesMax) }) {
+    func take(_ event: HTTPClientEvent) {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.carrier.limits.bytesMax) }) {
         case .wait: break
-        case .tell(let sink): sink(event)
+        case .tell(let sink): sink(.http(event))
         case .carryOn(let last): carryOn(with: last)
         case .evaluate: evaluate()
         }
     }
 
-    /// The whole answer is here.
-    private func evaluate() {
-        let body = state.withLock { $0.takeBody() }
-        guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
-        LargeAnswers.run(on: loop) {
-            let answer = self.read(body)
-            return { self.finish(answer, body) }
+    func hear(_ event: LinkEvent) {
+        let loop = loop
+        guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
+        switch state.withLock({ $0.hear(event) }) {
+        case .wait: break
+        case .tell(let sink): sink(.line(event))
+        case .carryOn(let last): carryOn(with: last)
+        case .evaluate: evaluate()
         }
     }
 
-    private func read(_ body: [UInt8]) -> PlainToolAnswer? {
-        tool.answers.answer(in: body, to: number, limits: tool.lane.limits.json)
+    func impatient() {
+        let loop = loop
+        if loop.inEventLoop { carryOn() } else { loop.execute { self.carryOn() } }
     }
 
-    private func finish(_ answer: PlainToolAnswer?, _ body: [UInt8]) {
+    /// The whole answer is here.
+    private func evaluate() {
+        let whole = state.withLock { $0.takeWhole() }
+        guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
+        LargeAnswers.run(on: loop) {
+            let answer = self.read(whole)
+            return { self.finish(answer, whole) }
+        }
+    }
+
+    private func read(_ whole: LaneAnswer.Whole) -> PlainToolAnswer? {
+        tool.lane.answer(whole, to: number, knowing: tool.answers)
+    }
+
+    private func finish(_ answer: PlainToolAnswer?, _ whole: LaneAnswer.Whole) {
         guard let answer else {
-            state.withLock { $0.giveBack(body) }
-            return carryOn(with: .end)
+            return carryOn(with: state.withLock { $0.giveBack(whole) })
         }
         guard end() else { return }
         let now = ContinuousClock.now
@@ -121,7 +132,7 @@ package final class LaneCall: LaneUser {
         tool.places.leave(after: elapsed)
         tool.ended(
             ShortTool.End(
-                id: id, answer: (answer.result.bytes, answer.isError), answerBytes: body.capacity,
+                id: id, answer: (answer.result.bytes, answer.isError), answerBytes: whole.capacity,
                 arguments: arguments, elapsed: elapsed))
         outcomes.answered(answer.result)
     }
@@ -145,7 +156,7 @@ package final class LaneCall: LaneUser {
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
-        tool.lane.users.leave(number)
+        tool.lane.carrier.leave(number)
         return true
     }
 
@@ -154,9 +165,9 @@ package final class LaneCall: LaneUser {
     /// Gives the call to the long way, from where it is.
     ///
     /// - Parameter last: what has come and is not kept yet.
-    private func carryOn(with last: HTTPClientEvent? = nil) {
+    private func carryOn(with last: LaneEvent? = nil) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
-        tool.lane.users.leave(number)
+        tool.lane.carrier.leave(number)
         tool.lane.leave(.carried)
         // The long way keeps these for as long as its call lasts, and this keeps a hold on that: they do not hold this, whose time ends
         // with the request that they are about.
@@ -164,15 +175,15 @@ package final class LaneCall: LaneUser {
             CarriedCall(
                 id: id, start: start, startDue: startDue, number: number,
                 connection: tool.lane.connection,
-                adopt: { [weak self] in self?.adopt($0) ?? HTTPClientHandle {} },
+                adopt: { [weak self] in self?.adopt($0) ?? .over },
                 giveUp: { [weak self] in self?.giveUp() }))
         carried.withLock { $0 = handle }
     }
 
-    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> HTTPClientHandle {
+    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> LaneHold {
         let (past, running) = state.withLock { $0.adopt(sink) }
         for event in past { sink(event) }
-        return running ?? HTTPClientHandle {}
+        return running ?? .over
     }
 
     private func giveUp() { state.withLock { $0.giveUp() }?.cancel() }

@@ -1,11 +1,5 @@
 import Synchronization
 
-/// A call that goes over a ``BackendLane``.
-protocol LaneUser: AnyObject, Sendable {
-    /// The link was closed over which it went. From any thread.
-    func linkClosed()
-}
-
 /// The calls that went over a link by the short way, until they are over or go on by the long one.
 ///
 /// Apart from the link: others know that weakly, which makes each hold on it dearer.

@@ -15,7 +15,7 @@ extension MCPFront {
         let answer = SessionAnswer(exchange, session.streams, accepts: pass.accepts)
         switch pass.tool.way {
         case .short(let tool):
-            guard !known.canBeAsked || tool.lane.isOnlyModern,
+            guard !known.canBeAsked || tool.lane.carrier.takesAnyCaller,
                 let issue = session.dialogue.begin(
                     call, facts, canAsk: answer.mayStream, Self.reply(by: answer))
             else { return false }
@@ -73,9 +73,4 @@ extension MCPFront {
             }
         }
     }
-}
-
-extension BackendLane {
-    /// Whether the backend takes no sessions, as far as is known: then callers of any era are served as modern ones.
-    var isOnlyModern: Bool { backend.asking == nil || backend.state.withLock { $0.legacyFace.isMissing } }
 }

@@ -9,6 +9,8 @@ import Synchronization
 /// Only a complete result of JSON ends here. Whatever else comes, or does not come in time, is handed to the long way, which hears all
 /// that has come so far (docs/decisions/0039-the-short-way.md).
 final class ShortCall: LaneUser {
+    var caller: Caller { pass.visit.principal.caller }
+
     let exchange: HTTPExchange
     let pass: ShortPass
     let tool: ShortTool
@@ -30,7 +32,7 @@ final class ShortCall: LaneUser {
         _ tool: ShortTool,
         at front: MCPFront, in turn: SessionTurn? = nil
     ) -> Bool {
-        guard tool.places.enter() else { return false }
+        guard tool.lane.carrier.takes(call), tool.places.enter() else { return false }
         guard let number = tool.lane.enter() else {
             tool.places.leave(after: nil)
             return false
@@ -56,43 +58,53 @@ final class ShortCall: LaneUser {
     private func begin() {
         let lane = tool.lane
         tool.begun()
-        let isOpen = lane.users.enter(self, number)
         // A session's client that goes has not cancelled: it says so.
         if let turn {
             turn.hold(call) { self.takenBack() }
         } else {
             exchange.onClose { self.clientGone() }
         }
-        let running = lane.http.send(
-            ready: lane.bytes(call.message(number: number, name: lane.name, begunBy: id)),
-            lane.request, on: exchange.eventLoop,
-            patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience),
-            impatient: { self.carryOn() }, { self.take($0) })
+        let running = lane.carrier.send(
+            call, number, begunBy: id, on: exchange.eventLoop,
+            patience: min(tool.callMax, lane.patience, turn?.patience ?? lane.patience), for: self)
         if !state.withLock({ $0.hold(running) }) { running?.cancel() }
-        if !isOpen { linkClosed() }
-        if running == nil {
-            take(.failed(HTTPClientError(.shutDown, origin: lane.request.request.url.origin, notSent: true)))
-        }
+        if running == nil { carryOn(with: lane.carrier.unsent) }
     }
 
     // MARK: What comes
 
-    private func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.limits.bytesMax) }) {
+    func take(_ event: HTTPClientEvent) {
+        switch state.withLock({ $0.take(event, bytesMax: tool.lane.carrier.limits.bytesMax) }) {
         case .wait: break
-        case .tell(let sink): sink(event)
+        case .tell(let sink): sink(.http(event))
         case .carryOn(let last): carryOn(with: last)
         case .evaluate: evaluate()
         }
     }
 
+    func hear(_ event: LinkEvent) {
+        let loop = exchange.eventLoop
+        guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
+        switch state.withLock({ $0.hear(event) }) {
+        case .wait: break
+        case .tell(let sink): sink(.line(event))
+        case .carryOn(let last): carryOn(with: last)
+        case .evaluate: evaluate()
+        }
+    }
+
+    func impatient() {
+        let loop = exchange.eventLoop
+        if loop.inEventLoop { carryOn() } else { loop.execute { self.carryOn() } }
+    }
+
     /// The whole answer is here.
     private func evaluate() {
-        let body = state.withLock { $0.takeBody() }
-        guard body.count > LargeAnswers.onLoopMax else { return finish(read(body), body) }
+        let whole = state.withLock { $0.takeWhole() }
+        guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
         LargeAnswers.run(on: exchange.eventLoop) {
-            let reading = self.read(body)?.joined()
-            return { self.finish(reading, body) }
+            let reading = self.read(whole)?.joined()
+            return { self.finish(reading, whole) }
         }
     }
 
@@ -111,9 +123,8 @@ final class ShortCall: LaneUser {
     }
 
     /// - Returns: `nil` for what does not end here.
-    private func read(_ body: [UInt8]) -> Reading? {
-        let limits = tool.lane.limits.json
-        guard let answer = pass.answers.answer(in: body, to: number, limits: limits) else { return nil }
+    private func read(_ whole: LaneAnswer.Whole) -> Reading? {
+        guard let answer = tool.lane.answer(whole, to: number, knowing: pass.answers) else { return nil }
         let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         let pieces =
             if let turn {
@@ -130,10 +141,9 @@ final class ShortCall: LaneUser {
             written: .pieces(pieces))
     }
 
-    private func finish(_ reading: Reading?, _ body: [UInt8]) {
+    private func finish(_ reading: Reading?, _ whole: LaneAnswer.Whole) {
         guard let reading else {
-            state.withLock { $0.giveBack(body) }
-            return carryOn(with: .end)
+            return carryOn(with: state.withLock { $0.giveBack(whole) })
         }
         guard end() else { return }
         let now = ContinuousClock.now
@@ -143,7 +153,7 @@ final class ShortCall: LaneUser {
         tool.ended(
             ShortTool.End(
                 id: id, answer: (reading.result.bytes, reading.isError),
-                answerBytes: reading.isAsGiven ? body.capacity : reading.result.bytes.count,
+                answerBytes: reading.isAsGiven ? whole.capacity : reading.result.bytes.count,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         if let turn { turn.finish(call, reading.written) } else { exchange.respond(json: reading.written) }
     }
@@ -173,7 +183,7 @@ final class ShortCall: LaneUser {
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
-        tool.lane.users.leave(number)
+        tool.lane.carrier.leave(number)
         return true
     }
 
@@ -182,9 +192,9 @@ final class ShortCall: LaneUser {
     /// Gives the call to the long way, from where it is.
     ///
     /// - Parameter last: what has come and is not kept yet.
-    private func carryOn(with last: HTTPClientEvent? = nil) {
+    private func carryOn(with last: LaneEvent? = nil) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
-        tool.lane.users.leave(number)
+        tool.lane.carrier.leave(number)
         tool.lane.leave(.carried)
         front.carryOn(
             self,
@@ -193,10 +203,10 @@ final class ShortCall: LaneUser {
                 connection: tool.lane.connection, adopt: { self.adopt($0) }, giveUp: { self.giveUp() }))
     }
 
-    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> HTTPClientHandle {
+    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> LaneHold {
         let (past, running) = state.withLock { $0.adopt(sink) }
         for event in past { sink(event) }
-        return running ?? HTTPClientHandle {}
+        return running ?? .over
     }
 
     private func giveUp() { state.withLock { $0.giveUp() }?.cancel() }

@@ -25,7 +25,8 @@ struct OwnersEnd: Sendable {
         self.places = places
         self.time = time
         loop = FrontRig.loops.next()
-        tool = LaneTool(lane: lane, places: places, begun: {}, ended: { [ends] in ends.add($0) })
+        tool = LaneTool(
+            lane: lane, caller: .anonymous, places: places, begun: {}, ended: { [ends] in ends.add($0) })
     }
 
     /// Takes in an order of the entry node's, on a loop that is not its client's.

@@ -1,4 +1,5 @@
 import HTTPWire
+import JSONSlice
 import Synchronization
 import Testing
 
@@ -21,13 +22,18 @@ struct LaneAnswerTests {
         private let lines = Mutex<[String]>([])
         var all: [String] { lines.withLock { $0 } }
 
-        func add(_ event: HTTPClientEvent) {
+        func add(_ event: LaneEvent) {
             let line =
                 switch event {
-                case .head(let head): "head \(head.status)"
-                case .body(let bytes): "body \(bytes.count)"
-                case .end: "end"
-                case .failed: "failed"
+                case .http(.head(let head)): "head \(head.status)"
+                case .http(.body(let bytes)): "body \(bytes.count)"
+                case .http(.end): "end"
+                case .http(.failed): "failed"
+                case .line(.result(let result)): "result \(result.text)"
+                case .line(.error): "error"
+                case .line(.fault): "fault"
+                case .line(.notification(let method, _)): method
+                case .line(.question): "question"
                 }
             lines.withLock { $0.append(line) }
         }
@@ -35,7 +41,15 @@ struct LaneAnswerTests {
 
     /// Takes an event, tells whom it is for, and says what that came to.
     private func take(_ event: HTTPClientEvent, into answer: inout LaneAnswer) -> String {
-        switch answer.take(event, bytesMax: Self.bytesMax) {
+        told(.http(event), answer.take(event, bytesMax: Self.bytesMax))
+    }
+
+    private func hear(_ event: LinkEvent, into answer: inout LaneAnswer) -> String {
+        told(.line(event), answer.hear(event))
+    }
+
+    private func told(_ event: LaneEvent, _ step: LaneAnswer.Step) -> String {
+        switch step {
         case .wait: return "wait"
         case .evaluate: return "evaluate"
         case .carryOn(nil): return "carry on"
@@ -50,11 +64,10 @@ struct LaneAnswerTests {
         var answer = LaneAnswer()
         let steps = [Self.good, .body([1, 2]), .body([3]), .end].map { take($0, into: &answer) }
         #expect(steps == ["wait", "wait", "wait", "evaluate"])
-        let (body, rest) = (answer.takeBody(), answer.takeBody())
-        #expect(body == [1, 2, 3] && rest.isEmpty)
-        answer.giveBack(body)
+        let (whole, rest) = (answer.takeWhole(), answer.takeWhole())
+        #expect(whole.count == 3 && rest.count == 0)
         let told = Told()
-        let isFirst = answer.carry(with: .end)
+        let isFirst = answer.carry(with: answer.giveBack(whole))
         for event in answer.adopt({ told.add($0) }).past { told.add(event) }
         #expect(isFirst && told.all == ["head 200", "body 3", "end"])
     }
@@ -63,12 +76,11 @@ struct LaneAnswerTests {
         for ends in [true, false] {
             var answer = LaneAnswer()
             for event in [Self.good, .body([1, 2]), .end] { _ = take(event, into: &answer) }
-            let body = answer.takeBody()
+            let whole = answer.takeWhole()
             let isCarried = answer.carry(with: nil)
             #expect(!isCarried)
             let hasEnded = ends && answer.end()
-            answer.giveBack(body)
-            let isCarriedThen = answer.carry(with: .end)
+            let isCarriedThen = answer.carry(with: answer.giveBack(whole))
             #expect(hasEnded == ends && isCarriedThen == !ends)
         }
     }
@@ -87,7 +99,7 @@ struct LaneAnswerTests {
         var answer = LaneAnswer()
         let (cancelled, told) = (Told(), Told())
         var steps = [Self.good].map { take($0, into: &answer) }
-        let isWanted = answer.hold(HTTPClientHandle { cancelled.add(.end) })
+        let isWanted = answer.hold(.http(HTTPClientHandle { cancelled.add(.http(.end)) }))
         let (isFirst, isFirstAgain, ends) = (answer.carry(with: nil), answer.carry(with: nil), answer.end())
         #expect(isWanted && isFirst && !isFirstAgain && !ends)
         steps.append(take(.body([1]), into: &answer))
@@ -106,7 +118,7 @@ struct LaneAnswerTests {
         var answer = LaneAnswer()
         let failure = try Self.failure()
         let step = take(failure, into: &answer)
-        let isFirst = answer.carry(with: failure)
+        let isFirst = answer.carry(with: .http(failure))
         let past = answer.adopt { _ in }.past
         let after = take(.end, into: &answer)
         #expect(step == "carry on with it" && isFirst && past.count == 1 && after == "wait")
@@ -114,7 +126,7 @@ struct LaneAnswerTests {
 
     @Test func `what is over wants nothing, and keeps its request until that is cancelled`() {
         var answer = LaneAnswer()
-        let isWanted = answer.hold(HTTPClientHandle {})
+        let isWanted = answer.hold(.http(HTTPClientHandle {}))
         let (ends, endsAgain, isCarried) = (answer.end(), answer.end(), answer.carry(with: nil))
         #expect(isWanted && ends && !endsAgain && !isCarried)
         #expect(answer.running != nil)
@@ -124,11 +136,48 @@ struct LaneAnswerTests {
 
     @Test func `what nobody comes for is given up once`() {
         var answer = LaneAnswer()
-        _ = answer.hold(HTTPClientHandle {})
+        _ = answer.hold(.http(HTTPClientHandle {}))
         let early = answer.giveUp()
         _ = answer.carry(with: nil)
         let (given, again, adopted) = (answer.giveUp(), answer.giveUp(), answer.adopt { _ in }.running)
         #expect(early == nil, "it is its own still")
         #expect(given != nil && again == nil && adopted == nil)
+    }
+
+    // MARK: From a channel that all requests share
+
+    private static let result: JSON = ["content": []]
+
+    @Test func `a result is looked at, and given back where it is none that ends here`() {
+        for ends in [true, false] {
+            var answer = LaneAnswer()
+            let step = hear(.result(Self.result), into: &answer)
+            let whole = answer.takeWhole()
+            let isCarried = answer.carry(with: nil)
+            #expect(step == "evaluate" && !isCarried && whole.count == Self.result.bytes.count)
+            guard !ends else {
+                let hasEnded = answer.end()
+                #expect(hasEnded)
+                continue
+            }
+            let told = Told()
+            let isCarriedThen = answer.carry(with: answer.giveBack(whole))
+            for event in answer.adopt({ told.add($0) }).past { told.add(event) }
+            #expect(isCarriedThen && told.all == [#"result {"content":[]}"#])
+        }
+    }
+
+    @Test func `what is no result is carried on, and all that comes after it is told in order`() {
+        var answer = LaneAnswer()
+        let told = Told()
+        let first = LinkEvent.notification(method: "notifications/vendor", params: [:])
+        let step = hear(first, into: &answer)
+        let isFirst = answer.carry(with: .line(first))
+        let meanwhile = hear(.notification(method: "notifications/other", params: [:]), into: &answer)
+        for event in answer.adopt({ told.add($0) }).past { told.add(event) }
+        let (last, after) = (hear(.result(Self.result), into: &answer), hear(.error([:]), into: &answer))
+        #expect(step == "carry on with it" && isFirst)
+        #expect([meanwhile, last, after] == ["wait", "tell", "wait"])
+        #expect(told.all == ["notifications/vendor", "notifications/other", #"result {"content":[]}"#])
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import MCPTransport
 
-/// A client's kept connection to a front, behind which stands one backend over HTTP whose tools do as they are called.
+/// A client's kept connection to a front, behind which stands one backend whose tools do as they are called.
 struct ShortWayRig {
     /// What comes of calls that ended on the short way.
     final class Ends: Sendable {
@@ -63,7 +63,17 @@ struct ShortWayRig {
             answer($0, serve)
         }
         let url = "http://127.0.0.1:\(listener.address.port)/mcp"
-        try await BackendRig.with(.http(url: url, headers: []), limits: limits) { rig in
+        try await with(
+            .http(url: url, headers: []), limits: limits, front: frontLimits, isFar: isFar, body)
+        await listener.close()
+    }
+
+    static func with(
+        _ target: BackendTarget, limits: BackendLimits = BackendRig.limits,
+        front frontLimits: FrontLimits = .standard, seal: StateSeal? = nil, isFar: Bool = false,
+        _ body: (ShortWayRig) async throws -> Void
+    ) async throws {
+        try await BackendRig.with(target, limits: limits, seal: seal) { rig in
             _ = try await rig.listing()
             let (places, ends, isGood) = (CallPlaces(max: 4), Ends(), Goodness())
             let service = service(over: rig.backend, places, ends, isGood, isFar: isFar)
@@ -80,7 +90,6 @@ struct ShortWayRig {
                 await client.shutdown()
             }
         }
-        await listener.close()
     }
 
     private static func answer(

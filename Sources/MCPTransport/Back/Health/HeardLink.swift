@@ -47,7 +47,7 @@ struct HeardLink: BackendLink {
     func whenAttentive() async { await link.whenAttentive() }
     func close() async -> String? { await link.close() }
     var sessionNumber: Int { link.sessionNumber }
-    var httpLink: HTTPLink? { link.httpLink }
+    var laneLink: LaneLink? { link.laneLink }
 }
 
 /// Runs once, whoever comes first.

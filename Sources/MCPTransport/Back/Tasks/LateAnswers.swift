@@ -65,7 +65,7 @@ struct LateAnswers: BackendLink {
     func whenAttentive() async { await link.whenAttentive() }
     func close() async -> String? { await link.close() }
     var sessionNumber: Int { link.sessionNumber }
-    var httpLink: HTTPLink? { link.httpLink }
+    var laneLink: LaneLink? { link.laneLink }
 }
 
 extension LateAnswers {
