@@ -98,7 +98,7 @@ final class StdioLink: BackendLink {
             lineBytesMax: limits.message.bytesMax, backlogMax: limits.backlogMax,
             // A child may write an answer before it reads on: if we waited for its reading, it for ours, both would
             // wait for ever.
-            readsOn: .always,
+            readsOn: .always, writesAtOnce: true,
             onOpen: { [weak self] pipe in self?.output.set(pipe) },
             onLine: { [weak self] in self?.take($0) },
             onEnd: { [weak self] in

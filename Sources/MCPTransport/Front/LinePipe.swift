@@ -15,11 +15,12 @@ package final class LinePipe: Sendable {
 
     private let channel: any Channel
     private let backlogMax: Int
-    private let backlog = Mutex(0)
+    private let outlet: Mutex<Outlet>
 
-    private init(_ channel: any Channel, backlogMax: Int) {
+    private init(_ channel: any Channel, backlogMax: Int, writingAtOnceTo descriptor: CInt?) {
         self.channel = channel
         self.backlogMax = backlogMax
+        outlet = Mutex(Outlet(descriptor))
     }
 
     package var loop: any EventLoop { channel.eventLoop }
@@ -30,12 +31,13 @@ package final class LinePipe: Sendable {
     ///   - lineBytesMax: see ``LineSplitter``.
     ///   - backlogMax: bytes that may wait to be written; over it the pipe is closed, since nobody reads.
     ///   - readsOn: `.always` where the other side may write before it reads on.
+    ///   - writesAtOnce: whether a line goes out on the thread that writes it, as long as nothing waits: without a change to the loop.
     ///   - onOpen: called once, before the first line is.
     ///   - onLine: called on the loop, in order.
     ///   - onEnd: called once on the loop, when the other side has closed or the pipe was closed.
     package static func open(
         input: CInt?, output: CInt?, on group: any EventLoopGroup, lineBytesMax: Int, backlogMax: Int,
-        readsOn: ReadsOn = .always,
+        readsOn: ReadsOn = .always, writesAtOnce: Bool = false,
         onOpen: @escaping @Sendable (LinePipe) -> Void = { _ in },
         onLine: @escaping @Sendable (LineSplitter.Line) -> Void, onEnd: @escaping @Sendable () -> Void
     ) async throws -> LinePipe {
@@ -44,7 +46,9 @@ package final class LinePipe: Sendable {
             .channelOption(.allowRemoteHalfClosure, value: false)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let pipe = LinePipe(channel, backlogMax: backlogMax)
+                    let pipe = LinePipe(
+                        channel, backlogMax: backlogMax, writingAtOnceTo: writesAtOnce ? output : nil)
+                    channel.closeFuture.whenComplete { _ in pipe.outlet.withLock { $0.close() } }
                     opened.withLock { $0 = pipe }
                     onOpen(pipe)
                     try channel.pipeline.syncOperations.addHandler(
@@ -68,25 +72,30 @@ package final class LinePipe: Sendable {
 
     /// Writes one line; `bytes` hold no line feed. From any thread.
     package func write(_ bytes: some Collection<UInt8>) {
-        let count = bytes.count + 1
-        let isOver = backlog.withLock { backlog in
-            backlog += count
-            return backlog > backlogMax
+        let line = Array(bytes) + CollectionOfOne(UInt8(ascii: "\n"))
+        let (rest, isOver) = outlet.withLock { outlet in
+            let written = outlet.writeAtOnce(line)
+            outlet.backlog += line.count - written
+            return (line[written...], outlet.backlog > backlogMax)
         }
+        guard !rest.isEmpty else { return }
         guard !isOver else { return close() }
-        var buffer = channel.allocator.buffer(capacity: count)
-        buffer.writeBytes(bytes)
-        buffer.writeInteger(UInt8(ascii: "\n"))
-        channel.writeAndFlush(buffer).whenComplete { [self] _ in
-            backlog.withLock { $0 -= count }
+        channel.writeAndFlush(channel.allocator.buffer(bytes: rest)).whenComplete { [self] _ in
+            outlet.withLock { $0.backlog -= rest.count }
         }
     }
 
     /// Closes both directions. From any thread, more than once.
-    package func close() { channel.close(promise: nil) }
+    package func close() {
+        outlet.withLock { $0.close() }
+        channel.close(promise: nil)
+    }
 
     /// Ends what is written, so that the other side reads to an end; goes on reading.
-    package func closeOutput() { channel.close(mode: .output, promise: nil) }
+    package func closeOutput() {
+        outlet.withLock { $0.close() }
+        channel.close(mode: .output, promise: nil)
+    }
 
     /// Closes once everything written so far has gone out, or cannot.
     package func closeAfterWrites() {
@@ -96,6 +105,32 @@ package final class LinePipe: Sendable {
     }
 
     package func closed() async { try? await channel.closeFuture.get() }
+}
+
+/// What goes out of a pipe.
+private struct Outlet: ~Copyable {
+    /// Bytes that wait to be written.
+    var backlog = 0
+    /// Of this alone, whatever becomes of the channel's: a number that is closed may be another's at once. `nil`: all goes by the channel.
+    private var descriptor: CInt?
+
+    init(_ output: CInt?) { descriptor = output.flatMap { LibC.duplicate($0) } }
+
+    /// Writes as much as goes out without waiting, in its turn.
+    ///
+    /// - Returns: how many bytes.
+    func writeAtOnce(_ bytes: [UInt8]) -> Int {
+        guard backlog == 0, let descriptor else { return 0 }
+        return LibC.put(bytes, into: descriptor)
+    }
+
+    /// The other side reads to an end only when nobody can write any more.
+    mutating func close() {
+        descriptor.map { LibC.letGo(of: $0) }
+        descriptor = nil
+    }
+
+    deinit { descriptor.map { LibC.letGo(of: $0) } }
 }
 
 /// Feeds a ``LineSplitter``.

@@ -35,4 +35,21 @@ enum LibC {
         }
         return isFilled ? words : []
     }
+
+    /// Another number for what a descriptor is of, which no child gets.
+    static func duplicate(_ descriptor: CInt) -> CInt? {
+        let new = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return new < 0 ? nil : new
+    }
+
+    /// - Returns: how many bytes went out; none where that would have to be waited for, or cannot be.
+    static func put(_ bytes: [UInt8], into descriptor: CInt) -> Int {
+        bytes.withUnsafeBytes { bytes in
+            var count = write(descriptor, bytes.baseAddress, bytes.count)
+            while count < 0, errno == EINTR { count = write(descriptor, bytes.baseAddress, bytes.count) }
+            return max(0, count)
+        }
+    }
+
+    static func letGo(of descriptor: CInt) { _ = close(descriptor) }
 }

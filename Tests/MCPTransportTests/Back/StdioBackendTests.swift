@@ -145,7 +145,9 @@ struct StdioBackendTests {
             rmdir(folder)
         }
         let target = shell(Self.script + "\ntouch mark", directory: folder)
-        try await BackendRig.with(target) { rig in _ = try await rig.listing() }
+        var patient = BackendRig.limits
+        patient.closeGrace = .seconds(20)
+        try await BackendRig.with(target, limits: patient) { rig in _ = try await rig.listing() }
         #expect(access("\(folder)/mark", F_OK) == 0)
     }
 

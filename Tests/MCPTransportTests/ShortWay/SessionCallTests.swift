@@ -117,6 +117,22 @@ struct SessionCallTests {
         }
     }
 
+    @Test(arguments: ChildServer.Manner.allCases.filter { $0 != .death }, [Era.modern, .legacy])
+    func `so does a call of a child`(manner: ChildServer.Manner, era: Era) async throws {
+        try await ShortWayRig.with(
+            ChildServer.target(era), limits: ChildServer.limits, front: Self.patient
+        ) { rig in
+            let session = try await Session(rig)
+            let long = try await session.call(manner.rawValue)
+            #expect(session.shortCalls == 0)
+            let short = try await session.call(manner.rawValue)
+            #expect(session.shortCalls == 1, "it went the long way")
+            #expect(short.0 == long.0 && short.1 == long.1, "\(short) is not \(long)")
+            #expect(rig.ends.answered == (manner.isPlain(in: era) ? 1 : 0))
+            #expect(try await rig.isQuiet())
+        }
+    }
+
     @Test func `tools with heads of one length each have their pass`() async throws {
         try await ShortWayRig.with(front: Self.patient, ShortWayTests.serve) { rig in
             let session = try await Session(rig)
