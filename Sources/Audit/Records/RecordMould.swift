@@ -9,16 +9,18 @@ package struct RecordMould: Sendable {
         /// Its id, which is its trace too.
         package var call: (high: UInt64, low: UInt64)
         package var outcome: AuditRecord.Outcome
+        package var reason: String?
         package var bytes: (arguments: Int, result: Int)
         package var microseconds: Int
 
         package init(
             at: Int64, call: (high: UInt64, low: UInt64), outcome: AuditRecord.Outcome,
-            bytes: (arguments: Int, result: Int), microseconds: Int
+            reason: String? = nil, bytes: (arguments: Int, result: Int), microseconds: Int
         ) {
             self.at = at
             self.call = call
             self.outcome = outcome
+            self.reason = reason
             self.bytes = bytes
             self.microseconds = microseconds
         }
@@ -54,6 +56,7 @@ package struct RecordMould: Sendable {
         writer.put("trace", hex: cast.call.high, cast.call.low)
         writer.put(members: standing)
         writer.put("outcome", cast.outcome.rawValue)
+        if let reason = cast.reason { writer.put("reason", reason) }
         writer.put("argumentsBytes", cast.bytes.arguments)
         writer.put("resultBytes", cast.bytes.result)
         if let arguments { writer.put("arguments", hex: arguments) }

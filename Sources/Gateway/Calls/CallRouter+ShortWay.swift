@@ -75,7 +75,7 @@ extension CallRouter {
         var outward: (@Sendable (JSON) -> JSON)?
         if !space.keepsURIs { outward = { space.outward(result: $0) } }
         return ShortTool(
-            lane: lane, places: places, callMax: callMax, outward: outward,
+            lane: lane, places: places, callMax: callMax, outward: outward, node: settled.node,
             begun: { [recorder] in recorder?.metrics.begun(.entry) },
             ended: { [recorder] end in recorder?.ended(standing, end) },
             carryOn: { [recorder, callMax] call, carried, sink in

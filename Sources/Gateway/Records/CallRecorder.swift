@@ -128,33 +128,35 @@ final class CallRecorder: Sendable {
     ///
     /// - Parameter standing: what is known of every such call.
     func ended(_ standing: StandingFacts, _ end: ShortTool.End) {
-        let outcome = end.answer.map { $0.isError ? AuditRecord.Outcome.error : .ok } ?? .cancelled
+        var ending = CallEnding(end)
         metrics.ended(
-            standing.facts, outcome, nil, after: end.elapsed,
+            standing.facts, ending.outcome, ending.reason, after: end.elapsed,
             isKnown: { board.snapshot.servers[$0] != nil })
         guard let log else { return }
         let at = WallTime.now()
-        let (id, elapsed) = (end.id, end.elapsed)
-        let bytes = (arguments: end.arguments?.count ?? 0, result: end.answer?.result.count ?? 0)
+        let (id, elapsed, result) = (end.id, end.elapsed, ending.result)
+        // The log's own to hold.
+        ending.result = nil
+        let known = ending
+        let bytes = (arguments: end.arguments?.count ?? 0, result: result?.count ?? 0)
         guard values.isEmpty, id.low != 0 else {
             let keep: @Sendable () -> Bool = { self.mayKeepValues(of: standing.facts) }
             return log.take(
                 RecordLog.Ended(
                     record: {
-                        self.record(
-                            of: standing.facts(of: id), CallEnding(outcome: outcome), bytes, at: at,
-                            after: elapsed)
-                    }, arguments: end.arguments, result: end.answer?.result, keep: keep))
+                        self.record(of: standing.facts(of: id), known, bytes, at: at, after: elapsed)
+                    }, arguments: end.arguments, result: result, keep: keep))
         }
         log.take(
             RecordLog.Ended(
                 line: { arguments, result in
                     self.mould(of: standing).line(
                         RecordMould.Cast(
-                            at: at.milliseconds, call: (id.high, id.low), outcome: outcome, bytes: bytes,
+                            at: at.milliseconds, call: (id.high, id.low), outcome: known.outcome,
+                            reason: known.reason?.rawValue, bytes: bytes,
                             microseconds: Int(elapsed / .microseconds(1))), arguments: arguments,
                         result: result)
-                }, arguments: end.arguments, result: end.answer?.result, ofMessage: end.answerBytes))
+                }, arguments: end.arguments, result: result, ofMessage: end.answerBytes))
     }
 
     private func mould(of standing: StandingFacts) -> RecordMould {
@@ -219,6 +221,16 @@ private struct CallEnding: Sendable {
     static let open = CallEnding(outcome: .unknown)
 
     init(outcome: AuditRecord.Outcome) { self.outcome = outcome }
+
+    /// Of a call that went the short way.
+    init(_ end: ShortTool.End) {
+        guard let answer = end.answer else {
+            self.init(end.refusal)
+            return
+        }
+        self.init(outcome: answer.isError ? .error : .ok)
+        result = answer.result
+    }
 
     /// - Complexity: O(bytes of the result), once over its members
     init(_ event: CallEvent?) {

@@ -51,12 +51,16 @@ struct BackendFault: Error, Hashable, Sendable {
 
     /// The caller's view of it.
     func failure(of request: CallRequest, backend name: String) -> CallFailure {
+        failure(of: request.id, request.method, backend: name)
+    }
+
+    func failure(of id: CallID, _ method: String, backend name: String) -> CallFailure {
         let (reason, hint): (Reason, String?) =
             switch kind {
             case .notReached, .sessionGone: (.backendUnavailable, "martlet servers test \(name)")
             // Whether a tool ran decides whether it may be called again; reading twice harms nobody.
             case .lost:
-                (isUnsent || request.method != Method.toolsCall ? .backendUnavailable : .outcomeUnknown, nil)
+                (isUnsent || method != Method.toolsCall ? .backendUnavailable : .outcomeUnknown, nil)
             case .authNeeded: (.backendAuth, "martlet servers test \(name) shows what it wants")
             case .broken: (.backendProtocol, nil)
             case .tooLarge: (.tooLarge, "ask for less, or raise the limit")
@@ -67,7 +71,7 @@ struct BackendFault: Error, Hashable, Sendable {
             case .cancelled: (.cancelled, nil)
             }
         return CallFailure(
-            reason, "server \(name): \(detail)", hint: hint, callID: request.id, isUnsent: isUnsent)
+            reason, "server \(name): \(detail)", hint: hint, callID: id, isUnsent: isUnsent)
     }
 }
 

@@ -73,15 +73,19 @@ package final class LinePipe: Sendable {
     /// Writes one line; `bytes` hold no line feed. From any thread.
     package func write(_ bytes: some Collection<UInt8>) {
         let line = Array(bytes) + CollectionOfOne(UInt8(ascii: "\n"))
-        let (rest, isOver) = outlet.withLock { outlet in
-            let written = outlet.writeAtOnce(line)
-            outlet.backlog += line.count - written
-            return (line[written...], outlet.backlog > backlogMax)
+        let (isFirst, isOver) = outlet.withLock { outlet in
+            (outlet.put(line), outlet.backlog > backlogMax)
         }
-        guard !rest.isEmpty else { return }
-        guard !isOver else { return close() }
-        channel.writeAndFlush(channel.allocator.buffer(bytes: rest)).whenComplete { [self] _ in
-            outlet.withLock { $0.backlog -= rest.count }
+        if isOver { return close() }
+        if isFirst { loop.execute { self.flush() } }
+    }
+
+    /// Gives the channel what waits; on the loop.
+    private func flush() {
+        let bytes = outlet.withLock { $0.takeWaiting() }
+        guard !bytes.isEmpty else { return }
+        channel.writeAndFlush(channel.allocator.buffer(bytes: bytes)).whenComplete { [self] _ in
+            outlet.withLock { $0.backlog -= bytes.count }
         }
     }
 
@@ -94,38 +98,60 @@ package final class LinePipe: Sendable {
     /// Ends what is written, so that the other side reads to an end; goes on reading.
     package func closeOutput() {
         outlet.withLock { $0.close() }
-        channel.close(mode: .output, promise: nil)
+        loop.execute {
+            self.flush()
+            self.channel.close(mode: .output, promise: nil)
+        }
     }
 
     /// Closes once everything written so far has gone out, or cannot.
     package func closeAfterWrites() {
-        channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).whenComplete { [channel] _ in
-            channel.close(promise: nil)
+        loop.execute {
+            self.flush()
+            self.channel.writeAndFlush(self.channel.allocator.buffer(capacity: 0)).whenComplete { _ in
+                self.close()
+            }
         }
     }
 
     package func closed() async { try? await channel.closeFuture.get() }
 }
 
-/// What goes out of a pipe.
+/// What goes out of a pipe, in the order in which it was put.
 private struct Outlet: ~Copyable {
-    /// Bytes that wait to be written.
+    /// Bytes that are not written yet, whoever has them.
     var backlog = 0
+    /// Those of them that the channel has not been given.
+    private var waiting: [UInt8] = []
+    /// Whether nothing is taken any more; what waits still goes out.
+    private var isClosed = false
     /// Of this alone, whatever becomes of the channel's: a number that is closed may be another's at once. `nil`: all goes by the channel.
     private var descriptor: CInt?
 
     init(_ output: CInt?) { descriptor = output.flatMap { LibC.duplicate($0) } }
 
-    /// Writes as much as goes out without waiting, in its turn.
+    /// Writes as much of a line as goes out without waiting, if nothing waits before it; the rest waits.
     ///
-    /// - Returns: how many bytes.
-    func writeAtOnce(_ bytes: [UInt8]) -> Int {
-        guard backlog == 0, let descriptor else { return 0 }
-        return LibC.put(bytes, into: descriptor)
+    /// - Returns: whether something waits now, and nothing did.
+    mutating func put(_ line: [UInt8]) -> Bool {
+        guard !isClosed else { return false }
+        let written = if backlog == 0, let descriptor { LibC.put(line, into: descriptor) } else { 0 }
+        guard written < line.count else { return false }
+        defer {
+            waiting += line[written...]
+            backlog += line.count - written
+        }
+        return waiting.isEmpty
+    }
+
+    mutating func takeWaiting() -> [UInt8] {
+        defer { waiting = [] }
+        return waiting
     }
 
     /// The other side reads to an end only when nobody can write any more.
     mutating func close() {
+        isClosed = true
         descriptor.map { LibC.letGo(of: $0) }
         descriptor = nil
     }

@@ -81,14 +81,26 @@ struct ModernDialogue: Sendable {
                     reply(.answer(respond(id, result, description), status: 200))
                 }
             case .error(let error):
-                // A server may itself say what only it can know: that the client lacks a capability.
-                let status = error["code"]?.int == RPCError.Code.missingCapability ? 400 : 200
-                reply(.answer(RPCMessage.errorResponse(id: id, error: error).json, status: status))
+                let (message, status) = Self.response(id, error)
+                reply(.answer(message, status: status))
             case .failure(let failure):
-                let error = CallFailureCode.error(of: failure, uri: request.params["uri"]?.string)
-                reply(.answer(RPCMessage.refusal(id, error), status: 200))
+                reply(.answer(Self.response(id, failure, uri: request.params["uri"]?.string), status: 200))
             }
         }
+    }
+
+    /// The response with an error of a server's, and its HTTP status.
+    static func response(_ id: RPCID, _ error: JSON) -> (JSON, status: Int) {
+        // A server may itself say what only it can know: that the client lacks a capability.
+        let isMissing = error["code"]?.int == RPCError.Code.missingCapability
+        return (RPCMessage.errorResponse(id: id, error: error).json, isMissing ? 400 : 200)
+    }
+
+    /// The response to a call that came to nothing.
+    ///
+    /// - Parameter uri: that the call names.
+    static func response(_ id: RPCID, _ failure: CallFailure, uri: String? = nil) -> JSON {
+        RPCMessage.refusal(id, CallFailureCode.error(of: failure, uri: uri))
     }
 
     // MARK: Tasks

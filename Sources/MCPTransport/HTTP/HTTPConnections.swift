@@ -7,8 +7,9 @@ import Synchronization
 /// opens thousands and says nothing shuts nobody else out. A first request that takes longer to send than as many others take to come goes
 /// with them.
 final class HTTPConnections: Sendable {
-    enum Admission {
-        case admitted
+    enum Admission: Equatable {
+        /// As which, in the order of their coming.
+        case admitted(number: UInt64)
         /// To be told so.
         case tooMany
         /// Not even that: so many are being told that telling has become the load.
@@ -88,7 +89,7 @@ final class HTTPConnections: Sendable {
             }
             state.arrive(id)
             if state.arrivals.count > 2 * (max + refusedMax) { state.forgetOthers() }
-            return (.admitted, outgoing)
+            return (.admitted(number: state.lastNumber), outgoing)
         }
         channel.closeFuture.whenComplete { _ in self.remove(channel) }
         // What it still sends is heard no more, however long its good-bye takes.

@@ -56,13 +56,19 @@ package final class HTTPListener: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let admission = connections.add(channel)
-                    if admission == .farTooMany { throw ChannelError.eof }  // which closes it
+                    let number: UInt64? =
+                        switch admission {
+                        case .admitted(let number): number
+                        case .tooMany: nil
+                        case .farTooMany: throw ChannelError.eof  // which closes it
+                        }
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls()))
                     }
                     try channel.pipeline.syncOperations.addHandler(
                         HTTPServerConnection(
-                            setup, refusedAtOnce: admission == .admitted ? nil : .tooManyConnections))
+                            setup, number: number ?? 0,
+                            refusedAtOnce: number == nil ? .tooManyConnections : nil))
                 }
             }
         do {

@@ -15,6 +15,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     typealias OutboundOut = ByteBuffer
 
     private let setup: HTTPServerSetup
+    private let number: UInt64
     private let refusedAtOnce: HTTPRefusal?
     private var peer: PeerCertificate?
 
@@ -44,9 +45,12 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     var isDraining = false
     var heads = DatedHeads()
 
-    /// - Parameter refusedAtOnce: what a client is told that should not have connected.
-    init(_ setup: HTTPServerSetup, refusedAtOnce: HTTPRefusal? = nil) {
+    /// - Parameters:
+    ///   - number: in the order in which connections come.
+    ///   - refusedAtOnce: what a client is told that should not have connected.
+    init(_ setup: HTTPServerSetup, number: UInt64, refusedAtOnce: HTTPRefusal? = nil) {
         self.setup = setup
+        self.number = number
         self.refusedAtOnce = refusedAtOnce
         decoder = HTTPRequestDecoder(limits: setup.limits.message)
     }
@@ -302,7 +306,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private func wait(for next: HTTPServerWait) {
         guard next != waitsFor else { return }
         waitsFor = next
-        deadline?.move(to: next.patience(limits).map { .now() + TimeAmount($0) })
+        deadline?.move(to: next.patience(limits, of: number).map { .now() + TimeAmount($0) })
     }
 
     private func deadlinePassed() {

@@ -23,15 +23,24 @@ enum HTTPServerWait: Equatable {
     case lastWrite
     case linger
 
+    /// Connections that come one after another each wait another time: a sixty-fourth part of a tenth more, and so on, up to a tenth.
+    private static let steps: UInt64 = 64
+
     /// How long; `nil`: for ever.
-    func patience(_ limits: HTTPLimits) -> Duration? {
-        switch self {
-        case .nothing: nil
-        case .head: limits.headTimeout
-        case .body: limits.bodyTimeout
-        case .nextRequest, .lastWrite: limits.idleTimeout
-        case .linger: limits.lingerTimeout
-        }
+    ///
+    /// Thousands that came at once and say nothing do not end at once: the loop would be with them alone for as long as that takes.
+    ///
+    /// - Parameter number: of the connection, in the order in which they come.
+    func patience(_ limits: HTTPLimits, of number: UInt64) -> Duration? {
+        let least: Duration? =
+            switch self {
+            case .nothing: nil
+            case .head: limits.headTimeout
+            case .body: limits.bodyTimeout
+            case .nextRequest, .lastWrite: limits.idleTimeout
+            case .linger: limits.lingerTimeout
+            }
+        return least.map { $0 + $0 / 10 * Double(number % Self.steps) / Double(Self.steps) }
     }
 }
 

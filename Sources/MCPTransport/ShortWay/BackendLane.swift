@@ -10,6 +10,8 @@ package final class BackendLane: Sendable {
     enum Exit: Hashable, Sendable {
         /// It was answered.
         case answered
+        /// By an HTTP status alone, which says something of the backend.
+        case refused(BackendFault)
         /// Its caller went; the backend sees that by the end of the connection.
         case cancelled
         /// It goes on by the long way, and keeps its place.
@@ -48,7 +50,12 @@ package final class BackendLane: Sendable {
 
     func leave(_ exit: Exit, at now: ContinuousClock.Instant = .now) {
         let mustTell = backend.state.withLock { state in
-            let isNews = exit == .answered ? state.health.heard(.answered, at: now) : false
+            let isNews =
+                switch exit {
+                case .answered: state.health.heard(.answered, at: now)
+                case .refused(let fault): state.health.callFailed(fault, at: now)
+                case .cancelled, .carried: false
+                }
             _ = state.health.heard(.ended, at: now)
             if exit != .carried { state.callsOpen -= 1 }
             return isNews
@@ -65,9 +72,20 @@ package final class BackendLane: Sendable {
         _ whole: LaneAnswer.Whole, to number: Int, knowing answers: borrowing KnownAnswers
     ) -> PlainToolAnswer? {
         switch whole {
-        case .body(let bytes): answers.answer(in: bytes, to: number, limits: carrier.limits.json)
+        case .body(let bytes, 200): answers.answer(in: bytes, to: number, limits: carrier.limits.json)
         case .result(let result): carrier.answer(result)
+        case .body, .error: nil
         }
+    }
+
+    /// - Returns: `nil` for what does not end on the short way.
+    func refusal(_ whole: LaneAnswer.Whole, to number: Int, of call: PlainToolCall) -> LaneRefusal? {
+        LaneRefusal(whole, to: number, limits: carrier.limits.json) { carrier.error($0, of: call) }
+    }
+
+    /// What the caller of a refused call is told.
+    func failure(of id: CallID, _ fault: BackendFault) -> CallFailure {
+        fault.failure(of: id, Method.toolsCall, backend: backend.name)
     }
 
     /// How long a call may be silent.

@@ -45,4 +45,12 @@ final class ChildLane: LaneCarrier {
             : PlainToolAnswer(
                 result: EraBridge.modernResult(fromLegacy: result, method: Method.toolsCall))
     }
+
+    func error(_ error: JSON, of call: PlainToolCall) -> JSON? {
+        guard revision.era == .legacy else { return error }
+        let modern = EraBridge.modernAnswer(
+            fromLegacy: .error(error), method: Method.toolsCall, params: call.params,
+            capabilities: call.capabilities)
+        return if case .error(let shown) = modern { shown } else { nil }
+    }
 }

@@ -54,6 +54,8 @@ final class HTTPLane: LaneCarrier {
 
     func answer(_ result: JSON) -> PlainToolAnswer? { PlainToolAnswer(result: result) }
 
+    func error(_ error: JSON, of call: PlainToolCall) -> JSON? { error }
+
     /// The request as it goes over the wire.
     private func bytes(_ body: [UInt8]) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: head.count + body.count + 24)

@@ -18,22 +18,23 @@ struct LaneAnswer {
     /// An answer that may end the call.
     enum Whole: Sendable {
         /// Over HTTP: bytes that nobody has read.
-        case body([UInt8])
+        case body([UInt8], status: Int)
         /// From a channel that all requests share, where it was read to see whose it is.
         case result(JSON)
+        case error(JSON)
 
         var count: Int {
             switch self {
-            case .body(let bytes): bytes.count
-            case .result(let result): result.bytes.count
+            case .body(let bytes, _): bytes.count
+            case .result(let json), .error(let json): json.bytes.count
             }
         }
 
         /// What it takes in memory.
         var capacity: Int {
             switch self {
-            case .body(let bytes): bytes.capacity
-            case .result(let result): result.bytes.count
+            case .body(let bytes, _): bytes.capacity
+            case .result(let json), .error(let json): json.bytes.count
             }
         }
     }
@@ -52,7 +53,8 @@ struct LaneAnswer {
 
     private var head: HTTPResponseHead?
     private var body: [UInt8] = []
-    private var result: JSON?
+    /// The answer, where it was read already.
+    private var read: Whole?
     private var phase = Phase.waiting
     /// The request under way; none after its end.
     private(set) var running: LaneHold?
@@ -77,7 +79,11 @@ struct LaneAnswer {
             {
                 body.reserveCapacity(min(length, bytesMax))
             }
-            return head.status == 200 && head.headers.isMediaType("application/json") ? .wait : .carryOn(nil)
+            let isWhole =
+                head.status == 200
+                ? head.headers.isMediaType("application/json")
+                : LaneRefusal.mayBe(status: head.status) && !head.headers.isMediaType("text/event-stream")
+            return isWhole ? .wait : .carryOn(nil)
         case .body(let bytes):
             if body.capacity == 0 { body = bytes } else { body += bytes }
             return body.count <= bytesMax ? .wait : .carryOn(nil)
@@ -88,8 +94,11 @@ struct LaneAnswer {
 
     mutating func hear(_ event: LinkEvent) -> Step {
         if let step = carried(.line(event)) { return step }
-        guard case .result(let result) = event else { return .carryOn(.line(event)) }
-        self.result = result
+        switch event {
+        case .result(let result): read = .result(result)
+        case .error(let error): read = .error(error)
+        case .notification, .question, .fault: return .carryOn(.line(event))
+        }
         return .evaluate
     }
 
@@ -109,19 +118,20 @@ struct LaneAnswer {
 
     /// The whole answer, to look at; given back by ``giveBack(_:)`` where it is not what ends here. Until then the call cannot be carried on.
     mutating func takeWhole() -> Whole {
-        defer { (body, result) = ([], nil) }
+        defer { (body, read) = ([], nil) }
         if case .waiting = phase { phase = .reading }
-        return result.map { .result($0) } ?? .body(body)
+        return read ?? .body(body, status: head?.status ?? 0)
     }
 
     /// - Returns: what the call is to be carried on with.
     mutating func giveBack(_ whole: Whole) -> LaneEvent {
         if case .reading = phase { phase = .waiting }
         switch whole {
-        case .body(let bytes):
+        case .body(let bytes, _):
             if case .waiting = phase { body = bytes }
             return .http(.end)
         case .result(let result): return .line(.result(result))
+        case .error(let error): return .line(.error(error))
         }
     }
 

@@ -33,6 +33,10 @@ protocol LaneCarrier: Sendable {
     /// - Parameter result: of an answer, as the server gave it.
     /// - Returns: `nil` for what does not end on the short way.
     func answer(_ result: JSON) -> PlainToolAnswer?
+
+    /// - Parameter error: the server's own.
+    /// - Returns: what its caller sees; `nil` for what does not end on the short way.
+    func error(_ error: JSON, of call: PlainToolCall) -> JSON?
 }
 
 /// A link that calls can go over by the short way.

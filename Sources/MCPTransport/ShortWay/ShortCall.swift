@@ -103,28 +103,35 @@ final class ShortCall: LaneUser {
         let whole = state.withLock { $0.takeWhole() }
         guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
         LargeAnswers.run(on: exchange.eventLoop) {
-            let reading = self.read(whole)?.joined()
+            let reading = self.read(whole, isLarge: true)
             return { self.finish(reading, whole) }
         }
     }
 
     /// What an answer comes to.
-    private struct Reading: Sendable {
+    private enum Reading: Sendable {
+        case result(Result)
+        case refusal(LaneRefusal)
+    }
+
+    private struct Result: Sendable {
         var result: JSON
         var isError: Bool
         /// Whether it is the result that the server gave, in the body that it came in.
         var isAsGiven: Bool
         var written: WrittenAnswer
 
-        consuming func joined() -> Reading {
+        consuming func joined() -> Result {
             written = written.joined
             return self
         }
     }
 
     /// - Returns: `nil` for what does not end here.
-    private func read(_ whole: LaneAnswer.Whole) -> Reading? {
-        guard let answer = tool.lane.answer(whole, to: number, knowing: pass.answers) else { return nil }
+    private func read(_ whole: LaneAnswer.Whole, isLarge: Bool = false) -> Reading? {
+        guard let answer = tool.lane.answer(whole, to: number, knowing: pass.answers) else {
+            return tool.lane.refusal(whole, to: number, of: call).map { .refusal($0) }
+        }
         let shown = answer.namesNoResource ? nil : tool.outward.map { $0(answer.result) }
         let pieces =
             if let turn {
@@ -136,9 +143,10 @@ final class ShortCall: LaneUser {
                         id: call.id, EraBridge.withServerInfo($0, pass.description.serverInfo))
                 } ?? answer.pieces(id: call.id, serverInfo: pass.description.serverInfo)
             }
-        return Reading(
+        let result = Result(
             result: shown ?? answer.result, isError: answer.isError, isAsGiven: shown == nil,
             written: .pieces(pieces))
+        return .result(isLarge ? result.joined() : result)
     }
 
     private func finish(_ reading: Reading?, _ whole: LaneAnswer.Whole) {
@@ -146,6 +154,13 @@ final class ShortCall: LaneUser {
             return carryOn(with: state.withLock { $0.giveBack(whole) })
         }
         guard end() else { return }
+        switch reading {
+        case .result(let result): finish(result, whole)
+        case .refusal(let refusal): finish(refusal)
+        }
+    }
+
+    private func finish(_ reading: Result, _ whole: LaneAnswer.Whole) {
         let now = ContinuousClock.now
         let elapsed = start.duration(to: now)
         tool.lane.leave(.answered, at: now)
@@ -156,6 +171,42 @@ final class ShortCall: LaneUser {
                 answerBytes: reading.isAsGiven ? whole.capacity : reading.result.bytes.count,
                 arguments: call.arguments?.bytes, elapsed: elapsed))
         if let turn { turn.finish(call, reading.written) } else { exchange.respond(json: reading.written) }
+    }
+
+    private func finish(_ refusal: LaneRefusal) {
+        let elapsed = start.duration(to: .now)
+        let event: CallEvent
+        switch refusal {
+        case .error(let error):
+            tool.lane.leave(.answered)
+            tool.places.leave(after: elapsed)
+            event = .error(error)
+        case .status(let status):
+            let fault = BackendFault.status(status)
+            tool.lane.leave(.refused(fault))
+            tool.places.leave(after: nil)
+            var failure = tool.lane.failure(of: id, fault)
+            failure.node = tool.node
+            event = .failure(failure)
+        }
+        tool.ended(
+            ShortTool.End(
+                id: id, answer: nil, refusal: event, arguments: call.arguments?.bytes, elapsed: elapsed))
+        tell(event)
+    }
+
+    private func tell(_ event: CallEvent) {
+        if let turn { return turn.dialogue.take(event, of: call.id, issue: turn.issue) }
+        switch event {
+        case .error(let error):
+            let (message, status) = ModernDialogue.response(call.id, error)
+            guard status != 200 else { return exchange.respond(json: .pieces([message.bytes])) }
+            exchange.respond(
+                status: status, headers: [("Content-Type", "application/json")], body: Array(message.bytes))
+        case .failure(let failure):
+            exchange.respond(json: .pieces([ModernDialogue.response(call.id, failure).bytes]))
+        case .result, .notification: break
+        }
     }
 
     // MARK: Other ends

@@ -35,8 +35,10 @@ package final class ShortTool: Sendable {
     /// The end of a call that went the short way.
     package struct End: Sendable {
         package var id: CallID
-        /// `nil`: its caller wanted no answer any more.
+        /// `nil`: it was refused, or its caller wanted no answer any more.
         package var answer: (result: ArraySlice<UInt8>, isError: Bool)?
+        /// What came instead of a result.
+        package var refusal: CallEvent?
         /// What the message that the answer is of takes in memory.
         package var answerBytes = 0
         package var arguments: ArraySlice<UInt8>?
@@ -50,6 +52,8 @@ package final class ShortTool: Sendable {
     package let callMax: Duration
     /// How the endpoint shows the URIs in a result; `nil`: as they are.
     package let outward: (@Sendable (JSON) -> JSON)?
+    /// This node, to callers whose calls come to nothing.
+    package let node: String?
     /// Called once for each call, when it goes out.
     package let begun: @Sendable () -> Void
     /// Called once for each call that was not carried on, when it is over: records it.
@@ -59,7 +63,7 @@ package final class ShortTool: Sendable {
 
     package init(
         lane: BackendLane, places: CallPlaces, callMax: Duration, outward: (@Sendable (JSON) -> JSON)?,
-        begun: @escaping @Sendable () -> Void = {},
+        node: String? = nil, begun: @escaping @Sendable () -> Void = {},
         ended: @escaping @Sendable (End) -> Void,
         carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
     ) {
@@ -67,6 +71,7 @@ package final class ShortTool: Sendable {
         self.places = places
         self.callMax = callMax
         self.outward = outward
+        self.node = node
         self.begun = begun
         self.ended = ended
         self.carryOn = carryOn

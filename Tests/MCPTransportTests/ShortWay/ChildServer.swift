@@ -26,10 +26,10 @@ enum ChildServer {
         .stdio(command: "python3", args: ["-c", script, era.rawValue], env: [], directory: nil)
     }
 
-    /// Bounds that `tooLong` is over, and all else is not.
+    /// Bounds that `tooLong` is over and `large` is not, which is more than is read on a loop.
     static var limits: BackendLimits {
         var limits = BackendRig.limits
-        limits.message.bytesMax = 4 << 20
+        limits.message.bytesMax = 400_000
         return limits
     }
 
@@ -60,7 +60,7 @@ enum ChildServer {
                 elif tool == "failed": say({"id": i, "result": {**complete, "content": [], "isError": True}})
                 elif tool == "link": say({"id": i, "result": {**complete, "content": [{"type": "resource_link", "uri": "a:b", "name": "n"}]}})
                 elif tool == "spaced": write('{ "result" : %s , "id" : %d , "jsonrpc" : "2.0" }' % (json.dumps({**text("x"), **complete}), i))
-                elif tool == "large": say({"id": i, "result": {**complete, **text("long " * 100000)}})
+                elif tool == "large": say({"id": i, "result": {**complete, **text("long " * 60000)}})
                 elif tool == "log":
                     say({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
                     say({"id": i, "result": {**complete, **text("logged")}})
@@ -75,7 +75,7 @@ enum ChildServer {
                     say({"id": i, "result": {**complete, **text(json.dumps(reply["error"], sort_keys=True))}})
                 elif tool == "garbage": say({"id": i, "nonsense": 1})
                 elif tool == "unreadable": write('{"jsonrpc":"2.0","id":%d,"result":{"a":tru}}' % i)
-                elif tool == "tooLong": say({"id": i, "result": {**complete, **text("long " * 1000000)}})
+                elif tool == "tooLong": say({"id": i, "result": {**complete, **text("long " * 100000)}})
                 elif tool == "death":
                     if len(heard) > 1: sys.exit(3)
                     say({"id": i, "result": {**complete, **text("not yet")}})

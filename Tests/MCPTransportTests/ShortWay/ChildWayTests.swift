@@ -25,6 +25,7 @@ struct ChildWayTests {
                 #expect(short.0 == long.0 && short.1 == long.1, "\(short) is not \(long)")
             }
             #expect(rig.ends.answered == (manner.isPlain(in: era) ? 1 : 0), "\(short)")
+            #expect(rig.ends.refused == (manner == .error ? 1 : 0))
             #expect(try await rig.isQuiet())
         }
     }

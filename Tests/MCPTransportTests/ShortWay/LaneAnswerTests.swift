@@ -86,7 +86,8 @@ struct LaneAnswerTests {
     }
 
     @Test(arguments: [
-        head(202, "application/json"), head(200, "text/event-stream"),
+        head(202, "application/json"), head(200, "text/event-stream"), head(503, "text/event-stream"),
+        head(401, "application/json"), head(403, "application/json"), head(404, "application/json"),
         .body([UInt8](repeating: 1, count: 101)),
     ])
     func `what is no short answer of JSON is carried on`(event: HTTPClientEvent) {

@@ -113,6 +113,7 @@ struct SessionCallTests {
             #expect(session.shortCalls == 1, "it went the long way")
             #expect(short.0 == long.0 && short.1 == long.1, "\(short) is not \(long)")
             #expect(rig.ends.answered == (manner.isPlain ? 1 : 0))
+            #expect(rig.ends.refused == (manner.isRefused ? 1 : 0))
             #expect(try await rig.isQuiet())
         }
     }
@@ -129,6 +130,7 @@ struct SessionCallTests {
             #expect(session.shortCalls == 1, "it went the long way")
             #expect(short.0 == long.0 && short.1 == long.1, "\(short) is not \(long)")
             #expect(rig.ends.answered == (manner.isPlain(in: era) ? 1 : 0))
+            #expect(rig.ends.refused == (manner == .error ? 1 : 0))
             #expect(try await rig.isQuiet())
         }
     }

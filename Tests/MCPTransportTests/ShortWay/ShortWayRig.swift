@@ -17,7 +17,8 @@ struct ShortWayRig {
         func add(_ end: ShortTool.End) { all.withLock { $0.append(end) } }
 
         var answered: Int { all.withLock { $0.count { $0.answer != nil } } }
-        var cancelled: Int { all.withLock { $0.count { $0.answer == nil } } }
+        var refused: Int { all.withLock { $0.count { $0.refusal != nil } } }
+        var cancelled: Int { all.withLock { $0.count { $0.answer == nil && $0.refusal == nil } } }
     }
 
     /// One loop, so that each request goes over the connection of the one before.

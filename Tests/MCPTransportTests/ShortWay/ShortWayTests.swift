@@ -18,7 +18,10 @@ struct ShortWayTests {
             otherID,
             noJSON, cutOff, notFound, mismatch
 
-        /// Whether the short way carries it to the end.
+        /// Whether it is refused on the short way.
+        var isRefused: Bool { [.error, .mismatch, .fiveHundred].contains(self) }
+
+        /// Whether the short way carries its result to the end.
         var isPlain: Bool { [.text, .failed, .link, .named, .chunked, .large, .largeChunked].contains(self) }
     }
 
@@ -100,6 +103,7 @@ struct ShortWayTests {
             #expect(rig.backend.state.withLock { $0.shortCalls } == 1, "it went the long way")
             #expect(short.0 == long.0 && short.1 == long.1, "\(short) is not \(long)")
             #expect(rig.ends.answered == (manner.isPlain ? 1 : 0))
+            #expect(rig.ends.refused == (manner.isRefused ? 1 : 0))
             #expect(try await rig.isQuiet())
         }
     }

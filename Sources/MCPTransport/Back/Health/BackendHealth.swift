@@ -8,6 +8,8 @@ struct BackendHealth: Hashable, Sendable {
         case up
         /// It is there, and not all of it works; why, as part of a sentence.
         case degraded(String)
+
+        var isUp: Bool { self == .up }
     }
 
     enum Verdict: Hashable, Sendable {
@@ -129,9 +131,10 @@ struct BackendHealth: Hashable, Sendable {
 
     /// A call brought no answer.
     ///
-    /// - Returns: whether somebody should look: the condition is another, or a probe is due.
+    /// - Returns: whether somebody should look: it is up no longer, or a probe is due that was not before. What else is said of it is
+    ///   told with that probe, so that a storm of refusals is no storm of news.
     mutating func callFailed(_ fault: BackendFault, at now: Moment) -> Bool {
-        let before = condition
+        let (wasUp, wasDoubted) = (condition.isUp, isDoubted)
         switch fault.bearing {
         case .answers: return answered(at: now)
         case .silence: break
@@ -143,7 +146,7 @@ struct BackendHealth: Hashable, Sendable {
             callFailure = fault.detail
             (hasFreshFailure, isDoubted) = (true, true)
         }
-        return condition != before || isDoubted
+        return condition.isUp != wasUp || isDoubted && !wasDoubted
     }
 
     // MARK: Probes
