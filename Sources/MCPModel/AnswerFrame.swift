@@ -4,7 +4,7 @@ package import JSONSlice
 package final class AnswerFrame: Sendable {
     private let frame: JSONFrame
 
-    /// - Parameter document: a plain answer.
+    /// - Parameter document: an answer; all of it but the two values is kept.
     package init?(_ document: JSON) {
         var (id, result): (Range<Int>?, Range<Int>?)
         document.forEachPlace { key, place in

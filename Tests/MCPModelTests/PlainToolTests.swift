@@ -77,7 +77,8 @@ import Testing
         let document = try JSON(validating: request(&random, name: "greet"))
         let plain = try #require(PlainToolCall(document))
         let short = plain.message(number: 4_711, name: "weather.greet", begunBy: Self.call, in: .legacy)
-        let params = RequestMeta.stripped(try #require(document["params"])).setting("name", to: "weather.greet")
+        let params = RequestMeta.stripped(try #require(document["params"])).setting(
+            "name", to: "weather.greet")
         let meta = RequestMeta(
             legacyProgressToken: nil, traceparent: TraceContext(begunBy: Self.call).traceparent)
         let long = RPCMessage.request(

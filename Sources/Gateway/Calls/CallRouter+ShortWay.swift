@@ -84,7 +84,7 @@ extension CallRouter {
                 let told = settled.outward(request, trail?.sink(sink) ?? sink)
                 let handle = backend.carry(request, carried, places.counting(told, from: carried.start))
                 return trail?.handle(handle) ?? handle
-            })
+            }, start: { [self] in start($0, settled, $1) })
     }
 
     /// Starts a call of which is decided what can be; the rest is asked as ever.

@@ -25,7 +25,7 @@ extension OwnerDesk {
             client.era == .modern, client.logLevel == nil, !client.wantsProgress,
             client.capabilities["extensions"] == nil,
             let name = request.params["name"]?.string, let place = local.place(of: call.server),
-            let lane = place.backend.lane(toTool: name)
+            let lane = place.backend.lane(toTool: name), lane.takes(client.capabilities)
         else { return nil }
         guard let view = access.standingView(of: call, .tool, name), isSettled(call, view, seen.hash, name)
         else { return nil }

@@ -37,6 +37,8 @@ final class OpenRequests: Sendable {
 
     /// Bytes of what is no message that are shown to a person.
     private static let shownBytesMax = 1_024
+    /// Bytes around a result that are kept as its frame; servers write some fifty.
+    private static let frameBytesMax = 1_024
 
     private let loop: any EventLoop
     private let limits: MessageLimits
@@ -83,6 +85,8 @@ final class OpenRequests: Sendable {
             if let call = state.short.leave(number) {
                 state.open[number] = Open(
                     request: LinkRequest(short: number, caller: call.user.caller), sink: nil)
+                // Before a question finds it in neither place.
+                if !call.isSuspect { questions.began(LinkRequest(short: number)) }
                 return (true, call)
             }
             defer { state.open[number]?.sink = nil }
@@ -90,7 +94,6 @@ final class OpenRequests: Sendable {
         }
         guard isFirst else { return }
         if let short {
-            if !short.isSuspect { questions.began(LinkRequest(short: number)) }
             // It waits for a last event, and nothing else will come.
             short.user.hear(.fault(BackendFault(.cancelled, "the caller cancelled")))
         }
@@ -180,10 +183,12 @@ final class OpenRequests: Sendable {
     }
 
     private func learnFrame(of message: RPCMessage, _ document: JSON) {
-        guard case .response(let id, _) = message, let number = id.json.int else { return }
-        state.withLock { state in
-            if state.short.calls[number] != nil { state.short.frame = AnswerFrame(document) }
-        }
+        guard case .response(let id, let result) = message, let number = id.json.int,
+            document.bytes.count - result.bytes.count <= Self.frameBytesMax,
+            state.withLock({ $0.short.calls[number] != nil })
+        else { return }
+        let frame = AnswerFrame(document)
+        state.withLock { $0.short.frame = frame }
     }
 
     /// A message that is too large to be taken in.
@@ -212,7 +217,9 @@ final class OpenRequests: Sendable {
 
     private func asked(_ question: BackendQuestion) {
         if question.method != Method.ping {
-            for number in state.withLock({ $0.short.suspect() }) { questions.began(LinkRequest(short: number)) }
+            state.withLock { state in
+                for number in state.short.suspect() { questions.began(LinkRequest(short: number)) }
+            }
         }
         questions.asked(question, outlet)
     }

@@ -12,7 +12,7 @@ package final class BackendLane: Sendable {
         case answered
         /// By an HTTP status alone, which says something of the backend.
         case refused(BackendFault)
-        /// Its caller went; the backend sees that by the end of the connection.
+        /// Its caller went; the backend is told.
         case cancelled
         /// It goes on by the long way, and keeps its place.
         case carried
@@ -87,6 +87,9 @@ package final class BackendLane: Sendable {
     func failure(of id: CallID, _ fault: BackendFault) -> CallFailure {
         fault.failure(of: id, Method.toolsCall, backend: backend.name)
     }
+
+    /// Whether calls of a client with these capabilities may go this way.
+    package func takes(_ capabilities: JSON) -> Bool { carrier.takes(capabilities) }
 
     /// How long a call may be silent.
     var patience: Duration { min(backend.limits.silenceMax, backend.limits.callMax) }

@@ -20,9 +20,9 @@ final class ChildLane: LaneCarrier {
         takesAnyCaller = revision.era == .modern || backend.asking == nil
     }
 
-    func takes(_ call: PlainToolCall) -> Bool {
-        takesAnyCaller || call.capabilities == ("{}" as StaticString)
-            || DeclaredCapabilities(of: call.capabilities, at: revision) == .none
+    func takes(_ capabilities: JSON) -> Bool {
+        takesAnyCaller || capabilities == ("{}" as StaticString)
+            || DeclaredCapabilities(of: capabilities, at: revision) == .none
     }
 
     func send(

@@ -32,7 +32,7 @@ final class HTTPLane: LaneCarrier {
     /// Whether the backend takes no sessions, as far as is known: then callers of any era are served as modern ones.
     var takesAnyCaller: Bool { backend.asking == nil || backend.state.withLock { $0.legacyFace.isMissing } }
 
-    func takes(_ call: PlainToolCall) -> Bool { true }
+    func takes(_ capabilities: JSON) -> Bool { true }
 
     func send(
         _ call: PlainToolCall, _ number: Int, begunBy id: CallID, on loop: any EventLoop, patience: Duration,

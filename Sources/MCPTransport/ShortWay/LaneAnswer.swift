@@ -30,11 +30,11 @@ struct LaneAnswer {
             }
         }
 
-        /// What it takes in memory.
+        /// What the message that it is of takes in memory; of a line that is not known any more.
         var capacity: Int {
             switch self {
             case .body(let bytes, _): bytes.capacity
-            case .result(let json), .error(let json): json.bytes.count
+            case .result, .error: .max
             }
         }
     }

@@ -7,8 +7,8 @@ import Synchronization
 /// A call of another node's caller on the short way: ``ShortCall`` with the mesh in the client's place
 /// (docs/decisions/0040-the-short-way-over-a-hop.md).
 ///
-/// It lives on the loop that it came on, and goes out over a connection of that loop.
-package final class LaneCall: LaneUser {
+/// It lives on the loop that it came on.
+package final class LaneCall: LaneRun {
     /// Who is told of its end; one of the two is called, once and on the call's loop.
     package struct Outcomes: Sendable {
         /// The complete result.
@@ -31,7 +31,7 @@ package final class LaneCall: LaneUser {
     private let id: CallID
     private let number: Int
     private let arguments: ArraySlice<UInt8>?
-    private let loop: any EventLoop
+    let loop: any EventLoop
     private let outcomes: Outcomes
     private let start = ContinuousClock.now
     private let startDue = NIODeadline.now()
@@ -46,7 +46,7 @@ package final class LaneCall: LaneUser {
         _ call: PlainToolCall, _ id: CallID, over tool: LaneTool, within time: Duration,
         on loop: any EventLoop, _ outcomes: Outcomes
     ) -> CallHandle? {
-        guard tool.lane.carrier.takes(call), tool.places.enter() else { return nil }
+        guard tool.places.enter() else { return nil }
         guard let number = tool.lane.enter() else {
             tool.places.leave(after: nil)
             return nil
@@ -83,32 +83,15 @@ package final class LaneCall: LaneUser {
     // MARK: What comes
 
     func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.carrier.limits.bytesMax) }) {
-        case .wait: break
-        case .tell(let sink): sink(.http(event))
-        case .carryOn(let last): carryOn(with: last)
-        case .evaluate: evaluate()
-        }
+        let bytesMax = tool.lane.carrier.limits.bytesMax
+        follow(step { $0.take(event, bytesMax: bytesMax) }, .http(event))
     }
 
-    func hear(_ event: LinkEvent) {
-        let loop = loop
-        guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
-        switch state.withLock({ $0.hear(event) }) {
-        case .wait: break
-        case .tell(let sink): sink(.line(event))
-        case .carryOn(let last): carryOn(with: last)
-        case .evaluate: evaluate()
-        }
+    func step(_ move: (inout LaneAnswer) -> LaneAnswer.Step) -> LaneAnswer.Step {
+        state.withLock { move(&$0) }
     }
 
-    func impatient() {
-        let loop = loop
-        if loop.inEventLoop { carryOn() } else { loop.execute { self.carryOn() } }
-    }
-
-    /// The whole answer is here.
-    private func evaluate() {
+    func evaluate() {
         let whole = state.withLock { $0.takeWhole() }
         guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
         LargeAnswers.run(on: loop) {
@@ -149,10 +132,6 @@ package final class LaneCall: LaneUser {
         state.withLock { $0.running }?.cancel()
     }
 
-    func linkClosed() {
-        loop.execute { self.carryOn() }
-    }
-
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
@@ -162,10 +141,7 @@ package final class LaneCall: LaneUser {
 
     // MARK: The long way
 
-    /// Gives the call to the long way, from where it is.
-    ///
-    /// - Parameter last: what has come and is not kept yet.
-    private func carryOn(with last: LaneEvent? = nil) {
+    func carryOn(with last: LaneEvent?) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
         tool.lane.carrier.leave(number)
         tool.lane.leave(.carried)

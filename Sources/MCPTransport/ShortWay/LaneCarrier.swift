@@ -9,8 +9,8 @@ protocol LaneCarrier: Sendable {
     /// Whether calls of callers of any era may go over it, whatever these can be asked for.
     var takesAnyCaller: Bool { get }
 
-    /// Whether this call may go over it.
-    func takes(_ call: PlainToolCall) -> Bool
+    /// Whether calls of a client with these capabilities may go over it.
+    func takes(_ capabilities: JSON) -> Bool
 
     /// Sends a call; on `loop`, which is the user's.
     ///

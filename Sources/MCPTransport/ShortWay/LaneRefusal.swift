@@ -37,7 +37,9 @@ enum LaneRefusal: Sendable {
 
     private static func error(in bytes: [UInt8], to number: Int, _ limits: JSONLimits) -> JSON? {
         guard !bytes.isEmpty, let document = try? JSON(validating: bytes[...], limits: limits),
-            case .errorResponse(let id?, let error) = try? RPCMessage(document), id.json.int == number
+            case .errorResponse(let id, let error) = try? RPCMessage(document),
+            // Who refuses before he has read the request knows no id.
+            id == nil || id?.json.int == number
         else { return nil }
         return error
     }

@@ -37,6 +37,8 @@ struct LineCalls {
     ///
     /// - Complexity: O(calls), once in the patience of a call
     mutating func overdue(at now: NIODeadline) -> (users: [any LaneUser], again: NIODeadline?) {
+        // A timer for a later moment may have been started before the one that is next.
+        guard nextLook <= now else { return ([], nil) }
         nextLook = .distantFuture
         let due = calls.filter { !$0.value.isImpatient && $0.value.due <= now }.keys.sorted()
         for number in due { calls[number]?.isImpatient = true }

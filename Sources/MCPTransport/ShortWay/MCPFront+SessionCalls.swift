@@ -14,8 +14,10 @@ extension MCPFront {
         session.dialogue.hear(from: pass.visit.principal)
         let answer = SessionAnswer(exchange, session.streams, accepts: pass.accepts)
         switch pass.tool.way {
+        case .short(let tool) where known.canBeAsked && !tool.lane.carrier.takesAnyCaller:
+            start(call, session, answer, by: tool.start)
         case .short(let tool):
-            guard !known.canBeAsked || tool.lane.carrier.takesAnyCaller,
+            guard
                 let issue = session.dialogue.begin(
                     call, facts, canAsk: answer.mayStream, Self.reply(by: answer))
             else { return false }

@@ -14,17 +14,24 @@ extension MCPFront {
             return false
         }
         switch pass.tool.way {
-        case .short(let tool): return ShortCall.begin(call, exchange, pass, tool, at: self)
-        case .far(let tool):
-            FarCall.begin(call, exchange, pass, tool, at: self)
-            return true
-        case .settled(let start):
-            var service = service
-            service.call = start
-            let answer = HTTPAnswer(exchange, streams: streams, accepts: pass.accepts)
-            serve(ModernRequest(call), exchange, answer, pass.visit, pass.description, by: service)
-            return true
+        case .short(let tool) where tool.lane.takes(call.capabilities):
+            return ShortCall.begin(call, exchange, pass, tool, at: self)
+        case .short(let tool): start(call, exchange, pass, by: tool.start)
+        case .far(let tool): FarCall.begin(call, exchange, pass, tool, at: self)
+        case .settled(let way): start(call, exchange, pass, by: way)
         }
+        return true
+    }
+
+    /// Starts a call of which all that could be decided has been.
+    private func start(
+        _ call: PlainToolCall, _ exchange: HTTPExchange, _ pass: ShortPass,
+        by way: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
+    ) {
+        var service = service
+        service.call = way
+        let answer = HTTPAnswer(exchange, streams: streams, accepts: pass.accepts)
+        serve(ModernRequest(call), exchange, answer, pass.visit, pass.description, by: service)
     }
 
     /// Takes note of what a request that goes the long way has shown, for those with the same head that come after it.

@@ -22,6 +22,13 @@ struct SessionTurn: Sendable {
         if dialogue.end(call.id, issue) { answer.finish(json: written) }
     }
 
+    /// Answers with what came instead of a result, unless the client took the call back.
+    func tell(_ event: CallEvent, of call: PlainToolCall, since start: ContinuousClock.Instant) {
+        dialogue.take(event, of: call.id, issue: issue)
+        // It may go on as a task that it waits for; after its answer this is nothing.
+        answer.openStream(after: max(.zero, dialogue.limits.streamAfter - start.duration(to: .now)))
+    }
+
     /// Goes on with the call by the long way.
     func carryOn(_ call: PlainToolCall, _ carried: CarriedCall, by tool: ShortTool) {
         dialogue.carryOn(call, issue, facts) { call, sink in tool.carryOn(call, carried, sink) }

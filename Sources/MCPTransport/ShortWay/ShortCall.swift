@@ -4,12 +4,14 @@ import MCPModel
 import NIOCore
 import Synchronization
 
-/// A call on the short way: out over a connection of its client's own loop, and its answer back over the same, without a step between.
+/// A call on the short way: out over a lane, and its answer back to its client, without a step between.
 ///
-/// Only a complete result of JSON ends here. Whatever else comes, or does not come in time, is handed to the long way, which hears all
-/// that has come so far (docs/decisions/0039-the-short-way.md).
-final class ShortCall: LaneUser {
+/// Only a complete result and a plain refusal end here. Whatever else comes, or does not come in time, is handed to the long way, which hears
+/// all that has come so far (docs/decisions/0039-the-short-way.md).
+final class ShortCall: LaneRun {
     var caller: Caller { pass.visit.principal.caller }
+
+    var loop: any EventLoop { exchange.eventLoop }
 
     let exchange: HTTPExchange
     let pass: ShortPass
@@ -32,7 +34,7 @@ final class ShortCall: LaneUser {
         _ tool: ShortTool,
         at front: MCPFront, in turn: SessionTurn? = nil
     ) -> Bool {
-        guard tool.lane.carrier.takes(call), tool.places.enter() else { return false }
+        guard tool.places.enter() else { return false }
         guard let number = tool.lane.enter() else {
             tool.places.leave(after: nil)
             return false
@@ -74,32 +76,15 @@ final class ShortCall: LaneUser {
     // MARK: What comes
 
     func take(_ event: HTTPClientEvent) {
-        switch state.withLock({ $0.take(event, bytesMax: tool.lane.carrier.limits.bytesMax) }) {
-        case .wait: break
-        case .tell(let sink): sink(.http(event))
-        case .carryOn(let last): carryOn(with: last)
-        case .evaluate: evaluate()
-        }
+        let bytesMax = tool.lane.carrier.limits.bytesMax
+        follow(step { $0.take(event, bytesMax: bytesMax) }, .http(event))
     }
 
-    func hear(_ event: LinkEvent) {
-        let loop = exchange.eventLoop
-        guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
-        switch state.withLock({ $0.hear(event) }) {
-        case .wait: break
-        case .tell(let sink): sink(.line(event))
-        case .carryOn(let last): carryOn(with: last)
-        case .evaluate: evaluate()
-        }
+    func step(_ move: (inout LaneAnswer) -> LaneAnswer.Step) -> LaneAnswer.Step {
+        state.withLock { move(&$0) }
     }
 
-    func impatient() {
-        let loop = exchange.eventLoop
-        if loop.inEventLoop { carryOn() } else { loop.execute { self.carryOn() } }
-    }
-
-    /// The whole answer is here.
-    private func evaluate() {
+    func evaluate() {
         let whole = state.withLock { $0.takeWhole() }
         guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
         LargeAnswers.run(on: exchange.eventLoop) {
@@ -156,7 +141,7 @@ final class ShortCall: LaneUser {
         guard end() else { return }
         switch reading {
         case .result(let result): finish(result, whole)
-        case .refusal(let refusal): finish(refusal)
+        case .refusal(let refusal): finish(refusal, ofMessage: whole.capacity)
         }
     }
 
@@ -173,7 +158,7 @@ final class ShortCall: LaneUser {
         if let turn { turn.finish(call, reading.written) } else { exchange.respond(json: reading.written) }
     }
 
-    private func finish(_ refusal: LaneRefusal) {
+    private func finish(_ refusal: LaneRefusal, ofMessage bytes: Int) {
         let elapsed = start.duration(to: .now)
         let event: CallEvent
         switch refusal {
@@ -191,12 +176,13 @@ final class ShortCall: LaneUser {
         }
         tool.ended(
             ShortTool.End(
-                id: id, answer: nil, refusal: event, arguments: call.arguments?.bytes, elapsed: elapsed))
+                id: id, answer: nil, refusal: event, answerBytes: bytes, arguments: call.arguments?.bytes,
+                elapsed: elapsed))
         tell(event)
     }
 
     private func tell(_ event: CallEvent) {
-        if let turn { return turn.dialogue.take(event, of: call.id, issue: turn.issue) }
+        if let turn { return turn.tell(event, of: call, since: start) }
         switch event {
         case .error(let error):
             let (message, status) = ModernDialogue.response(call.id, error)
@@ -226,11 +212,6 @@ final class ShortCall: LaneUser {
         exchange.eventLoop.execute { self.clientGone() }
     }
 
-    /// The link was closed over which it went. From any thread.
-    func linkClosed() {
-        exchange.eventLoop.execute { self.carryOn() }
-    }
-
     /// - Returns: whether it waited until now.
     private func end() -> Bool {
         guard state.withLock({ $0.end() }) else { return false }
@@ -240,10 +221,7 @@ final class ShortCall: LaneUser {
 
     // MARK: The long way
 
-    /// Gives the call to the long way, from where it is.
-    ///
-    /// - Parameter last: what has come and is not kept yet.
-    private func carryOn(with last: LaneEvent? = nil) {
+    func carryOn(with last: LaneEvent?) {
         guard state.withLock({ $0.carry(with: last) }) else { return }
         tool.lane.carrier.leave(number)
         tool.lane.leave(.carried)

@@ -60,12 +60,15 @@ package final class ShortTool: Sendable {
     package let ended: @Sendable (End) -> Void
     /// Has a call carried on by the long way; it keeps its place until its end.
     package let carryOn: @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
+    /// Starts a call that the lane does not take by the long way, from where all that was decided has been decided.
+    package let start: @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
 
     package init(
         lane: BackendLane, places: CallPlaces, callMax: Duration, outward: (@Sendable (JSON) -> JSON)?,
         node: String? = nil, begun: @escaping @Sendable () -> Void = {},
         ended: @escaping @Sendable (End) -> Void,
-        carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle
+        carryOn: @escaping @Sendable (EndpointCall, CarriedCall, @escaping CallSink) -> CallHandle,
+        start: @escaping @Sendable (EndpointCall, @escaping CallSink) -> CallHandle
     ) {
         self.lane = lane
         self.places = places
@@ -75,5 +78,6 @@ package final class ShortTool: Sendable {
         self.begun = begun
         self.ended = ended
         self.carryOn = carryOn
+        self.start = start
     }
 }

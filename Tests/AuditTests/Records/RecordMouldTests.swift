@@ -24,7 +24,8 @@ struct RecordMouldTests {
         let line = RecordMould(other).line(
             RecordMould.Cast(
                 at: record.at, call: (0x0123_4567_89AB_CDEF, 0x0F1E_2D3C_4B5A_6978), outcome: outcome,
-                reason: record.reason, bytes: (record.argumentsBytes, record.resultBytes), microseconds: record.microseconds),
+                reason: record.reason, bytes: (record.argumentsBytes, record.resultBytes),
+                microseconds: record.microseconds),
             arguments: isBare ? nil : [0x0A, 0x10], result: isBare ? nil : [0xFF])
         #expect(
             String(decoding: line, as: UTF8.self)

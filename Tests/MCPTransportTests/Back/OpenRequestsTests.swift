@@ -104,7 +104,8 @@ struct OpenRequestsTests {
         #expect(heard.withLock { $0 } == 1 && short.heard == ["result {}"])
     }
 
-    @Test func `what no revision knows is the call's that runs alone, and nobody's among callers that differ`() {
+    @Test
+    func `what no revision knows is the call's that runs alone, and nobody's among callers that differ`() {
         let vendor = Self.line(#"{"jsonrpc":"2.0","method":"notifications/vendor","params":{}}"#)
         let requests = Self.requests()
         let (one, other) = (User(Caller(issuer: "i", subject: "a")), User(Caller(issuer: "i", subject: "b")))

@@ -71,7 +71,8 @@ struct ChildWayTests {
             let long = try await rig.call("silent")
             let short = try await rig.call("silent")
             #expect(rig.backend.state.withLock { $0.shortCalls } == 1)
-            #expect(short.1 == long.1 && long.1[0]?["error"]?["data"]?["reason"]?.string == "deadline_exceeded")
+            #expect(
+                short.1 == long.1 && long.1[0]?["error"]?["data"]?["reason"]?.string == "deadline_exceeded")
             #expect(try await Self.isTold(of: 2, rig.backend))
             #expect(try await rig.isQuiet())
         }
@@ -106,7 +107,8 @@ struct ChildWayTests {
         }
     }
 
-    @Test func `what a session of an older revision may be asked for in a call goes to an instance of its own`()
+    @Test
+    func `what a session of an older revision may be asked for in a call goes to an instance of its own`()
         async throws
     {
         // No seal, no asking: such a backend takes all callers.
@@ -121,6 +123,7 @@ struct ChildWayTests {
             _ = try await rig.call("text", capabilities: asked)
             _ = try await rig.call("text", capabilities: asked)
             #expect(rig.backend.state.withLock { $0.shortCalls } == 0)
+            #expect(rig.ends.settled == 1, "what was decided is not decided again")
             _ = try await rig.call("text")
             _ = try await rig.call("text")
             #expect(rig.backend.state.withLock { $0.shortCalls } >= 1)

@@ -20,10 +20,12 @@ struct LaneRefusalTests {
     @Test(arguments: [
         (#"{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"m"}}"#, 200, "error -32000"),
         (#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"m"}}"#, 400, "error -32602"),
-        // Another's, nobody's, between gateway and server, and none at all.
+        (#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"m"}}"#, 400, "error -32000"),
+        (#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"m"}}"#, 400, "none"),
+        // Another's, between gateway and server, and none at all.
         (#"{"jsonrpc":"2.0","id":8,"error":{"code":-32000,"message":"m"}}"#, 200, "none"),
         (#"{"jsonrpc":"2.0","id":8,"error":{"code":-32000,"message":"m"}}"#, 500, "status 500"),
-        (#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"m"}}"#, 200, "none"),
+        (#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"m"}}"#, 200, "error -32000"),
         (#"{"jsonrpc":"2.0","id":7,"error":{"code":-32020,"message":"m"}}"#, 400, "none"),
         (#"{"jsonrpc":"2.0","id":7,"result":{}}"#, 200, "none"),
         ("", 503, "status 503"), ("<html>", 500, "status 500"), ("", 404, "none"), ("", 401, "none"),

@@ -34,9 +34,26 @@ struct LineCallsTests {
         #expect(earlier == Self.start + .seconds(1))
     }
 
+    @Test func `a look that was arranged before a nearer one finds nothing to do, and arranges none`() {
+        var calls = LineCalls()
+        _ = calls.enter(1, User(), due: Self.start + .seconds(9))
+        _ = calls.enter(2, User(), due: Self.start + .seconds(1))
+        _ = calls.leave(1)
+        _ = calls.leave(2)
+        let first = calls.overdue(at: Self.start + .seconds(1))
+        #expect(first.users.isEmpty && first.again == nil)
+        let next = calls.enter(3, User(), due: Self.start + .seconds(20))
+        let late = calls.overdue(at: Self.start + .seconds(9))
+        #expect(next != nil && late.users.isEmpty && late.again == nil)
+        let again = calls.enter(4, User(), due: Self.start + .seconds(21))
+        #expect(again == nil, "the one at 20 s stands")
+    }
+
     @Test func `what is due at nearly one time is looked at together`() {
         var calls = LineCalls()
-        for number in 0..<2 { _ = calls.enter(number, User(), due: Self.start + .milliseconds(Int64(number))) }
+        for number in 0..<2 {
+            _ = calls.enter(number, User(), due: Self.start + .milliseconds(Int64(number)))
+        }
         let again = calls.overdue(at: Self.start).again
         #expect(again == Self.start + LineCalls.lookEvery)
     }
@@ -49,6 +66,7 @@ struct LineCallsTests {
         let left = calls.leave(2)
         let again = calls.leave(2)
         #expect(left?.isSuspect == true && again == nil)
-        #expect(calls.overdue(at: Self.start).users.count == 2 && calls.leaveAll().count == 2 && calls.isEmpty)
+        #expect(
+            calls.overdue(at: Self.start).users.count == 2 && calls.leaveAll().count == 2 && calls.isEmpty)
     }
 }

@@ -13,6 +13,11 @@ struct ShortWayRig {
     /// What comes of calls that ended on the short way.
     final class Ends: Sendable {
         private let all = Mutex<[ShortTool.End]>([])
+        private let settledCount = Mutex(0)
+
+        /// Calls that the lane did not take, started from where all had been decided.
+        var settled: Int { settledCount.withLock { $0 } }
+        func noteSettled() { settledCount.withLock { $0 += 1 } }
 
         func add(_ end: ShortTool.End) { all.withLock { $0.append(end) } }
 
@@ -156,6 +161,10 @@ struct ShortWayRig {
                             if event.isFinal { places.leave(after: nil) }
                             sink(event)
                         }
+                    },
+                    start: { call, sink in
+                        ends.noteSettled()
+                        return backend.call(request(.random(), call), sink)
                     })
                 return ToolPass(isGood: { isGood.now }, way: .short(short))
             })

@@ -1,0 +1,37 @@
+import HTTPWire
+import NIOCore
+
+/// A call over a lane from its beginning to its end, or until it is carried on: what comes of it is a ``LaneAnswer``. Lives on one loop.
+protocol LaneRun: LaneUser {
+    var loop: any EventLoop { get }
+    /// Takes the answer a step further.
+    func step(_ move: (inout LaneAnswer) -> LaneAnswer.Step) -> LaneAnswer.Step
+    /// The whole answer is here.
+    func evaluate()
+    /// Gives the call to the long way, from where it is.
+    ///
+    /// - Parameter last: what has come and is not kept yet.
+    func carryOn(with last: LaneEvent?)
+}
+
+extension LaneRun {
+    func follow(_ step: LaneAnswer.Step, _ event: @autoclosure () -> LaneEvent) {
+        switch step {
+        case .wait: break
+        case .tell(let sink): sink(event())
+        case .carryOn(let last): carryOn(with: last)
+        case .evaluate: evaluate()
+        }
+    }
+
+    func hear(_ event: LinkEvent) {
+        guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
+        follow(step { $0.hear(event) }, .line(event))
+    }
+
+    func impatient() {
+        if loop.inEventLoop { carryOn(with: nil) } else { linkClosed() }
+    }
+
+    func linkClosed() { loop.execute { self.carryOn(with: nil) } }
+}
