@@ -28,10 +28,12 @@ final class OpenRequests: Sendable {
                 + short.calls.map { LinkRequest(short: $0.key, caller: $0.value.user.caller) }
         }
 
-        /// Whose a message is that names no request and belongs to a call; `nil`: nobody's.
+        /// Whose a log message is that names no request; `nil`: nobody's. A call of the short way wants none, and beside one it may be
+        /// either's.
         var only: Sink? {
-            let calls = requests.filter { $0.method != Method.subscriptionsListen }
-            return calls.count == 1 ? calls.first.flatMap { open[$0.number]?.sink } : nil
+            guard short.isEmpty else { return nil }
+            let calls = open.values.filter { $0.request.method != Method.subscriptionsListen }
+            return calls.count == 1 ? calls.first?.sink : nil
         }
     }
 
@@ -262,7 +264,6 @@ final class OpenRequests: Sendable {
             sink = open ?? user.map { user in { @Sendable in user.hear($0) } }
         } else if method == Method.message {
             // It names no request; only if one alone is running can it be meant. What waits for a task runs, too.
-            // A call of the short way wants none.
             sink = state.withLock { $0.only }
         } else {
             sink = nil

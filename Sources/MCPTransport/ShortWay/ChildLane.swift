@@ -5,7 +5,7 @@ import NIOCore
 /// Carries calls over the pipes of a child, of either era, whose answers come on the channel that all requests share.
 final class ChildLane: LaneCarrier {
     let limits: MessageLimits
-    /// Whether its server may ask callers for something in the middle of a call: those who can be asked are served elsewhere.
+    /// Not where its server may ask callers for something in the middle of a call: those who can be asked are served elsewhere.
     let takesAnyCaller: Bool
     private let link: StdioLink
     private let revision: ProtocolRevision

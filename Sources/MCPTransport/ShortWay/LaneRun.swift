@@ -4,8 +4,8 @@ import NIOCore
 /// A call over a lane from its beginning to its end, or until it is carried on: what comes of it is a ``LaneAnswer``. Lives on one loop.
 protocol LaneRun: LaneUser {
     var loop: any EventLoop { get }
-    /// Takes the answer a step further.
-    func step(_ move: (inout LaneAnswer) -> LaneAnswer.Step) -> LaneAnswer.Step
+    /// Looks at what has come, and takes it further.
+    func withAnswer<Value: Sendable>(_ body: (inout LaneAnswer) -> Value) -> Value
     /// The whole answer is here.
     func evaluate()
     /// Gives the call to the long way, from where it is.
@@ -26,7 +26,7 @@ extension LaneRun {
 
     func hear(_ event: LinkEvent) {
         guard loop.inEventLoop else { return loop.execute { self.hear(event) } }
-        follow(step { $0.hear(event) }, .line(event))
+        follow(withAnswer { $0.hear(event) }, .line(event))
     }
 
     func impatient() {
@@ -34,4 +34,14 @@ extension LaneRun {
     }
 
     func linkClosed() { loop.execute { self.carryOn(with: nil) } }
+
+    /// For ``CarriedCall/adopt``.
+    func adopt(_ sink: @escaping LaneAnswer.Sink) -> LaneHold {
+        let (past, running) = withAnswer { $0.adopt(sink) }
+        for event in past { sink(event) }
+        return running ?? .over
+    }
+
+    /// For ``CarriedCall/giveUp``.
+    func giveUp() { withAnswer { $0.giveUp() }?.cancel() }
 }

@@ -14,34 +14,3 @@ protocol LaneUser: AnyObject, Sendable {
     /// The link was closed over which it went. From any thread.
     func linkClosed()
 }
-
-/// What comes of a call over a lane: kept as it came, for a long way that takes it up.
-enum LaneEvent: Sendable {
-    case http(HTTPClientEvent)
-    case line(LinkEvent)
-
-    /// Whether nothing comes after it.
-    var isLast: Bool {
-        switch self {
-        case .http(.head), .http(.body), .line(.notification), .line(.question): false
-        case .http(.end), .http(.failed), .line(.result), .line(.error), .line(.fault): true
-        }
-    }
-}
-
-/// The hold on what a call has under way over a lane.
-enum LaneHold: Sendable {
-    case http(HTTPClientHandle)
-    case line(OpenRequests, number: Int)
-    /// Of what is over.
-    case over
-
-    /// Gives up. Any time, any thread, more than once.
-    func cancel() {
-        switch self {
-        case .http(let handle): handle.cancel()
-        case .line(let requests, let number): requests.cancel(number)
-        case .over: break
-        }
-    }
-}

@@ -77,11 +77,11 @@ final class ShortCall: LaneRun {
 
     func take(_ event: HTTPClientEvent) {
         let bytesMax = tool.lane.carrier.limits.bytesMax
-        follow(step { $0.take(event, bytesMax: bytesMax) }, .http(event))
+        follow(withAnswer { $0.take(event, bytesMax: bytesMax) }, .http(event))
     }
 
-    func step(_ move: (inout LaneAnswer) -> LaneAnswer.Step) -> LaneAnswer.Step {
-        state.withLock { move(&$0) }
+    func withAnswer<Value: Sendable>(_ body: (inout LaneAnswer) -> Value) -> Value {
+        state.withLock { body(&$0) }
     }
 
     func evaluate() {
@@ -231,12 +231,4 @@ final class ShortCall: LaneRun {
                 id: id, start: start, startDue: startDue, number: number,
                 connection: tool.lane.connection, adopt: { self.adopt($0) }, giveUp: { self.giveUp() }))
     }
-
-    private func adopt(_ sink: @escaping LaneAnswer.Sink) -> LaneHold {
-        let (past, running) = state.withLock { $0.adopt(sink) }
-        for event in past { sink(event) }
-        return running ?? .over
-    }
-
-    private func giveUp() { state.withLock { $0.giveUp() }?.cancel() }
 }
