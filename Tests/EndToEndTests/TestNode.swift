@@ -105,7 +105,7 @@ final class TestNode: Sendable {
         let outcome = try await martlet(arguments + ["--json"], input: input)
         guard outcome.status == 0 else {
             let command = arguments.joined(separator: " ")
-            throw TestFailure(
+            throw TestRefusal(
                 "martlet \(command) exited with \(outcome.status): \(outcome.output)\(outcome.errors)")
         }
         return try JSON(validating: outcome.output)

@@ -4,7 +4,14 @@ package struct TestFailure: Error, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
-/// Asks again until it is so; fails with what was awaited when the deadline passes.
+/// What a program refused: the end of a test that asked once, and no more than "not yet" to one that asks again.
+package struct TestRefusal: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// Asks again until it is so; fails with what was awaited when the deadline passes, and with the last refusal if
+/// asking was still refused then. Every other error ends it at once.
 ///
 /// - Returns: how long it took.
 @discardableResult
@@ -13,11 +20,16 @@ package func eventually(
     _ isSo: () async throws -> Bool
 ) async throws -> Duration {
     let start = ContinuousClock.now
-    while !(try await isSo()) {
+    while true {
+        var refusal = ""
+        do {
+            if try await isSo() { return ContinuousClock.now - start }
+        } catch let refused as TestRefusal {
+            refusal = ": \(refused)"
+        }
         guard ContinuousClock.now - start < limit else {
-            throw TestFailure("not so within \(limit): \(what)")
+            throw TestFailure("not so within \(limit): \(what)\(refusal)")
         }
         try await Task.sleep(for: pause)  // a condition with a deadline, not luck
     }
-    return ContinuousClock.now - start
 }
