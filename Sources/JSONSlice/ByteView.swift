@@ -54,11 +54,9 @@ struct ByteView {
         var at = index
         if at >= 0, let raw = UnsafeRawPointer(base.baseAddress) {
             while at <= base.count - 32 {
-                let one = Self.specials(raw.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-                let two = Self.specials(raw.loadUnaligned(fromByteOffset: at + 8, as: UInt64.self))
-                let three = Self.specials(raw.loadUnaligned(fromByteOffset: at + 16, as: UInt64.self))
-                let four = Self.specials(raw.loadUnaligned(fromByteOffset: at + 24, as: UInt64.self))
-                if (one | two) | (three | four) != 0 { break }
+                let one = Self.specials(raw.loadUnaligned(fromByteOffset: at, as: Sixteen.self))
+                let two = Self.specials(raw.loadUnaligned(fromByteOffset: at + 16, as: Sixteen.self))
+                if Self.hasAny(one .| two) { break }
                 at += 32
             }
             while at <= base.count - 8 {
@@ -79,14 +77,11 @@ struct ByteView {
         var at = index
         if at >= 0, let raw = UnsafeRawPointer(base.baseAddress) {
             while at <= base.count - 32 {
-                let one = Self.quotesAndBackslashes(raw.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+                let one = Self.quotesAndBackslashes(
+                    raw.loadUnaligned(fromByteOffset: at, as: Sixteen.self))
                 let two = Self.quotesAndBackslashes(
-                    raw.loadUnaligned(fromByteOffset: at + 8, as: UInt64.self))
-                let three = Self.quotesAndBackslashes(
-                    raw.loadUnaligned(fromByteOffset: at + 16, as: UInt64.self))
-                let four = Self.quotesAndBackslashes(
-                    raw.loadUnaligned(fromByteOffset: at + 24, as: UInt64.self))
-                if (one | two) | (three | four) != 0 { break }
+                    raw.loadUnaligned(fromByteOffset: at + 16, as: Sixteen.self))
+                if Self.hasAny(one .| two) { break }
                 at += 32
             }
             while at <= base.count - 8 {
@@ -105,6 +100,27 @@ struct ByteView {
         let quote = word ^ (ones &* 0x22)
         let backslash = word ^ (ones &* 0x5C)
         return (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)) & highs
+    }
+
+    /// As signed numbers, so that bytes outside ASCII are less than a space, as control characters are.
+    private typealias Sixteen = SIMD16<Int8>
+
+    @inline(__always)
+    private static func quotesAndBackslashes(_ bytes: Sixteen) -> SIMDMask<Sixteen> {
+        (bytes .== Sixteen(repeating: 0x22)) .| (bytes .== Sixteen(repeating: 0x5C))
+    }
+
+    /// Where a byte is not plain text.
+    @inline(__always)
+    private static func specials(_ bytes: Sixteen) -> SIMDMask<Sixteen> {
+        quotesAndBackslashes(bytes) .| (bytes .< Sixteen(repeating: 0x20))
+    }
+
+    /// The same as `any(mask)`, which looks at one lane after the other.
+    @inline(__always)
+    private static func hasAny(_ mask: SIMDMask<Sixteen>) -> Bool {
+        let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+        return halves[0] | halves[1] != 0
     }
 
     private static let ones: UInt64 = 0x0101_0101_0101_0101

@@ -62,13 +62,16 @@ enum StringUnescaper {
         (2..<6).reduce(0) { $0 << 4 | (hexValue(view[at + $1]) ?? 0) }
     }
 
+    /// Whether nothing in it needs an escape.
+    static func needsNoEscape(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        text.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    }
+
     /// Appends the text as a JSON string with its quotes; only what must be escaped is.
     static func append(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         let isPlain = text.utf8.withContiguousStorageIfAvailable { inside in
-            for byte in inside where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                return false
-            }
+            guard needsNoEscape(inside) else { return false }
             bytes.append(contentsOf: inside)
             return true
         }

@@ -80,14 +80,13 @@ package struct PlainToolAnswer: Sendable {
     /// - Complexity: O(1), and O(bytes) where the result has a `_meta`.
     package func pieces(id: RPCID, serverInfo: JSON) -> [ArraySlice<UInt8>] {
         guard !hasMeta else { return Self.pieces(id: id, EraBridge.withServerInfo(result, serverInfo)) }
-        var meta: [UInt8] = []
-        meta.reserveCapacity(serverInfo.bytes.count + 64)
-        meta.append(#","_meta":{"io.modelcontextprotocol/serverInfo":"#)
-        meta.append(copying: serverInfo.bytes)
-        meta.append("}")
-        meta.append(copying: result.bytes[end...])
-        meta.append(UInt8(ascii: "}"))
-        return [Self.head(id: id)[...], result.bytes[..<end], meta[...]]
+        var meta = ByteWriter(capacity: serverInfo.bytes.count + result.bytes[end...].count + 64)
+        meta.put(#","_meta":{"io.modelcontextprotocol/serverInfo":"#)
+        meta.put(serverInfo.bytes)
+        meta.put("}")
+        meta.put(result.bytes[end...])
+        meta.put("}")
+        return [Self.head(id: id)[...], result.bytes[..<end], meta.finished()[...]]
     }
 
     /// The message with a result that was rewritten.
@@ -96,11 +95,10 @@ package struct PlainToolAnswer: Sendable {
     }
 
     private static func head(id: RPCID) -> [UInt8] {
-        var head: [UInt8] = []
-        head.reserveCapacity(id.json.bytes.count + 48)
-        head.append(#"{"jsonrpc":"2.0","id":"#)
-        head.append(copying: id.json.bytes)
-        head.append(#","result":"#)
-        return head
+        var head = ByteWriter(capacity: id.json.bytes.count + 48)
+        head.put(#"{"jsonrpc":"2.0","id":"#)
+        head.put(id.json.bytes)
+        head.put(#","result":"#)
+        return head.finished()
     }
 }

@@ -185,64 +185,60 @@ package final class PlainToolCall: Sendable {
     ///   - era: the server's. A session was told who calls when it began.
     /// - Complexity: O(bytes), one copy.
     package func message(number: Int, name: JSON, begunBy id: CallID, in era: Era = .modern) -> [UInt8] {
-        var message: [UInt8] = []
-        message.reserveCapacity(params.bytes.count + name.bytes.count + Self.room)
-        message.append(#"{"jsonrpc":"2.0","id":"#)
-        message.append(decimal: number)
-        message.append(#","method":"tools/call","params":"#)
+        var message = ByteWriter(
+            capacity: params.bytes.count + name.bytes.count + capabilities.bytes.count
+                + (clientInfo?.bytes.count ?? 0) + Self.room)
+        message.put(#"{"jsonrpc":"2.0","id":"#)
+        message.put(decimal: number)
+        message.put(#","method":"tools/call","params":"#)
         let isNameFirst = namePlace.lowerBound < metaPlace.lowerBound
-        if !isNameFirst { message.append(copying: params.bytes[..<metaPlace.lowerBound]) }
-        message.append(
-            copying: params.bytes[
+        if !isNameFirst { message.put(params.bytes[..<metaPlace.lowerBound]) }
+        message.put(
+            params.bytes[
                 (isNameFirst ? params.bytes.startIndex : metaPlace.upperBound)..<namePlace.lowerBound])
-        message.append(copying: name.bytes)
+        message.put(name.bytes)
         var at = namePlace.upperBound
         if isNameFirst {
-            message.append(copying: params.bytes[at..<metaPlace.lowerBound])
+            message.put(params.bytes[at..<metaPlace.lowerBound])
             at = metaPlace.upperBound
         }
         if at < end {
-            message.append(copying: params.bytes[at..<end])
+            message.put(params.bytes[at..<end])
             at = end
         }
-        message.append(#","_meta":{"#)
+        message.put(#","_meta":{"#)
         if era == .modern {
-            message.append(
+            message.put(
                 #""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#
             )
-            message.append(copying: capabilities.bytes)
+            message.put(capabilities.bytes)
             if let clientInfo {
-                message.append(#","io.modelcontextprotocol/clientInfo":"#)
-                message.append(copying: clientInfo.bytes)
+                message.put(#","io.modelcontextprotocol/clientInfo":"#)
+                message.put(clientInfo.bytes)
             }
-            message.append(UInt8(ascii: ","))
+            message.put(",")
         }
-        message.append(#""traceparent":""#)
-        message.append(traceBegunBy: id)
-        message.append("\"}")
-        message.append(copying: params.bytes[at...])
-        message.append(UInt8(ascii: "}"))
-        return message
+        message.put(#""traceparent":""#)
+        message.put(traceBegunBy: id)
+        message.put("\"}")
+        message.put(params.bytes[at...])
+        message.put("}")
+        return message.finished()
     }
 
     /// What comes to the params and goes from them.
     private static let room = 256
 }
 
-extension [UInt8] {
+extension ByteWriter {
     /// As ``TraceContext/traceparent`` spells it.
-    fileprivate mutating func append(traceBegunBy id: CallID) {
-        guard id.low != 0 else { return append(contentsOf: TraceContext(begunBy: id).traceparent.utf8) }
-        append("00-")
-        append(hex: id.high)
-        append(hex: id.low)
-        append(UInt8(ascii: "-"))
-        append(hex: id.low)
-        append("-01")
-    }
-
-    mutating func append(decimal number: Int) {
-        guard number >= 0, number < 10 else { return append(contentsOf: String(number).utf8) }
-        append(UInt8(ascii: "0") + UInt8(number))
+    fileprivate mutating func put(traceBegunBy id: CallID) {
+        guard id.low != 0 else { return put(Array(TraceContext(begunBy: id).traceparent.utf8)[...]) }
+        put("00-")
+        put(hex: id.high)
+        put(hex: id.low)
+        put("-")
+        put(hex: id.low)
+        put("-01")
     }
 }

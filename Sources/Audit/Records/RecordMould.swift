@@ -35,10 +35,10 @@ package struct RecordMould: Sendable {
         end = record.end
         var writer = JSONObjectWriter(capacity: 512)
         record.writeStanding(into: &writer)
-        standing = writer.members
+        standing = writer.members()
         var tail = JSONObjectWriter(capacity: 64)
         record.writePath(into: &tail)
-        path = tail.members
+        path = tail.members()
     }
 
     /// The line of a call, its line feed included.

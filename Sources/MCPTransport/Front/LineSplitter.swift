@@ -23,11 +23,16 @@ package struct LineSplitter: Sendable {
     ///
     /// - Complexity: O(*n*) in the bytes given.
     package mutating func take(_ bytes: some Collection<UInt8>) -> [Line] {
+        bytes.withContiguousStorageIfAvailable { take(inMemory: $0) }
+            ?? Array(bytes).withUnsafeBufferPointer { take(inMemory: $0) }
+    }
+
+    private mutating func take(inMemory bytes: UnsafeBufferPointer<UInt8>) -> [Line] {
         var lines: [Line] = []
-        var rest = bytes[...]
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            append(rest[..<end], to: &lines)
-            rest = rest[rest.index(after: end)...]
+        var rest = bytes
+        while let end = LibC.firstPlace(of: UInt8(ascii: "\n"), in: rest) {
+            append(UnsafeBufferPointer(rebasing: rest[..<end]), to: &lines)
+            rest = UnsafeBufferPointer(rebasing: rest[(end + 1)...])
             if skim == nil, partial.last == UInt8(ascii: "\r") { partial.removeLast() }
             if let line = finish() { lines.append(line) }
         }
@@ -46,7 +51,7 @@ package struct LineSplitter: Sendable {
         return partial.isEmpty ? nil : .line(partial)
     }
 
-    private mutating func append(_ bytes: some Collection<UInt8>, to lines: inout [Line]) {
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>, to lines: inout [Line]) {
         if skim == nil {
             guard bytes.count > bytesMax - partial.count else { return partial.append(contentsOf: bytes) }
             skim = EnvelopeSkim(partial)

@@ -27,6 +27,8 @@ final class HTTPClientPool {
     private let tls: HTTPClientTLS
     private let watch: AddressWatch?
     private var origins: [HTTPURL.Origin: PooledOrigin] = [:]
+    /// That of the last request: most are for the same one, and to compare two origins takes less than to hash one.
+    private var last: PooledOrigin?
     private var open: [ObjectIdentifier: HTTPClientConnection] = [:]
     private var closed: EventLoopPromise<Void>?
 
@@ -55,10 +57,11 @@ final class HTTPClientPool {
     }
 
     private func place(of origin: HTTPURL.Origin) -> PooledOrigin {
-        if let known = origins[origin] { return known }
-        let made = PooledOrigin(origin)
-        origins[origin] = made
-        return made
+        if let last, last.origin == origin { return last }
+        let place = origins[origin] ?? PooledOrigin(origin)
+        origins[origin] = place
+        last = place
+        return place
     }
 
     /// The transaction no longer waits.
@@ -134,7 +137,10 @@ final class HTTPClientPool {
 
     private func after(losingOneOf place: PooledOrigin) {
         openIfNeeded(to: place)
-        if place.isUnused, origins[place.origin] === place { origins[place.origin] = nil }
+        if place.isUnused, origins[place.origin] === place {
+            origins[place.origin] = nil
+            if last === place { last = nil }
+        }
         checkClosed()
     }
 

@@ -6,7 +6,7 @@ package struct HTTPLimits: Hashable, Sendable {
     /// Connections of one listener at a time; one more takes the place of the oldest that has not sent a request yet, and where there
     /// is none is answered 503 and closed. Below the usual 8192 descriptors with room for the rest of the node.
     package var connectionsMax = 4096
-    /// Silence between two requests of a connection; like all times here up to a tenth longer (``HTTPServerWait``). Longer than browsers and SDKs keep theirs.
+    /// Silence between two requests of a connection; like all times here up to a tenth longer (``HTTPServerPatience``). Longer than browsers and SDKs keep theirs.
     package var idleTimeout = Duration.seconds(75)
     /// From the first byte of a request (or from the connection, for the first one) to the end of its head:
     /// what a client that drips its head in is allowed.

@@ -306,7 +306,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private func wait(for next: HTTPServerWait) {
         guard next != waitsFor else { return }
         waitsFor = next
-        deadline?.move(to: next.patience(limits, of: number).map { .now() + TimeAmount($0) })
+        deadline?.move(to: setup.patience.time(for: next, of: number).map { .now() + $0 })
     }
 
     private func deadlinePassed() {

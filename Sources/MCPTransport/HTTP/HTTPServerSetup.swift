@@ -4,6 +4,7 @@ import Logging
 /// What all connections of one listener have in common, in memory once.
 final class HTTPServerSetup: Sendable {
     let limits: HTTPLimits
+    let patience: HTTPServerPatience
     let hosts: HostPolicy
     /// Bytes of bodies, over all connections.
     let budget: BodyBudget
@@ -22,6 +23,7 @@ final class HTTPServerSetup: Sendable {
         log: Logger, now: @escaping @Sendable () -> Date, handler: @escaping @Sendable (HTTPExchange) -> Void
     ) {
         self.limits = limits
+        patience = HTTPServerPatience(limits)
         self.hosts = hosts
         self.budget = budget
         self.connections = connections

@@ -22,25 +22,37 @@ enum HTTPServerWait: Equatable {
     /// For the client to take the last bytes we have for it.
     case lastWrite
     case linger
+}
 
-    /// Connections that come one after another each wait another time: a sixty-fourth part of a tenth more, and so on, up to a tenth.
+/// How long a connection waits for each of them.
+///
+/// Thousands that came at once and say nothing do not end at once, which would keep the loop with them alone for as long as that takes:
+/// connections that come one after another each wait another time, a sixty-fourth part of a tenth more, and so on, up to a tenth.
+struct HTTPServerPatience: Sendable {
     private static let steps: UInt64 = 64
 
-    /// How long; `nil`: for ever.
-    ///
-    /// Thousands that came at once and say nothing do not end at once: the loop would be with them alone for as long as that takes.
-    ///
+    private let head, body, idle, linger: TimeAmount
+
+    init(_ limits: HTTPLimits) {
+        head = TimeAmount(limits.headTimeout)
+        body = TimeAmount(limits.bodyTimeout)
+        idle = TimeAmount(limits.idleTimeout)
+        linger = TimeAmount(limits.lingerTimeout)
+    }
+
     /// - Parameter number: of the connection, in the order in which they come.
-    func patience(_ limits: HTTPLimits, of number: UInt64) -> Duration? {
-        let least: Duration? =
-            switch self {
+    /// - Returns: `nil`: for ever.
+    func time(for wait: HTTPServerWait, of number: UInt64) -> TimeAmount? {
+        let least: TimeAmount? =
+            switch wait {
             case .nothing: nil
-            case .head: limits.headTimeout
-            case .body: limits.bodyTimeout
-            case .nextRequest, .lastWrite: limits.idleTimeout
-            case .linger: limits.lingerTimeout
+            case .head: head
+            case .body: body
+            case .nextRequest, .lastWrite: idle
+            case .linger: linger
             }
-        return least.map { $0 + $0 / 10 * Double(number % Self.steps) / Double(Self.steps) }
+        let step = Int64(number % Self.steps)
+        return least.map { $0 + .nanoseconds($0.nanoseconds / 10 / Int64(Self.steps) * step) }
     }
 }
 

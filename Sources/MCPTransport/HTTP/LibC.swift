@@ -51,5 +51,13 @@ enum LibC {
         }
     }
 
+    /// Where a byte stands first; `nil` where it does not.
+    static func firstPlace(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+        guard let start = bytes.baseAddress, let found = memchr(start, Int32(byte), bytes.count) else {
+            return nil
+        }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(start)
+    }
+
     static func letGo(of descriptor: CInt) { _ = close(descriptor) }
 }
