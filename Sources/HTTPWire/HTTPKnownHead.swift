@@ -12,11 +12,19 @@ package final class HTTPKnownHead<Head: Sendable>: Sendable {
     /// The head as it came; shares its memory with the head's fields.
     let bytes: [UInt8]
     let length: BodyLength
+    /// Of a response: whether it is one of 200 in JSON.
+    let isJSON: Bool
+    /// Of a response: whether its connection stays, by its fields alone.
+    let keepsAlive: Bool
 
-    init(_ head: Head, bytes: [UInt8], length: BodyLength) {
+    init(
+        _ head: Head, bytes: [UInt8], length: BodyLength, isJSON: Bool = false, keepsAlive: Bool = true
+    ) {
         self.head = head
         self.bytes = bytes
         self.length = length
+        self.isJSON = isJSON
+        self.keepsAlive = keepsAlive
     }
 }
 
@@ -35,14 +43,18 @@ struct HTTPKnownHeads<Head: Sendable>: Sendable {
     /// The head that stands at the front of `buffer`, and is taken off it.
     ///
     /// - Complexity: O(bytes of a head) for each that is kept
-    mutating func take(from buffer: inout ByteBuffer) -> HTTPKnownHead<Head>? {
+    func take(from buffer: inout ByteBuffer) -> HTTPKnownHead<Head>? {
+        guard let head = head(atFrontOf: buffer) else { return nil }
+        buffer.moveReaderIndex(forwardBy: head.bytes.count)
+        return head
+    }
+
+    /// The same, which stays where it is.
+    func head(atFrontOf buffer: ByteBuffer) -> HTTPKnownHead<Head>? {
         guard !heads.isEmpty else { return nil }
-        let place = buffer.withUnsafeReadableBytes { bytes in
-            heads.lastIndex { Self.begins(bytes, with: $0.bytes) }
+        return buffer.withUnsafeReadableBytes { bytes in
+            heads.last { Self.begins(bytes, with: $0.bytes) }
         }
-        guard let place else { return nil }
-        buffer.moveReaderIndex(forwardBy: heads[place].bytes.count)
-        return heads[place]
     }
 
     mutating func keep(_ head: HTTPKnownHead<Head>) {

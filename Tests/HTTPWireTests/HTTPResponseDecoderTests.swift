@@ -96,4 +96,75 @@ struct HTTPResponseDecoderTests {
         #expect(end == .end)
         #expect(isReusable == expected)
     }
+
+    // MARK: Answers in one step
+
+    private static let json = ok + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+
+    /// What one step takes of each answer that comes in one piece; parts take the rest.
+    private func steps(_ answers: [String], method: String = "POST") throws
+        -> [String?]
+    {
+        var decoder = HTTPResponseDecoder()
+        var found: [String?] = []
+        for answer in answers {
+            decoder.expectResponse(to: method)
+            decoder.feed(ByteBuffer(string: answer))
+            found.append(
+                decoder.nextJSON().map { "\($0.head.status) \(String(decoding: $0.body, as: UTF8.self))" })
+            while try decoder.next() != nil {}
+            #expect(decoder.isIdle && decoder.isReusable)
+        }
+        return found
+    }
+
+    @Test func `an answer in JSON whose head is known is taken in one step`() throws {
+        #expect(
+            try steps([Self.json + "{}", Self.json + "[]", Self.json + "12"]) == [nil, "200 []", "200 12"])
+    }
+
+    @Test(arguments: [
+        ok + "Content-Length: 2\r\n\r\n{}",
+        ok + "Content-Type: text/event-stream\r\nContent-Length: 2\r\n\r\n{}",
+        ok + "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n",
+        ok + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 400 No\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    ])
+    func `no other is, however often it comes`(answer: String) throws {
+        #expect(try steps([answer, answer]) == [nil, nil])
+    }
+
+    @Test func `what a HEAD is answered has no body to take`() throws {
+        #expect(try steps([Self.json, Self.json], method: "HEAD") == [nil, nil])
+    }
+
+    @Test func `one that is not all there is taken in parts`() throws {
+        var decoder = HTTPResponseDecoder()
+        for pieces in [
+            [Self.json + "{}"], [Self.json + "{", "}"], [String(Self.json.dropLast()), "\r\n{}"],
+        ] {
+            decoder.expectResponse(to: "POST")
+            var lines: [String] = []
+            for piece in pieces {
+                decoder.feed(ByteBuffer(string: piece))
+                #expect(decoder.nextJSON() == nil)
+                while let part = try decoder.next() { lines.append("\(part)".prefix(4).lowercased()) }
+            }
+            #expect(lines.first == "head" && lines.last == "end")
+        }
+    }
+
+    @Test func `one step leaves bytes that nobody asked for to be refused`()
+        throws
+    {
+        var decoder = HTTPResponseDecoder()
+        decoder.expectResponse(to: "POST")
+        decoder.feed(ByteBuffer(string: Self.json + "{}"))
+        while try decoder.next() != nil {}
+        decoder.expectResponse(to: "POST")
+        decoder.feed(ByteBuffer(string: Self.json + "{}HTTP/1.1"))
+        #expect(decoder.nextJSON()?.body == Array("{}".utf8))
+        #expect(!decoder.isReusable && !decoder.isIdle)
+        #expect(throws: HTTPWireError.unexpectedResponse) { try decoder.next() }
+    }
 }

@@ -80,7 +80,7 @@ package final class HTTPClient: Sendable {
         }
         let running = NIOLoopBoundBox.makeEmptyBox(valueType: HTTPTransaction.self, eventLoop: loop)
         let start: @Sendable () -> Void = {
-            let transaction = HTTPTransaction(SentRequest(request), on: loop, sink)
+            let transaction = HTTPTransaction(request, on: loop, sink)
             running.value = transaction
             self.pool(at: place).submit(transaction)
         }
@@ -94,15 +94,14 @@ package final class HTTPClient: Sendable {
     /// - Parameters:
     ///   - ready: the request as it goes over the wire.
     ///   - request: the same; without a second credential.
-    ///   - patience: after which time without the last event `impatient` is called, once.
+    ///   - patience: after which time without the last event `user` is told so, once.
     /// - Returns: `nil` where there is no such loop here: nothing was sent.
     func send(
         ready: ByteBuffer, _ request: SentRequest, on loop: any EventLoop, patience: Duration,
-        impatient: @escaping () -> Void, _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+        for user: any HTTPClientUser
     ) -> HTTPClientHandle? {
         guard let place = pools[ObjectIdentifier(loop)], loop.inEventLoop else { return nil }
-        let transaction = HTTPTransaction(request, ready: ready, on: loop, sink)
-        transaction.tell(at: .now() + TimeAmount(patience), impatient)
+        let transaction = HTTPTransaction(ready: ready, request, on: loop, patience: patience, for: user)
         pool(at: place).submit(transaction)
         return HTTPClientHandle(NIOLoopBound(transaction, eventLoop: loop), on: loop)
     }

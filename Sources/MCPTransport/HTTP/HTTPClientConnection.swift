@@ -148,6 +148,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         decoder.feed(unwrapInboundIn(data))
+        takeWhole()
         do throws(HTTPWireError) {
             while let part = try decoder.next() { take(part) }
         } catch {
@@ -181,6 +182,24 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     /// Every socket has room for so much when it is idle.
     private static let shortBytes = 4_096
 
+    /// Takes an answer that is all there, in one step where that can be done.
+    private func takeWhole() {
+        guard let transaction, transaction.takesWhole, let (head, body) = decoder.nextJSON() else { return }
+        leave()
+        transaction.finish(head, body)
+    }
+
+    /// The answer is over: the connection is the next request's, or nobody's.
+    private func leave() {
+        transaction = nil
+        deadline?.move(to: nil)
+        if decoder.isReusable, !isStillSending, isAlive, let pool {
+            pool.takeBack(self)
+        } else {
+            close()
+        }
+    }
+
     private func take(_ part: HTTPResponseDecoder.Part) {
         guard let transaction else { return }
         switch part {
@@ -195,14 +214,8 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
             pace?.hear(bytes.readableBytesView)
             transaction.deliver(.body(Array(bytes.readableBytesView)))
         case .end:
-            self.transaction = nil
-            deadline?.move(to: nil)
             if pace != nil { forgetPace() }
-            if decoder.isReusable, !isStillSending, isAlive, let pool {
-                pool.takeBack(self)
-            } else {
-                close()
-            }
+            leave()
             transaction.finish(.end)
         }
     }

@@ -10,6 +10,19 @@ final class HTTPTransaction {
         case over
     }
 
+    /// Who hears what comes of it.
+    private enum Hearer: Sendable {
+        case sink(@Sendable (HTTPClientEvent) -> Void)
+        case user(any HTTPClientUser)
+
+        func hear(_ event: HTTPClientEvent) {
+            switch self {
+            case .sink(let sink): sink(event)
+            case .user(let user): user.take(event)
+            }
+        }
+    }
+
     private let sent: SentRequest
     /// The request as it goes over the wire, where somebody has made it ready; it must be the same.
     let ready: ByteBuffer?
@@ -17,24 +30,40 @@ final class HTTPTransaction {
     let due: NIODeadline?
     private let loop: any EventLoop
     /// None after the final event: it may hold what holds this.
-    private var sink: (@Sendable (HTTPClientEvent) -> Void)?
+    private var hearer: Hearer?
     private var state = State.new
     private var waitTimer: Scheduled<Void>?
     /// Whether bytes of the request were handed to the system.
     private(set) var wasWritten = false
 
-    /// When somebody wants to know that nothing has come yet.
-    private var patience: (due: NIODeadline, isOver: () -> Void)?
+    /// When its user is told that nothing has come yet.
+    private var patienceDue: NIODeadline?
 
     init(
-        _ sent: SentRequest, ready: ByteBuffer? = nil, on loop: any EventLoop,
+        _ request: HTTPClientRequest, on loop: any EventLoop,
         _ sink: @escaping @Sendable (HTTPClientEvent) -> Void
+    ) {
+        sent = SentRequest(request)
+        ready = nil
+        self.loop = loop
+        hearer = .sink(sink)
+        due = request.timeout.map { .now() + TimeAmount($0) }
+    }
+
+    /// - Parameters:
+    ///   - ready: the request as it goes over the wire.
+    ///   - patience: if the last event has not come by then, the user hears so, once and on the loop.
+    init(
+        ready: ByteBuffer, _ sent: SentRequest, on loop: any EventLoop, patience: Duration,
+        for user: any HTTPClientUser
     ) {
         self.sent = sent
         self.ready = ready
         self.loop = loop
-        self.sink = sink
-        due = sent.request.timeout.map { .now() + TimeAmount($0) }
+        hearer = .user(user)
+        let now = NIODeadline.now()
+        due = sent.request.timeout.map { now + TimeAmount($0) }
+        patienceDue = now + TimeAmount(patience)
     }
 
     var request: HTTPClientRequest { sent.request }
@@ -43,18 +72,15 @@ final class HTTPTransaction {
 
     /// The next moment at which something is to be done if nothing comes.
     var nextDue: NIODeadline? {
-        guard let patience else { return due }
-        return due.map { min($0, patience.due) } ?? patience.due
+        guard let patienceDue else { return due }
+        return due.map { min($0, patienceDue) } ?? patienceDue
     }
 
-    /// Has `isOver` called, once and on the loop, if the last event has not come by then; before the transaction is submitted.
-    func tell(at due: NIODeadline, _ isOver: @escaping () -> Void) { patience = (due, isOver) }
-
-    /// - Returns: whether that moment has come only now.
+    /// - Returns: whether the moment has come only now at which the user is told that nothing has.
     func losePatience() -> Bool {
-        guard let patience, patience.due <= .now() else { return false }
-        self.patience = nil
-        patience.isOver()
+        guard let patienceDue, patienceDue <= .now(), case .user(let user) = hearer else { return false }
+        self.patienceDue = nil
+        user.impatient()
         return true
     }
 
@@ -83,19 +109,29 @@ final class HTTPTransaction {
 
     /// Hands over an event that is not the last.
     func deliver(_ event: HTTPClientEvent) {
-        if !isOver { sink?(event) }
+        if !isOver { hearer?.hear(event) }
     }
 
     /// Hands over the last event, unless that has been done.
-    func finish(_ event: HTTPClientEvent) {
-        guard !isOver else { return }
+    func finish(_ event: HTTPClientEvent) { leave()?.hear(event) }
+
+    /// Whether ``finish(_:_:)`` may be used.
+    var takesWhole: Bool { if case .user = hearer { true } else { false } }
+
+    /// Hands over the whole answer, of which nothing has been handed over before.
+    func finish(_ head: HTTPResponseHead, _ body: [UInt8]) {
+        if case .user(let user) = leave() { user.take(head, body) }
+    }
+
+    /// - Returns: who is to hear of the end; `nil` where he has.
+    private func leave() -> Hearer? {
+        guard !isOver else { return nil }
         state = .over
         waitTimer?.cancel()
         waitTimer = nil
-        patience = nil
-        let last = sink
-        sink = nil
-        last?(event)
+        patienceDue = nil
+        defer { hearer = nil }
+        return hearer
     }
 
     func fail(_ cause: HTTPClientError.Cause) {
@@ -106,19 +142,14 @@ final class HTTPTransaction {
     /// wants.
     func cancel() {
         let before = state
-        guard !isOver else { return }
-        state = .over
-        waitTimer?.cancel()
-        waitTimer = nil
-        patience = nil
+        guard let last = leave() else { return }
         switch before {
         case .waiting(let pool): pool.forget(self)
         case .running(let connection): connection.close()
         case .new, .over: break
         }
         let error = HTTPClientError(.cancelled, origin: request.url.origin, notSent: !wasWritten)
-        loop.execute { [sink] in sink?(.failed(error)) }
-        sink = nil
+        loop.execute { last.hear(.failed(error)) }
     }
 
     private func waitedTooLong(_ limit: Duration) {

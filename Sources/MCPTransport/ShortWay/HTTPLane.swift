@@ -41,7 +41,7 @@ final class HTTPLane: LaneCarrier {
         let isOpen = users.enter(user, number)
         let running = http.send(
             ready: bytes(call.message(number: number, name: name, begunBy: id)), request, on: loop,
-            patience: patience, impatient: { user.impatient() }, { user.take($0) })
+            patience: patience, for: user)
         if !isOpen { user.linkClosed() }
         return running.map { .http($0) }
     }

@@ -92,6 +92,16 @@ struct LaneAnswer {
         }
     }
 
+    /// A whole answer has come at once, which is looked at now: as after ``takeWhole()``.
+    ///
+    /// - Returns: `false` where it is to be taken event by event.
+    mutating func begin(_ head: HTTPResponseHead) -> Bool {
+        guard case .waiting = phase, self.head == nil else { return false }
+        self.head = head
+        phase = .reading
+        return true
+    }
+
     mutating func hear(_ event: LinkEvent) -> Step {
         if let step = carried(.line(event)) { return step }
         switch event {

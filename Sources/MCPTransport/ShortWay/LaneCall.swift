@@ -82,17 +82,13 @@ package final class LaneCall: LaneRun {
 
     // MARK: What comes
 
-    func take(_ event: HTTPClientEvent) {
-        let bytesMax = tool.lane.carrier.limits.bytesMax
-        follow(withAnswer { $0.take(event, bytesMax: bytesMax) }, .http(event))
-    }
+    var answerBytesMax: Int { tool.lane.carrier.limits.bytesMax }
 
     func withAnswer<Value: Sendable>(_ body: (inout LaneAnswer) -> Value) -> Value {
         state.withLock { body(&$0) }
     }
 
-    func evaluate() {
-        let whole = state.withLock { $0.takeWhole() }
+    func evaluate(_ whole: LaneAnswer.Whole) {
         guard whole.count > LargeAnswers.onLoopMax else { return finish(read(whole), whole) }
         LargeAnswers.run(on: loop) {
             let answer = self.read(whole)

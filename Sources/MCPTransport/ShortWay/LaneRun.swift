@@ -4,10 +4,12 @@ import NIOCore
 /// A call over a lane from its beginning to its end, or until it is carried on: what comes of it is a ``LaneAnswer``. Lives on one loop.
 protocol LaneRun: LaneUser {
     var loop: any EventLoop { get }
+    /// Bytes of an answer that may end here.
+    var answerBytesMax: Int { get }
     /// Looks at what has come, and takes it further.
     func withAnswer<Value: Sendable>(_ body: (inout LaneAnswer) -> Value) -> Value
     /// The whole answer is here.
-    func evaluate()
+    func evaluate(_ whole: LaneAnswer.Whole)
     /// Gives the call to the long way, from where it is.
     ///
     /// - Parameter last: what has come and is not kept yet.
@@ -20,8 +22,21 @@ extension LaneRun {
         case .wait: break
         case .tell(let sink): sink(event())
         case .carryOn(let last): carryOn(with: last)
-        case .evaluate: evaluate()
+        case .evaluate: evaluate(withAnswer { $0.takeWhole() })
         }
+    }
+
+    func take(_ head: HTTPResponseHead, _ body: [UInt8]) {
+        let isShort = body.count <= answerBytesMax
+        if isShort, withAnswer({ $0.begin(head) }) { return evaluate(.body(body, status: head.status)) }
+        take(.head(head))
+        take(.body(body))
+        take(.end)
+    }
+
+    func take(_ event: HTTPClientEvent) {
+        let bytesMax = answerBytesMax
+        follow(withAnswer { $0.take(event, bytesMax: bytesMax) }, .http(event))
     }
 
     func hear(_ event: LinkEvent) {

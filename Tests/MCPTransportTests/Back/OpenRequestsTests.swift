@@ -1,3 +1,4 @@
+import HTTPWire
 import JSONSlice
 import MCPModel
 import NIOCore
@@ -48,6 +49,7 @@ struct OpenRequestsTests {
         init(_ caller: Caller = .anonymous) { self.caller = caller }
 
         func take(_ event: HTTPClientEvent) {}
+        func take(_ head: HTTPResponseHead, _ body: [UInt8]) {}
         func impatient() { lines.withLock { $0.append("impatient") } }
         func linkClosed() { lines.withLock { $0.append("closed") } }
 

@@ -1,3 +1,4 @@
+import HTTPWire
 import MCPModel
 import NIOCore
 import Testing
@@ -8,6 +9,7 @@ struct LineCallsTests {
     private final class User: LaneUser {
         let caller = Caller.anonymous
         func take(_ event: HTTPClientEvent) {}
+        func take(_ head: HTTPResponseHead, _ body: [UInt8]) {}
         func hear(_ event: LinkEvent) {}
         func impatient() {}
         func linkClosed() {}
