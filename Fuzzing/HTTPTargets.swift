@@ -8,6 +8,10 @@ private struct Told: Equatable {
     var ends = 0
     var error: HTTPWireError?
 
+    mutating func take(_ head: HTTPResponseHead) {
+        heads.append("\(head.status) \(head.version)\n\(Self.fields(head.headers))")
+    }
+
     mutating func take(_ bytes: ByteBuffer) {
         claim(bytes.readableBytes > 0, "a piece of a body has bytes")
         body += Array(bytes.readableBytesView)
@@ -82,32 +86,50 @@ extension FuzzTarget {
     static let httpResponse = FuzzTarget(name: "http-response") { input in
         guard let kind = input.first else { return }
         let method = kind & 1 == 0 ? "GET" : "HEAD"
-        let told = cuts(of: Array(input.dropFirst())).map { pieces in
-            var told = Told()
-            var decoder = HTTPResponseDecoder(limits: limits)
-            decoder.expectResponse(to: method)
-            do throws(HTTPWireError) {
-                for piece in pieces {
-                    decoder.feed(ByteBuffer(bytes: piece))
-                    while let part = try decoder.next() {
-                        switch part {
-                        case .head(let head):
-                            told.heads.append("\(head.status) \(head.version)\n\(Told.fields(head.headers))")
-                        case .body(let bytes): told.take(bytes)
-                        case .end:
-                            told.ends += 1
-                            decoder.expectResponse(to: method)
-                        }
-                    }
-                }
-                if kind & 2 == 0, try decoder.finish() != nil { told.ends += 1 }
-            } catch {
-                told.error = error
-                claim(!decoder.isReusable, "after an error a connection is of no use")
+        let told = [false, true].flatMap { inSteps in
+            cuts(of: Array(input.dropFirst())).map { pieces in
+                responses(pieces, to: method, inSteps: inSteps, ends: kind & 2 == 0)
             }
-            return told
         }
-        claim(told.allSatisfy { $0 == told[0] }, "responses do not depend on how they are cut")
+        claim(
+            told.allSatisfy { $0 == told[0] },
+            "responses depend neither on how they are cut nor on how they are taken")
+    }
+
+    /// - Parameter inSteps: whether those that can be are taken in one step.
+    private static func responses(
+        _ pieces: [ArraySlice<UInt8>], to method: String, inSteps: Bool, ends: Bool
+    ) -> Told {
+        var told = Told()
+        var decoder = HTTPResponseDecoder(limits: limits)
+        decoder.expectResponse(to: method)
+        do throws(HTTPWireError) {
+            for piece in pieces {
+                decoder.feed(ByteBuffer(bytes: piece))
+                while true {
+                    if inSteps, let (head, body) = decoder.nextJSON() {
+                        told.take(head)
+                        told.take(ByteBuffer(bytes: body))
+                    } else if let part = try decoder.next() {
+                        switch part {
+                        case .head(let head): told.take(head)
+                        case .body(let bytes): told.take(bytes)
+                        case .end: break
+                        }
+                        guard part == .end else { continue }
+                    } else {
+                        break
+                    }
+                    told.ends += 1
+                    decoder.expectResponse(to: method)
+                }
+            }
+            if ends, try decoder.finish() != nil { told.ends += 1 }
+        } catch {
+            told.error = error
+            claim(!decoder.isReusable, "after an error a connection is of no use")
+        }
+        return told
     }
 
     /// Targets, URLs, authorities, percent-encoding: texts within a head, or from a configuration or a redirect.

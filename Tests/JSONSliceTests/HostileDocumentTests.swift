@@ -85,4 +85,28 @@ struct HostileDocumentTests {
         let took = ProcessorTime.of { _ = try? JSON(validating: bytes) }
         #expect(took < ProcessorTime.inputMax)
     }
+
+    // MARK: Bytes that are looked at many at a time
+
+    @Test(arguments: 0..<100)
+    func `a byte that is no plain text is found wherever it stands in a string`(place: Int) throws {
+        let before = String(repeating: "a", count: place)
+        let after = String(repeating: "~", count: 70)
+        for byte: UInt8 in [0x00, 0x1F] {
+            let text = Array("\"\(before)".utf8) + [byte] + Array("\(after)\"".utf8)
+            #expect(throws: JSONError.controlCharacter(byte, offset: place + 1)) {
+                try JSON(validating: text)
+            }
+        }
+        for byte: UInt8 in [0x80, 0xFF] {
+            let text = Array("\"\(before)".utf8) + [byte] + Array("\(after)\"".utf8)
+            #expect(throws: JSONError.self) { try JSON(validating: text) }
+        }
+        #expect(throws: JSONError.self) { try JSON(validating: "\"\(before)\"\(after)\"") }
+        for special in [#"\""#, #"\\"#, " !", "ö", "🙂", "\u{7F}"] {
+            let text = "\"\(before)\(special)\(after)\""
+            let json = try JSON(validating: "{\"a\":\(text),\"b\":\(text)}")
+            #expect(json["a"]?.text == text && json["b"]?.text == text)
+        }
+    }
 }
