@@ -58,10 +58,14 @@ final class HTTPClientPool {
 
     private func place(of origin: HTTPURL.Origin) -> PooledOrigin {
         if let last, last.origin == origin { return last }
-        let place = origins[origin] ?? PooledOrigin(origin)
-        origins[origin] = place
-        last = place
-        return place
+        if let known = origins[origin] {
+            last = known
+            return known
+        }
+        let made = PooledOrigin(origin)
+        origins[origin] = made
+        last = made
+        return made
     }
 
     /// The transaction no longer waits.
