@@ -139,8 +139,12 @@ struct RememberedTaskTests {
                 #expect(server.cancelled.isEmpty && disk.entries.isEmpty)
                 let lost = await rig.tool("must")
                 #expect(lost.failure != nil, "\(lost)")
-                while server.cancelled != ["t2"] || !disk.entries.isEmpty {
-                    try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+                try await eventually("the task whose result was lost is cancelled, and forgotten") {
+                    let (cancelled, kept) = (server.cancelled, disk.entries.map(\.id))
+                    guard cancelled == ["t2"], kept.isEmpty else {
+                        throw TestRefusal("cancelled \(cancelled), kept \(kept)")
+                    }
+                    return true
                 }
             }
         }
