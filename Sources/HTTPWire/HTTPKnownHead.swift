@@ -14,7 +14,7 @@ package final class HTTPKnownHead<Head: Sendable>: Sendable {
     let length: BodyLength
     /// Of a response: whether it is one of 200 in JSON.
     let isJSON: Bool
-    /// Of a response: whether its connection stays, by its fields alone.
+    /// Of a response: whether its connection stays, by its version and fields alone.
     let keepsAlive: Bool
 
     init(

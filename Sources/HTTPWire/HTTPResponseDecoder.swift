@@ -45,7 +45,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
     package func mayBring(_ count: Int) -> Bool { bodyReader.mayBring(count) }
 
     /// Announces the request that the next response answers. One at a time: a second one is not answered by
-    /// the first's response, so this must follow ``Part/end``.
+    /// the first's response, so this must follow ``Part/end`` or ``nextJSON()``.
     package mutating func expectResponse(to method: String) {
         guard case .idle = stage else { return }
         self.method = method

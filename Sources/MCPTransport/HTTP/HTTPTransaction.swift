@@ -138,7 +138,7 @@ final class HTTPTransaction {
         finish(.failed(HTTPClientError(cause, origin: request.url.origin, notSent: !wasWritten)))
     }
 
-    /// The sink learns of it in a later turn of the loop, since whoever cancels may hold a lock that the sink
+    /// Who hears of it does so in a later turn of the loop, since whoever cancels may hold a lock that the other
     /// wants.
     func cancel() {
         let before = state
