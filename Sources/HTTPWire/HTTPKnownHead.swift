@@ -12,19 +12,11 @@ package final class HTTPKnownHead<Head: Sendable>: Sendable {
     /// The head as it came; shares its memory with the head's fields.
     let bytes: [UInt8]
     let length: BodyLength
-    /// Of a response: whether it is one of 200 in JSON.
-    let isJSON: Bool
-    /// Of a response: whether its connection stays, by its version and fields alone.
-    let keepsAlive: Bool
 
-    init(
-        _ head: Head, bytes: [UInt8], length: BodyLength, isJSON: Bool = false, keepsAlive: Bool = true
-    ) {
+    init(_ head: Head, bytes: [UInt8], length: BodyLength) {
         self.head = head
         self.bytes = bytes
         self.length = length
-        self.isJSON = isJSON
-        self.keepsAlive = keepsAlive
     }
 }
 

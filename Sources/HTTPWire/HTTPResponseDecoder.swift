@@ -20,6 +20,20 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         case failed(HTTPWireError)
     }
 
+    /// A head, and what follows from it.
+    private struct ReadHead: Sendable {
+        let head: HTTPResponseHead
+        let keepsAlive: Bool
+        /// Whether it is one of 200 in JSON.
+        let isJSON: Bool
+
+        init(_ head: HTTPResponseHead) {
+            self.head = head
+            keepsAlive = head.keepsAlive
+            isJSON = head.status == 200 && head.headers.isMediaType("application/json")
+        }
+    }
+
     private let limits: HTTPMessageLimits
     private var stage = Stage.idle
     private var headReader = HeadReader(.response)
@@ -30,7 +44,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
     private var interimResponses = 0
     private var saysKeepAlive = true
     /// Answers to `HEAD` are none of them: their lengths are not what their fields say.
-    private var knownHeads = HTTPKnownHeads<HTTPResponseHead>()
+    private var knownHeads = HTTPKnownHeads<ReadHead>()
     /// Whether the last response left the connection fit for another request.
     package private(set) var isReusable = true
 
@@ -71,7 +85,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
     /// is here: what ``next()`` would give in three parts. Takes nothing where it is not.
     package mutating func nextJSON() -> (head: HTTPResponseHead, body: [UInt8])? {
         guard case .head = stage, headReader.isUntouched, method != "HEAD",
-            let known = knownHeads.head(atFrontOf: buffer.bytes), known.isJSON,
+            let known = knownHeads.head(atFrontOf: buffer.bytes), known.head.isJSON,
             case .bytes(let count) = known.length, count > 0,
             let body = buffer.bytes.getBytes(
                 at: buffer.bytes.readerIndex + known.bytes.count, length: count)
@@ -79,8 +93,8 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
         buffer.bytes.moveReaderIndex(forwardBy: known.bytes.count + count)
         buffer.releaseIfEmpty()
         stage = .idle
-        isReusable = known.keepsAlive && buffer.bytes.readableBytes == 0
-        return (known.head, body)
+        isReusable = known.head.keepsAlive && buffer.bytes.readableBytes == 0
+        return (known.head.head, body)
     }
 
     /// The connection has ended.
@@ -126,7 +140,7 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
             let mayBeKnown = headReader.isUntouched && method != "HEAD"
             if mayBeKnown, let known = knownHeads.take(from: &buffer.bytes) {
                 buffer.releaseIfEmpty()
-                return try begin(known.head, known.length, keepsAlive: known.keepsAlive)
+                return try begin(known.head, known.length)
             }
             try headReader.take(&buffer.bytes, within: limits)
             buffer.releaseIfEmpty()
@@ -144,24 +158,18 @@ package struct HTTPResponseDecoder: ~Copyable, Sendable {
             }
             let head = HTTPResponseHead(status: status, version: version, headers: reader.headers)
             let length = try BodyLength(ofResponse: status, to: method, version, head.headers)
-            let keepsAlive = head.keepsAlive
-            if mayBeKnown {
-                knownHeads.keep(
-                    HTTPKnownHead(
-                        head, bytes: head.headers.bytes, length: length,
-                        isJSON: status == 200 && head.headers.isMediaType("application/json"),
-                        keepsAlive: keepsAlive))
-            }
-            return try begin(head, length, keepsAlive: keepsAlive)
+            let read = ReadHead(head)
+            if mayBeKnown { knownHeads.keep(HTTPKnownHead(read, bytes: head.headers.bytes, length: length)) }
+            return try begin(read, length)
         }
     }
 
     private mutating func begin(
-        _ head: HTTPResponseHead, _ length: BodyLength, keepsAlive: Bool
+        _ read: ReadHead, _ length: BodyLength
     ) throws(HTTPWireError) -> HTTPResponseHead {
         bodyReader = try BodyReader(length, within: limits)
-        saysKeepAlive = keepsAlive && !bodyReader.endsWithConnection
+        saysKeepAlive = read.keepsAlive && !bodyReader.endsWithConnection
         stage = .body
-        return head
+        return read.head
     }
 }

@@ -52,17 +52,13 @@ package struct ByteWriter {
 
     /// Text as a JSON string with its quotes; only what must be escaped is.
     package mutating func put(string text: String) {
-        let isPlain = text.utf8.withContiguousStorageIfAvailable { inside in
-            guard StringUnescaper.needsNoEscape(inside) else { return false }
-            put("\"")
-            put(UnsafeRawBufferPointer(inside))
-            put("\"")
-            return true
+        put("\"")
+        if !StringUnescaper.withPlain(text, { put($0) }) {
+            var bytes: [UInt8] = []
+            StringUnescaper.appendEscaped(text, to: &bytes)
+            put(bytes[...])
         }
-        guard isPlain != true else { return }
-        var bytes: [UInt8] = []
-        StringUnescaper.append(text, to: &bytes)
-        put(bytes[...])
+        put("\"")
     }
 
     private mutating func put(_ bytes: UnsafeRawBufferPointer) {

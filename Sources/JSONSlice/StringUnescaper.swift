@@ -62,23 +62,28 @@ enum StringUnescaper {
         (2..<6).reduce(0) { $0 << 4 | (hexValue(view[at + $1]) ?? 0) }
     }
 
-    /// Whether nothing in it needs an escape.
-    static func needsNoEscape(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        text.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-    }
-
     /// Appends the text as a JSON string with its quotes; only what must be escaped is.
     static func append(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        let isPlain = text.utf8.withContiguousStorageIfAvailable { inside in
-            guard needsNoEscape(inside) else { return false }
-            bytes.append(contentsOf: inside)
-            return true
-        }
-        guard isPlain != true else {
-            bytes.append(UInt8(ascii: "\""))
-            return
-        }
+        if !withPlain(text, { bytes.append(contentsOf: $0) }) { appendEscaped(text, to: &bytes) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Gives `body` the text's bytes, if none of them needs an escape and they lie in one piece.
+    ///
+    /// - Returns: whether it did.
+    static func withPlain(_ text: String, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable { inside in
+            let isPlain = inside.allSatisfy {
+                $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
+            if isPlain { body(UnsafeRawBufferPointer(inside)) }
+            return isPlain
+        } ?? false
+    }
+
+    /// The text as it stands between the quotes of a JSON string.
+    static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
@@ -91,6 +96,5 @@ enum StringUnescaper {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 }
