@@ -1,6 +1,7 @@
 import JSONSlice
 import Logging
 import MCPModel
+import MartletTestKit
 import NIOCore
 import Synchronization
 import Testing
@@ -83,10 +84,14 @@ final class BackendRig: Sendable {
 
     /// The first line that the child wrote with this in it.
     func line(containing text: String) async throws -> String {
-        while true {
-            if let line = backend.recentLines.first(where: { $0.contains(text) }) { return line }
-            try await Task.sleep(for: .milliseconds(2))  // a condition with a deadline
+        var found: String?
+        try await eventually("the child says \(text)", within: .seconds(40), every: .milliseconds(2)) {
+            let lines = backend.recentLines
+            found = lines.first { $0.contains(text) }
+            guard found != nil else { throw TestRefusal("it said \(lines)") }
+            return true
         }
+        return try #require(found)
     }
 
     /// The next state, whichever it is.

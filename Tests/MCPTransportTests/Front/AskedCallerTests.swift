@@ -72,7 +72,7 @@ struct AskedCallerTests {
             let headers = FrontRig.legacyHeaders(session, .v2025_11_25)
             let events = try front.stream(
                 "POST", "/mcp", headers: headers,
-                body: FrontRig.legacyBody("tools/call", ["name": "many", "arguments": [:]], id: "c"))
+                body: FrontRig.legacyBody("tools/call", ["name": "many for ever", "arguments": [:]], id: "c"))
             for _ in 0..<3 {
                 let asked = try #require(try await events.next())
                 guard how == "refuse", asked["method"]?.string == "roots/list" else { continue }
@@ -99,7 +99,8 @@ struct AskedCallerTests {
             var headers = FrontRig.legacyHeaders(session, .v2025_11_25)
             headers = headers.map { $0.0 == "Accept" ? ("Accept", "application/json") : $0 }
             let answer = try await front.send(
-                "POST", "/mcp", headers: headers, body: FrontRig.legacyBody("tools/call", Self.call(), id: 1))
+                "POST", "/mcp", headers: headers,
+                body: FrontRig.legacyBody("tools/call", ["name": "confirm for ever"], id: 1))
             #expect(answer.json["error"]?["message"]?.string?.contains("text/event-stream") == true)
             _ = try await back.line(containing: "cancelled")
         }

@@ -140,12 +140,12 @@ struct AskingBackendTests {
         limits.questionWindow = .seconds(1)
         try await Self.with(limits: limits) { rig in
             let facts = ClientFacts(capabilities: AskingServer.everything)
-            let asked = await rig.tool("many", client: facts)
+            let asked = await rig.tool("many for ever", client: facts)
             #expect(asked.result?["requestState"] != nil)
             _ = try await rig.line(containing: #"answer {"action": "cancel"}"#)
             _ = try await rig.line(containing: "answer -32603")
             _ = try await rig.line(containing: "cancelled")
-            let late = Self.retry("many", asked, ["elicitation-1": Self.accept])
+            let late = Self.retry("many for ever", asked, ["elicitation-1": Self.accept])
             #expect(await rig.call("tools/call", late, client: facts).failure?.reason == .invalidArguments)
             // Its place is free again.
             #expect(await rig.tool("who", client: facts).text?.contains("sampling") == true)

@@ -22,6 +22,9 @@ enum AskingServer {
     static let everything: JSON = ["elicitation": ["form": [:], "url": [:]], "sampling": [:], "roots": [:]]
 
     /// A child on Python's standard library. It tells on its standard error what it is told.
+    ///
+    /// A tool that asks is done when its questions are answered, with whatever; that is before it hears that nobody waits for it, or just
+    /// after. `… for ever` asks again and again, and is done only when it hears that.
     static func stdio(revision: ProtocolRevision = .v2025_11_25) -> BackendTarget {
         .stdio(command: "python3", args: ["-c", script, revision.rawValue], env: [], directory: nil)
     }
@@ -54,7 +57,8 @@ enum AskingServer {
                 say({"id": i, "result": {"tools": [{"name": "confirm", "inputSchema": {"type": "object"}}]}})
             elif method == "tools/call":
                 name = m["params"]["name"]
-                rounds = {"confirm": 1, "another": 1, "twice": 2}.get(name, 1)
+                rounds = 2 if name == "twice" else 1
+                if name.endswith(" for ever"): name, rounds = name.removesuffix(" for ever"), 10**9
                 calls[i] = {"rounds": rounds, "answers": [], "open": 1}
                 if name in ("confirm", "another", "twice"): ask(i, "elicitation/create", FORM); tell("asked")
                 elif name == "url": ask(i, "elicitation/create", URL)
