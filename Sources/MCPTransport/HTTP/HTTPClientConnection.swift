@@ -15,6 +15,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     private var decoder: HTTPResponseDecoder
     private var transaction: HTTPTransaction?
     private var context: ChannelHandlerContext?
+    private var outlet = SocketOutlet()
     private var round: FlushRound?
     /// Whether a request was written that ``round`` has not given to the kernel yet.
     private var awaitsRound = false
@@ -77,7 +78,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
         let buffer = next.ready ?? encoded(next.request, in: context)
         isLong = buffer.readableBytes > Self.shortBytes
         awaitsRound = true
-        context.write(wrapOutboundOut(buffer), promise: nil)
+        outlet.add(buffer, context)
         round?.add(self)
     }
 
@@ -90,7 +91,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     func flush() {
         awaitsRound = false
-        context?.flush()
+        if let context { outlet.flush(context) }
     }
 
     /// Lets it wait for the next request.
@@ -122,6 +123,7 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        if !usesTLS { outlet = SocketOutlet(plain: context.channel) }
         round = FlushRound.on(context.eventLoop)
         ready = context.eventLoop.makePromise()
         deadline = MovingDeadline(on: context.eventLoop) { self.deadlinePassed() }

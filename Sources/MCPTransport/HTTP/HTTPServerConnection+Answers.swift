@@ -10,7 +10,7 @@ extension HTTPServerConnection {
         let persistence = exchange.persistence(after: framing, isDraining: isDraining)
         var buffer = head(status, headers, framing, persistence, roomFor: body.ownCount)
         guard exchange.mayHaveBody(status: status) else { return finish(with: buffer, persistence) }
-        body.append(to: &buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
+        body.append(to: &buffer) { send($0) }
         finish(with: buffer, persistence)
     }
 

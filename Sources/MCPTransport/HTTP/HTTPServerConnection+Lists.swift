@@ -30,7 +30,7 @@ extension HTTPServerConnection {
         heads.writeJSON(length: count + result.readableBytes, into: &buffer)
         Self.write(id, into: &buffer)
         guard isCopied else {
-            context.write(wrapOutboundOut(buffer), promise: nil)
+            send(buffer)
             return finish(with: result, persistence)
         }
         buffer.writeImmutableBuffer(result)

@@ -40,6 +40,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private var isAdvancing = false
     /// Whether something was written that ``round`` has not given to the kernel yet.
     private var awaitsRound = false
+    private var outlet = SocketOutlet()
     private var round: FlushRound?
     private var readIsHeldBack = false
     var isDraining = false
@@ -62,6 +63,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        if !setup.isSecure { outlet = SocketOutlet(plain: context.channel) }
         round = FlushRound.on(context.eventLoop)
         deadline = MovingDeadline(on: context.eventLoop) { self.deadlinePassed() }
         if context.channel.isActive { begin() }
@@ -274,6 +276,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private func closeAfter(_ buffer: ByteBuffer) {
         letGo()
         guard let context else { return }
+        if awaitsRound { flush() }
         phase = .lingering(bytesLeft: limits.lingerBytesMax)
         wait(for: .lastWrite)
         settle()
@@ -288,7 +291,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     /// Writes; what is small goes to the kernel at the end of this turn of the loop.
     func send(_ buffer: ByteBuffer) {
         guard let context else { return }
-        context.write(wrapOutboundOut(buffer), promise: nil)
+        outlet.add(buffer, context)
         guard context.channel.isWritable else { return flush() }
         if !awaitsRound {
             awaitsRound = true
@@ -298,7 +301,7 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
 
     func flush() {
         awaitsRound = false
-        context?.flush()
+        if let context { outlet.flush(context) }
     }
 
     // MARK: Time, and the end

@@ -51,6 +51,17 @@ enum LibC {
         }
     }
 
+    private static let atOnceWithoutSignal = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+
+    /// As ``put(_:into:)``, into a socket. Where nobody reads from it any more no signal comes: that is for its next write to say.
+    static func put(_ bytes: UnsafeRawBufferPointer, intoSocket socket: CInt) -> Int {
+        var count = send(socket, bytes.baseAddress, bytes.count, atOnceWithoutSignal)
+        while count < 0, errno == EINTR {
+            count = send(socket, bytes.baseAddress, bytes.count, atOnceWithoutSignal)
+        }
+        return max(0, count)
+    }
+
     /// Where a byte stands first; `nil` where it does not.
     static func firstPlace(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         guard let start = bytes.baseAddress, let found = memchr(start, Int32(byte), bytes.count) else {
