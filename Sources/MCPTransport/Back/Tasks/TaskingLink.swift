@@ -60,14 +60,16 @@ struct TaskingLink: BackendLink {
                     ) { event in
                         switch event {
                         case .result(let result):
+                            _ = box.end()
                             told(.over(key))
                             sink(.result(EraBridge.unrelated(result)))
                         case .fault(let fault):
                             told(.adrift(key))
                             // Its caller hears that its result is lost, and nobody else knows it.
-                            cancelTask(id)
+                            if box.end() != nil { cancelTask(id) }
                             sink(.fault(Self.fault(fault, afterMaking: id)))
                         case .error:
+                            _ = box.end()
                             told(.over(key))
                             sink(event)
                         case .notification, .question: sink(event)
@@ -76,7 +78,7 @@ struct TaskingLink: BackendLink {
             })
         return CallHandle {
             hold.cancel()
-            if let id = box.cancel() { cancelTask(id) }
+            if let id = box.end() { cancelTask(id) }
         }
     }
 
@@ -120,7 +122,8 @@ private final class TaskIDBox: Sendable {
     private enum State: Sendable {
         case unnamed
         case made(String)
-        case cancelled(wasMade: Bool)
+        /// Over, or cancelled.
+        case ended(wasMade: Bool)
     }
 
     private let state = Mutex(State.unnamed)
@@ -129,8 +132,8 @@ private final class TaskIDBox: Sendable {
     var isMade: Bool {
         state.withLock { state in
             switch state {
-            case .unnamed, .cancelled(wasMade: false): false
-            case .made, .cancelled(wasMade: true): true
+            case .unnamed, .ended(wasMade: false): false
+            case .made, .ended(wasMade: true): true
             }
         }
     }
@@ -144,17 +147,17 @@ private final class TaskIDBox: Sendable {
         }
     }
 
-    /// - Returns: the id of what is to be cancelled, once.
-    func cancel() -> String? {
+    /// - Returns: the id of the task, to the first who ends it: what then becomes of it is for nobody else to say.
+    func end() -> String? {
         state.withLock { state in
             switch state {
             case .unnamed:
-                state = .cancelled(wasMade: false)
+                state = .ended(wasMade: false)
                 return nil
             case .made(let id):
-                state = .cancelled(wasMade: true)
+                state = .ended(wasMade: true)
                 return id
-            case .cancelled: return nil
+            case .ended: return nil
             }
         }
     }
