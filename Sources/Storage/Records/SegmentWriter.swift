@@ -61,6 +61,7 @@ struct SegmentWriter: ~Copyable {
     mutating func append(_ lines: [[UInt8]], written: inout Int) throws(DataFolderError) {
         if file == nil { try takeUp() }
         var part: [UInt8] = []
+        part.reserveCapacity(lines.reduce(0) { $0 + $1.count })
         var count = 0
         for line in lines {
             var filled = segment

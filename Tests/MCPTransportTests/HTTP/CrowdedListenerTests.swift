@@ -1,5 +1,6 @@
 import HTTPWire
 import MCPTransport
+import MartletTestKit
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -18,8 +19,11 @@ struct CrowdedListenerTests {
         "", "GET /slow HTTP/1.1\r\nHost:", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx",
     ])
     func `whoever opens all connections and asks for nothing keeps nobody out`(sent: String) async throws {
-        var limits = HTTPLimits.standard
-        limits.connectionsMax = 12
+        let limits = {
+            var limits = HTTPLimits.standard
+            limits.connectionsMax = 12
+            return limits
+        }()
         try await Bench.run(limits: limits, handler: Self.echo) { bench in
             let known = try await RawPeer.connect(port: bench.port)
             try await known.send(get)
@@ -29,6 +33,10 @@ struct CrowdedListenerTests {
                 let peer = try await RawPeer.connect(port: bench.port)
                 if !sent.isEmpty { try? await peer.send(sent) }
                 crowd.append(peer)
+            }
+            // Until those who made room are gone they hold descriptors, of which there are only so many.
+            try await eventually("those who made room are gone", within: .seconds(40)) {
+                bench.listener.connectionCount <= limits.connectionsMax
             }
             // One that has asked before stays, and one that comes now is let in.
             try await known.send(get)
@@ -54,7 +62,7 @@ struct CrowdedListenerTests {
             let peer = try await SlowPeer.connect(
                 to: bench.port, asking: String(repeating: get, count: count))
             // What the kernel's buffers take is asked for; then no more.
-            let before = try await Self.settled(made)
+            let before = try await Self.settled { made.withLock(\.self) }
             #expect(before < count, "all answers were made")
             try await peer.read(atLeast: count * size)
             #expect(made.withLock(\.self) == count)
@@ -81,14 +89,46 @@ struct CrowdedListenerTests {
         }
     }
 
+    @Test func `while a request is answered, what its client sends ahead stays with the client`() async throws
+    {
+        let (count, size) = (24, 1 << 20)
+        let post =
+            "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(size)\r\n\r\n"
+            + String(repeating: "x", count: size)
+        let held = Mutex<HTTPExchange?>(nil)
+        let answered = Mutex(0)
+        let handler: @Sendable (HTTPExchange) -> Void = { exchange in
+            let isFirst = answered.withLock { answered in
+                answered += 1
+                return answered == 1
+            }
+            if isFirst { held.withLock { $0 = exchange } } else { exchange.respond(status: 204) }
+        }
+        try await Bench.run(handler: handler) { bench in
+            let peer = try await SlowPeer.connect(to: bench.port)
+            async let sending: Void = peer.ask(String(repeating: post, count: count))
+            try await eventually("the first has come", within: .seconds(40)) {
+                held.withLock { $0 != nil }
+            }
+            let left = try await Self.settled(atLeast: 0) { await peer.unsentBytes }
+            #expect(left > 0, "all was taken in")
+            held.withLock { $0.take() }?.respond(status: 204)
+            try await sending
+            try await eventually("all are answered", within: .seconds(40)) {
+                answered.withLock(\.self) == count
+            }
+            try await peer.close()
+        }
+    }
+
     /// A count once it has been the same for a while.
-    private static func settled(_ count: borrowing Mutex<Int>) async throws -> Int {
+    private static func settled(atLeast least: Int = 1, _ count: () async -> Int) async throws -> Int {
         var (before, quiet) = (0, 0)
         while quiet < 20 {
             // That it stays as it is cannot be awaited otherwise.
             try await Task.sleep(for: .milliseconds(25))
-            let now = count.withLock(\.self)
-            quiet = now == before && now > 0 ? quiet + 1 : 0
+            let now = await count()
+            quiet = now == before && now >= least ? quiet + 1 : 0
             before = now
         }
         return before
@@ -100,14 +140,23 @@ private struct SlowPeer {
     private let channel: any Channel
     private let counted: CountedBytes
 
-    static func connect(to port: Int, asking text: String) async throws -> SlowPeer {
+    static func connect(to port: Int, asking text: String = "") async throws -> SlowPeer {
         let counted = CountedBytes()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in channel.pipeline.addHandler(counted) }
             .connect(host: "127.0.0.1", port: port).get()
-        try await channel.writeAndFlush(ByteBuffer(string: text)).get()
-        return SlowPeer(channel: channel, counted: counted)
+        let peer = SlowPeer(channel: channel, counted: counted)
+        try await peer.ask(text)
+        return peer
+    }
+
+    /// Returns when the kernel has all of it.
+    func ask(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)).get() }
+
+    /// What the kernel has not taken yet of what it asks.
+    var unsentBytes: Int {
+        get async { (try? await channel.getOption(.bufferedWritableBytes).get()) ?? 0 }
     }
 
     func read(atLeast size: Int) async throws {
