@@ -288,11 +288,15 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
     }
 
-    /// Writes; what is small goes to the kernel at the end of this turn of the loop.
+    /// What goes to the kernel at the end of a turn of the loop. More goes at once: whether the client takes it decides what is done next.
+    private static let shortBytes = 64 * 1024
+
+    /// Writes.
     func send(_ buffer: ByteBuffer) {
         guard let context else { return }
+        let isShort = buffer.readableBytes <= Self.shortBytes
         outlet.add(buffer, context)
-        guard context.channel.isWritable else { return flush() }
+        guard isShort, context.channel.isWritable else { return flush() }
         if !awaitsRound {
             awaitsRound = true
             round?.add(self)
