@@ -257,8 +257,8 @@ final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
 
     /// An answer can come before the request is wholly out; then the rest of it is still in the way of the next.
     private var isStillSending: Bool {
-        guard isLong else { return awaitsRound }
-        return ((try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) > 0
+        if awaitsRound { return true }
+        return isLong && context?.channel.waitingBytes ?? 0 > 0
     }
 
     /// The connection is gone, and with it what the request still waited for.

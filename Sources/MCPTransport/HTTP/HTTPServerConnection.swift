@@ -276,8 +276,9 @@ final class HTTPServerConnection: ChannelDuplexHandler, FlushRound.Member {
     private func closeAfter(_ buffer: ByteBuffer) {
         letGo()
         guard let context else { return }
-        if awaitsRound { flush() }
         phase = .lingering(bytesLeft: limits.lingerBytesMax)
+        if awaitsRound { flush() }
+        guard case .lingering = phase else { return }  // it broke over that
         wait(for: .lastWrite)
         settle()
         let written = context.eventLoop.makePromise(of: Void.self)

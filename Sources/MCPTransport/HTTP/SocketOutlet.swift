@@ -6,9 +6,11 @@ import NIOCore
 /// is given it here, in one system call; the channel gets only what the socket has no room for, and all of several pieces. From then on
 /// everything goes by the channel until it has nothing left, so bytes keep their order. The channel alone watches the socket, closes it
 /// and says what was wrong with it. On the channel's loop only.
-struct SocketOutlet {
+///
+/// An object, and not a value of its connection: what is given to the channel can lead back here before that returns.
+final class SocketOutlet {
     /// `nil` where something stands between: TLS.
-    private var descriptor: CInt?
+    private let descriptor: CInt?
     /// What the kernel shall be given and the channel does not know of.
     private var held: ByteBuffer?
     private var channelHasSome = false
@@ -20,20 +22,20 @@ struct SocketOutlet {
         }
     }
 
-    init() {}
+    /// Everything goes by the channel.
+    init() { descriptor = nil }
 
-    mutating func add(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
+    func add(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
         if held == nil, descriptor != nil, !channelHasSome || context.channel.waitingBytes == 0 {
             channelHasSome = false
             held = piece
         } else {
             handOver(context)
-            context.write(NIOAny(piece), promise: nil)
-            channelHasSome = true
+            give(piece, context)
         }
     }
 
-    mutating func flush(_ context: ChannelHandlerContext) {
+    func flush(_ context: ChannelHandlerContext) {
         // Until it is active there is nobody to send to, and from its end on the number is not ours.
         if let descriptor, context.channel.isActive, var piece = held.take() {
             piece.moveReaderIndex(
@@ -45,9 +47,12 @@ struct SocketOutlet {
         context.flush()
     }
 
-    private mutating func handOver(_ context: ChannelHandlerContext) {
-        guard let piece = held.take() else { return }
-        context.write(NIOAny(piece), promise: nil)
+    private func handOver(_ context: ChannelHandlerContext) {
+        if let piece = held.take() { give(piece, context) }
+    }
+
+    private func give(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
         channelHasSome = true
+        context.write(NIOAny(piece), promise: nil)
     }
 }

@@ -64,9 +64,11 @@ struct TaskingLink: BackendLink {
                             told(.over(key))
                             sink(.result(EraBridge.unrelated(result)))
                         case .fault(let fault):
-                            told(.adrift(key))
-                            // Its caller hears that its result is lost, and nobody else knows it.
-                            if box.end() != nil { cancelTask(id) }
+                            if box.end() != nil {
+                                told(.adrift(key))
+                                // Its caller hears that its result is lost, and nobody else knows it.
+                                cancelTask(id)
+                            }
                             sink(.fault(Self.fault(fault, afterMaking: id)))
                         case .error:
                             _ = box.end()
