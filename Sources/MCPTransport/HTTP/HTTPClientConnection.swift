@@ -6,7 +6,6 @@ import NIOTLS
 /// The client's end of one connection: one request at a time. Lives on its channel's loop.
 final class HTTPClientConnection: ChannelInboundHandler, FlushRound.Member {
     typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
 
     let place: PooledOrigin
     private let limits: HTTPClientLimits

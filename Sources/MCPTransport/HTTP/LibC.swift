@@ -44,21 +44,20 @@ enum LibC {
 
     /// - Returns: how many bytes went out; none where that would have to be waited for, or cannot be.
     static func put(_ bytes: [UInt8], into descriptor: CInt) -> Int {
-        bytes.withUnsafeBytes { bytes in
-            var count = write(descriptor, bytes.baseAddress, bytes.count)
-            while count < 0, errno == EINTR { count = write(descriptor, bytes.baseAddress, bytes.count) }
-            return max(0, count)
-        }
+        bytes.withUnsafeBytes { bytes in taken { write(descriptor, bytes.baseAddress, bytes.count) } }
     }
 
     private static let atOnceWithoutSignal = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
 
     /// As ``put(_:into:)``, into a socket. Where nobody reads from it any more no signal comes: that is for its next write to say.
     static func put(_ bytes: UnsafeRawBufferPointer, intoSocket socket: CInt) -> Int {
-        var count = send(socket, bytes.baseAddress, bytes.count, atOnceWithoutSignal)
-        while count < 0, errno == EINTR {
-            count = send(socket, bytes.baseAddress, bytes.count, atOnceWithoutSignal)
-        }
+        taken { send(socket, bytes.baseAddress, bytes.count, atOnceWithoutSignal) }
+    }
+
+    /// Of a write that is made again when a signal came between.
+    private static func taken(_ attempt: () -> Int) -> Int {
+        var count = attempt()
+        while count < 0, errno == EINTR { count = attempt() }
         return max(0, count)
     }
 

@@ -27,7 +27,7 @@ struct TaskingLinkTests {
     func `a task that is over is not cancelled, and one whose result is lost is cancelled once`(
         ending: Ending
     ) {
-        let backend = HandLink()
+        let backend = HeldLink()
         let words = Mutex<[String]>([])
         let link = TaskingLink(
             link: backend, nextNumber: { 1 }, loop: MultiThreadedEventLoopGroup.singleton.next(),
@@ -52,7 +52,7 @@ struct TaskingLinkTests {
     }
 
     @Test func `a call that nobody wants any more cancels the task that it became, once`() {
-        let backend = HandLink()
+        let backend = HeldLink()
         let link = TaskingLink(
             link: backend, nextNumber: { 1 }, loop: MultiThreadedEventLoopGroup.singleton.next(),
             cancelTime: .seconds(40), namingTime: .seconds(40))
@@ -64,29 +64,4 @@ struct TaskingLinkTests {
         backend.tell(Method.tasksResult, .fault(BackendFault(.lost, "the stream ended")))
         #expect(backend.methods == [Method.toolsCall, Method.tasksResult, Method.tasksCancel])
     }
-}
-
-/// A link on which a test says what comes.
-private final class HandLink: BackendLink {
-    private let sent = Mutex<[(method: String, sink: @Sendable (LinkEvent) -> Void)]>([])
-
-    var methods: [String] { sent.withLock { $0.map(\.method) } }
-
-    /// What comes for the last request of that method.
-    func tell(_ method: String, _ event: LinkEvent) {
-        sent.withLock { $0.last { $0.method == method } }?.sink(event)
-    }
-
-    func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
-        sent.withLock { $0.append((request.method, sink)) }
-        return .finished
-    }
-
-    func notify(_ method: String, _ params: JSON?) {}
-    func announce(_ method: String) async {}
-    func respond(_ message: RPCMessage) {}
-    func settle(_ revision: ProtocolRevision) {}
-    func attend() async {}
-    func close() async -> String? { nil }
-    var sessionNumber: Int { 1 }
 }

@@ -151,23 +151,6 @@ struct UnnamedTaskTests {
         }
     }
 
-    /// A link whose answers come when the test says.
-    private final class HeldLink: BackendLink {
-        let sent = Mutex<[(request: LinkRequest, sink: @Sendable (LinkEvent) -> Void)]>([])
-
-        func send(_ request: LinkRequest, _ sink: @escaping @Sendable (LinkEvent) -> Void) -> CallHandle {
-            sent.withLock { $0.append((request, sink)) }
-            return CallHandle {}
-        }
-        func notify(_ method: String, _ params: JSON?) {}
-        func announce(_ method: String) async {}
-        func respond(_ message: RPCMessage) {}
-        func settle(_ revision: ProtocolRevision) {}
-        func attend() async {}
-        func close() async -> String? { nil }
-        var sessionNumber: Int { 0 }
-    }
-
     @Test func `a hidden task whose name crosses with the caller's word is cancelled, and not waited for`()
         throws
     {
